@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+# make          builds dist/reprieve            make test    runs what this machine can run
+# make ok       the gate: all of it             make format  make lint    make clean
+# Needs gcc, make, node and npm; everything else comes from the lockfile.
+
+BUN := node_modules/.bin/bun
+BIOME := node_modules/.bin/biome
+B := dist/build
+VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
+
+.PHONY: all test test-unit ok lint types format clean
+.DELETE_ON_ERROR:
+all: dist/reprieve
+
+node_modules: package-lock.json
+	npm ci --no-audit --no-fund
+	touch $@
+
+# --- native: freestanding C, no libc; dist/build/core is every role, core.so what the agent calls ---
+
+WARN := -Wall -Wextra -Wconversion -Wshadow -Werror
+CFLAGS := -std=c11 -O2 $(WARN) -DREPRIEVE_VERSION='"$(VERSION)"'
+FREE := -ffreestanding -nostdlib -fno-stack-protector -fno-asynchronous-unwind-tables \
+	-fvisibility=hidden -ffunction-sections -fdata-sections -Wl,--gc-sections -Wl,--build-id=none
+SOURCES := $(filter-out native/layout.c native/ffi.c,$(wildcard native/*.c)) native/start_x86_64.S
+SHARED := native/ffi.c native/ledger.c native/log.c native/memcg_v1.c native/text.c native/tree.c
+HEADERS := $(wildcard native/*.h)
+
+$(B):
+	mkdir -p $@
+
+$(B)/core: $(SOURCES) $(HEADERS) Makefile | $(B)
+	gcc $(CFLAGS) $(FREE) -static -no-pie -fno-pie -o $@ $(SOURCES)
+
+$(B)/core.so: $(SHARED) $(HEADERS) Makefile | $(B)
+	gcc $(CFLAGS) $(FREE) -shared -fPIC -o $@ $(SHARED)
+
+$(B)/layout: native/layout.c native/region.h native/limits.h | $(B)
+	gcc -std=c11 $(WARN) -o $@ native/layout.c
+
+src/native/layout.ts: $(B)/layout
+	$(B)/layout > $@
+
+# --- the binary: never strip it (that drops the program); it ignores .env and bunfig files of the cwd ---
+
+TS := $(shell find src -name '*.ts' ! -name layout.ts) src/native/layout.ts
+COMPILE := --compile --minify --bytecode --format=esm --compile-exec-argv=--smol \
+	--no-compile-autoload-dotenv --no-compile-autoload-bunfig
+
+dist/reprieve: $(TS) $(B)/core $(B)/core.so package.json Makefile | node_modules
+	$(BUN) build $(COMPILE) src/main.ts --outfile $(B)/reprieve
+	mv $(B)/reprieve $@
+
+# --- tests and the gate ---
+
+test: test-unit
+
+test-unit: dist/reprieve
+	$(BUN) test test/unit
+
+types: src/native/layout.ts $(B)/core $(B)/core.so | node_modules
+	$(BUN) check --no-script
+
+lint: types
+	$(BIOME) check --error-on-warnings
+
+format: | node_modules
+	$(BIOME) check --write
+
+ok: all lint test
+
+clean:
+	rm -rf $(B) dist/reprieve src/native/layout.ts

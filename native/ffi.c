@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The FFI library: what the agent may ask of the native side, through bun:ffi. Every function returns >= 0 or -errno
+ * unless it says otherwise. It shares the core's sources and, like it, needs no libc.
+ */
+#include "ledger.h"
+#include "log.h"
+#include "memcg.h"
+#include "sys.h"
+#include "text.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+static uint64_t page_up(uint64_t bytes) { return (bytes + 4095) & ~4095ull; }
+
+/* Makes the region: a memfd, sized, zeroed, its head filled. */
+EXPORT int rpv_region_create(uint32_t guards_max, uint32_t agent_pid)
+{
+	uint64_t control = page_up(sizeof(struct region) + guards_max * sizeof(struct guard));
+	struct region head = {
+		.magic = REGION_MAGIC,
+		.layout = REGION_LAYOUT,
+		.guards_max = guards_max,
+		.size_bytes = control + page_up(sizeof(struct recorder)),
+		.control_bytes = control,
+		.recorder_offset = control,
+		.agent_pid = agent_pid,
+		.owner = ROLE_WATCHDOG,
+	};
+	int fd = sys_memfd_create("reprieve-region", 1 /* MFD_CLOEXEC */);
+	int err = fd < 0 ? fd : sys_ftruncate(fd, head.size_bytes);
+
+	if (!err && sys_pwrite(fd, &head, offsetof(struct region, helpers), 0) < 0)
+		err = -EIO;
+	if (err && fd >= 0)
+		sys_close(fd);
+	return err ? err : fd;
+}
+
+/* Maps the whole region, shared. The control part is locked as far as allowed. NULL on failure. */
+EXPORT void *rpv_region_map(int fd)
+{
+	struct region *r = sys_mmap(sizeof(*r), SYS_PROT_RW, SYS_MAP_SHARED, fd, 0);
+	uint64_t size, control;
+
+	if (sys_is_error(r))
+		return NULL;
+	size = r->size_bytes;
+	control = r->control_bytes;
+	sys_munmap(r, sizeof(*r));
+	r = sys_mmap(size, SYS_PROT_RW, SYS_MAP_SHARED, fd, 0);
+	if (sys_is_error(r))
+		return NULL;
+	sys_mlock(r, control);
+	return r;
+}
+
+EXPORT int rpv_eventfd(void) { return sys_eventfd(0, SYS_EFD_NONBLOCK); }
+
+EXPORT int rpv_wake(int eventfd)
+{
+	uint64_t one = 1;
+	long n = sys_write(eventfd, &one, sizeof(one));
+
+	return n < 0 ? (int)n : 0;
+}
+
+/* The lock against a second reprieve: a descriptor to be kept, -EAGAIN when another one guards the group. */
+EXPORT int rpv_group_lock(const char *path)
+{
+	struct flock whole = { .l_type = F_WRLCK };
+	char buf[PATH_BYTES + 32];
+	struct text file = text_on(buf, sizeof(buf));
+	int fd, err;
+
+	text_add(&file, path);
+	text_add(&file, "/memory.oom_control");
+	fd = file.cut ? -ENAMETOOLONG : sys_open(buf, O_RDWR);
+	if (fd < 0)
+		return fd;
+	err = sys_fcntl(fd, F_OFD_SETLK, &whole);
+	if (err) {
+		sys_close(fd);
+		return err == -EACCES ? -EAGAIN : err;
+	}
+	return fd;
+}
+
+/* out: usage, limit, limit with swap (2^64-1: none), killer off, somebody waits in the OOM, kernel kills. */
+EXPORT int rpv_counters(const char *path, uint64_t *out)
+{
+	struct memcg m;
+	struct memcg_room room;
+	struct memcg_oom oom;
+	int err = memcg_open(&m, path, 0);
+
+	if (err)
+		return err;
+	err = memcg_room(&m, &room);
+	if (!err)
+		err = memcg_oom(&m, &oom);
+	memcg_close(&m);
+	if (err)
+		return err;
+	out[0] = room.usage_bytes;
+	out[1] = room.limit_bytes;
+	out[2] = room.swap_limit_bytes;
+	out[3] = (uint64_t)oom.held;
+	out[4] = (uint64_t)oom.waiting;
+	out[5] = oom.kills;
+	return 0;
+}
+
+EXPORT int rpv_ledger_create(const char *file, uint32_t guards_max)
+{
+	return ledger_create(file, guards_max);
+}
+
+EXPORT int rpv_ledger_add(int fd, uint32_t index, const char *path)
+{
+	return ledger_add(fd, index, path);
+}

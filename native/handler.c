@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* The role "handler": makes what its two threads share, starts the sampler, becomes the responder. */
+#include "handler.h"
+#include "log.h"
+#include "sys.h"
+
+struct handler handler;
+
+_Noreturn void handler_run(const char *run_dir, char **own_groups)
+{
+	struct sys_epoll_event ev = { SYS_EPOLLIN, 0 };
+	char *sampler_stack;
+
+	if (role_start(&handler.self, ROLE_HANDLER, run_dir, own_groups))
+		sys_exit(70);
+	handler.guards = handler.self.region->guards_max;
+	handler.guarded = role_memory(sizeof(*handler.guarded) * handler.guards);
+	sampler_stack = role_memory(STACK_BYTES);
+	handler.sampled = role_memory(sizeof(*handler.sampled));
+	handler.respond_pids = role_memory(PIDS_BYTES);
+	handler.sample_pids = role_memory(PIDS_BYTES);
+	table_init(&handler.table, handler.self.recorder->latest);
+	for (uint32_t i = 0; i < handler.guards; i++) {
+		handler.guarded[i].guard = &handler.self.region->guards[i];
+		handler.guarded[i].index = i;
+	}
+	handler.respond_epoll = sys_epoll_create();
+	handler.sample_epoll = sys_epoll_create();
+	ev.data = handler.guards; /* behind the guards' numbers: the control eventfd */
+	if (handler.respond_epoll < 0 || handler.sample_epoll < 0 ||
+	    sys_epoll_ctl(handler.sample_epoll, SYS_EPOLL_ADD, FD_CONTROL, &ev)) {
+		role_complain("cannot make", "an epoll", handler.sample_epoll);
+		sys_exit(70);
+	}
+	role_ready(&handler.self);
+	if (sys_thread(sampler_loop, sampler_stack + STACK_BYTES) < 0) {
+		role_complain("cannot start", "the sampler", -EAGAIN);
+		sys_exit(70);
+	}
+	role_hurry();
+	responder_loop();
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handler: a sampler thread that looks while there is memory, a responder thread that acts when there is none.
+ *
+ * The sampler publishes, per guard, a view: the candidates with open descriptors, and the lists of the groups. There
+ * are two; the sampler writes the one that is not current and then makes it current. It closes descriptors of the
+ * older one only while the responder is not busy with the guard.
+ */
+#ifndef RPV_HANDLER_H
+#define RPV_HANDLER_H
+
+#include "limits.h"
+#include "memcg.h"
+#include "orders.h"
+#include "role.h"
+#include "table.h"
+
+/* A process primed for the event path: everything about it is open. */
+struct candidate {
+	int pidfd;
+	int statm;
+	uint32_t pid;
+	uint32_t base_pages; /* anonymous pages it held when it moved in */
+	uint32_t anon_pages; /* as last sampled */
+	uint32_t exempt;     /* ours: counted, never chosen */
+	uint64_t start_time;
+	char comm[COMM_BYTES];
+};
+
+struct view {
+	uint64_t others_pages; /* what those not primed held when last sampled */
+	uint32_t candidates;   /* largest first */
+	uint32_t groups;
+	struct candidate candidate[CANDIDATES_MAX];
+	int tasks
+		[GROUPS_MAX]; /* tasks of the guard's group and its descendants: leaders and threads */
+};
+
+/* The responder's private state of an incident. */
+struct response {
+	uint32_t word;	     /* the incident it works on; even: none */
+	int fired;	     /* the event came, and has not been looked at */
+	uint32_t last_kills; /* kernel kills, to see one */
+	enum victim victim;
+	int has_chosen;
+	int mreleased;
+	int killed_by_kernel;
+	int victim_pidfd; /* -1: killed by pid */
+	uint32_t victim_pid;
+	uint64_t killed_ns;
+	uint32_t tried[CANDIDATES_MAX]; /* pids killed in this incident: never twice */
+	uint32_t tries;
+	uint64_t lists_ns; /* asked for the lists then; 0: not */
+};
+
+struct guarded {
+	struct guard *guard;
+	uint32_t index;
+	uint32_t active;  /* writer: sampler, release; the responder leaves others alone */
+	uint32_t busy;	  /* writer: responder, sequentially consistent with `current` */
+	uint32_t current; /* writer: sampler; which view */
+	/* the sampler's own */
+	uint32_t retired; /* the view that is not current still holds descriptors to close */
+	uint32_t groups;
+	int dirs[GROUPS_MAX];	    /* of the guard's group and its descendants */
+	uint32_t links[GROUPS_MAX]; /* their link counts: a change means a child came or went */
+	int tasks[GROUPS_MAX];
+	uint32_t scans;
+	uint64_t scanned_ms; /* when the last scan ended */
+	uint64_t due_ms;
+	int oom_event;
+	int near_event;
+	struct memcg memcg;
+	struct view views[2];
+	struct response response;
+};
+
+/* The guard's processes of one scan: slots of the table. */
+struct sampled {
+	uint32_t n;
+	uint16_t slots[PROCS_MAX];
+};
+
+struct handler {
+	struct role_self self;
+	struct table table;
+	struct guarded *guarded; /* guards_max */
+	uint32_t guards;
+	int respond_epoll;
+	int sample_epoll;
+	struct sampled *sampled;
+	char *respond_pids; /* PIDS_BYTES each */
+	char *sample_pids;
+};
+
+extern struct handler handler;
+
+_Noreturn void handler_run(const char *run_dir, char **own_groups);
+
+/* sampler.c: looks at every guard, slowly far from its limit, fast near it. */
+_Noreturn void sampler_loop(void);
+
+/* view.c: makes what was sampled of a guard the responder's current view. */
+void view_publish(struct guarded *g, const struct sampled *sampled);
+/* Opens the lists of the guard's group and its descendants again when the tree has changed; says whether. */
+int view_refresh_groups(struct guarded *g);
+/* The candidate primed for this pid, or NULL. */
+struct candidate *view_find(struct view *view, uint32_t pid);
+/* Closes everything of a guard that is let go. */
+void view_close(struct guarded *g);
+
+/* responder.c */
+_Noreturn void responder_loop(void);
+
+/* choose.c: the victim for this guard, or -1. */
+struct choice {
+	int pidfd; /* -1: not primed */
+	uint32_t pid;
+	uint32_t evidence; /* enum evidence */
+	uint64_t bytes;
+	uint64_t start_time;
+	char comm[COMM_BYTES];
+};
+int choose_victim(struct guarded *g, struct choice *choice);
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Prints the contract (region.h) as TypeScript: offsets, sizes, limits and every enum.
+ * Runs on the build machine only; `make` pipes it to src/native/layout.ts.
+ */
+#include "region.h"
+#include <stddef.h>
+#include <stdio.h>
+
+#define OPEN(name) printf("export const " name " = {\n")
+#define CLOSE() printf("} as const;\n\n")
+#define SIZE(s) printf("  " #s ": %zu,\n", sizeof(struct s))
+#define AT(s, f) printf("  " #s "_" #f ": %zu,\n", offsetof(struct s, f))
+#define LIMIT(n) printf("  " #n ": %llu,\n", (unsigned long long)(n))
+/* E(STEP_, SEEN) prints "SEEN: 2": the prefix is the object's name. */
+#define E(prefix, n) printf("  " #n ": %d,\n", prefix##n)
+
+static void print_sizes(void)
+{
+	OPEN("size");
+	SIZE(region);
+	SIZE(helper);
+	SIZE(log);
+	SIZE(log_record);
+	SIZE(guard);
+	SIZE(snapshot);
+	SIZE(recorder);
+	CLOSE();
+}
+
+static void print_offsets(void)
+{
+	OPEN("at");
+	AT(region, magic);
+	AT(region, layout);
+	AT(region, guards_max);
+	AT(region, size_bytes);
+	AT(region, recorder_offset);
+	AT(region, agent_pid);
+	AT(region, owner);
+	AT(region, stop);
+	AT(region, helpers);
+	AT(region, logs);
+	AT(region, guards);
+	AT(helper, pid);
+	AT(helper, ready);
+	AT(helper, beat_ns);
+	AT(helper, locked_kb);
+	AT(helper, lock_result);
+	AT(helper, in_own_group);
+	AT(log, head);
+	AT(log, tail);
+	AT(log, dropped);
+	AT(log, records);
+	AT(log_record, t_ns);
+	AT(log_record, bytes);
+	AT(log_record, start_time);
+	AT(log_record, guard);
+	AT(log_record, incident);
+	AT(log_record, step);
+	AT(log_record, arg);
+	AT(log_record, result);
+	AT(log_record, pid);
+	AT(log_record, comm);
+	AT(guard, path);
+	AT(guard, margin_bytes);
+	AT(guard, delay_ms);
+	AT(guard, flags);
+	AT(guard, want);
+	AT(guard, attached);
+	AT(guard, state);
+	AT(guard, kernel_kills);
+	AT(guard, handed_over);
+	AT(guard, incident);
+	AT(guard, opened_ns);
+	AT(guard, usage_bytes);
+	AT(guard, limit_bytes);
+	AT(guard, procs);
+	AT(guard, unsampled_groups);
+	AT(snapshot, t_ms);
+	AT(snapshot, start_time);
+	AT(snapshot, pid);
+	AT(snapshot, uid);
+	AT(snapshot, anon_pages);
+	AT(snapshot, file_pages);
+	AT(snapshot, shmem_pages);
+	AT(snapshot, swap_pages);
+	AT(snapshot, oom_score_adj);
+	AT(snapshot, guard);
+	AT(snapshot, group);
+	AT(snapshot, gone);
+	AT(snapshot, comm);
+	AT(recorder, head);
+	AT(recorder, snapshots);
+	AT(recorder, scan_cpu_ns);
+	AT(recorder, procs_scanned);
+	AT(recorder, ring);
+	CLOSE();
+}
+
+static void print_limits(void)
+{
+	OPEN("limit");
+	LIMIT(PATH_BYTES);
+	LIMIT(COMM_BYTES);
+	LIMIT(LOG_RECORDS);
+	LIMIT(RING_RECORDS);
+	LIMIT(REGION_LAYOUT);
+	LIMIT(ROLES);
+	LIMIT(HANDED_OVER_BOUND_MS);
+	CLOSE();
+}
+
+static void print_control_enums(void)
+{
+	OPEN("fd");
+	E(FD_, REGION);
+	E(FD_, AGENT);
+	E(FD_, CONTROL);
+	E(FD_, HANDLER);
+	E(FD_, WATCHDOG);
+	E(FD_, SPARE);
+	CLOSE();
+	OPEN("role");
+	E(ROLE_, HANDLER);
+	E(ROLE_, WATCHDOG);
+	E(ROLE_, SPARE);
+	CLOSE();
+	OPEN("want");
+	E(WANT_, NOTHING);
+	E(WANT_, ATTACHED);
+	E(WANT_, ARMED);
+	E(WANT_, RELEASED);
+	CLOSE();
+	OPEN("state");
+	E(GUARD_, NONE);
+	E(GUARD_, QUIET);
+	E(GUARD_, NEAR);
+	E(GUARD_, OOM);
+	E(GUARD_, RELIEF);
+	E(GUARD_, HANDED);
+	E(GUARD_, ALARM);
+	E(GUARD_, GONE);
+	_Static_assert(GUARD_STATES == 8, "a new state is printed here too");
+	CLOSE();
+	OPEN("flag");
+	E(GUARD_, ALLOW_KILL);
+	E(GUARD_, OWNED);
+	CLOSE();
+}
+
+static void print_record_enums(void)
+{
+	OPEN("step");
+	E(STEP_, OPENED);
+	E(STEP_, SEEN);
+	E(STEP_, CHOSE);
+	E(STEP_, WOULD_KILL);
+	E(STEP_, KILL);
+	E(STEP_, MRELEASE);
+	E(STEP_, VICTIM_DEAD);
+	E(STEP_, RELIEF);
+	E(STEP_, GAVE_UP);
+	E(STEP_, HANDED_OVER);
+	E(STEP_, HANDLER_KILLED);
+	E(STEP_, CLOSED);
+	E(STEP_, ENGAGED);
+	E(STEP_, DISENGAGED);
+	E(STEP_, TOOK_OVER);
+	E(STEP_, PUT_BACK);
+	E(STEP_, GONE);
+	E(STEP_, CHILD_RESET);
+	E(STEP_, ALARM);
+	CLOSE();
+	OPEN("cause");
+	E(CAUSE_, OOM);
+	E(CAUSE_, KERNEL_KILL);
+	CLOSE();
+	OPEN("evidence");
+	E(EVIDENCE_, LARGEST);
+	E(EVIDENCE_, UNEXPLAINED);
+	CLOSE();
+	OPEN("outcome");
+	E(OUTCOME_, RELIEVED);
+	E(OUTCOME_, HANDED_OVER);
+	E(OUTCOME_, KERNEL_FIRST);
+	E(OUTCOME_, EXITED_BY_ITSELF);
+	E(OUTCOME_, UNRELIEVED);
+	E(OUTCOME_, OBSERVED);
+	CLOSE();
+	OPEN("reason");
+	E(REASON_, NONE);
+	E(REASON_, KILLED);
+	E(REASON_, DEADLINE);
+	E(REASON_, HANDLER_DEAD);
+	E(REASON_, HANDLER_UNSEEN);
+	E(REASON_, NO_CANDIDATE);
+	E(REASON_, KILL_CAP);
+	E(REASON_, BURST);
+	E(REASON_, OBSERVING);
+	E(REASON_, NO_KILL_SEEN);
+	E(REASON_, AGENT_DEAD);
+	E(REASON_, RELEASED);
+	E(REASON_, OWNER_DEAD);
+	E(REASON_, OWNER_SILENT);
+	E(REASON_, GROUP_GONE);
+	E(REASON_, KERNEL_KILLED);
+	E(REASON_, NOT_RELIEVED);
+	CLOSE();
+}
+
+int main(void)
+{
+	printf("// SPDX-License-Identifier: MIT\n"
+	       "/** The contract of native/region.h. Written by native/layout.c: do not edit. "
+	       "*/\n\n");
+	print_sizes();
+	print_offsets();
+	print_limits();
+	print_control_enums();
+	print_record_enums();
+	return 0;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* The ledger: which groups a reprieve may have switched. */
+#include "ledger.h"
+#include "sys.h"
+#include "text.h"
+
+static uint64_t offset_of(uint32_t index)
+{
+	return sizeof(struct ledger) + (uint64_t)index * sizeof(struct ledger_record);
+}
+
+static int lock_whole(int fd, int command)
+{
+	struct flock whole = { .l_type = F_WRLCK };
+	int err = sys_fcntl(fd, command, &whole);
+
+	return err ? err : whole.l_type != F_UNLCK;
+}
+
+int ledger_create(const char *file, uint32_t records)
+{
+	struct ledger head = { LEDGER_MAGIC, LEDGER_LAYOUT, records };
+	int fd = sys_openat(AT_FDCWD, file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = lock_whole(fd, F_OFD_SETLK);
+	if (err >= 0)
+		err = sys_fallocate(fd, offset_of(records));
+	if (err >= 0)
+		err = sys_pwrite(fd, &head, sizeof(head), 0) == sizeof(head) ? 0 : -EIO;
+	if (err < 0) {
+		sys_close(fd);
+		sys_unlink(file);
+		return err;
+	}
+	return fd;
+}
+
+int ledger_add(int fd, uint32_t index, const char *path)
+{
+	struct ledger_record record = { 0 };
+	struct text t = text_on(record.path, sizeof(record.path));
+	struct statx st;
+	int err = sys_statx(AT_FDCWD, path, 0, STATX_INO, &st);
+
+	if (err)
+		return err;
+	text_add(&t, path);
+	if (t.cut)
+		return -ENAMETOOLONG;
+	record.inode = st.stx_ino;
+	return sys_pwrite(fd, &record, sizeof(record), offset_of(index)) == sizeof(record) ? 0
+											   : -EIO;
+}
+
+int ledger_is_held(int fd) { return lock_whole(fd, F_OFD_GETLK) > 0; }
+
+int ledger_read(int fd, uint32_t index, struct ledger_record *record)
+{
+	struct ledger head;
+	long n = sys_pread(fd, &head, sizeof(head), 0);
+
+	if (n != sizeof(head) || head.magic != LEDGER_MAGIC || head.layout != LEDGER_LAYOUT)
+		return -EPROTO;
+	if (index >= head.records)
+		return -ERANGE;
+	n = sys_pread(fd, record, sizeof(*record), offset_of(index));
+	if (n != sizeof(*record))
+		return n < 0 ? (int)n : -EIO;
+	record->path[PATH_BYTES - 1] = 0;
+	return record->inode != 0;
+}

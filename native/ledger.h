@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ledger: which groups a reprieve may have switched, so that anybody can put them back after its death.
+ *
+ * A preallocated file in the run directory, written before a guard is armed. What was there before is always "the
+ * kernel kills": reprieve refuses a group whose killer is off already. A lock on the file (OFD) lives as long as any
+ * process that inherited the descriptor: agent, handler, watchdog or spare.
+ */
+#ifndef RPV_LEDGER_H
+#define RPV_LEDGER_H
+
+#include "limits.h"
+#include <stdint.h>
+
+#define LEDGER_MAGIC 0x7265676465766572ull
+#define LEDGER_LAYOUT 1u
+
+struct ledger_record {
+	uint64_t inode;	       /* of the group's directory; 0: no record */
+	char path[PATH_BYTES]; /* as it was when armed: owners rename */
+};
+
+struct ledger {
+	uint64_t magic;
+	uint32_t layout;
+	uint32_t records;
+	struct ledger_record record[];
+};
+
+/* Makes, allocates and locks the file. The descriptor, or -errno. */
+int ledger_create(const char *file, uint32_t records);
+/* Records the group; call it before arming. 0 or -errno. */
+int ledger_add(int fd, uint32_t index, const char *path);
+/* Does a living reprieve hold the lock of this open ledger? */
+int ledger_is_held(int fd);
+/* Reads record `index` of an open ledger. 1, 0 where there is none, or -errno: -EPROTO for another layout. */
+int ledger_read(int fd, uint32_t index, struct ledger_record *record);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hop 5: a role tells the agent what it did. One writer (the role's loop), one reader (the agent).
+ *
+ * Never blocks, never fails: when the log is full the record is dropped and counted, because a late
+ * record is worth less than a live loop.
+ */
+#ifndef RPV_LOG_H
+#define RPV_LOG_H
+
+#include "region.h"
+
+/* Appends `record`, stamped with the time where it has none. */
+void log_put(struct log *log, struct log_record record);
+
+/* The open incident's word, or a new one's when none is open: compare-and-swap, so that all roles agree
+ * on the number. *opened tells whether it was us. */
+uint32_t incident_open(struct guard *guard, uint64_t now_ns, int *opened);
+/* The number behind a word. */
+static inline uint32_t incident_number(uint32_t word) { return (word + 1) / 2; }
+static inline int incident_is_open(uint32_t word) { return word & 1; }
+/* Closes the open incident; only for the watcher that owns the switch. */
+void incident_close(struct guard *guard, uint32_t word);
+
+/* Acquire and release of a shared word; pairs are named in region.h. */
+#define shared_load(word) __atomic_load_n(word, __ATOMIC_ACQUIRE)
+#define shared_store(word, value) __atomic_store_n(word, value, __ATOMIC_RELEASE)
+
+#endif

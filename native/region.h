@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * THE CONTRACT between the agent and the native roles: one shared, locked region.
+ *
+ * Made by the agent (ffi.c), mapped by every role. Each word has one writer, named beside it; the three
+ * words that several may write are written with compare-and-swap and say so. A reader of a word marked
+ * "release" loads it with acquire; everything written before it is then visible.
+ * The layout is written here only: layout.c prints it for TypeScript at build time, and both sides
+ * compare `layout` at start, so a region of another build is refused and never misread.
+ */
+#ifndef RPV_REGION_H
+#define RPV_REGION_H
+
+#include "limits.h"
+#include <stdint.h>
+
+#define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
+#define REGION_LAYOUT 1u		   /* raised by every change of this file */
+
+/* Descriptors every role inherits from the agent, by number. */
+enum fd_of_role {
+	FD_REGION = 3,	/* the region: a memfd */
+	FD_AGENT = 4,	/* eventfd: wakes the agent */
+	FD_CONTROL = 5, /* eventfd: wakes this role */
+	FD_HANDLER = 6, /* the other roles' control eventfds */
+	FD_WATCHDOG = 7,
+	FD_SPARE = 8,
+};
+
+enum role { ROLE_HANDLER = 0, ROLE_WATCHDOG = 1, ROLE_SPARE = 2, ROLES = 3 };
+
+/* What the agent wants of a guard. */
+enum guard_want { WANT_NOTHING = 0, WANT_ATTACHED = 1, WANT_ARMED = 2, WANT_RELEASED = 3 };
+
+/* Where a guard is, as the owning watcher sees it. */
+enum guard_state {
+	GUARD_NONE = 0,	  /* not attached, or released */
+	GUARD_QUIET = 1,  /* armed, far from the limit: the kernel's killer is on */
+	GUARD_NEAR = 2,	  /* inside the margin: the killer is off, we answer for the group */
+	GUARD_OOM = 3,	  /* an incident is open, its timer runs */
+	GUARD_RELIEF = 4, /* relief has come and must hold */
+	GUARD_HANDED = 5, /* given to the kernel, relief not yet seen */
+	GUARD_ALARM = 6,  /* handed over and still not relieved after the bound */
+	GUARD_GONE = 7,	  /* the group was removed */
+	GUARD_STATES = 8,
+};
+
+enum guard_flag {
+	GUARD_ALLOW_KILL = 1, /* without it: observe, never touch the switch */
+	GUARD_OWNED = 2,      /* reprieve made the group: the last watcher removes it */
+};
+
+/* What happened; one record of a log each. The agent turns them into messages. */
+enum step {
+	STEP_OPENED = 1,     /* incident opened; arg: enum cause */
+	STEP_SEEN = 2,	     /* the responder is awake and looks at the group; bytes: usage */
+	STEP_CHOSE = 3,	     /* pid, comm, bytes: its anonymous memory; arg: enum evidence */
+	STEP_WOULD_KILL = 4, /* the same, without the power to kill */
+	STEP_KILL = 5,	     /* SIGKILL sent; result */
+	STEP_MRELEASE = 6,   /* process_mrelease; result */
+	STEP_VICTIM_DEAD = 7,
+	STEP_RELIEF = 8,  /* nobody waits in the OOM any more; bytes: usage */
+	STEP_GAVE_UP = 9, /* the responder asks for the hand-over; arg: enum reason */
+	STEP_HANDED_OVER =
+		10, /* the switch was written to "kernel kills"; result; arg: enum reason */
+	STEP_HANDLER_KILLED = 11, /* result */
+	STEP_CLOSED =
+		12, /* arg: enum outcome << 16 | enum reason; bytes: page faults in the event path */
+	STEP_ENGAGED = 13,     /* the killer was switched off: inside the margin; result */
+	STEP_DISENGAGED = 14,  /* and on again; result */
+	STEP_TOOK_OVER = 15,   /* this watcher owns the switch from now on; arg: enum reason */
+	STEP_PUT_BACK = 16,    /* the guard was released; result */
+	STEP_GONE = 17,	       /* the group was removed */
+	STEP_CHILD_RESET = 18, /* a child had inherited "killer off" and got it back; result */
+	STEP_ALARM = 19,       /* handed over, still not relieved */
+};
+
+enum cause { CAUSE_OOM = 1, CAUSE_KERNEL_KILL = 2 };
+
+enum evidence {
+	EVIDENCE_LARGEST = 1, /* largest anonymous memory, read at the OOM */
+	EVIDENCE_UNEXPLAINED =
+		2, /* most CPU time of those not read, while memory was unexplained */
+};
+
+enum outcome {
+	OUTCOME_RELIEVED = 1,
+	OUTCOME_HANDED_OVER = 2,
+	OUTCOME_KERNEL_FIRST = 3,
+	OUTCOME_EXITED_BY_ITSELF = 4,
+	OUTCOME_UNRELIEVED = 5,
+	OUTCOME_OBSERVED = 6,
+};
+
+enum reason {
+	REASON_NONE = 0,
+	REASON_KILLED = 1,   /* our kill brought relief */
+	REASON_DEADLINE = 2, /* the delay was over */
+	REASON_HANDLER_DEAD = 3,
+	REASON_HANDLER_UNSEEN = 4, /* no mark: stopped, or never scheduled */
+	REASON_NO_CANDIDATE = 5,   /* no process of the group holds memory that a kill would free */
+	REASON_KILL_CAP = 6,	   /* the most kills for one incident */
+	REASON_BURST = 7,	   /* the burst was faster than the arming */
+	REASON_OBSERVING = 8,
+	REASON_NO_KILL_SEEN = 9, /* memory came back without a kill */
+	REASON_AGENT_DEAD = 10,
+	REASON_RELEASED = 11,
+	REASON_OWNER_DEAD = 12,	  /* the other watcher is dead */
+	REASON_OWNER_SILENT = 13, /* the other watcher does not answer */
+	REASON_GROUP_GONE = 14,
+	REASON_KERNEL_KILLED = 15, /* the kernel's own kill brought relief */
+	REASON_NOT_RELIEVED = 16,
+};
+
+/* One step. Written by one role only, in its own log. 72 bytes. */
+struct log_record {
+	uint64_t t_ns; /* CLOCK_BOOTTIME */
+	uint64_t bytes;
+	uint64_t start_time; /* of pid, clock ticks since boot (proc(5), stat field 22) */
+	uint32_t guard;	     /* index */
+	uint32_t incident;   /* 0: none */
+	uint32_t step;	     /* enum step */
+	uint32_t arg;
+	int32_t result; /* 0 or -errno */
+	int32_t pid;
+	char comm[COMM_BYTES]; /* hostile bytes, not terminated when full */
+	uint64_t reserved;
+};
+
+struct log {
+	uint64_t head;	  /* writer: the role, release; free-running */
+	uint64_t tail;	  /* writer: the agent, release */
+	uint64_t dropped; /* writer: the role */
+	uint64_t reserved;
+	struct log_record records[LOG_RECORDS];
+};
+
+/* A role's own word about itself; writer: that role. */
+struct helper {
+	uint32_t pid;
+	uint32_t ready;	       /* release: 1 when every descriptor is open and memory is locked */
+	uint64_t beat_ns;      /* last turn of its loop; CLOCK_BOOTTIME */
+	uint64_t locked_kb;    /* VmLck at ready */
+	int32_t lock_result;   /* mlockall: 0 or -errno */
+	uint32_t in_own_group; /* 1: lives in a cgroup of its own */
+};
+
+struct guard {
+	/* writer: the agent */
+	char path[PATH_BYTES]; /* the group's directory, terminated */
+	uint64_t margin_bytes;
+	uint32_t delay_ms;
+	uint32_t flags; /* enum guard_flag */
+	uint32_t want;	/* enum guard_want, release */
+	uint32_t reserved0;
+	/* writer: each role its own */
+	int32_t attached[ROLES]; /* 0: not yet; 1: yes; -errno */
+	/* writer: the owning watcher */
+	uint32_t state;	       /* enum guard_state */
+	uint32_t kernel_kills; /* oom_kill of oom_control, last read */
+	uint32_t handed_over;  /* hand-overs since armed */
+	/* writers: any role, compare-and-swap; odd while an incident is open, number = (word + 1) / 2.
+	 * The watcher that owns the switch closes it. */
+	uint32_t incident;
+	/* writers: both watchers, the same value: lists_wanted, when the lists were read again */
+	uint32_t lists_read;
+	uint64_t opened_ns; /* writer: who opened the incident; the one timer of this incident */
+	/* writer: the responder */
+	uint32_t seen;		 /* incident word it has answered */
+	uint32_t asks_hand_over; /* enum reason: it wants the kernel to decide; 0: it does not */
+	uint32_t kills;		 /* kills in this incident */
+	uint32_t faults;	 /* page faults of the responder in this incident */
+	uint32_t
+		lists_wanted; /* release: raised when it needs the lists of processes as they are now */
+	/* writer: the sampler */
+	uint64_t usage_bytes;
+	uint64_t limit_bytes; /* UINT64_MAX: none */
+	uint32_t procs;
+	uint32_t unsampled_groups; /* descendants beyond GROUPS_MAX */
+	uint32_t tree_changes;	   /* times the set of descendants changed */
+};
+
+/* A process as sampled: latest[] and the ring are made of these. Writer: the sampler. 64 bytes. */
+struct snapshot {
+	uint64_t t_ms;	     /* CLOCK_BOOTTIME */
+	uint64_t start_time; /* clock ticks since boot */
+	uint32_t pid;
+	uint32_t uid;
+	uint32_t anon_pages;  /* statm resident - shared */
+	uint32_t file_pages;  /* of the last read of status */
+	uint32_t shmem_pages; /* of the last read of status */
+	uint32_t swap_pages;  /* of the last read of status */
+	int16_t oom_score_adj;
+	uint16_t guard;
+	uint16_t group; /* 0: the guard's own group, else a descendant */
+	uint16_t gone;	/* 1: it left the group or exited */
+	char comm[COMM_BYTES];
+};
+
+struct recorder {
+	uint64_t head;			    /* writer: the sampler, release; free-running */
+	uint64_t snapshots;		    /* scans finished; writer: the sampler */
+	uint64_t scan_cpu_ns;		    /* thread CPU time of all scans; writer: the sampler */
+	uint64_t procs_scanned;		    /* processes seen in all scans; writer: the sampler */
+	struct snapshot latest[PROCS_MAX];  /* a slot each; pid 0: free */
+	struct snapshot ring[RING_RECORDS]; /* what changed, in order */
+};
+
+struct region {
+	uint64_t magic;
+	uint32_t layout; /* REGION_LAYOUT */
+	uint32_t guards_max;
+	uint64_t size_bytes;
+	uint64_t control_bytes; /* what a watcher maps: all but the recorder */
+	uint64_t recorder_offset;
+	uint32_t agent_pid;
+	/* writers: both watchers, compare-and-swap: which of them owns the switch (enum role) */
+	uint32_t owner;
+	uint32_t stop; /* writer: the agent, release: put everything back and exit */
+	uint32_t reserved;
+	struct helper helpers[ROLES];
+	struct log logs[ROLES];
+	struct guard guards[]; /* guards_max */
+};
+
+_Static_assert(sizeof(struct log_record) == 72, "the agent strides by 72");
+_Static_assert(sizeof(struct snapshot) == 64, "a cache line");
+_Static_assert((LOG_RECORDS & (LOG_RECORDS - 1)) == 0, "masked index");
+_Static_assert((RING_RECORDS & (RING_RECORDS - 1)) == 0, "masked index");
+_Static_assert(sizeof(struct guard) % 8 == 0 && sizeof(struct guard) <= 1024, "guard budget");
+
+#endif

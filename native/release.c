@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The role "release": switches the kernel's killer back on. The tool for 3 a.m.: needs no config, no agent, no Bun.
+ *
+ *   release RUN_BASE                what dead reprieves have left, from their ledgers
+ *   release --all RUN_BASE          lists every group of the host whose killer is off
+ *   release --all --force RUN_BASE  and switches it on
+ */
+#include "release.h"
+#include "ledger.h"
+#include "role.h"
+#include "sys.h"
+#include "text.h"
+#include "tree.h"
+
+enum { MOUNTS_BYTES = 64 * 1024, EXIT_NOTHING_FAILED = 0, EXIT_FAILED = 70, EXIT_LEFT = 75 };
+
+static int failures, left;
+
+static void say(const char *what, const char *name, const char *then)
+{
+	char buf[PATH_BYTES + 160];
+	struct text line = text_on(buf, sizeof(buf));
+
+	text_add(&line, what);
+	text_add(&line, " ");
+	text_add_plain(&line, name);
+	text_add(&line, then);
+	text_add(&line, "\n");
+	sys_write(1, buf, line.len);
+}
+
+static int is_off(int control)
+{
+	char now[64];
+	long n = control < 0 ? control : sys_pread(control, now, sizeof(now), 0);
+
+	return n > 0 && text_after(now, now + n, "oom_kill_disable 1");
+}
+
+/* Switches the killer of the group at `dir` on, if it is off. */
+static void switch_on(int dir, const char *name)
+{
+	int control = sys_openat(dir, "memory.oom_control", O_RDWR, 0);
+
+	if (is_off(control)) {
+		if (sys_pwrite(control, "0", 1, 0) == 1 && !is_off(control)) {
+			say("released", name, ": the kernel's OOM killer is on again");
+		} else {
+			say("cannot release", name,
+			    ": not permitted to write its memory.oom_control");
+			failures++;
+		}
+	} else if (control < 0 && control != -ENOENT) {
+		say("cannot open the switch of", name, ": run this as root");
+		failures++;
+	}
+	if (control >= 0)
+		sys_close(control);
+}
+
+static int switch_on_child(int dir, void *name)
+{
+	switch_on(dir, name);
+	return 0;
+}
+
+/* A group that was renamed is found by its inode. */
+struct by_inode {
+	uint64_t inode;
+	const char *path;
+};
+
+static uint64_t inode_of(int dir)
+{
+	struct statx st;
+
+	return sys_statx(dir, "", 0x1000 /* AT_EMPTY_PATH */, STATX_INO, &st) ? 0 : st.stx_ino;
+}
+
+static int release_if_inode(int dir, void *arg)
+{
+	const struct by_inode *wanted = arg;
+
+	if (inode_of(dir) != wanted->inode)
+		return 0;
+	switch_on(dir, wanted->path);
+	tree_walk(dir, switch_on_child, (void *)wanted->path);
+	return 1;
+}
+
+static void release_record(const struct ledger_record *record)
+{
+	struct by_inode wanted = { record->inode, record->path };
+	int dir = sys_open(record->path, O_RDONLY | O_DIRECTORY);
+
+	if (dir >= 0 && release_if_inode(dir, &wanted)) {
+		sys_close(dir);
+		return;
+	}
+	if (dir >= 0)
+		sys_close(dir);
+	dir = sys_open(release_hierarchy(), O_RDONLY | O_DIRECTORY);
+	if (dir >= 0) {
+		tree_walk(dir, release_if_inode, &wanted);
+		sys_close(dir);
+	}
+}
+
+/* RUN_BASE/PID/ledger: put back and remove, unless its reprieve lives. */
+static void release_ledger(int run_dir, const char *name)
+{
+	struct ledger_record record;
+	int fd = sys_openat(run_dir, "ledger", O_RDWR | O_NOFOLLOW, 0);
+	int got = 1;
+
+	if (fd < 0)
+		return;
+	if (ledger_is_held(fd)) {
+		say("left alone: reprieve", name,
+		    " is running and watches its groups; end it to release them");
+		left++;
+		sys_close(fd);
+		return;
+	}
+	for (uint32_t i = 0; got >= 0; i++) {
+		got = ledger_read(fd, i, &record);
+		if (got == 1)
+			release_record(&record);
+	}
+	sys_close(fd);
+	if (got == -EPROTO) {
+		say("cannot read the ledger of reprieve", name,
+		    ": it is of another version; use release --all --force");
+		failures++;
+		return;
+	}
+	SYS3(unlinkat, run_dir, "ledger", 0);
+	SYS3(unlinkat, run_dir, "token", 0);
+}
+
+static int release_run_dir(int base, const char *name, int depth, void *arg)
+{
+	int dir = sys_openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+
+	(void)depth, (void)arg;
+	if (dir < 0)
+		return 0;
+	release_ledger(dir, name);
+	sys_close(dir);
+	SYS3(unlinkat, base, name, 0x200 /* AT_REMOVEDIR */);
+	return 0;
+}
+
+static void release_ledgers(const char *run_base)
+{
+	int base = sys_open(run_base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+
+	if (base < 0)
+		return; /* no reprieve has left anything */
+	tree_each_child(base, 0, release_run_dir, 0);
+	sys_close(base);
+	sys_rmdir(run_base);
+}
+
+/* The path of an open directory, as the kernel prints it. */
+static void path_of(int dir, char *path, size_t size)
+{
+	char link[64];
+	struct text t = text_on(link, sizeof(link));
+	long n;
+
+	text_add(&t, "/proc/self/fd/");
+	text_add_number(&t, (uint64_t)dir);
+	n = SYS3(readlink, link, path, size - 1);
+	path[n > 0 ? n : 0] = 0;
+}
+
+static int list_or_force(int dir, void *force)
+{
+	char path[PATH_BYTES];
+	int control = sys_openat(dir, "memory.oom_control", O_RDONLY, 0);
+	int off = is_off(control);
+
+	if (control >= 0)
+		sys_close(control);
+	if (!off)
+		return 0;
+	path_of(dir, path, sizeof(path));
+	if (*(const int *)force) {
+		switch_on(dir, path);
+	} else {
+		say("killer is off in", path, "; --force switches it on");
+		left++;
+	}
+	return 0;
+}
+
+int release_run(int all, int force, const char *run_base)
+{
+	release_ledgers(run_base);
+	if (all) {
+		int dir = sys_open(release_hierarchy(), O_RDONLY | O_DIRECTORY);
+
+		if (dir < 0) {
+			say("cannot open", release_hierarchy(), ": no cgroup v1 memory hierarchy");
+			return EXIT_FAILED;
+		}
+		tree_walk(dir, list_or_force, &force);
+		sys_close(dir);
+	}
+	return failures ? EXIT_FAILED : left ? EXIT_LEFT : EXIT_NOTHING_FAILED;
+}
+
+/* The mount point of the v1 memory controller: the line of /proc/self/mounts whose options name it. */
+const char *release_hierarchy(void)
+{
+	static char found[PATH_BYTES];
+	char *mounts = role_memory(MOUNTS_BYTES);
+	int fd = sys_open("/proc/self/mounts", O_RDONLY);
+	long n = fd < 0 ? fd : sys_read(fd, mounts, MOUNTS_BYTES);
+	const char *end = mounts + (n > 0 ? n : 0);
+
+	if (fd >= 0)
+		sys_close(fd);
+	for (const char *line = mounts; line < end;) {
+		const char *stop = text_after(line, end, "\n");
+		const char *path, *type;
+
+		if (!stop)
+			stop = end;
+		path = text_after(line, stop, " ");
+		type = path ? text_after(path, stop, " cgroup ") : 0;
+		if (type &&
+		    (text_after(type, stop, ",memory,") || text_after(type, stop, ",memory "))) {
+			struct text t = text_on(found, sizeof(found));
+
+			for (; path < type - 8; path++)
+				text_add(&t, (char[]){ *path, 0 });
+			return found;
+		}
+		line = stop;
+	}
+	return "/sys/fs/cgroup/memory";
+}

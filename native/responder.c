@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hop 3: the responder. Event -> what is there -> next order -> act -> look again.
+ *
+ * One blocking call. From the event on it opens nothing, allocates nothing, faults no page; a sleeping or full group
+ * cannot hold it up, whether it lives outside or inside. While an incident is open it looks every RESPOND_TICK_MS.
+ */
+#include "handler.h"
+#include "log.h"
+#include "sys.h"
+#include "text.h"
+
+/* Something was logged this turn. The agent is woken at the end of the turn: it would compete for the CPU. */
+static int told;
+
+static uint32_t ms_since(uint64_t then_ns, uint64_t now_ns)
+{
+	return now_ns > then_ns ? (uint32_t)((now_ns - then_ns) / 1000000) : 0;
+}
+
+static void tell(const struct guarded *g, enum step step, struct log_record r)
+{
+	r.guard = g->index;
+	r.incident = incident_number(g->response.word);
+	r.step = step;
+	log_put(handler.self.log, r);
+	told = 1;
+}
+
+static struct log_record about(const struct choice *c)
+{
+	struct log_record r = { .pid = (int)c->pid,
+				.bytes = c->bytes,
+				.start_time = c->start_time,
+				.arg = c->evidence };
+
+	memcpy(r.comm, c->comm, COMM_BYTES);
+	return r;
+}
+
+/* Joins the open incident, or opens one. */
+static void begin(struct guarded *g, const struct memcg_oom *oom, uint64_t now_ns)
+{
+	struct memcg_room room = { 0 };
+	int opened;
+	uint32_t word = incident_open(g->guard, now_ns, &opened);
+
+	g->response =
+		(struct response){ .word = word, .last_kills = oom->kills, .victim_pidfd = -1 };
+	shared_store(&g->guard->kills, 0);
+	shared_store(&g->guard->faults, 0);
+	shared_store(&g->guard->asks_hand_over, REASON_NONE);
+	shared_store(&g->guard->seen, word);
+	if (opened)
+		tell(g, STEP_OPENED, (struct log_record){ .t_ns = now_ns, .arg = CAUSE_OOM });
+	memcg_room(&g->memcg, &room);
+	tell(g, STEP_SEEN, (struct log_record){ .t_ns = now_ns, .bytes = room.usage_bytes });
+}
+
+static void remember_victim(struct response *r, const struct choice *c, uint64_t now_ns)
+{
+	r->victim = VICTIM_DYING;
+	r->victim_pidfd = c->pidfd;
+	r->victim_pid = c->pid;
+	r->killed_ns = now_ns;
+	r->killed_by_kernel = 0;
+	r->mreleased = 0;
+	r->tried[r->tries % CANDIDATES_MAX] = c->pid;
+	if (r->tries < CANDIDATES_MAX)
+		r->tries++;
+}
+
+static void give_up(struct guarded *g, enum reason reason)
+{
+	if (shared_load(&g->guard->asks_hand_over))
+		return;
+	shared_store(&g->guard->asks_hand_over, reason);
+	tell(g, STEP_GAVE_UP, (struct log_record){ .arg = reason });
+	role_wake(FD_WATCHDOG);
+	role_wake(FD_SPARE);
+}
+
+static void choose_and_kill(struct guarded *g)
+{
+	struct response *r = &g->response;
+	struct log_record record;
+	struct choice c;
+	int err = choose_victim(g, &c);
+
+	if (err == -EAGAIN)
+		return; /* the table is being written: the next tick */
+	if (err) {
+		give_up(g, REASON_NO_CANDIDATE);
+		return;
+	}
+	tell(g, STEP_CHOSE, about(&c));
+	err = c.pidfd >= 0 ? sys_pidfd_kill(c.pidfd) : sys_kill((int)c.pid, SYS_SIGKILL);
+	remember_victim(r, &c, sys_now_ns());
+	if (err)
+		r->victim =
+			VICTIM_DEAD; /* it went by itself, or is not ours to kill: the next one */
+	else
+		shared_store(&g->guard->kills, g->guard->kills + 1);
+	record = about(&c);
+	record.result = err;
+	tell(g, STEP_KILL, record);
+}
+
+static void observe(struct guarded *g)
+{
+	struct choice c;
+	int err = choose_victim(g, &c);
+
+	if (err == -EAGAIN)
+		return;
+	g->response.has_chosen = 1;
+	if (!err)
+		tell(g, STEP_WOULD_KILL, about(&c));
+}
+
+static void help_dying(struct guarded *g)
+{
+	struct response *r = &g->response;
+	int err = r->victim_pidfd >= 0 ? sys_mrelease(r->victim_pidfd) : -ESRCH;
+
+	r->mreleased = 1;
+	if (err != -ESRCH) /* gone already: nothing to tell */
+		tell(g, STEP_MRELEASE,
+		     (struct log_record){ .pid = (int)r->victim_pid, .result = err });
+}
+
+static void look_after_victim(struct guarded *g, uint64_t now_ns)
+{
+	struct response *r = &g->response;
+	int dead = r->victim_pidfd >= 0 ? sys_pidfd_dead(r->victim_pidfd)
+					: sys_kill((int)r->victim_pid, 0) == -ESRCH;
+
+	if (r->victim != VICTIM_DYING || !dead)
+		return;
+	r->victim = VICTIM_DEAD;
+	r->killed_ns = now_ns;
+	tell(g, STEP_VICTIM_DEAD, (struct log_record){ .t_ns = now_ns, .pid = (int)r->victim_pid });
+}
+
+static struct sight look(struct guarded *g, const struct memcg_oom *oom, uint64_t now_ns)
+{
+	struct response *r = &g->response;
+	struct memcg_room room;
+	int full = !memcg_room(&g->memcg, &room) && memcg_is_full(&room);
+
+	if (oom->kills != r->last_kills) {
+		r->last_kills = oom->kills;
+		r->killed_by_kernel = 1;
+		r->killed_ns = now_ns;
+	}
+	look_after_victim(g, now_ns);
+	return (struct sight){
+		.in_oom = oom->waiting && full,
+		.full = full,
+		.held = oom->held,
+		.allow_kill = (g->guard->flags & GUARD_ALLOW_KILL) != 0,
+		.has_chosen = r->has_chosen,
+		.victim = r->victim,
+		.mreleased = r->mreleased,
+		.kills = shared_load(&g->guard->kills),
+		.since_kill_ms = ms_since(r->killed_ns, now_ns),
+		.killed_by_kernel = r->killed_by_kernel,
+	};
+}
+
+static void relieved(struct guarded *g)
+{
+	struct memcg_room room = { 0 };
+
+	memcg_room(&g->memcg, &room);
+	if (g->response.victim != VICTIM_NONE)
+		tell(g, STEP_RELIEF, (struct log_record){ .bytes = room.usage_bytes });
+	g->response.victim = VICTIM_NONE;
+}
+
+static void act(struct guarded *g, enum order order)
+{
+	switch (order) {
+	case ORDER_WAIT:
+		break;
+	case ORDER_KILL:
+		choose_and_kill(g);
+		break;
+	case ORDER_OBSERVE:
+		observe(g);
+		break;
+	case ORDER_MRELEASE:
+		help_dying(g);
+		break;
+	case ORDER_RELIEVED:
+		relieved(g);
+		break;
+	case ORDER_GIVE_UP:
+		give_up(g, REASON_KILL_CAP);
+		break;
+	}
+}
+
+/* One look at one guard. Says whether to look again at the next tick. */
+static int respond(struct guarded *g)
+{
+	struct response *r = &g->response;
+	uint32_t word = shared_load(&g->guard->incident);
+	uint64_t now_ns = sys_now_ns();
+	struct memcg_oom oom;
+	struct memcg_room room;
+	struct sight sight;
+	uint64_t faults;
+	int fired = r->fired;
+
+	r->fired = 0;
+	if (memcg_oom(&g->memcg, &oom))
+		return 0; /* removed: the watchers tell */
+	if (r->word != word && incident_is_open(r->word))
+		r->word = 0; /* closed by the watcher */
+	if (!incident_is_open(r->word)) {
+		if (!(fired || oom.waiting) || memcg_room(&g->memcg, &room) ||
+		    !memcg_is_full(&room))
+			return oom.waiting; /* none, or an ancestor's */
+		begin(g, &oom, now_ns);
+	}
+	faults = sys_faults_of_thread();
+	__atomic_store_n(&g->busy, 1, __ATOMIC_SEQ_CST);
+	sight = look(g, &oom, now_ns);
+	act(g, orders_next(&sight));
+	if (r->victim != VICTIM_DYING)
+		__atomic_store_n(&g->busy, 0, __ATOMIC_SEQ_CST);
+	faults = sys_faults_of_thread() - faults;
+	shared_store(&g->guard->faults, g->guard->faults + (uint32_t)faults);
+	return 1;
+}
+
+_Noreturn void responder_loop(void)
+{
+	struct sys_epoll_event events[16];
+	int open = 0;
+
+	for (;;) {
+		int n = sys_epoll_wait(handler.respond_epoll, events, 16,
+				       open ? RESPOND_TICK_MS : -1);
+
+		shared_store(&handler.self.me->beat_ns, sys_now_ns());
+		for (int i = 0; i < n; i++) {
+			uint64_t count;
+
+			sys_read(handler.guarded[events[i].data].oom_event, &count, sizeof(count));
+			handler.guarded[events[i].data].response.fired = 1;
+		}
+		open = 0;
+		/* Nested OOMs swallow each other's events: any event means a look at every guard. */
+		for (uint32_t i = 0; i < handler.guards; i++) {
+			struct guarded *g = &handler.guarded[i];
+
+			if (!shared_load(&g->active))
+				continue;
+			open |= respond(g);
+		}
+		if (told)
+			role_wake(FD_AGENT);
+		told = 0;
+	}
+}

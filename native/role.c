@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* What every long-lived role does at its start and its end. */
+#include "role.h"
+#include "join.h"
+#include "log.h"
+#include "sys.h"
+#include "text.h"
+
+void role_complain(const char *what, const char *name, int err)
+{
+	char buf[PATH_BYTES + 128];
+	struct text line = text_on(buf, sizeof(buf));
+
+	text_add(&line, "reprieve: ");
+	text_add(&line, what);
+	text_add(&line, " ");
+	text_add_plain(&line, name);
+	text_add(&line, ": errno ");
+	text_add_number(&line, (uint64_t)-err);
+	text_add(&line, "\n");
+	sys_write(2, buf, line.len);
+}
+
+void *role_memory(uint64_t bytes)
+{
+	void *p = sys_mmap(bytes, SYS_PROT_RW, SYS_MAP_PRIVATE_ANON, -1, 0);
+
+	if (sys_is_error(p)) {
+		role_complain("cannot get memory for", "the tables", (int)(intptr_t)p);
+		sys_exit(70);
+	}
+	return p;
+}
+
+static void ignore_signal(int sig)
+{
+	struct {
+		void *handler;
+		uint64_t flags;
+		void *restorer;
+		uint64_t mask;
+	} action = { (void *)1 /* SIG_IGN */, 0, 0, 0 };
+
+	SYS4(rt_sigaction, sig, &action, 0, sizeof(action.mask));
+}
+
+static int map_region(struct role_self *self)
+{
+	struct region *head = sys_mmap(sizeof(*head), SYS_PROT_RW, SYS_MAP_SHARED, FD_REGION, 0);
+	uint64_t size;
+
+	if (sys_is_error(head))
+		return (int)(intptr_t)head;
+	if (head->magic != REGION_MAGIC || head->layout != REGION_LAYOUT)
+		return -EPROTO;
+	size = self->role == ROLE_HANDLER ? head->size_bytes : head->control_bytes;
+	sys_munmap(head, sizeof(*head));
+	self->region = sys_mmap(size, SYS_PROT_RW, SYS_MAP_SHARED, FD_REGION, 0);
+	if (sys_is_error(self->region))
+		return (int)(intptr_t)self->region;
+	if (self->role == ROLE_HANDLER)
+		self->recorder = (void *)((char *)self->region + self->region->recorder_offset);
+	return 0;
+}
+
+int role_start(struct role_self *self, enum role role, const char *run_dir, char **own_groups)
+{
+	static const int ignored[] = { SYS_SIGHUP,  SYS_SIGINT,	 SYS_SIGQUIT, SYS_SIGPIPE,
+				       SYS_SIGTERM, SYS_SIGTSTP, SYS_SIGTTIN, SYS_SIGTTOU };
+	int err;
+
+	*self = (struct role_self){ .role = role, .run_dir = run_dir, .own_groups = own_groups };
+	SYS0(setsid);
+	for (unsigned i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		ignore_signal(ignored[i]);
+	for (char **group = own_groups; *group; group++) {
+		err = join_group(*group);
+		if (err) {
+			role_complain("cannot join", *group, err);
+			return err;
+		}
+	}
+	err = map_region(self);
+	if (err) {
+		role_complain("cannot map", "the region", err);
+		return err;
+	}
+	self->me = &self->region->helpers[role];
+	self->log = &self->region->logs[role];
+	self->me->ready = 0;
+	self->me->in_own_group = *own_groups != 0;
+	for (uint32_t i = 0; i < self->region->guards_max; i++)
+		self->region->guards[i].attached[role] = 0;
+	self->agent = sys_pidfd_open((int)self->region->agent_pid);
+	if (self->agent < 0 || sys_getppid() != (int)self->region->agent_pid) {
+		role_complain("cannot watch", "the agent: it is gone", self->agent);
+		return -ESRCH;
+	}
+	return 0;
+}
+
+static __attribute__((noinline)) void touch_stack(void)
+{
+	volatile char deep[STACK_BYTES];
+
+	for (unsigned i = 0; i < sizeof(deep); i += 1024)
+		deep[i] = 0;
+}
+
+static uint64_t locked_kb(void)
+{
+	char buf[PROC_TEXT_BYTES];
+	int fd = sys_open("/proc/self/status", O_RDONLY);
+	long n = fd < 0 ? fd : sys_read(fd, buf, sizeof(buf));
+	const char *at = n > 0 ? text_after(buf, buf + n, "VmLck:") : 0;
+
+	if (fd >= 0)
+		sys_close(fd);
+	while (at && at < buf + n && (*at == ' ' || *at == '\t'))
+		at++;
+	return at ? text_number(&at, buf + n) : 0;
+}
+
+void role_ready(struct role_self *self)
+{
+	touch_stack();
+	self->me->lock_result = sys_mlockall(SYS_MCL_ALL);
+	self->me->locked_kb = locked_kb();
+	self->me->pid = (uint32_t)sys_getpid();
+	self->me->beat_ns = sys_now_ns();
+	shared_store(&self->me->ready, 1);
+	role_wake(FD_AGENT);
+}
+
+void role_hurry(void)
+{
+	int priority = 1;
+
+	if (SYS3(sched_setscheduler, 0, 1 /* SCHED_FIFO */, &priority))
+		SYS3(setpriority, 0, 0, -20);
+}
+
+void role_wake(int eventfd)
+{
+	uint64_t one = 1;
+
+	sys_write(eventfd, &one, sizeof(one));
+}
+
+/* A group can be removed when the last of us has left it: everybody tries. A handler inside the guarded group
+ * only leaves. */
+static void leave(const char *group)
+{
+	const char *name = group + text_len(group);
+	char parent[PATH_BYTES];
+	struct text t = text_on(parent, sizeof(parent));
+
+	text_add(&t, group);
+	while (t.len && parent[t.len - 1] != '/')
+		t.len--;
+	if (!t.len)
+		return;
+	parent[t.len - 1] = 0;
+	while (name > group && name[-1] != '/')
+		name--;
+	if (!join_group(parent) && text_starts(name, "reprieve-helpers-"))
+		sys_rmdir(group);
+}
+
+static void remove_file(const char *dir, const char *name)
+{
+	char path[PATH_BYTES + 16];
+	struct text t = text_on(path, sizeof(path));
+
+	text_add(&t, dir);
+	text_add(&t, name);
+	sys_unlink(path);
+}
+
+_Noreturn void role_end(struct role_self *self, int with_files)
+{
+	if (with_files && self->run_dir) {
+		remove_file(self->run_dir, "/ledger");
+		remove_file(self->run_dir, "/token");
+		sys_rmdir(self->run_dir);
+	}
+	for (char **group = self->own_groups; *group; group++)
+		leave(*group);
+	sys_exit(0);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* The sampler's table of processes. */
+#include "table.h"
+#include "role.h"
+#include "sys.h"
+#include "text.h"
+
+enum {
+	LOCK_SPINS = 2000
+}; /* some 20 us: the responder does not wait for a sampler that was preempted */
+
+static uint32_t bucket_of(uint32_t pid)
+{
+	return (pid * 2654435761u) >> 19; /* 13 bits: PROCS_MAX */
+}
+_Static_assert(PROCS_MAX == 1 << 13, "bucket_of");
+
+void table_init(struct table *t, struct snapshot *latest)
+{
+	*t = (struct table){ .latest = latest, .free = TABLE_NONE };
+	t->extra = role_memory(sizeof(*t->extra) * PROCS_MAX);
+	t->chain = role_memory(sizeof(*t->chain) * PROCS_MAX);
+	for (uint32_t i = 0; i < PROCS_MAX; i++) {
+		t->chain[i] = TABLE_NONE;
+		latest[i].pid = 0; /* a handler before us may have left some */
+	}
+}
+
+static int lock(struct table *t, uint32_t spins)
+{
+	while (spins--) {
+		if (!__atomic_exchange_n(&t->lock, 1, __ATOMIC_ACQUIRE))
+			return 1;
+		__builtin_ia32_pause();
+	}
+	return 0;
+}
+
+static void unlock(struct table *t) { __atomic_store_n(&t->lock, 0, __ATOMIC_RELEASE); }
+
+uint16_t table_find(const struct table *t, uint32_t pid)
+{
+	uint16_t slot = t->chain[bucket_of(pid)];
+
+	while (slot != TABLE_NONE && t->latest[slot].pid != pid)
+		slot = t->extra[slot].next;
+	return slot;
+}
+
+/* The sampler waits for the responder as long as it takes: that one holds the lock for a look-up only. */
+static void lock_as_sampler(struct table *t)
+{
+	while (!lock(t, LOCK_SPINS))
+		;
+}
+
+uint16_t table_add(struct table *t, uint32_t pid)
+{
+	uint16_t *head = &t->chain[bucket_of(pid)];
+	uint16_t slot = t->free;
+
+	if (slot == TABLE_NONE && t->used == PROCS_MAX)
+		return TABLE_NONE;
+	lock_as_sampler(t);
+	if (slot != TABLE_NONE)
+		t->free = t->extra[slot].next;
+	else
+		slot = (uint16_t)t->used++;
+	memset(&t->latest[slot], 0, sizeof(t->latest[slot]));
+	memset(&t->extra[slot], 0, sizeof(t->extra[slot]));
+	t->latest[slot].pid = pid;
+	t->extra[slot].next = *head;
+	*head = slot;
+	unlock(t);
+	return slot;
+}
+
+void table_remove(struct table *t, uint16_t slot)
+{
+	uint16_t *link = &t->chain[bucket_of(t->latest[slot].pid)];
+
+	lock_as_sampler(t);
+	while (*link != slot)
+		link = &t->extra[*link].next;
+	*link = t->extra[slot].next;
+	t->latest[slot].pid = 0;
+	t->extra[slot].next = t->free;
+	t->free = slot;
+	unlock(t);
+}
+
+int64_t table_cpu_ns_of(struct table *t, uint32_t pid)
+{
+	int64_t cpu_ns = -ESRCH;
+	uint16_t slot;
+
+	if (!lock(t, LOCK_SPINS))
+		return -EAGAIN;
+	slot = table_find(t, pid);
+	if (slot != TABLE_NONE)
+		cpu_ns = (int64_t)t->extra[slot].cpu_ns;
+	unlock(t);
+	return cpu_ns;
+}

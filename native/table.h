@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sampler's table of processes: region's latest[] and what only the sampler knows, found by pid.
+ *
+ * One writer, the sampler. The responder asks for one number, through a lock that is held for memory accesses only,
+ * never over a system call, and that it gives up on after a bound.
+ */
+#ifndef RPV_TABLE_H
+#define RPV_TABLE_H
+
+#include "region.h"
+
+enum { TABLE_NONE = 0xffff };
+
+/* What is known beside the snapshot. */
+struct table_extra {
+	uint64_t cpu_ns;     /* CPU time when last sampled */
+	uint32_t base_pages; /* held when it moved in */
+	uint32_t scan;	     /* the scan that saw it last */
+	uint8_t leader;	     /* its leader is in a group of the guard */
+	uint8_t exempt;	     /* ours, pid 1, or a kernel thread: never a victim */
+	uint16_t next;	     /* in its hash chain */
+};
+
+struct table {
+	struct snapshot *latest; /* PROCS_MAX */
+	struct table_extra *extra;
+	uint16_t *chain; /* PROCS_MAX heads */
+	uint32_t used;	 /* slots below have been used */
+	uint16_t free;	 /* list through extra.next */
+	uint32_t lock;
+};
+
+void table_init(struct table *table, struct snapshot *latest);
+uint16_t table_find(const struct table *table, uint32_t pid);
+/* A zeroed slot for pid, or TABLE_NONE when full. */
+uint16_t table_add(struct table *table, uint32_t pid);
+void table_remove(struct table *table, uint16_t slot);
+/* CPU time of pid when last sampled; -ESRCH: not in the table; -EAGAIN: locked. Called by the responder. */
+int64_t table_cpu_ns_of(struct table *table, uint32_t pid);
+
+#endif

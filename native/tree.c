@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Walks the descendants of a cgroup. */
+#include "tree.h"
+#include "limits.h"
+#include "sys.h"
+#include "text.h"
+
+enum { ENTRIES_BYTES = 1024, TYPE_DIR = 4 };
+
+struct entry {
+	uint64_t ino;
+	int64_t off;
+	uint16_t len;
+	uint8_t type;
+	char name[];
+};
+
+int tree_each_child(int dir, int depth, tree_child visit, void *arg)
+{
+	_Alignas(8) char buf[ENTRIES_BYTES];
+	int list = sys_openat(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+	int ret = 0;
+	long n = list;
+
+	while (!ret && list >= 0 && (n = sys_getdents(list, buf, sizeof(buf))) > 0) {
+		for (long at = 0; !ret && at < n;) {
+			const struct entry *e = (const struct entry *)(buf + at);
+
+			at += e->len;
+			if (e->type == TYPE_DIR && e->name[0] != '.')
+				ret = visit(dir, e->name, depth, arg);
+		}
+	}
+	if (list >= 0)
+		sys_close(list);
+	return ret ? ret : n < 0 ? (int)n : 0;
+}
+
+struct walk {
+	tree_visit visit;
+	void *arg;
+};
+
+static int walk_child(int dir, const char *name, int depth, void *arg)
+{
+	const struct walk *w = arg;
+	int child = sys_openat(dir, name, O_RDONLY | O_DIRECTORY, 0);
+	int ret;
+
+	if (child < 0)
+		return 0; /* removed meanwhile */
+	ret = w->visit(child, w->arg);
+	if (!ret && depth < TREE_DEPTH_MAX) {
+		ret = tree_each_child(child, depth + 1, walk_child, arg);
+		if (ret == -ENOENT || ret == -ENODEV)
+			ret = 0;
+	}
+	sys_close(child);
+	return ret;
+}
+
+int tree_walk(int dir, tree_visit visit, void *arg)
+{
+	struct walk w = { visit, arg };
+
+	return tree_each_child(dir, 1, walk_child, &w);
+}
+
+static int remove_child(int dir, const char *name, int depth, void *arg)
+{
+	int child = sys_openat(dir, name, O_RDONLY | O_DIRECTORY, 0);
+
+	if (child >= 0 && depth < TREE_DEPTH_MAX)
+		tree_each_child(child, depth + 1, remove_child, arg);
+	if (child >= 0)
+		sys_close(child);
+	SYS3(unlinkat, dir, name, 0x200 /* AT_REMOVEDIR */);
+	return 0;
+}
+
+int tree_remove(const char *path)
+{
+	int dir = sys_open(path, O_RDONLY | O_DIRECTORY);
+
+	if (dir < 0)
+		return dir;
+	tree_each_child(dir, 1, remove_child, 0);
+	sys_close(dir);
+	return sys_rmdir(path);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Hop 4: the watchers' state machine. */
+#include "verdict.h"
+
+#define ROW(state, event, next, what) [state][event] = { next, what }
+
+/* A pair that is not listed changes nothing; GUARD_NONE is no state to move to, so 0 marks it. */
+static const struct move table[GUARD_STATES][EVENTS] = {
+	ROW(GUARD_QUIET, EVENT_GONE, GUARD_GONE, ACT_FORGET),
+	ROW(GUARD_QUIET, EVENT_OOM, GUARD_HANDED,
+	    ACT_OPEN), /* the kernel was first, or we observe */
+	ROW(GUARD_QUIET, EVENT_NEAR, GUARD_NEAR, ACT_HOLD),
+
+	ROW(GUARD_NEAR, EVENT_GONE, GUARD_GONE, ACT_FORGET),
+	ROW(GUARD_NEAR, EVENT_OOM, GUARD_OOM, ACT_OPEN),
+	ROW(GUARD_NEAR, EVENT_UNFIT, GUARD_QUIET, ACT_LET_GO),
+	ROW(GUARD_NEAR, EVENT_FAR, GUARD_QUIET, ACT_LET_GO),
+
+	ROW(GUARD_OOM, EVENT_GONE, GUARD_GONE, ACT_FORGET),
+	ROW(GUARD_OOM, EVENT_FREE, GUARD_RELIEF, ACT_NOTHING),
+	ROW(GUARD_OOM, EVENT_VERDICT, GUARD_HANDED, ACT_HAND_OVER),
+
+	ROW(GUARD_RELIEF, EVENT_GONE, GUARD_GONE, ACT_FORGET),
+	ROW(GUARD_RELIEF, EVENT_OOM, GUARD_OOM,
+	    ACT_NOTHING), /* the same incident, the same timer */
+	ROW(GUARD_RELIEF, EVENT_HELD, GUARD_NEAR, ACT_CLOSE),
+
+	ROW(GUARD_HANDED, EVENT_GONE, GUARD_GONE, ACT_FORGET),
+	ROW(GUARD_HANDED, EVENT_HELD, GUARD_QUIET, ACT_CLOSE),
+	ROW(GUARD_HANDED, EVENT_OVERDUE, GUARD_ALARM, ACT_CLOSE_UNRELIEVED),
+
+	ROW(GUARD_ALARM, EVENT_GONE, GUARD_GONE, ACT_FORGET),
+	ROW(GUARD_ALARM, EVENT_HELD, GUARD_QUIET, ACT_NOTHING),
+};
+
+struct move verdict_next(enum guard_state state, enum event event)
+{
+	struct move move = table[state][event];
+
+	if (move.state == GUARD_NONE)
+		return (struct move){ (uint8_t)state, ACT_NOTHING };
+	return move;
+}
+
+enum event verdict_event(enum guard_state state, const struct look *look)
+{
+	if (look->gone)
+		return EVENT_GONE;
+	if (state == GUARD_OOM && look->reason && look->in_oom)
+		return EVENT_VERDICT;
+	if (state == GUARD_HANDED && look->handed_ms >= HANDED_OVER_BOUND_MS && look->in_oom)
+		return EVENT_OVERDUE;
+	if (look->in_oom)
+		return EVENT_OOM;
+	if (state == GUARD_OOM)
+		return EVENT_FREE;
+	if (state == GUARD_RELIEF || state == GUARD_HANDED || state == GUARD_ALARM)
+		return look->free_ms >= RELIEF_HOLD_MS ? EVENT_HELD : EVENT_NONE;
+	if (!look->fit)
+		return EVENT_UNFIT;
+	if (look->inside_margin)
+		return EVENT_NEAR;
+	return look->outside_ms >= FAR_AFTER_MS ? EVENT_FAR : EVENT_NONE;
+}
+
+enum reason verdict_on_handler(const struct trial *trial)
+{
+	uint32_t unseen_ms = trial->delay_ms < UNSEEN_AFTER_MS ? trial->delay_ms : UNSEEN_AFTER_MS;
+
+	if (trial->dead)
+		return REASON_HANDLER_DEAD;
+	if (trial->asks)
+		return (enum reason)trial->asks;
+	if (!trial->seen && trial->age_ms >= unseen_ms)
+		return REASON_HANDLER_UNSEEN;
+	if (trial->age_ms >= trial->delay_ms)
+		return REASON_DEADLINE;
+	return REASON_NONE;
+}

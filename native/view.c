@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hop 2b: what was sampled becomes what the responder acts on.
+ *
+ * Everything the event path needs is opened and read once here, while there is memory.
+ */
+#include "handler.h"
+#include "log.h"
+#include "procfs.h"
+#include "rank.h"
+#include "sys.h"
+#include "text.h"
+#include "tree.h"
+
+/* A candidate gives its place only to one that is a quarter larger: opening costs more than it is worth
+ * among near equals. */
+static uint32_t with_bonus(uint32_t pages) { return pages + pages / 4 + 64; }
+
+struct candidate *view_find(struct view *view, uint32_t pid)
+{
+	for (uint32_t i = 0; i < view->candidates; i++)
+		if (view->candidate[i].pid == pid)
+			return &view->candidate[i];
+	return NULL;
+}
+
+static void close_if_open(int fd)
+{
+	if (fd >= 0)
+		sys_close(fd);
+}
+
+/* Closes what only the view that is not current holds. False while the responder may still use it. */
+static int retire(struct guarded *g)
+{
+	struct view *old = &g->views[!g->current], *now = &g->views[g->current];
+
+	if (!g->retired)
+		return 1;
+	if (__atomic_load_n(&g->busy, __ATOMIC_SEQ_CST))
+		return 0;
+	for (uint32_t i = 0; i < old->candidates; i++) {
+		struct candidate *kept = view_find(now, old->candidate[i].pid);
+
+		if (kept && kept->pidfd == old->candidate[i].pidfd)
+			continue;
+		close_if_open(old->candidate[i].pidfd);
+		close_if_open(old->candidate[i].statm);
+	}
+	if (old->groups && (!now->groups || old->tasks[0] != now->tasks[0]))
+		for (uint32_t i = 0; i < old->groups; i++)
+			sys_close(old->tasks[i]);
+	*old = (struct view){ 0 };
+	g->retired = 0;
+	return 1;
+}
+
+/* Opens pid for the event path. The start time is read behind the pidfd: it cannot have been reused between. */
+static int prime(struct candidate *c, struct snapshot *s)
+{
+	struct procfs_stat stat = { 0 };
+	int proc, err;
+
+	c->pidfd = sys_pidfd_open((int)s->pid);
+	if (c->pidfd < 0)
+		return c->pidfd;
+	proc = procfs_open(s->pid);
+	err = proc < 0 ? proc : procfs_read_stat(proc, &stat);
+	if (!err && stat.start_time != s->start_time)
+		err = -ESRCH;
+	if (!err) {
+		c->statm = procfs_open_statm(proc);
+		err = c->statm < 0 ? c->statm : 0;
+	}
+	close_if_open(proc);
+	if (err) {
+		sys_close(c->pidfd);
+		return err;
+	}
+	memcpy(s->comm, stat.comm, COMM_BYTES); /* an exec may have changed it */
+	c->pid = s->pid;
+	c->start_time = s->start_time;
+	return 0;
+}
+
+void view_publish(struct guarded *g, const struct sampled *sampled)
+{
+	struct view *old = &g->views[g->current], *new = &g->views[!g->current];
+	struct table *t = &handler.table;
+	struct rank rank = { 0 };
+
+	if (!retire(g))
+		return;
+	for (uint32_t i = 0; i < sampled->n; i++) {
+		uint16_t slot = sampled->slots[i];
+		struct snapshot *s = &t->latest[slot];
+		uint32_t pages = rank_charged(s->anon_pages, t->extra[slot].base_pages);
+
+		if (!t->extra[slot].leader)
+			continue;
+		new->others_pages += pages;
+		rank_offer(&rank, slot, view_find(old, s->pid) ? with_bonus(pages) : pages);
+	}
+	new->groups = g->groups;
+	memcpy(new->tasks, g->tasks, sizeof(new->tasks));
+	for (uint32_t i = 0; i < rank.n; i++) {
+		uint16_t slot = (uint16_t)rank.best[i].slot;
+		struct snapshot *s = &t->latest[slot];
+		struct candidate *c = &new->candidate[new->candidates];
+		struct candidate *had = view_find(old, s->pid);
+
+		if (had && had->start_time == s->start_time)
+			*c = *had;
+		else if (prime(c, s))
+			continue;
+		c->base_pages = t->extra[slot].base_pages;
+		c->anon_pages = s->anon_pages;
+		c->exempt = t->extra[slot].exempt;
+		new->others_pages -= rank_charged(s->anon_pages, c->base_pages);
+		memcpy(c->comm, s->comm, COMM_BYTES);
+		new->candidates++;
+	}
+	__atomic_store_n(&g->current, !g->current, __ATOMIC_SEQ_CST);
+	g->retired = 1;
+	retire(g);
+}
+
+static int open_primed(int dir, const char *name)
+{
+	char buf[16];
+	int fd = sys_openat(dir, name, O_RDONLY, 0);
+
+	if (fd >= 0)
+		sys_pread(fd, buf, sizeof(buf), 0); /* once: the buffer is kept */
+	return fd;
+}
+
+static uint32_t links_of(int dir)
+{
+	struct statx st;
+
+	return sys_statx(dir, "", 0x1000 /* AT_EMPTY_PATH */, STATX_NLINK, &st) ? 0 : st.stx_nlink;
+}
+
+static int add_group(int dir, void *arg)
+{
+	struct guarded *g = arg;
+	uint32_t i = g->groups;
+	int copy;
+
+	if (i == GROUPS_MAX) {
+		g->guard->unsampled_groups++;
+		return 0;
+	}
+	copy = sys_fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return copy;
+	g->tasks[i] = open_primed(dir, "tasks");
+	if (g->tasks[i] < 0) {
+		sys_close(copy);
+		return 0; /* removed meanwhile, or no memory: the next look tries again */
+	}
+	g->dirs[i] = copy;
+	g->links[i] = links_of(dir);
+	g->groups++;
+	return 0;
+}
+
+int view_refresh_groups(struct guarded *g)
+{
+	int changed = g->groups == 0;
+
+	for (uint32_t i = 0; i < g->groups && !changed; i++)
+		changed = links_of(g->dirs[i]) != g->links[i];
+	if (!changed || !retire(g))
+		return 0;
+	for (uint32_t i = 0; i < g->groups; i++)
+		sys_close(g->dirs[i]); /* the lists are still the current view's */
+	g->groups = 0;
+	g->guard->unsampled_groups = 0;
+	add_group(g->memcg.dir, g);
+	tree_walk(g->memcg.dir, add_group, g);
+	return 1;
+}
+
+void view_close(struct guarded *g)
+{
+	for (int i = 0; i < 2; i++) { /* both views, one after the other */
+		__atomic_store_n(&g->current, !g->current, __ATOMIC_SEQ_CST);
+		g->retired = 1;
+		while (!retire(g))
+			sys_sleep_ms(1);
+	}
+	for (uint32_t i = 0; i < g->groups; i++)
+		sys_close(g->dirs[i]);
+	g->groups = 0;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hop 4a: the loop of a watcher. One blocking call; no timer while no guard is near its limit.
+ *
+ * Owner: each turn looks at every guard an event may concern. Not owner: sees to it that the owner's beat follows each
+ * event within SILENT_AFTER_MS, else takes the switch. A watcher that was stopped and wakes finds itself not the owner.
+ */
+#include "watcher.h"
+#include "log.h"
+#include "sys.h"
+#include "tree.h"
+
+enum { EVENT_CONTROL = 1u << 16, EVENT_AGENT, EVENT_PEER, EVENT_NEAR = 1u << 20, LINGER_MS = 500 };
+
+struct watcher watcher = { .handler = -1, .other = -1 };
+
+static enum role other_role(void)
+{
+	return watcher.self.role == ROLE_WATCHDOG ? ROLE_SPARE : ROLE_WATCHDOG;
+}
+
+int watcher_owns(void)
+{
+	return shared_load(&watcher.self.region->owner) == (uint32_t)watcher.self.role;
+}
+
+static void add_to_epoll(int fd, uint64_t data)
+{
+	struct sys_epoll_event ev = { SYS_EPOLLIN, data };
+
+	sys_epoll_ctl(watcher.epoll, SYS_EPOLL_ADD, fd, &ev);
+}
+
+/* Follows a helper by pidfd; a restarted one is a new pid. Says whether one is alive. */
+static int follow_helper(enum role role, uint32_t *pid, int *pidfd)
+{
+	const struct helper *h = &watcher.self.region->helpers[role];
+
+	if (shared_load(&h->ready) && h->pid != *pid) {
+		if (*pidfd >= 0)
+			sys_close(*pidfd);
+		*pid = h->pid;
+		*pidfd = sys_pidfd_open((int)h->pid);
+		if (*pidfd >= 0)
+			add_to_epoll(*pidfd, EVENT_PEER);
+	}
+	if (*pidfd >= 0 && sys_pidfd_dead(*pidfd)) {
+		sys_close(*pidfd); /* or the epoll would never sleep again */
+		*pidfd = -1;
+	}
+	return *pidfd >= 0;
+}
+
+static void take_over(enum reason reason)
+{
+	struct region *r = watcher.self.region;
+	uint32_t from = (uint32_t)other_role();
+
+	if (!__atomic_compare_exchange_n(&r->owner, &from, (uint32_t)watcher.self.role, 0,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return;
+	for (uint32_t i = 0; i < watcher.guards; i++) {
+		struct watched *w = &watcher.watched[i];
+		uint32_t word = shared_load(&w->guard->incident);
+
+		if (!w->attached || w->guard->state == GUARD_NONE)
+			continue;
+		watch_resume(w);
+		log_put(watcher.self.log,
+			(struct log_record){
+				.guard = i,
+				.step = STEP_TOOK_OVER,
+				.arg = reason,
+				.incident = incident_is_open(word) ? incident_number(word) : 0 });
+	}
+	role_wake(FD_AGENT);
+}
+
+/* Not the owner: is the owner at work? Returns in how many ms to look again, -1: at the next event. */
+static int oversee(uint64_t now_ns, int peer_alive)
+{
+	const struct region *r = watcher.self.region;
+	uint64_t beat_ns = shared_load(&r->helpers[other_role()].beat_ns);
+	int open = 0;
+
+	if (!peer_alive && watcher.other_pid) {
+		take_over(REASON_OWNER_DEAD);
+		return 0;
+	}
+	for (uint32_t i = 0; i < watcher.guards; i++)
+		open |= incident_is_open(shared_load(&r->guards[i].incident));
+	if (watcher.event_ns && beat_ns + 2 * WATCH_TICK_MS * 1000000ull >= watcher.event_ns &&
+	    !open)
+		watcher.event_ns = 0; /* it woke for the event, too */
+	if (!watcher.event_ns && !open)
+		return -1;
+	if (!watcher.event_ns)
+		watcher.event_ns =
+			now_ns; /* an incident is open: from now on its beat must be fresh */
+	if (now_ns > watcher.event_ns + SILENT_AFTER_MS * 1000000ull &&
+	    now_ns > beat_ns + SILENT_AFTER_MS * 1000000ull) {
+		take_over(REASON_OWNER_SILENT);
+		return 0;
+	}
+	return WATCH_TICK_MS;
+}
+
+static void follow_wants(struct watched *w)
+{
+	uint32_t want = shared_load(&w->guard->want);
+	int32_t *attached = &w->guard->attached[watcher.self.role];
+
+	if ((want == WANT_ATTACHED || want == WANT_ARMED) && !w->attached && *attached >= 0) {
+		int err = watch_attach(w);
+
+		if (!err) {
+			add_to_epoll(w->oom_event, w->index);
+			add_to_epoll(w->near_event, w->index | EVENT_NEAR);
+		}
+		shared_store(attached, err ? err : 1);
+		role_wake(FD_AGENT);
+	}
+	if (want == WANT_RELEASED && w->attached) {
+		if (watcher_owns())
+			watch_put_back(w, REASON_RELEASED);
+		watch_detach(w);
+		shared_store(attached, 0);
+		role_wake(FD_AGENT);
+	}
+}
+
+/* Everything is back as it was: by us, or, when we do not own the switch, by the owner. */
+static int is_over(int agent_dead)
+{
+	struct region *r = watcher.self.region;
+	int stop = shared_load(&r->stop) != 0;
+	int over = stop || agent_dead;
+
+	if (over && !watcher.event_ns)
+		watcher.event_ns = sys_now_ns(); /* the owner must show that it puts things back */
+	for (uint32_t i = 0; i < watcher.guards && over; i++) {
+		struct watched *w = &watcher.watched[i];
+
+		if (w->guard->state == GUARD_NONE)
+			continue;
+		if (watcher_owns() && w->attached &&
+		    (stop || !incident_is_open(shared_load(&w->guard->incident)))) {
+			watch_put_back(w, stop ? REASON_RELEASED : REASON_AGENT_DEAD);
+			watch_detach(w);
+		}
+		over = w->guard->state == GUARD_NONE || w->guard->state == GUARD_GONE;
+	}
+	return over;
+}
+
+/* The agent is dead and a group that reprieve made still has processes: they live on, under the kernel's killer.
+ * The group is removed when they have ended. */
+static void linger(void)
+{
+	int busy;
+
+	do {
+		busy = 0;
+		for (uint32_t i = 0; i < watcher.guards; i++) {
+			struct guard *g = &watcher.self.region->guards[i];
+
+			if (g->flags & GUARD_OWNED && tree_remove(g->path) == -EBUSY)
+				busy = 1;
+		}
+		if (busy)
+			sys_sleep_ms(LINGER_MS);
+	} while (busy);
+}
+
+static void take_events(const struct sys_epoll_event *events, int n, uint64_t now_ns)
+{
+	for (int i = 0; i < n; i++) {
+		uint64_t count;
+		uint32_t data = (uint32_t)events[i].data;
+		struct watched *w = &watcher.watched[data & 0xffff];
+
+		if (data == EVENT_CONTROL) {
+			sys_read(FD_CONTROL, &count, sizeof(count));
+		} else if (data & EVENT_NEAR) {
+			sys_read(w->near_event, &count, sizeof(count));
+			watcher.event_ns = now_ns;
+		} else if (data < EVENT_CONTROL) {
+			sys_read(w->oom_event, &count, sizeof(count));
+			w->fired = 1;
+			watcher.event_ns = now_ns;
+		}
+	}
+}
+
+static int sooner(int a_ms, int b_ms)
+{
+	return a_ms < 0 ? b_ms : b_ms < 0 || a_ms < b_ms ? a_ms : b_ms;
+}
+
+/* One turn. Returns the next timeout. */
+static int turn(uint64_t now_ns)
+{
+	int peer_alive = follow_helper(other_role(), &watcher.other_pid, &watcher.other);
+	int next_ms = -1;
+
+	follow_helper(ROLE_HANDLER, &watcher.handler_pid, &watcher.handler);
+	for (uint32_t i = 0; i < watcher.guards; i++) {
+		follow_wants(&watcher.watched[i]);
+		if (watcher.watched[i].attached)
+			watch_read_lists(&watcher.watched[i]);
+	}
+	if (!watcher_owns())
+		next_ms = oversee(now_ns, peer_alive);
+	for (uint32_t i = 0; i < watcher.guards && watcher_owns(); i++)
+		if (watcher.watched[i].attached)
+			next_ms = sooner(next_ms, watch_look(&watcher.watched[i]));
+	return next_ms;
+}
+
+_Noreturn void watcher_run(enum role role, const char *run_dir, char **own_groups)
+{
+	struct sys_epoll_event events[16];
+	int timeout_ms = 0, agent_dead = 0;
+
+	if (role_start(&watcher.self, role, run_dir, own_groups))
+		sys_exit(70);
+	watcher.guards = watcher.self.region->guards_max;
+	watcher.watched = role_memory(sizeof(*watcher.watched) * watcher.guards);
+	for (uint32_t i = 0; i < watcher.guards; i++) {
+		watcher.watched[i].guard = &watcher.self.region->guards[i];
+		watcher.watched[i].index = i;
+	}
+	watcher.epoll = sys_epoll_create();
+	add_to_epoll(FD_CONTROL, EVENT_CONTROL);
+	add_to_epoll(watcher.self.agent, EVENT_AGENT);
+	role_ready(&watcher.self);
+	role_hurry();
+	for (;;) {
+		int n = sys_epoll_wait(watcher.epoll, events, 16, timeout_ms);
+		uint64_t now_ns = sys_now_ns();
+
+		take_events(events, n, now_ns);
+		if (!agent_dead && sys_pidfd_dead(watcher.self.agent)) {
+			agent_dead = 1;
+			sys_close(watcher.self.agent);
+		}
+		if (is_over(agent_dead))
+			break;
+		timeout_ms = turn(now_ns);
+		shared_store(&watcher.self.me->beat_ns, sys_now_ns());
+		if (agent_dead || shared_load(&watcher.self.region->stop))
+			timeout_ms = sooner(timeout_ms, WATCH_TICK_MS);
+	}
+	if (agent_dead)
+		linger();
+	role_end(&watcher.self, agent_dead);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The watchers: two processes of the same program, "watchdog" and "spare". One of them owns the switch of all guards;
+ * the other one only looks whether the owner does its work, and takes over when it is dead or silent.
+ */
+#ifndef RPV_WATCHER_H
+#define RPV_WATCHER_H
+
+#include "memcg.h"
+#include "role.h"
+
+struct watched {
+	struct guard *guard;
+	uint32_t index;
+	int attached;
+	int oom_event;
+	int near_event;
+	int fired; /* the OOM event came, and has not been looked at */
+	struct memcg memcg;
+	/* as the owner sees it */
+	enum guard_state state;
+	uint64_t watched_limit; /* the thresholds stand for this one */
+	uint32_t tree_changes;	/* of which the children have been reset */
+	uint32_t kills_at_open; /* kernel kills when the incident opened */
+	int handed_over;	/* in this incident, by us */
+	enum reason reason;	/* of the hand-over */
+	uint64_t handed_ns;
+	uint64_t free_ns;    /* nobody waits since; 0: somebody does */
+	uint64_t outside_ns; /* outside the margin since; 0: inside */
+};
+
+struct watcher {
+	struct role_self self;
+	struct watched *watched; /* guards_max */
+	uint32_t guards;
+	int epoll;
+	int handler; /* pidfds; -1: none known */
+	int other;   /* the other watcher */
+	uint32_t handler_pid;
+	uint32_t other_pid;
+	uint64_t
+		event_ns; /* an event of the kernel that the owner must show to have seen; 0: none */
+};
+
+extern struct watcher watcher;
+
+_Noreturn void watcher_run(enum role role, const char *run_dir, char **own_groups);
+
+/* watch.c: opens and closes a guard; finds out where it stands; one look of the owner at it. */
+int watch_attach(struct watched *w);
+void watch_detach(struct watched *w);
+void watch_resume(struct watched *w);
+/* One look. Returns in how many ms to look again, -1: at the next event. */
+int watch_look(struct watched *w);
+/* Does what the responder cannot do in a full group: has the kernel list the group's processes as they are now. */
+void watch_read_lists(struct watched *w);
+/* Gives the group back as it was found. */
+void watch_put_back(struct watched *w, enum reason reason);
+
+/* Do we still own the switch? Asked before every write of it. */
+int watcher_owns(void);
+
+#endif

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Hop 5 of 7: wires one region, its guards and the three helpers, and turns what they log into messages.
+ *
+ * Never in the path of an OOM: when this process is slow, stopped or dead, the helpers go on, or put back.
+ * Wakes from one eventfd; a slow timer is the net below (a one-shot epoll event can be lost).
+ */
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { findHierarchy, type Hierarchy, homeOf, removeGroup } from "../cgroup/v1.ts";
+import { CliError, exit } from "../errors.ts";
+import { type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
+import { type Core, errnoName, NativeError } from "../native/core.ts";
+import type { CoreImage } from "../native/embed.ts";
+import { state, want } from "../native/layout.ts";
+import { type GuardOrders, Region, ROLES, type Role } from "../native/region.ts";
+import { type Draft, HOLD_NS, Incidents, nameOf } from "./incidents.ts";
+import { type RunDir, runBase } from "./run-dir.ts";
+import { Helpers } from "./supervise.ts";
+
+const SAFETY_TICK_MS = 1000;
+/** A helper attaches in some milliseconds; one in a group without memory never does. */
+const ATTACH_BOUND_MS = 5000;
+/** While starting only: the helpers wake us, this is for the one wake that came before we listened. */
+const START_TICK_MS = 5;
+
+export interface GuardSpec extends GuardOrders {
+  /** What messages call it. */
+  readonly name: string;
+}
+
+export interface AgentOptions {
+  readonly core: Core;
+  readonly image: CoreImage;
+  readonly runDir: RunDir;
+  readonly memory: Hierarchy;
+  readonly guards: readonly GuardSpec[];
+  readonly handlerInside: boolean;
+  readonly send: (message: Message) => void;
+  /** One line to the person. */
+  readonly say: (text: string) => void;
+}
+
+/** Puts back what dead agents left; the core's word, so its exit code is reprieve's. */
+export async function releaseDead(image: CoreImage): Promise<number> {
+  const release = [image.path, "release", runBase()];
+  return await Bun.spawn(release, { env: {}, stdio: ["ignore", "ignore", "ignore"] }).exited;
+}
+
+export class Agent {
+  /** Resolves when every guarded group was removed by somebody. */
+  readonly allGone: Promise<void>;
+  readonly #options: AgentOptions;
+  readonly #region: Region;
+  readonly #event: number;
+  readonly #control: Record<Role, number>;
+  readonly #memfd: number;
+  readonly #ledger: number;
+  #helpers: Helpers | undefined;
+  #helperGroups: readonly string[] = [];
+  readonly #incidents: Incidents;
+  readonly #lastGuard: string[] = [];
+  readonly #wakes: ReturnType<typeof wakesOf>;
+  #armed = false;
+  #dropped = 0;
+  #safety: Timer | undefined;
+  #hold: Timer | undefined;
+  #woken = () => {};
+  #resolveGone = () => {};
+
+  /** Changes nothing yet. The groups' locks are held by the caller, the ledger is written. */
+  constructor(options: AgentOptions, ledger: number) {
+    const { core, guards } = options;
+    this.#options = options;
+    this.#ledger = ledger;
+    this.#memfd = core.createRegion(guards.length, process.pid);
+    this.#region = new Region(core.mapRegion(this.#memfd));
+    this.#event = core.eventfd();
+    this.#control = { HANDLER: core.eventfd(), WATCHDOG: core.eventfd(), SPARE: core.eventfd() };
+    this.#incidents = new Incidents(guards.map((guard) => guard.name));
+    this.#wakes = wakesOf(this.#event);
+    this.allGone = new Promise((resolve) => {
+      this.#resolveGone = resolve;
+    });
+    guards.forEach((guard, index) => {
+      this.#region.setOrders(index, guard);
+      this.#region.setWant(index, want.ATTACHED);
+    });
+  }
+
+  /** Starts the helpers and returns when every guard is watched, or throws why not. */
+  async arm(): Promise<void> {
+    const { guards, send } = this.#options;
+    this.#startHelpers();
+    void this.#listen();
+    await this.#until(() => guards.every((_, index) => this.#isAttached(index)));
+    guards.forEach((guard, index) => {
+      for (const role of ROLES) this.#demandAttached(guard, index, role);
+      this.#region.setWant(index, want.ARMED);
+    });
+    this.#wakeHelpers();
+    await this.#until(() => guards.every((_, index) => this.#region.state(index) !== state.NONE));
+    guards.forEach((guard, index) => {
+      if (this.#region.state(index) === state.NONE) {
+        throw new CliError(exit.internal, `cannot arm ${guard.path}: the watchdog does not answer`);
+      }
+      send(stamped(armedOf(guard)));
+    });
+    this.#armed = true;
+    this.#safety = setInterval(() => this.#turn(true), SAFETY_TICK_MS);
+    this.#turn(true);
+  }
+
+  /** The helper that lives in the guarded group, if it does: it is no left-over of CMD. */
+  get pidInside(): number | undefined {
+    return this.#options.handlerInside ? this.#helpers?.pid("HANDLER") : undefined;
+  }
+
+  /** Has everything put back and waits until the helpers are gone. */
+  async stop(closeLedger: () => void): Promise<void> {
+    clearInterval(this.#safety);
+    clearTimeout(this.#hold);
+    this.#region.setStop();
+    this.#wakeHelpers();
+    const clean = (await this.#helpers?.stopped()) ?? true;
+    closeLedger();
+    this.#turn(false, Number.POSITIVE_INFINITY);
+    await this.#wakes.cancel();
+    const code = clean ? 0 : await releaseDead(this.#options.image);
+    await Promise.all(this.#helperGroups.map(removeGroup));
+    const result = code === 0 ? "ok" : `release ended with code ${code}`;
+    if (!this.#armed) return;
+    this.#send(this.#options.guards.map(({ name }) => ({ type: "released", guard: name, result })));
+  }
+
+  // --- internal ---
+
+  #startHelpers(): void {
+    const { image, runDir, say } = this.#options;
+    this.#helperGroups = makeHelperGroups(this.#options);
+    this.#helpers = new Helpers({
+      image,
+      runDir: runDir.path,
+      region: this.#memfd,
+      agentEvent: this.#event,
+      control: this.#control,
+      ledger: this.#ledger,
+      groups: this.#groupsOfRoles(),
+      wake: this.#options.core.wake,
+      say,
+    });
+  }
+
+  async #listen(): Promise<void> {
+    for (;;) {
+      const { done } = await this.#wakes.read();
+      if (done) return;
+      this.#woken();
+      if (this.#armed) this.#turn(false);
+    }
+  }
+
+  /** Takes and sends what is new; `all`: the counters of every guard too, when they have changed. */
+  #turn(all: boolean, nowNs = performance.now() * 1e6): void {
+    const { drafts, events } = this.#incidents.accept(this.#region.drain(), nowNs);
+    this.#send(drafts);
+    for (const { guard, event, result } of events) this.#sendGuard(guard, { event, result });
+    this.#options.guards.forEach((_, index) => {
+      if (all || this.#lastGuard[index]?.split(" ")[0] !== this.#stateName(index)) {
+        this.#sendGuard(index);
+      }
+    });
+    this.#sendLost();
+    if (this.#incidents.waiting) {
+      clearTimeout(this.#hold);
+      this.#hold = setTimeout(() => this.#turn(false), HOLD_NS / 1e6);
+    }
+    if (this.#options.guards.every((_, index) => this.#region.state(index) === state.GONE)) {
+      this.#resolveGone();
+    }
+  }
+
+  #send(drafts: readonly Draft[]): void {
+    for (const draft of drafts) this.#options.send(stamped(draft));
+  }
+
+  #sendGuard(index: number, event?: { event: string; result: string }): void {
+    const { usageBytes, limitBytes, procs } = this.#region.usage(index);
+    const now = `${this.#stateName(index)} ${usageBytes} ${limitBytes} ${procs}`;
+    if (event === undefined && now === this.#lastGuard[index]) return;
+    this.#lastGuard[index] = now;
+    this.#send([
+      {
+        type: "guard",
+        guard: this.#options.guards[index]?.name ?? "",
+        usage_bytes: usageBytes,
+        limit_bytes: limitBytes,
+        procs,
+        state: this.#stateName(index),
+        ...event,
+      },
+    ]);
+  }
+
+  #sendLost(): void {
+    const dropped = this.#region.dropped();
+    if (dropped === this.#dropped) return;
+    this.#send([{ type: "lost", steps: dropped - this.#dropped }]);
+    this.#dropped = dropped;
+  }
+
+  #stateName(index: number): (typeof STATES)[number] {
+    return nameOf(state, this.#region.state(index)) as (typeof STATES)[number];
+  }
+
+  #isAttached(index: number): boolean {
+    const results = ROLES.map((role) => this.#region.attached(index, role));
+    return results.every((result) => result !== 0) || results.some((result) => result < 0);
+  }
+
+  #demandAttached(guard: GuardSpec, index: number, role: Role): void {
+    const result = this.#region.attached(index, role);
+    if (result === 1) return;
+    const who = role.toLowerCase();
+    if (result === 0) {
+      const seconds = ATTACH_BOUND_MS / 1000;
+      throw new CliError(exit.internal, `cannot guard ${guard.path}: no ${who} after ${seconds} s`);
+    }
+    throw attachError(guard.path, who, errnoName(result));
+  }
+
+  async #until(done: () => boolean): Promise<void> {
+    const deadline = performance.now() + ATTACH_BOUND_MS;
+    while (!done() && performance.now() < deadline) {
+      const wake = new Promise<void>((resolve) => {
+        this.#woken = resolve;
+      });
+      await Promise.race([wake, Bun.sleep(START_TICK_MS)]);
+    }
+  }
+
+  #wakeHelpers(): void {
+    for (const role of ROLES) this.#options.core.wake(this.#control[role]);
+  }
+
+  #groupsOfRoles(): Record<Role, readonly string[]> {
+    const outside = this.#helperGroups;
+    const { handlerInside, guards } = this.#options;
+    const inside = guards.map((guard) => guard.path);
+    return { HANDLER: handlerInside ? inside : outside, WATCHDOG: outside, SPARE: outside };
+  }
+}
+
+/** What went wrong when a native call on a group failed, with the exit code that says so. */
+export function attachError(path: string, who: string, errno: string): CliError {
+  const cannot = `cannot guard ${path}: the ${who} got ${errno}`;
+  switch (errno) {
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return new CliError(exit.notPermitted, `${cannot}: run as root or as the group's owner`);
+    case "ENOENT":
+    case "ENODEV":
+      return new CliError(exit.noGroup, `${cannot}: the group was removed meanwhile`);
+    case "EMFILE":
+    case "ENFILE":
+    case "ENOMEM":
+    case "ENOSPC":
+      return new CliError(exit.host, `${cannot}: the host has too little left to watch it`);
+    default:
+      return new CliError(exit.internal, cannot);
+  }
+}
+
+// --- internal ---
+
+/** A chunk each time the eventfd was written to. */
+function wakesOf(eventfd: number) {
+  return Bun.file(eventfd).stream().getReader();
+}
+
+function stamped(draft: Draft): Message {
+  return { v: PROTOCOL_VERSION, t: Date.now(), ...draft } as Message;
+}
+
+function armedOf(guard: GuardSpec): Draft {
+  return {
+    type: "armed",
+    guard: guard.name,
+    cgroup: guard.path,
+    hierarchy: "v1",
+    delay_ms: guard.delayMs,
+    margin_bytes: guard.marginBytes,
+    allow_kill: guard.allowKill,
+  };
+}
+
+/** A group of the helpers' own where the kernel may neither starve nor freeze them with somebody else's. */
+function makeHelperGroups({ memory, say }: AgentOptions): string[] {
+  const made: string[] = [];
+  for (const hierarchy of [memory, findHierarchy("freezer")]) {
+    const home = hierarchy && homeOf(hierarchy);
+    if (home === undefined) continue;
+    const path = join(home, `reprieve-helpers-${process.pid}`);
+    try {
+      mkdirSync(path);
+      made.push(path);
+    } catch (error) {
+      if (errnoOf(error) === "EEXIST") made.push(path);
+      else say(`the helpers stay in our own group: cannot make ${path} (${errnoOf(error)})`);
+    }
+  }
+  return made;
+}
+
+function errnoOf(error: unknown): string {
+  if (error instanceof NativeError) return error.errno;
+  return (error as NodeJS.ErrnoException).code ?? String(error);
+}

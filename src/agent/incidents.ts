@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Hop 6 of 7: log records of the three roles -> messages.
+ *
+ * No clock and no I/O: records, counters and the time come in as arguments. The roles log independently, so a
+ * record may arrive before the one that opened its incident, and a late step after the one that closed it:
+ * both are held for HOLD_NS, nothing else is delayed.
+ */
+
+import type { IncidentClosed, IncidentStep, Message } from "../feed/protocol.ts";
+import { errnoName } from "../native/core.ts";
+import { cause, outcome, reason, step } from "../native/layout.ts";
+import type { LogRecord } from "../native/region.ts";
+
+/** Three times the watchers' slowest turn in an incident, with room for a busy machine. */
+export const HOLD_NS = 30_000_000;
+
+/** Messages without their stamp (`v`, `t`), which the agent adds when it sends them. */
+type Unstamped<T> = T extends unknown ? Omit<T, "v" | "t"> : never;
+export type Draft = Unstamped<Message>;
+
+/** A step outside an incident, for the `guard` message that goes with it. */
+export interface GuardEvent {
+  readonly guard: number;
+  readonly event: string;
+  readonly result: string;
+}
+
+interface Open {
+  openedNs: number | undefined;
+  /** Waiting for the record that opens the incident. */
+  early: LogRecord[];
+  closed: LogRecord | undefined;
+  dueNs: number;
+}
+
+const WITH_PROCESS: readonly number[] = [
+  step.CHOSE,
+  step.WOULD_KILL,
+  step.KILL,
+  step.MRELEASE,
+  step.VICTIM_DEAD,
+];
+const WITH_USAGE: readonly number[] = [step.SEEN, step.RELIEF];
+const WITH_REASON: readonly number[] = [step.GAVE_UP, step.TOOK_OVER];
+
+/** "HANDED_OVER" -> "handed-over": the names of the protocol are those of native/region.h. */
+export function kebab(name: string): string {
+  return name.toLowerCase().replaceAll("_", "-");
+}
+
+/** The name of a value of one of the generated enums. */
+export function nameOf(values: Readonly<Record<string, number>>, value: number): string {
+  const entry = Object.entries(values).find(([, number]) => number === value);
+  return entry === undefined ? `unknown-${value}` : kebab(entry[0]);
+}
+
+export class Incidents {
+  /** Several per guard only for the hold: by guard and number. */
+  readonly #open = new Map<string, Open>();
+  readonly #guards: readonly string[];
+
+  constructor(guards: readonly string[]) {
+    this.#guards = guards;
+  }
+
+  /** Takes sorted records; returns what can be said now. */
+  accept(records: readonly LogRecord[], nowNs: number): { drafts: Draft[]; events: GuardEvent[] } {
+    const drafts: Draft[] = [];
+    const events: GuardEvent[] = [];
+    for (const record of records) {
+      if (record.guard >= this.#guards.length) continue;
+      if (record.incident === 0) events.push(this.#event(record));
+      else this.#add(record, nowNs, drafts);
+    }
+    drafts.push(...this.#due(nowNs));
+    return { drafts, events };
+  }
+
+  /** Something is held back and wants accept() to be called again in HOLD_NS. */
+  get waiting(): boolean {
+    return [...this.#open.values()].some((open) => open.dueNs < Number.POSITIVE_INFINITY);
+  }
+
+  // --- internal ---
+
+  #event(record: LogRecord): GuardEvent {
+    const result = record.result === 0 && record.arg !== 0 ? nameOf(reason, record.arg) : undefined;
+    return {
+      guard: record.guard,
+      event: nameOf(step, record.step),
+      result: result ?? resultName(record.result),
+    };
+  }
+
+  #add(record: LogRecord, nowNs: number, drafts: Draft[]): void {
+    const key = `${record.guard}:${record.incident}`;
+    let open = this.#open.get(key);
+    if (open === undefined) {
+      open = { openedNs: undefined, early: [], closed: undefined, dueNs: Number.POSITIVE_INFINITY };
+      this.#open.set(key, open);
+    }
+    if (record.step === step.OPENED) {
+      if (open.openedNs === undefined) this.#begin(open, record, record.arg, drafts);
+    } else if (record.step === step.CLOSED) {
+      open.closed = record;
+      open.dueNs = Math.min(open.dueNs, nowNs + HOLD_NS);
+    } else if (open.openedNs === undefined) {
+      open.early.push(record);
+      open.dueNs = Math.min(open.dueNs, nowNs + HOLD_NS);
+    } else {
+      drafts.push(this.#step(record, open.openedNs));
+    }
+  }
+
+  #begin(open: Open, first: LogRecord, why: number, drafts: Draft[]): void {
+    const openedNs = first.tNs;
+    open.openedNs = openedNs;
+    drafts.push({
+      type: "incident.opened",
+      guard: this.#name(first),
+      incident: this.#id(first),
+      cause: nameOf(cause, why),
+    });
+    for (const record of open.early) drafts.push(this.#step(record, openedNs));
+    open.early = [];
+    if (open.closed === undefined) open.dueNs = Number.POSITIVE_INFINITY;
+  }
+
+  #due(nowNs: number): Draft[] {
+    const drafts: Draft[] = [];
+    for (const [key, open] of this.#open) {
+      if (nowNs < open.dueNs) continue;
+      const first = open.early[0] ?? open.closed;
+      // The opening record never came: a role died between claiming the incident and logging it.
+      if (open.openedNs === undefined && first !== undefined) {
+        this.#begin(open, first, cause.OOM, drafts);
+      }
+      if (open.closed === undefined) continue;
+      drafts.push(this.#close(open.closed, open.openedNs ?? open.closed.tNs));
+      this.#open.delete(key);
+    }
+    return drafts;
+  }
+
+  #step(record: LogRecord, openedNs: number): Unstamped<IncidentStep> {
+    const has = (steps: readonly number[]) => steps.includes(record.step);
+    const why = has(WITH_REASON) || record.step === step.HANDED_OVER;
+    return {
+      type: "incident.step",
+      guard: this.#name(record),
+      incident: this.#id(record),
+      step: nameOf(step, record.step),
+      by: record.role.toLowerCase() as IncidentStep["by"],
+      ...(has(WITH_PROCESS) && { pid: record.pid, comm: record.comm }),
+      ...(has([step.CHOSE, step.WOULD_KILL, step.KILL]) && { rss_bytes: record.bytes }),
+      ...(has(WITH_USAGE) && { usage_bytes: record.bytes }),
+      ...(why && record.arg !== reason.NONE && { reason: nameOf(reason, record.arg) }),
+      result: resultName(record.result),
+      at_us: microseconds(record.tNs - openedNs),
+    };
+  }
+
+  #close(record: LogRecord, openedNs: number): Unstamped<IncidentClosed> {
+    return {
+      type: "incident.closed",
+      guard: this.#name(record),
+      incident: this.#id(record),
+      outcome: nameOf(outcome, record.arg >>> 16) as IncidentClosed["outcome"],
+      reason: nameOf(reason, record.arg & 0xffff),
+      duration_us: microseconds(record.tNs - openedNs),
+      faults: record.bytes,
+    };
+  }
+
+  #name(record: LogRecord): string {
+    return this.#guards[record.guard] ?? "";
+  }
+
+  #id(record: LogRecord): string {
+    return `${this.#name(record)}#${record.incident}`;
+  }
+}
+
+/** 0 is "ok"; ESRCH of a kill is the name of the errno, and so on. */
+function resultName(result: number): string {
+  return result === 0 ? "ok" : errnoName(result);
+}
+
+function microseconds(ns: number): number {
+  return Math.max(0, Math.round(ns / 1000));
+}

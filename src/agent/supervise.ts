@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Starts the three native helpers, watches them and starts a dead one again.
+ *
+ * A helper attaches to every guard of the region by itself, so a new one needs nothing but its descriptors.
+ */
+
+import type { CoreImage } from "../native/embed.ts";
+import { ROLES, type Role } from "../native/region.ts";
+
+const BACK_OFF_FIRST_MS = 100;
+const BACK_OFF_MOST_MS = 5000;
+/** A helper that lived so long did not die of what killed the last one. */
+const FORGIVEN_AFTER_MS = 60_000;
+/** The watchers put back in under a millisecond each; then they are killed and the ledger is used. */
+const EXIT_BOUND_MS = 2000;
+
+export interface HelperSetup {
+  readonly image: CoreImage;
+  /** "-" when there is none. */
+  readonly runDir: string;
+  /** In the order of native/region.h: 3 and up. The third one is the role's own control eventfd. */
+  readonly region: number;
+  readonly agentEvent: number;
+  readonly control: Readonly<Record<Role, number>>;
+  readonly ledger: number;
+  /** The cgroup directories a role joins. */
+  readonly groups: Readonly<Record<Role, readonly string[]>>;
+  /** Signals a control eventfd. */
+  readonly wake: (eventfd: number) => void;
+  /** Said to the person, and never more often than the back-off. */
+  readonly say: (text: string) => void;
+}
+
+type Helper = Bun.Subprocess<"ignore", "ignore", "inherit">;
+
+export class Helpers {
+  readonly #setup: HelperSetup;
+  readonly #running = new Map<Role, Helper>();
+  readonly #backOffMs = new Map<Role, number>();
+  #stopping = false;
+
+  constructor(setup: HelperSetup) {
+    this.#setup = setup;
+    for (const role of ROLES) this.#start(role);
+  }
+
+  pid(role: Role): number | undefined {
+    return this.#running.get(role)?.pid;
+  }
+
+  /** Waits for all to exit by themselves. False: some had to be killed. */
+  async stopped(): Promise<boolean> {
+    this.#stopping = true;
+    const helpers = [...this.#running.values()];
+    const exits = Promise.all(helpers.map((helper) => helper.exited));
+    const inTime = await Promise.race([
+      exits.then(() => true),
+      Bun.sleep(EXIT_BOUND_MS).then(() => false),
+    ]);
+    if (inTime) return helpers.every((helper) => helper.exitCode === 0);
+    for (const helper of helpers) helper.kill("SIGKILL");
+    await exits;
+    return false;
+  }
+
+  // --- internal ---
+
+  #start(role: Role): void {
+    const { image, runDir, region, agentEvent, control, ledger, groups } = this.#setup;
+    const startedMs = performance.now();
+    const helper = Bun.spawn([image.path, role.toLowerCase(), runDir, ...groups[role]], {
+      argv0: `reprieve-${role.toLowerCase()}`,
+      env: {},
+      cwd: "/",
+      detached: true,
+      stdio: [
+        "ignore",
+        "ignore",
+        "inherit",
+        region,
+        agentEvent,
+        control[role],
+        control.HANDLER,
+        control.WATCHDOG,
+        control.SPARE,
+        ledger,
+      ],
+      onExit: (_, code, signal) => this.#onExit(role, startedMs, code, signal),
+    });
+    this.#running.set(role, helper as Helper);
+    // The count stays until the new helper reads it: its first turn looks at what is wanted.
+    this.#setup.wake(control[role]);
+  }
+
+  #onExit(
+    role: Role,
+    startedMs: number,
+    code: number | null,
+    signal: NodeJS.Signals | number | null,
+  ): void {
+    if (this.#stopping) return;
+    this.#running.delete(role);
+    const livedMs = performance.now() - startedMs;
+    const lastMs = livedMs > FORGIVEN_AFTER_MS ? undefined : this.#backOffMs.get(role);
+    const waitMs =
+      lastMs === undefined ? BACK_OFF_FIRST_MS : Math.min(lastMs * 2, BACK_OFF_MOST_MS);
+    this.#backOffMs.set(role, waitMs);
+    const how = signal === null ? `ended with code ${code}` : `was killed by signal ${signal}`;
+    this.#setup.say(`the ${role.toLowerCase()} ${how}: starting it again in ${waitMs} ms`);
+    setTimeout(() => {
+      if (!this.#stopping) this.#start(role);
+    }, waitMs);
+  }
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Hop 0: finds the cgroup v1 hierarchies, and makes, reads, empties and removes a group.
+ *
+ * Reads and writes cgroup files only; never touches the killer's switch of a group that is guarded: that is the
+ * watchers' (native/watcher.c). Every wait has a bound.
+ */
+
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
+import { join, relative, resolve } from "node:path";
+import { CliError, exit } from "../errors.ts";
+
+export interface Hierarchy {
+  /** Where its root, as far as we see it, is mounted. */
+  readonly root: string;
+  /** The directory of the group this process lives in. */
+  readonly own: string;
+}
+
+/** SIGKILL frees 2 GB in 60 ms; a bound for a busy machine, and for tasks in uninterruptible sleep. */
+const EMPTY_BOUND_MS = 5000;
+const EMPTY_TICK_MS = 5;
+
+/** Finds the v1 hierarchy of a controller, as mounted here. */
+export function findHierarchy(
+  controller: string,
+  mountinfo = readFileSync("/proc/self/mountinfo", "utf8"),
+  cgroups = readFileSync("/proc/self/cgroup", "utf8"),
+): Hierarchy | undefined {
+  for (const line of mountinfo.split("\n")) {
+    const [mount = "", superblock = ""] = line.split(" - ");
+    const [type, , options = ""] = superblock.split(" ");
+    if (type !== "cgroup" || !options.split(",").includes(controller)) continue;
+    const [, , , shown = "/", escaped = ""] = mount.split(" ");
+    const root = unescapeMount(escaped);
+    const path = ownPath(controller, cgroups);
+    // In a container without a cgroup namespace the mount shows a part of the tree only.
+    const below = shown === "/" ? path : path.startsWith(shown) ? path.slice(shown.length) : "/";
+    const own = below.startsWith("/..") ? root : join(root, below);
+    return { root, own: own.replace(/\/+$/, "") };
+  }
+  return undefined;
+}
+
+/** The memory hierarchy, or the sentence that says what is missing. */
+export function requireMemory(): Hierarchy {
+  const memory = findHierarchy("memory");
+  if (memory !== undefined) return memory;
+  throw new CliError(
+    exit.host,
+    "no cgroup v1 memory hierarchy is mounted here: boot with cgroup v1, or mount it with " +
+      "mount -t cgroup -o memory none /sys/fs/cgroup/memory (reprieve doctor tells more)",
+  );
+}
+
+/** The directory in which reprieve makes its groups; undefined: it may not make any. */
+export function homeOf(hierarchy: Hierarchy): string | undefined {
+  return [hierarchy.root, hierarchy.own].find(isWritable);
+}
+
+/** The directory of an existing group, given as an absolute path or one relative to the hierarchy's root. */
+export function resolveGroup(hierarchy: Hierarchy, given: string): string {
+  const bad = (code: number, why: string) => new CliError(code, `cannot guard ${given}: ${why}`);
+  const root = realpathSync(hierarchy.root);
+  const asked = resolve(root, given.startsWith("/") ? given : `./${given}`);
+  let path: string;
+  try {
+    path = realpathSync(asked);
+  } catch {
+    throw bad(exit.noGroup, `no such cgroup; lssubsys or ls ${root} shows what there is`);
+  }
+  const inside = relative(root, path);
+  if (inside === "") {
+    throw bad(exit.unsafe, "it is the root group, which has no limit: name a group below it");
+  }
+  if (inside.startsWith("..")) {
+    throw bad(exit.noGroup, `it is not under the memory hierarchy at ${root}`);
+  }
+  if (!lstatSync(path).isDirectory()) {
+    throw bad(exit.noGroup, "it is a file: name the group's directory");
+  }
+  return path;
+}
+
+/** Makes a group for CMD, with the limit on memory and, where swap is accounted, on memory and swap. */
+export function makeGroup(path: string, limitBytes: number): void {
+  mkdirGroup(path);
+  try {
+    // A group made under one whose killer is off inherits that, and keeps it.
+    if (isHeld(path)) writeFileSync(join(path, "memory.oom_control"), "0");
+    writeFileSync(join(path, "memory.limit_in_bytes"), String(limitBytes));
+    const swap = join(path, "memory.memsw.limit_in_bytes");
+    if (exists(swap)) writeFileSync(swap, String(limitBytes));
+  } catch (error) {
+    rmdirSync(path);
+    throw new CliError(exit.cannotCreate, `cannot set the limit of ${path}: ${codeOf(error)}`);
+  }
+}
+
+/** The group and its descendants, children before parents. */
+export function treeOf(path: string): string[] {
+  let children: string[] = [];
+  try {
+    children = readdirSync(path, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => join(path, entry.name));
+  } catch {
+    return []; // it was removed meanwhile
+  }
+  return [...children.flatMap(treeOf), path];
+}
+
+/** The processes of the group and its descendants; 0 (of another pid namespace) is left out. */
+export function processesOf(path: string): number[] {
+  return treeOf(path).flatMap((group) =>
+    (readIfThere(join(group, "cgroup.procs")) ?? "")
+      .split("\n")
+      .map(Number)
+      .filter((pid) => pid > 0),
+  );
+}
+
+/** Kills what is left in the group, but `spared`. False: something would not die. */
+export async function emptyGroup(path: string, spared: readonly number[]): Promise<boolean> {
+  const deadline = performance.now() + EMPTY_BOUND_MS;
+  for (;;) {
+    const left = processesOf(path).filter((pid) => !spared.includes(pid) && pid !== process.pid);
+    if (left.length === 0) return true;
+    for (const pid of left) kill(pid);
+    if (performance.now() > deadline) return false;
+    await Bun.sleep(EMPTY_TICK_MS);
+  }
+}
+
+/** Removes the group and its descendants. False: it is still busy after the bound. */
+export async function removeGroup(path: string): Promise<boolean> {
+  const deadline = performance.now() + EMPTY_BOUND_MS;
+  for (;;) {
+    const left = treeOf(path).filter((group) => !rmdir(group));
+    if (left.length === 0) return true;
+    if (performance.now() > deadline) return false;
+    await Bun.sleep(EMPTY_TICK_MS);
+  }
+}
+
+/** A sentence when arming would be worse than the OOM, else undefined. */
+export function whyUnsafe(path: string): string | undefined {
+  if (readIfThere("/proc/sys/vm/panic_on_oom")?.trim() === "2") {
+    return "vm.panic_on_oom is 2, so giving a group to the kernel panics the host: set it to 0 or 1";
+  }
+  const held = treeOf(path).find((group) => isHeld(group));
+  if (held !== undefined) {
+    return `the kernel's killer is already off in ${held} by somebody else: reprieve release --all --force`;
+  }
+  const pids = processesOf(path);
+  const immune = (pid: number) => readIfThere(`/proc/${pid}/oom_score_adj`)?.trim() === "-1000";
+  if (pids.length > 0 && pids.every(immune)) {
+    return "every process in it has oom_score_adj -1000, so neither we nor the kernel could kill one";
+  }
+  return undefined;
+}
+
+export function isHeld(group: string): boolean {
+  return /^oom_kill_disable 1$/m.test(readIfThere(join(group, "memory.oom_control")) ?? "");
+}
+
+export function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+// --- internal ---
+
+function mkdirGroup(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "EEXIST") {
+      const remedy = "choose another --name, or rmdir it when nobody uses it";
+      throw new CliError(exit.cannotCreate, `cannot make ${path}: it is there already; ${remedy}`);
+    }
+    throw new CliError(exit.cannotCreate, `cannot make ${path}: ${code}`);
+  }
+}
+
+/** /proc/self/cgroup: "4:memory:/path". */
+function ownPath(controller: string, cgroups: string): string {
+  for (const line of cgroups.split("\n")) {
+    const [, controllers = "", ...path] = line.split(":");
+    if (controllers.split(",").includes(controller)) return path.join(":");
+  }
+  return "/";
+}
+
+/** mountinfo writes space, tab, newline and backslash in octal. */
+function unescapeMount(path: string): string {
+  return path.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
+}
+
+function rmdir(path: string): boolean {
+  try {
+    rmdirSync(path);
+    return true;
+  } catch (error) {
+    return codeOf(error) === "ENOENT";
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It is dead already; what may not be killed shows as "busy" at the bound.
+  }
+}
+
+function exists(path: string): boolean {
+  return readIfThere(path) !== undefined;
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
+}

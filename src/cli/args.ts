@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+/** What may stand behind a flag: sizes, durations, names and listen addresses, as valibot schemas. Pure. */
+
+import { InvalidArgumentError } from "commander";
+import * as v from "valibot";
+
+export interface ListenAddress {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  K: 2 ** 10,
+  M: 2 ** 20,
+  G: 2 ** 30,
+  T: 2 ** 40,
+};
+const MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
+/** Under this a shell cannot even start. */
+const LIMIT_LEAST = 2 ** 20;
+/** A bound on a typing mistake: 1 PiB. */
+const SIZE_MOST = 2 ** 50;
+const DELAY_MOST_MS = 600_000;
+
+const SIZE = /^(\d+(?:\.\d+)?)(?:([KMGT])(?:iB)?)?$/i;
+const DURATION = /^(?:(\d+(?:\.\d+)?)(ms|s|m)|0)$/;
+const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/;
+
+export const Size = v.pipe(
+  v.string(),
+  v.regex(SIZE, "a size is a number with K, M, G or T (powers of 1024), like 64M or 1.5GiB"),
+  v.transform((text) => {
+    const [, number = "", unit = ""] = SIZE.exec(text) ?? [];
+    return Math.floor(Number(number) * (UNITS[unit.toUpperCase()] ?? 1));
+  }),
+  v.minValue(1, "a size is at least 1 byte"),
+  v.maxValue(SIZE_MOST, "no size is over 1024T"),
+);
+
+export const Limit = v.pipe(Size, v.minValue(LIMIT_LEAST, "a limit is at least 1M"));
+
+export const Duration = v.pipe(
+  v.string(),
+  v.regex(DURATION, "a duration is a number with ms, s or m, like 100ms or 2s"),
+  v.transform((text) => {
+    const [, number = "0", unit = "ms"] = DURATION.exec(text) ?? [];
+    return Math.round(Number(number) * (MS[unit] ?? 1));
+  }),
+  v.maxValue(DELAY_MOST_MS, "a delay is at most 10m: the group's programs fail while it runs"),
+);
+
+export const Name = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9._-]{1,64}$/, "a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -"),
+);
+
+export const Listen = v.union([
+  v.literal("none"),
+  v.pipe(
+    v.string(),
+    v.regex(ADDRESS, "an address is HOST:PORT, like 127.0.0.1:7461 or [::1]:7461, or none"),
+    v.transform((text): ListenAddress => {
+      const [, six, host, port] = ADDRESS.exec(text) ?? [];
+      return { hostname: six ?? host ?? "", port: Number(port) };
+    }),
+    v.check(({ port }) => port <= 65_535, "a port is at most 65535"),
+  ),
+]);
+
+export const Handler = v.picklist(["outside", "inside"], "the handler runs outside or inside");
+
+/** A commander argument parser that answers with the schema's own sentence. */
+export function parsed<T extends v.GenericSchema>(schema: T) {
+  return (text: string): v.InferOutput<T> => {
+    const result = v.safeParse(schema, text);
+    if (result.success) return result.output;
+    throw new InvalidArgumentError(firstMessage(result.issues));
+  };
+}
+
+// --- internal ---
+
+/** Of a union: what its last member, the general one, says. */
+function firstMessage(issues: readonly v.BaseIssue<unknown>[]): string {
+  const [issue] = issues;
+  const inner = issue?.issues?.filter((one) => one.kind === "validation").at(-1);
+  return (inner ?? issue)?.message ?? "it is not valid";
+}

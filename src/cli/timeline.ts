@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Hop 7 of 7: messages -> lines for a person.
+ * Pure. Names of groups and processes are hostile: what could steer a terminal is replaced.
+ */
+
+import type { Armed, Guard, IncidentClosed, IncidentStep, Message } from "../feed/protocol.ts";
+
+/** The lines to print, without a prefix; none for what a person need not see. */
+export function linesOf(message: Message): string[] {
+  switch (message.type) {
+    case "armed":
+      return [armed(message)];
+    case "incident.opened":
+      return [`${visible(message.guard)}: ${OPENED[message.cause] ?? visible(message.cause)}`];
+    case "incident.step":
+      return [`  ${micro(message.at_us)}  ${step(message)}`];
+    case "incident.closed":
+      return [closed(message)];
+    case "guard":
+      return guard(message);
+    case "released":
+      return [
+        `${visible(message.guard)}: released${message.result === "ok" ? "" : `, ${message.result}`}`,
+      ];
+    case "lost":
+      return [`${message.steps} steps were lost: this agent was too slow to read them`];
+  }
+}
+
+/** 67108864 -> "64.0 MiB". */
+export function bytes(count: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+  const rank = count < 1 ? 0 : Math.min(Math.floor(Math.log2(count) / 10), units.length - 1);
+  const scaled = count / 2 ** (10 * rank);
+  return `${rank === 0 ? scaled : scaled.toFixed(1)} ${units[rank]}`;
+}
+
+/** 100 -> "100 ms", 2000 -> "2 s". */
+export function milliseconds(ms: number): string {
+  return ms >= 1000 ? `${ms / 1000} s` : `${ms} ms`;
+}
+
+/** Replaces control, format and surrogate characters, line and paragraph separators. */
+export function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, "\u{fffd}");
+}
+
+// --- internal ---
+
+const OPENED: Readonly<Record<string, string>> = {
+  oom: "out of memory",
+  "kernel-kill": "out of memory, the kernel killed first",
+};
+
+const OUTCOMES: Readonly<Record<IncidentClosed["outcome"], string>> = {
+  relieved: "relieved",
+  "handed-over": "handed over to the kernel",
+  "kernel-first": "the kernel was first",
+  "exited-by-itself": "the memory came back by itself",
+  unrelieved: "not relieved",
+  observed: "observed only",
+};
+
+/** Right-aligned, so that the steps of an incident form a column. */
+function micro(us: number): string {
+  return `+${us} us`.padStart(11);
+}
+
+function armed(message: Armed): string {
+  const power = message.allow_kill ? "" : ", observing only: --allow-kill lets it act";
+  return (
+    `guarding ${visible(message.cgroup)} (delay ${milliseconds(message.delay_ms)}, ` +
+    `margin ${bytes(message.margin_bytes)})${power}`
+  );
+}
+
+function step(message: IncidentStep): string {
+  const words = [message.step.replaceAll("-", " ")];
+  if (message.comm !== undefined) words.push(`${visible(message.comm)} (${message.pid})`);
+  if (message.rss_bytes !== undefined) words.push(bytes(message.rss_bytes));
+  if (message.usage_bytes !== undefined) words.push(`${bytes(message.usage_bytes)} used`);
+  if (message.reason !== undefined) words.push(message.reason);
+  if (message.result !== "ok") words.push(message.result);
+  if (message.by !== "handler") words.push(`by the ${message.by}`);
+  return words.join("  ");
+}
+
+function closed(message: IncidentClosed): string {
+  const faults = message.faults === 0 ? "" : `, ${message.faults} page faults`;
+  return (
+    `${visible(message.guard)}: ${OUTCOMES[message.outcome]} ` +
+    `after ${(message.duration_us / 1000).toFixed(1)} ms (${message.reason}${faults})`
+  );
+}
+
+/** The killer's switch going off and on near the limit is routine: no line. */
+function guard(message: Guard): string[] {
+  const name = visible(message.guard);
+  if (message.state === "alarm" && message.event === undefined) {
+    return [`${name}: STILL OUT OF MEMORY after the hand-over: kill something or raise its limit`];
+  }
+  if (message.event === "gone") return [`${name}: the group was removed`];
+  if (message.event === "took-over")
+    return [`${name}: the other watcher took over (${message.result})`];
+  if (message.event === "child-reset") return [`${name}: a child group got its killer back`];
+  return [];
+}

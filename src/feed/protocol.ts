@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Hop 6 of 7: the messages of `--json` and of the feed, defined here only.
+ *
+ * Server, tests and clients use these schemas. Fields may be added; none is renamed or removed while `v` is 1.
+ */
+import * as v from "valibot";
+
+export const PROTOCOL_VERSION = 1;
+
+const name = v.pipe(v.string(), v.minLength(1));
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+/** "ok", the name of an errno, or a reason in words. */
+const result = v.pipe(v.string(), v.minLength(1));
+
+/** `t` is the wall clock in milliseconds, at the time the agent saw it. */
+const stamp = { v: v.literal(PROTOCOL_VERSION), t: v.number() };
+
+export const OUTCOMES = [
+  "relieved",
+  "handed-over",
+  "kernel-first",
+  "exited-by-itself",
+  "unrelieved",
+  "observed",
+] as const;
+
+export const STATES = [
+  "none",
+  "quiet",
+  "near",
+  "oom",
+  "relief",
+  "handed",
+  "alarm",
+  "gone",
+] as const;
+
+/** Watched from now on. */
+export const Armed = v.object({
+  ...stamp,
+  type: v.literal("armed"),
+  guard: name,
+  cgroup: v.string(),
+  hierarchy: v.picklist(["v1", "v2"]),
+  delay_ms: count,
+  margin_bytes: count,
+  allow_kill: v.boolean(),
+});
+
+export const IncidentOpened = v.object({
+  ...stamp,
+  type: v.literal("incident.opened"),
+  guard: name,
+  incident: name,
+  cause: v.string(),
+});
+
+export const IncidentStep = v.object({
+  ...stamp,
+  type: v.literal("incident.step"),
+  guard: name,
+  incident: name,
+  step: v.string(),
+  by: v.picklist(["handler", "watchdog", "spare"]),
+  pid: v.optional(count),
+  comm: v.optional(v.string()),
+  /** Anonymous memory of the process. */
+  rss_bytes: v.optional(count),
+  /** Memory charged to the group. */
+  usage_bytes: v.optional(count),
+  /** Why it was given to the kernel, or why another watcher took the switch. */
+  reason: v.optional(v.string()),
+  result,
+  at_us: count,
+});
+
+export const IncidentClosed = v.object({
+  ...stamp,
+  type: v.literal("incident.closed"),
+  guard: name,
+  incident: name,
+  outcome: v.picklist(OUTCOMES),
+  reason: v.string(),
+  duration_us: count,
+  /** Page faults of the handler between the event and the relief; the promise is 0. */
+  faults: count,
+});
+
+export const Guard = v.object({
+  ...stamp,
+  type: v.literal("guard"),
+  guard: name,
+  usage_bytes: count,
+  /** null: the group has no limit any more. */
+  limit_bytes: v.nullable(count),
+  procs: count,
+  state: v.picklist(STATES),
+  /** What happened outside an incident, as a step; `result` belongs to it. */
+  event: v.optional(v.string()),
+  result: v.optional(result),
+});
+
+/** No longer watched; what was there before is back. */
+export const Released = v.object({
+  ...stamp,
+  type: v.literal("released"),
+  guard: name,
+  result,
+});
+
+/** The agent was too slow: steps were dropped, and an incident may lack its `incident.closed`. */
+export const Lost = v.object({ ...stamp, type: v.literal("lost"), steps: count });
+
+export const Message = v.variant("type", [
+  Armed,
+  IncidentOpened,
+  IncidentStep,
+  IncidentClosed,
+  Guard,
+  Released,
+  Lost,
+]);
+
+export type Armed = v.InferOutput<typeof Armed>;
+export type IncidentStep = v.InferOutput<typeof IncidentStep>;
+export type IncidentClosed = v.InferOutput<typeof IncidentClosed>;
+export type Guard = v.InferOutput<typeof Guard>;
+export type Message = v.InferOutput<typeof Message>;

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+/** argv -> command; errors -> exit codes; nothing else. */
+
+import { Command, CommanderError, Option } from "commander";
+import { version } from "../package.json" with { type: "json" };
+import { Duration, Handler, Limit, Listen, Name, parsed, Size } from "./cli/args.ts";
+import { CliError, exit } from "./errors.ts";
+
+process.exit(await main(process.argv.slice(2)));
+
+async function main(argv: readonly string[]): Promise<number> {
+  let code: number = exit.ok;
+  const done = (result: number) => {
+    code = result;
+  };
+  try {
+    await program(done).parseAsync(argv, { from: "user" });
+    return code;
+  } catch (error) {
+    // Commander has printed its own sentence; 0 is --help and --version.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exit.ok : exit.usage;
+    const isExpected = error instanceof CliError;
+    const text = isExpected ? error.message : `internal error: ${(error as Error).stack ?? error}`;
+    process.stderr.write(`reprieve: ${text}\n`);
+    return isExpected ? error.code : exit.internal;
+  }
+}
+
+function program(done: (code: number) => void): Command {
+  const reprieve = new Command("reprieve")
+    .description(
+      "Resolves a memory cgroup's OOM in user space; the kernel's killer is the net below",
+    )
+    .version(version, "--version")
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error/, "reprieve")) });
+  addRun(reprieve, done);
+  reprieve
+    .command("doctor")
+    .description("say what this host offers, and prove the central promises live")
+    .option("--json", "print one JSON object")
+    .action(async (options) => done(await (await import("./cli/doctor.ts")).doctor(options)));
+  reprieve
+    .command("release")
+    .description("switch the kernel's killer back on in what dead reprieves left")
+    .option("--all", "list every group of the host whose killer is off")
+    .option("--force", "with --all: switch it on in each of them")
+    .action(async (options) => done(await (await import("./cli/release.ts")).release(options)));
+  return reprieve;
+}
+
+function addRun(reprieve: Command, done: (code: number) => void): void {
+  const add = (given: string, all: string[]) => [...all, given];
+  reprieve
+    .command("run")
+    .description("run CMD in a guarded group of its own, or guard groups that exist")
+    .argument("[cmd...]", "the program and its arguments, after --")
+    .option("--cgroup <path>", "guard this existing group; may be repeated", add, [])
+    .option("--limit <size>", "limit of CMD's group (default: 90 % of what is free)", parsed(Limit))
+    .option("--delay <time>", "the reprieve; then the kernel decides", parsed(Duration), 100)
+    .option("--margin <size>", "left under the limit when the guard engages", parsed(Size))
+    .option("--name <name>", "of CMD's group (default: the process id)", parsed(Name))
+    .option("--listen <addr>", "of the feed, or none (default: 127.0.0.1:7461)", parsed(Listen))
+    .option("--no-token", "let everybody who can connect read the feed")
+    .addOption(
+      new Option("--handler <where>", "outside the guarded group or inside")
+        .argParser(parsed(Handler))
+        .default("outside"),
+    )
+    .option("--keep", "wait for what CMD leaves behind instead of killing it")
+    .option("--allow-kill", "let it kill in the groups of --cgroup; without: observe")
+    .option("--json", "print one JSON object a line on stdout")
+    .passThroughOptions()
+    .action(async (argv, options) => done(await (await import("./cli/run.ts")).run(argv, options)));
+}

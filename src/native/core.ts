@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+/** What the agent calls in the FFI library (native/ffi.c), as plain functions that throw on failure. */
+
+import { type Pointer, ptr, toArrayBuffer } from "bun:ffi";
+import { constants } from "node:os";
+import { lifted, loadLibrary } from "./embed.ts";
+import { at } from "./layout.ts";
+
+/** A group's counters; `limit` is the lower of its two limits, undefined when it has none. */
+export interface Counters {
+  readonly usageBytes: number;
+  readonly limitBytes: number | undefined;
+  readonly killDisabled: boolean;
+  readonly underOom: boolean;
+  readonly oomKills: number;
+}
+
+/** A native call that failed: `errno` is its name, like "ENOENT". */
+export class NativeError extends Error {
+  readonly errno: string;
+
+  constructor(what: string, result: number) {
+    const errno = errnoName(result);
+    super(`${what}: ${errno}`);
+    this.name = "NativeError";
+    this.errno = errno;
+  }
+}
+
+export type Core = ReturnType<typeof openCore>;
+
+/** Loads the library; called once a process. */
+export function openCore() {
+  const lib = loadLibrary({
+    rpv_region_create: { args: ["u32", "u32"], returns: "i32" },
+    rpv_region_map: { args: ["i32"], returns: "ptr" },
+    rpv_eventfd: { args: [], returns: "i32" },
+    rpv_wake: { args: ["i32"], returns: "i32" },
+    rpv_group_lock: { args: ["ptr"], returns: "i32" },
+    rpv_counters: { args: ["ptr", "ptr"], returns: "i32" },
+    rpv_ledger_create: { args: ["ptr", "u32"], returns: "i32" },
+    rpv_ledger_add: { args: ["i32", "u32", "ptr"], returns: "i32" },
+  });
+  return {
+    createRegion: (guards: number, agentPid: number) =>
+      lifted(check("make the shared region", lib.rpv_region_create(guards, agentPid))),
+    mapRegion: (fd: number) => mapped(lib.rpv_region_map(fd)),
+    eventfd: () => lifted(check("make an eventfd", lib.rpv_eventfd())),
+    wake: (fd: number) => void lib.rpv_wake(fd),
+    lockGroup: (path: string) => check(`lock ${path}`, lib.rpv_group_lock(cstring(path))),
+    counters(path: string): Counters {
+      const out = new BigUint64Array(6);
+      check(`read ${path}`, lib.rpv_counters(cstring(path), ptr(out)));
+      const [usage = 0n, limit = 0n, swapLimit = 0n, disabled, under, kills = 0n] = out;
+      return {
+        usageBytes: Number(usage),
+        limitBytes: limitOf(Math.min(Number(limit), Number(swapLimit))),
+        killDisabled: disabled !== 0n,
+        underOom: under !== 0n,
+        oomKills: Number(kills),
+      };
+    },
+    createLedger: (file: string, guards: number) =>
+      lifted(check(`make ${file}`, lib.rpv_ledger_create(cstring(file), guards))),
+    addToLedger: (fd: number, index: number, path: string) =>
+      void check(`record ${path}`, lib.rpv_ledger_add(fd, index, cstring(path))),
+  };
+}
+
+/** "ENOENT" for -2. */
+export function errnoName(result: number): string {
+  const entry = Object.entries(constants.errno).find(([, number]) => number === -result);
+  return entry?.[0] ?? `errno ${-result}`;
+}
+
+/** What the core calls "no limit" is UINT64_MAX; the kernel's own is 2^63 less a page. */
+export function limitOf(bytes: number): number | undefined {
+  return bytes >= 2 ** 62 ? undefined : bytes;
+}
+
+// --- internal ---
+
+function check(what: string, result: number): number {
+  if (result < 0) throw new NativeError(`cannot ${what}`, result);
+  return result;
+}
+
+function cstring(text: string) {
+  return ptr(Buffer.from(`${text}\0`));
+}
+
+/** The whole region as one live view; made once and never unmapped. */
+function mapped(address: Pointer | bigint | null): ArrayBuffer {
+  if (typeof address !== "number")
+    throw new NativeError("cannot map the shared region", -constants.errno.ENOMEM);
+  const head = new BigUint64Array(toArrayBuffer(address, 0, at.region_size_bytes + 8));
+  return toArrayBuffer(address, 0, Number(head[at.region_size_bytes / 8]));
+}

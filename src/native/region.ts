@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Hop 5 of 7: the agent's view of the shared region, typed by the generated layout.
+ *
+ * Words that others write are read with Atomics: JSC hoists plain loads out of loops. The agent writes a guard's
+ * orders, the tails of the logs and `stop`, and nothing else (see the writers in native/region.h).
+ */
+
+import { limitOf } from "./core.ts";
+import { at, flag, limit, role, size, type want } from "./layout.ts";
+
+export type Role = keyof typeof role;
+export const ROLES: readonly Role[] = ["HANDLER", "WATCHDOG", "SPARE"];
+
+/** One step, as a role logged it. */
+export interface LogRecord {
+  readonly role: Role;
+  readonly tNs: number;
+  readonly bytes: number;
+  readonly guard: number;
+  /** 0: none */
+  readonly incident: number;
+  readonly step: number;
+  readonly arg: number;
+  /** 0 or -errno */
+  readonly result: number;
+  readonly pid: number;
+  /** Hostile text. */
+  readonly comm: string;
+}
+
+/** What the agent orders for one group. */
+export interface GuardOrders {
+  readonly path: string;
+  readonly marginBytes: number;
+  readonly delayMs: number;
+  readonly allowKill: boolean;
+  readonly owned: boolean;
+}
+
+export class Region {
+  readonly #bytes: Uint8Array;
+  readonly #u32: Uint32Array;
+  readonly #i32: Int32Array;
+  readonly #u64: BigUint64Array;
+  readonly #text = new TextDecoder();
+
+  constructor(buffer: ArrayBuffer) {
+    this.#bytes = new Uint8Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u64 = new BigUint64Array(buffer);
+    if (this.#load(at.region_layout) !== limit.REGION_LAYOUT) {
+      throw new Error("the FFI library has another layout than this program: run make clean all");
+    }
+  }
+
+  // --- orders: written by the agent ---
+
+  /** Written before want(ATTACHED), which publishes it. */
+  setOrders(guard: number, orders: GuardOrders): void {
+    const base = this.#guard(guard);
+    const path = Buffer.from(orders.path);
+    if (path.length >= limit.PATH_BYTES) throw new RangeError(`too long a path: ${orders.path}`);
+    this.#bytes.set(path, base + at.guard_path);
+    this.#u64[(base + at.guard_margin_bytes) / 8] = BigInt(orders.marginBytes);
+    this.#u32[(base + at.guard_delay_ms) / 4] = orders.delayMs;
+    this.#u32[(base + at.guard_flags) / 4] =
+      (orders.allowKill ? flag.ALLOW_KILL : 0) | (orders.owned ? flag.OWNED : 0);
+  }
+
+  setWant(guard: number, wanted: (typeof want)[keyof typeof want]): void {
+    Atomics.store(this.#u32, (this.#guard(guard) + at.guard_want) / 4, wanted);
+  }
+
+  setStop(): void {
+    Atomics.store(this.#u32, at.region_stop / 4, 1);
+  }
+
+  // --- what the roles say ---
+
+  /** 0: not yet, 1: yes, else -errno. */
+  attached(guard: number, of: Role): number {
+    return Atomics.load(this.#i32, (this.#guard(guard) + at.guard_attached) / 4 + role[of]);
+  }
+
+  state(guard: number): number {
+    return this.#load(this.#guard(guard) + at.guard_state);
+  }
+
+  usage(guard: number): { usageBytes: number; limitBytes: number | null; procs: number } {
+    const base = this.#guard(guard);
+    return {
+      usageBytes: this.#load64(base + at.guard_usage_bytes),
+      limitBytes: limitOf(this.#load64(base + at.guard_limit_bytes)) ?? null,
+      procs: this.#load(base + at.guard_procs),
+    };
+  }
+
+  helper(of: Role): { pid: number; lockResult: number; inOwnGroup: boolean } {
+    const base = at.region_helpers + role[of] * size.helper;
+    return {
+      pid: this.#load(base + at.helper_pid),
+      lockResult: Atomics.load(this.#i32, (base + at.helper_lock_result) / 4),
+      inOwnGroup: this.#load(base + at.helper_in_own_group) === 1,
+    };
+  }
+
+  /** Steps dropped so far because the agent did not read them in time. */
+  dropped(): number {
+    return ROLES.reduce((sum, of) => sum + this.#load64(this.#log(of) + at.log_dropped), 0);
+  }
+
+  /** Takes what is new in the three logs, in the order it happened. */
+  drain(): LogRecord[] {
+    const records = ROLES.flatMap((of) => this.#drainLog(of));
+    return records.sort((a, b) => a.tNs - b.tNs);
+  }
+
+  // --- internal ---
+
+  #drainLog(of: Role): LogRecord[] {
+    const base = this.#log(of);
+    const head = Atomics.load(this.#u64, (base + at.log_head) / 8);
+    const tail = Atomics.load(this.#u64, (base + at.log_tail) / 8);
+    if (head === tail) return [];
+    const count = Math.min(Number(head - tail), limit.LOG_RECORDS);
+    const first = Number(tail % BigInt(limit.LOG_RECORDS));
+    const records = Array.from({ length: count }, (_, i) =>
+      this.#record(of, base + at.log_records + ((first + i) % limit.LOG_RECORDS) * size.log_record),
+    );
+    // Release: the role reuses the slots once it sees this.
+    Atomics.store(this.#u64, (base + at.log_tail) / 8, head);
+    return records;
+  }
+
+  #record(of: Role, base: number): LogRecord {
+    const u32 = (offset: number) => this.#u32[(base + offset) / 4] ?? 0;
+    const i32 = (offset: number) => this.#i32[(base + offset) / 4] ?? 0;
+    const u64 = (offset: number) => Number(this.#u64[(base + offset) / 8]);
+    const comm = this.#bytes.subarray(base + at.log_record_comm).subarray(0, limit.COMM_BYTES);
+    const end = comm.indexOf(0);
+    return {
+      role: of,
+      tNs: u64(at.log_record_t_ns),
+      bytes: u64(at.log_record_bytes),
+      guard: u32(at.log_record_guard),
+      incident: u32(at.log_record_incident),
+      step: u32(at.log_record_step),
+      arg: u32(at.log_record_arg),
+      result: i32(at.log_record_result),
+      pid: i32(at.log_record_pid),
+      comm: this.#text.decode(end < 0 ? comm : comm.subarray(0, end)),
+    };
+  }
+
+  #guard(index: number): number {
+    return at.region_guards + index * size.guard;
+  }
+
+  #log(of: Role): number {
+    return at.region_logs + role[of] * size.log;
+  }
+
+  #load(offset: number): number {
+    return Atomics.load(this.#u32, offset / 4);
+  }
+
+  #load64(offset: number): number {
+    return Number(Atomics.load(this.#u64, offset / 8));
+  }
+}
