@@ -2,10 +2,12 @@
 /*
  * Hop 3b: whom to kill, with what was opened before. Opens nothing, allocates nothing.
  *
- * The primed candidates are read again, largest first, until nobody unread can hold more than the best: what is read
- * is taken off the group's usage. If the group's own count of anonymous memory leaves more unexplained than the best
- * one holds (by those read, and by what the others held at the last snapshot), somebody grew or was born since the last snapshot. Memory is touched with CPU time, and that can be read
- * in a full group without opening anything: the one who used most of it since is taken.
+ * The primed candidates are read again, largest first, until nobody unread can hold more than the
+ * best: what is read is taken off the group's usage. If the group's own count of anonymous memory
+ * leaves more unexplained than the best one holds (by those read, and by what the others held at
+ * the last snapshot), somebody grew or was born since the last snapshot. Memory is touched with
+ * CPU time, and that can be read in a full group without opening anything: the one who used most
+ * of it since is taken.
  */
 #include "handler.h"
 #include "log.h"
@@ -62,7 +64,8 @@ static int visit_unread(uint32_t pid, void *arg)
 	return 0;
 }
 
-/* The lists that are open may be a second old: a watcher, which is never in a full group, reads them anew. */
+/* The lists that are open may be a second old: a watcher, which is never in a full group, reads
+ * them anew. */
 static int lists_are_fresh(struct guarded *g)
 {
 	struct response *r = &g->response;
@@ -105,7 +108,8 @@ static int choose_unread(struct search *s, uint64_t unexplained_bytes, struct ch
 	return 0;
 }
 
-/* The largest of the primed, read now. *left: pages of the group's usage that those read do not explain. */
+/* The largest of the primed, read now. *left: pages of the group's usage that those read do not
+ * explain. */
 static struct candidate *choose_primed(struct search *s, uint64_t *left, uint32_t *best_pages)
 {
 	struct candidate *best = NULL;
@@ -130,17 +134,14 @@ static struct candidate *choose_primed(struct search *s, uint64_t *left, uint32_
 int choose_victim(struct guarded *g, struct choice *choice)
 {
 	struct search s = { .g = g, .view = &g->views[g->current] };
-	struct memcg_room room;
 	struct candidate *best;
 	uint64_t left, explained_bytes, anon_bytes;
 	uint32_t pages;
-	int err = memcg_room(&g->memcg, &room);
+	int err;
 
-	if (err)
-		return err;
-	left = room.usage_bytes / 4096;
+	left = g->room.usage_bytes / 4096;
 	best = choose_primed(&s, &left, &pages);
-	explained_bytes = room.usage_bytes - left * 4096 + s.view->others_pages * 4096;
+	explained_bytes = g->room.usage_bytes - left * 4096 + s.view->others_pages * 4096;
 	if (pages < left && !memcg_anon(&g->memcg, &anon_bytes) &&
 	    anon_bytes > explained_bytes + (uint64_t)pages * 4096 &&
 	    anon_bytes - explained_bytes >= KILL_MIN_BYTES) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The core: one small static program, its role given by argv. The agent starts it; by hand only `release` makes sense.
+ * The core: one small static program, its role given by argv. The agent starts it; by hand only
+ * `release` makes sense.
  *
  *   core handler|watchdog|spare RUN_DIR|- [OWN_GROUP ...]
  *   core release [--all] [--force] RUN_BASE

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The FFI library: what the agent may ask of the native side, through bun:ffi. Every function returns >= 0 or -errno
- * unless it says otherwise. It shares the core's sources and, like it, needs no libc.
+ * The FFI library: what the agent may ask of the native side, through bun:ffi. Every function
+ * returns >= 0 or -errno unless it says otherwise. It shares the core's sources and, like it,
+ * needs no libc.
  */
 #include "ledger.h"
 #include "log.h"
@@ -65,7 +66,8 @@ EXPORT int rpv_wake(int eventfd)
 	return n < 0 ? (int)n : 0;
 }
 
-/* The lock against a second reprieve: a descriptor to be kept, -EAGAIN when another one guards the group. */
+/* The lock against a second reprieve: a descriptor to be kept, -EAGAIN when another one guards
+ * the group. */
 EXPORT int rpv_group_lock(const char *path)
 {
 	struct flock whole = { .l_type = F_WRLCK };
@@ -86,7 +88,8 @@ EXPORT int rpv_group_lock(const char *path)
 	return fd;
 }
 
-/* out: usage, limit, limit with swap (2^64-1: none), killer off, somebody waits in the OOM, kernel kills. */
+/* out: usage, limit, limit with swap (2^64-1: none), killer off, somebody waits in the OOM,
+ * kernel kills. */
 EXPORT int rpv_counters(const char *path, uint64_t *out)
 {
 	struct memcg m;

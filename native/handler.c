@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The role "handler": makes what its two threads share, starts the sampler, becomes the responder. */
+/* The role "handler": makes what its two threads share, starts the sampler, becomes the
+ * responder. */
 #include "handler.h"
 #include "log.h"
 #include "sys.h"

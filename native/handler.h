@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The handler: a sampler thread that looks while there is memory, a responder thread that acts when there is none.
+ * The handler: a sampler thread that looks while there is memory, a responder thread that acts
+ * when there is none.
  *
- * The sampler publishes, per guard, a view: the candidates with open descriptors, and the lists of the groups. There
- * are two; the sampler writes the one that is not current and then makes it current. It closes descriptors of the
- * older one only while the responder is not busy with the guard.
+ * The sampler publishes, per guard, a view: the candidates with open descriptors, and the lists of
+ * the groups. There are two; the sampler writes the one that is not current and then makes it
+ * current. It closes descriptors of the older one only while the responder is not busy with the
+ * guard.
  */
 #ifndef RPV_HANDLER_H
 #define RPV_HANDLER_H
@@ -32,8 +34,7 @@ struct view {
 	uint32_t candidates;   /* largest first */
 	uint32_t groups;
 	struct candidate candidate[CANDIDATES_MAX];
-	int tasks
-		[GROUPS_MAX]; /* tasks of the guard's group and its descendants: leaders and threads */
+	int tasks[GROUPS_MAX]; /* lists of the guard's group and its descendants */
 };
 
 /* The responder's private state of an incident. */
@@ -72,6 +73,9 @@ struct guarded {
 	int near_event;
 	struct memcg memcg;
 	struct view views[2];
+	/* the responder's own */
+	struct memcg_oom oom; /* read at the start of its turn */
+	struct memcg_room room;
 	struct response response;
 };
 
@@ -100,9 +104,14 @@ _Noreturn void handler_run(const char *run_dir, char **own_groups);
 /* sampler.c: looks at every guard, slowly far from its limit, fast near it. */
 _Noreturn void sampler_loop(void);
 
+/* scan.c: one scan of one guard; `full` reads everybody. Says whether the group is inside its
+ * margin. */
+int scan_guard(struct guarded *g, int full);
+
 /* view.c: makes what was sampled of a guard the responder's current view. */
 void view_publish(struct guarded *g, const struct sampled *sampled);
-/* Opens the lists of the guard's group and its descendants again when the tree has changed; says whether. */
+/* Opens the lists of the guard's group and its descendants again when the tree has changed;
+ * says whether. */
 int view_refresh_groups(struct guarded *g);
 /* The candidate primed for this pid, or NULL. */
 struct candidate *view_find(struct view *view, uint32_t pid);
@@ -112,7 +121,8 @@ void view_close(struct guarded *g);
 /* responder.c */
 _Noreturn void responder_loop(void);
 
-/* choose.c: the victim for this guard, or -1. */
+/* choose.c: the victim for this guard. 0; -EAGAIN: not known yet, look again; -ESRCH: nobody is
+ * worth a kill. */
 struct choice {
 	int pidfd; /* -1: not primed */
 	uint32_t pid;

@@ -13,8 +13,8 @@
 /* Appends `record`, stamped with the time where it has none. */
 void log_put(struct log *log, struct log_record record);
 
-/* The open incident's word, or a new one's when none is open: compare-and-swap, so that all roles agree
- * on the number. *opened tells whether it was us. */
+/* The open incident's word, or a new one's when none is open: compare-and-swap, so that all
+ * roles agree on the number. *opened tells whether it was us. */
 uint32_t incident_open(struct guard *guard, uint64_t now_ns, int *opened);
 /* The number behind a word. */
 static inline uint32_t incident_number(uint32_t word) { return (word + 1) / 2; }

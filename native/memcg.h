@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hop 1: what a memory cgroup can be asked and told. One interface, one implementation per hierarchy.
+ * Hop 1: what a memory cgroup can be asked and told. One interface, one implementation per
+ * hierarchy.
  *
  * memcg_open() opens and reads every file once, so that later reads work inside the full group
- * (the kernel keeps the seq_file buffer). All others allocate nothing, open nothing, and return 0 or -errno;
- * -ENODEV means that the group was removed.
+ * (the kernel keeps the seq_file buffer). All others allocate nothing, open nothing, and return 0
+ * or -errno; -ENODEV means that the group was removed.
  */
 #ifndef RPV_MEMCG_H
 #define RPV_MEMCG_H
@@ -56,9 +57,11 @@ int memcg_hold(const struct memcg *m);
 /* Gives the group to the kernel's killer, which picks and kills within 7 ms (measured). */
 int memcg_hand_over(const struct memcg *m);
 
-/* The eventfd is signalled once per OOM of the group, of an ancestor, and when the group is removed. */
+/* The eventfd is signalled once per OOM of the group, of an ancestor, and when the group is
+ * removed. */
 int memcg_watch_oom(const struct memcg *m, int eventfd);
-/* The eventfd is signalled when `left` bytes or less are left under a limit, and when more are again. */
+/* The eventfd is signalled when `left` bytes or less are left under a limit, and when more are
+ * again. */
 int memcg_watch_left(const struct memcg *m, const struct memcg_room *room, uint64_t left,
 		     int eventfd);
 

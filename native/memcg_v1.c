@@ -2,8 +2,8 @@
 /*
  * Hop 1, cgroup v1: Documentation/admin-guide/cgroup-v1/memory.rst, mm/memcontrol-v1.c.
  *
- * "Held" is memory.oom_control = 1. The kernel then lets a task that faults over the limit sleep, and fails
- * system calls with ENOMEM.
+ * "Held" is memory.oom_control = 1. The kernel then lets a task that faults over the limit sleep,
+ * and fails system calls with ENOMEM.
  */
 #include "limits.h"
 #include "memcg.h"

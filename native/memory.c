@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The three functions that gcc calls by itself. Apart from text.c, so that tests take those of their libc. */
+/* The three functions that gcc calls by itself. Apart from text.c, so that tests take those of
+ * their libc. */
 #include "text.h"
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)

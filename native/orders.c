@@ -22,7 +22,7 @@ enum order orders_next(const struct sight *s)
 	if (!s->held)
 		return ORDER_WAIT; /* the kernel is killing */
 	if (s->killed_by_kernel && s->since_kill_ms < KERNEL_KILL_GRACE_MS)
-		return ORDER_WAIT; /* it killed before the switch was turned: one victim is enough */
+		return ORDER_WAIT; /* it was first: one victim is enough */
 	if (dying)
 		return follow_victim(s);
 	if (s->victim == VICTIM_DEAD && s->since_kill_ms < RESPOND_TICK_MS)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Hop 3: the standing orders. Pure: what to do now, given what the responder sees. No clock, no I/O. */
+/* Hop 3: the standing orders. Pure: what to do now, given what the responder sees. No clock, no
+ * I/O. */
 #ifndef RPV_ORDERS_H
 #define RPV_ORDERS_H
 

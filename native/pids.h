@@ -10,12 +10,14 @@
 typedef int (*pids_visit)(uint32_t pid, void *arg);
 
 /*
- * Calls visit for every pid of an open list, through `buf` (locked, used for one list at a time). Zeros, which
- * stand for processes of other pid namespaces, are passed over. 0, the visitor's non-zero, or -errno.
+ * Calls visit for every pid of an open list, through `buf` (locked, used for one list at a time).
+ * Zeros, which stand for processes of other pid namespaces, are passed over. 0, the visitor's
+ * non-zero, or -errno.
  *
- * A v1 list that was read before is served from a copy that the kernel keeps until a second after its last use, by
- * whomever (cgroup_pidlist_start, kernel/cgroup/cgroup-v1.c): only a fresh descriptor's first read makes it anew, for
- * all readers. So whoever needs it as it is now reads it through pids_each_now(), which opens.
+ * A v1 list that was read before is served from a copy that the kernel keeps until a second after
+ * its last use, by whomever (cgroup_pidlist_start, kernel/cgroup/cgroup-v1.c): only a fresh
+ * descriptor's first read makes it anew, for all readers. So whoever needs it as it is now reads
+ * it through pids_each_now(), which opens.
  */
 int pids_each(int list, char *buf, size_t size, pids_visit visit, void *arg);
 /* The same of DIR/name, opened for it: for calm times. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What /proc says of one process. Parsing is pure; reading uses one bounded buffer on the caller's stack. */
+/* What /proc says of one process. Parsing is pure; reading uses one bounded buffer on the
+ * caller's stack. */
 #ifndef RPV_PROCFS_H
 #define RPV_PROCFS_H
 

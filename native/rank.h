@@ -14,7 +14,8 @@ struct rank {
 	} best[CANDIDATES_MAX]; /* largest first */
 };
 
-/* Anonymous pages charged here: less what it held when it moved in, which stays charged where it came from. */
+/* Anonymous pages charged here: less what it held when it moved in, which stays charged where
+ * it came from. */
 uint32_t rank_charged(uint32_t anon_pages, uint32_t base_pages);
 /* Offers one process; kept while it is among the CANDIDATES_MAX largest. */
 void rank_offer(struct rank *rank, uint32_t slot, uint32_t pages);

@@ -2,10 +2,10 @@
 /*
  * THE CONTRACT between the agent and the native roles: one shared, locked region.
  *
- * Made by the agent (ffi.c), mapped by every role. Each word has one writer, named beside it; the three
- * words that several may write are written with compare-and-swap and say so. A reader of a word marked
- * "release" loads it with acquire; everything written before it is then visible.
- * The layout is written here only: layout.c prints it for TypeScript at build time, and both sides
+ * Made by the agent (ffi.c), mapped by every role. Each word has one writer, named beside it; the
+ * three words that several may write are written with compare-and-swap and say so. A reader of a
+ * word marked "release" loads it with acquire; everything written before it is then visible. The
+ * layout is written here only: layout.c prints it for TypeScript at build time, and both sides
  * compare `layout` at start, so a region of another build is refused and never misread.
  */
 #ifndef RPV_REGION_H
@@ -64,15 +64,14 @@ enum step {
 	STEP_HANDED_OVER =
 		10, /* the switch was written to "kernel kills"; result; arg: enum reason */
 	STEP_HANDLER_KILLED = 11, /* result */
-	STEP_CLOSED =
-		12, /* arg: enum outcome << 16 | enum reason; bytes: page faults in the event path */
-	STEP_ENGAGED = 13,     /* the killer was switched off: inside the margin; result */
-	STEP_DISENGAGED = 14,  /* and on again; result */
-	STEP_TOOK_OVER = 15,   /* this watcher owns the switch from now on; arg: enum reason */
-	STEP_PUT_BACK = 16,    /* the guard was released; result */
-	STEP_GONE = 17,	       /* the group was removed */
-	STEP_CHILD_RESET = 18, /* a child had inherited "killer off" and got it back; result */
-	STEP_ALARM = 19,       /* handed over, still not relieved */
+	STEP_CLOSED = 12,	  /* arg: enum outcome << 16 | enum reason; bytes: page faults */
+	STEP_ENGAGED = 13,	  /* the killer was switched off: inside the margin; result */
+	STEP_DISENGAGED = 14,	  /* and on again; result */
+	STEP_TOOK_OVER = 15,	  /* this watcher owns the switch from now on; arg: enum reason */
+	STEP_PUT_BACK = 16,	  /* the guard was released; result */
+	STEP_GONE = 17,		  /* the group was removed */
+	STEP_CHILD_RESET = 18,	  /* a child had inherited "killer off" and got it back; result */
+	STEP_ALARM = 19,	  /* handed over, still not relieved */
 };
 
 enum cause { CAUSE_OOM = 1, CAUSE_KERNEL_KILL = 2 };
@@ -159,8 +158,8 @@ struct guard {
 	uint32_t state;	       /* enum guard_state */
 	uint32_t kernel_kills; /* oom_kill of oom_control, last read */
 	uint32_t handed_over;  /* hand-overs since armed */
-	/* writers: any role, compare-and-swap; odd while an incident is open, number = (word + 1) / 2.
-	 * The watcher that owns the switch closes it. */
+	/* writers: any role, compare-and-swap; odd while an incident is open, number = (word +
+	 * 1) / 2. The watcher that owns the switch closes it. */
 	uint32_t incident;
 	/* writers: both watchers, the same value: lists_wanted, when the lists were read again */
 	uint32_t lists_read;
@@ -170,8 +169,7 @@ struct guard {
 	uint32_t asks_hand_over; /* enum reason: it wants the kernel to decide; 0: it does not */
 	uint32_t kills;		 /* kills in this incident */
 	uint32_t faults;	 /* page faults of the responder in this incident */
-	uint32_t
-		lists_wanted; /* release: raised when it needs the lists of processes as they are now */
+	uint32_t lists_wanted;	 /* release: raised to have the lists read anew */
 	/* writer: the sampler */
 	uint64_t usage_bytes;
 	uint64_t limit_bytes; /* UINT64_MAX: none */

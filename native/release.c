@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The role "release": switches the kernel's killer back on. The tool for 3 a.m.: needs no config, no agent, no Bun.
+ * The role "release": switches the kernel's killer back on. The tool for 3 a.m.: needs no config,
+ * no agent, no Bun.
  *
  *   release RUN_BASE                what dead reprieves have left, from their ledgers
  *   release --all RUN_BASE          lists every group of the host whose killer is off
@@ -212,7 +213,8 @@ int release_run(int all, int force, const char *run_base)
 	return failures ? EXIT_FAILED : left ? EXIT_LEFT : EXIT_NOTHING_FAILED;
 }
 
-/* The mount point of the v1 memory controller: the line of /proc/self/mounts whose options name it. */
+/* The mount point of the v1 memory controller: the line of /proc/self/mounts whose options name
+ * it. */
 const char *release_hierarchy(void)
 {
 	static char found[PATH_BYTES];

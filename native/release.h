@@ -3,7 +3,8 @@
 #ifndef RPV_RELEASE_H
 #define RPV_RELEASE_H
 
-/* Does it, prints a line for each group. An exit code: 0; 70: something failed; 75: something was left alone. */
+/* Does it, prints a line for each group. An exit code: 0; 70: something failed; 75: something
+ * was left alone. */
 int release_run(int all, int force, const char *run_base);
 /* Where the v1 memory controller is mounted. */
 const char *release_hierarchy(void);

@@ -2,15 +2,17 @@
 /*
  * Hop 3: the responder. Event -> what is there -> next order -> act -> look again.
  *
- * One blocking call. From the event on it opens nothing, allocates nothing, faults no page; a sleeping or full group
- * cannot hold it up, whether it lives outside or inside. While an incident is open it looks every RESPOND_TICK_MS.
+ * One blocking call. From the event on it opens nothing, allocates nothing, faults no page; a
+ * sleeping or full group cannot hold it up, whether it lives outside or inside. While an incident
+ * is open it looks every RESPOND_TICK_MS.
  */
 #include "handler.h"
 #include "log.h"
 #include "sys.h"
 #include "text.h"
 
-/* Something was logged this turn. The agent is woken at the end of the turn: it would compete for the CPU. */
+/* Something was logged this turn. The agent is woken at the end of the turn: it would compete
+ * for the CPU. */
 static int told;
 
 static uint32_t ms_since(uint64_t then_ns, uint64_t now_ns)
@@ -39,22 +41,20 @@ static struct log_record about(const struct choice *c)
 }
 
 /* Joins the open incident, or opens one. */
-static void begin(struct guarded *g, const struct memcg_oom *oom, uint64_t now_ns)
+static void begin(struct guarded *g, uint64_t now_ns)
 {
-	struct memcg_room room = { 0 };
 	int opened;
 	uint32_t word = incident_open(g->guard, now_ns, &opened);
 
 	g->response =
-		(struct response){ .word = word, .last_kills = oom->kills, .victim_pidfd = -1 };
+		(struct response){ .word = word, .last_kills = g->oom.kills, .victim_pidfd = -1 };
 	shared_store(&g->guard->kills, 0);
 	shared_store(&g->guard->faults, 0);
 	shared_store(&g->guard->asks_hand_over, REASON_NONE);
 	shared_store(&g->guard->seen, word);
 	if (opened)
 		tell(g, STEP_OPENED, (struct log_record){ .t_ns = now_ns, .arg = CAUSE_OOM });
-	memcg_room(&g->memcg, &room);
-	tell(g, STEP_SEEN, (struct log_record){ .t_ns = now_ns, .bytes = room.usage_bytes });
+	tell(g, STEP_SEEN, (struct log_record){ .t_ns = now_ns, .bytes = g->room.usage_bytes });
 }
 
 static void remember_victim(struct response *r, const struct choice *c, uint64_t now_ns)
@@ -97,8 +97,7 @@ static void choose_and_kill(struct guarded *g)
 	err = c.pidfd >= 0 ? sys_pidfd_kill(c.pidfd) : sys_kill((int)c.pid, SYS_SIGKILL);
 	remember_victim(r, &c, sys_now_ns());
 	if (err)
-		r->victim =
-			VICTIM_DEAD; /* it went by itself, or is not ours to kill: the next one */
+		r->victim = VICTIM_DEAD; /* it went by itself, or may not be killed: the next one */
 	else
 		shared_store(&g->guard->kills, g->guard->kills + 1);
 	record = about(&c);
@@ -132,32 +131,32 @@ static void help_dying(struct guarded *g)
 static void look_after_victim(struct guarded *g, uint64_t now_ns)
 {
 	struct response *r = &g->response;
-	int dead = r->victim_pidfd >= 0 ? sys_pidfd_dead(r->victim_pidfd)
-					: sys_kill((int)r->victim_pid, 0) == -ESRCH;
 
-	if (r->victim != VICTIM_DYING || !dead)
+	if (r->victim != VICTIM_DYING)
+		return;
+	if (r->victim_pidfd >= 0 ? !sys_pidfd_dead(r->victim_pidfd)
+				 : sys_kill((int)r->victim_pid, 0) != -ESRCH)
 		return;
 	r->victim = VICTIM_DEAD;
 	r->killed_ns = now_ns;
 	tell(g, STEP_VICTIM_DEAD, (struct log_record){ .t_ns = now_ns, .pid = (int)r->victim_pid });
 }
 
-static struct sight look(struct guarded *g, const struct memcg_oom *oom, uint64_t now_ns)
+static struct sight look(struct guarded *g, uint64_t now_ns)
 {
 	struct response *r = &g->response;
-	struct memcg_room room;
-	int full = !memcg_room(&g->memcg, &room) && memcg_is_full(&room);
+	int full = memcg_is_full(&g->room);
 
-	if (oom->kills != r->last_kills) {
-		r->last_kills = oom->kills;
+	if (g->oom.kills != r->last_kills) {
+		r->last_kills = g->oom.kills;
 		r->killed_by_kernel = 1;
 		r->killed_ns = now_ns;
 	}
 	look_after_victim(g, now_ns);
 	return (struct sight){
-		.in_oom = oom->waiting && full,
+		.in_oom = g->oom.waiting && full,
 		.full = full,
-		.held = oom->held,
+		.held = g->oom.held,
 		.allow_kill = (g->guard->flags & GUARD_ALLOW_KILL) != 0,
 		.has_chosen = r->has_chosen,
 		.victim = r->victim,
@@ -170,11 +169,8 @@ static struct sight look(struct guarded *g, const struct memcg_oom *oom, uint64_
 
 static void relieved(struct guarded *g)
 {
-	struct memcg_room room = { 0 };
-
-	memcg_room(&g->memcg, &room);
 	if (g->response.victim != VICTIM_NONE)
-		tell(g, STEP_RELIEF, (struct log_record){ .bytes = room.usage_bytes });
+		tell(g, STEP_RELIEF, (struct log_record){ .bytes = g->room.usage_bytes });
 	g->response.victim = VICTIM_NONE;
 }
 
@@ -207,26 +203,27 @@ static int respond(struct guarded *g)
 	struct response *r = &g->response;
 	uint32_t word = shared_load(&g->guard->incident);
 	uint64_t now_ns = sys_now_ns();
-	struct memcg_oom oom;
-	struct memcg_room room;
 	struct sight sight;
 	uint64_t faults;
 	int fired = r->fired;
 
 	r->fired = 0;
-	if (memcg_oom(&g->memcg, &oom))
+	if (memcg_oom(&g->memcg, &g->oom))
 		return 0; /* removed: the watchers tell */
+	if (!fired && !g->oom.waiting && !incident_is_open(r->word))
+		return 0;
+	if (memcg_room(&g->memcg, &g->room))
+		return 0;
 	if (r->word != word && incident_is_open(r->word))
 		r->word = 0; /* closed by the watcher */
 	if (!incident_is_open(r->word)) {
-		if (!(fired || oom.waiting) || memcg_room(&g->memcg, &room) ||
-		    !memcg_is_full(&room))
-			return oom.waiting; /* none, or an ancestor's */
-		begin(g, &oom, now_ns);
+		if (!memcg_is_full(&g->room))
+			return g->oom.waiting; /* an ancestor's */
+		begin(g, now_ns);
 	}
 	faults = sys_faults_of_thread();
 	__atomic_store_n(&g->busy, 1, __ATOMIC_SEQ_CST);
-	sight = look(g, &oom, now_ns);
+	sight = look(g, now_ns);
 	act(g, orders_next(&sight));
 	if (r->victim != VICTIM_DYING)
 		__atomic_store_n(&g->busy, 0, __ATOMIC_SEQ_CST);
@@ -252,7 +249,8 @@ _Noreturn void responder_loop(void)
 			handler.guarded[events[i].data].response.fired = 1;
 		}
 		open = 0;
-		/* Nested OOMs swallow each other's events: any event means a look at every guard. */
+		/* Nested OOMs swallow each other's events: any event means a look at every
+		 * guard. */
 		for (uint32_t i = 0; i < handler.guards; i++) {
 			struct guarded *g = &handler.guarded[i];
 

@@ -147,8 +147,8 @@ void role_wake(int eventfd)
 	sys_write(eventfd, &one, sizeof(one));
 }
 
-/* A group can be removed when the last of us has left it: everybody tries. A handler inside the guarded group
- * only leaves. */
+/* A group can be removed when the last of us has left it: everybody tries. A handler inside the
+ * guarded group only leaves. */
 static void leave(const char *group)
 {
 	const char *name = group + text_len(group);

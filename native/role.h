@@ -17,19 +17,22 @@ struct role_self {
 };
 
 /*
- * Joins its own groups, leaves the terminal's session, ignores its signals, maps the region (refuses another
- * layout), opens the agent's pidfd. 0 or -errno; a message has been printed.
+ * Joins its own groups, leaves the terminal's session, ignores its signals, maps the region
+ * (refuses another layout), opens the agent's pidfd. 0 or -errno; a message has been printed.
  */
 int role_start(struct role_self *self, enum role role, const char *run_dir, char **own_groups);
-/* Touches the stack to its full depth and locks everything; the rest of the start must be done. Marks ready. */
+/* Touches the stack to its full depth and locks everything; the rest of the start must be done.
+ * Marks ready. */
 void role_ready(struct role_self *self);
-/* Real-time priority for the calling thread where it is allowed, else the best nice value that is. */
+/* Real-time priority for the calling thread where it is allowed, else the best nice value that
+ * is. */
 void role_hurry(void);
 void role_wake(int eventfd);
 /* Leaves and removes its own groups and, when `with_files`, the run directory. Does not return. */
 _Noreturn void role_end(struct role_self *self, int with_files);
 
-/* An anonymous, zeroed mapping for the life of the process; exits when there is none: before "ready" only. */
+/* An anonymous, zeroed mapping for the life of the process; exits when there is none: before
+ * "ready" only. */
 void *role_memory(uint64_t bytes);
 /* One line on stderr: "reprieve: WHAT NAME: errno N". */
 void role_complain(const char *what, const char *name, int err);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Thin wrappers of the system calls the core uses. Each returns what the kernel returns: >= 0 or -errno.
+ * Thin wrappers of the system calls the core uses. Each returns what the kernel returns: >= 0 or
+ * -errno.
  *
- * There is no libc below: nothing can allocate behind our back, the binary is the same on every host, and a
- * role needs 0.2 MB where static glibc needs 1.0 MB (measured). The kernel's own headers give the numbers.
+ * There is no libc below: nothing can allocate behind our back, the binary is the same on every
+ * host, and a role needs 0.2 MB where static glibc needs 1.0 MB (measured). The kernel's own
+ * headers give the numbers.
  */
 #ifndef RPV_SYS_H
 #define RPV_SYS_H
@@ -212,8 +214,8 @@ static inline uint64_t sys_faults_of_thread(void)
 	return (uint64_t)(usage[8] + usage[9]);
 }
 
-/* Starts fn on a stack of its own in the same process: clone(2) with CLONE_VM|FS|FILES|SIGHAND|THREAD|SYSVSEM.
- * fn must not return. The thread's id, or -errno. */
+/* Starts fn on a stack of its own in the same process: clone(2) with
+ * CLONE_VM|FS|FILES|SIGHAND|THREAD|SYSVSEM. fn must not return. The thread's id, or -errno. */
 long sys_thread(void (*fn)(void), void *stack_top);
 
 #endif

@@ -47,7 +47,8 @@ uint16_t table_find(const struct table *t, uint32_t pid)
 	return slot;
 }
 
-/* The sampler waits for the responder as long as it takes: that one holds the lock for a look-up only. */
+/* The sampler waits for the responder as long as it takes: that one holds the lock for a
+ * look-up only. */
 static void lock_as_sampler(struct table *t)
 {
 	while (!lock(t, LOCK_SPINS))

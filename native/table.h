@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sampler's table of processes: region's latest[] and what only the sampler knows, found by pid.
+ * The sampler's table of processes: region's latest[] and what only the sampler knows, found by
+ * pid.
  *
- * One writer, the sampler. The responder asks for one number, through a lock that is held for memory accesses only,
- * never over a system call, and that it gives up on after a bound.
+ * One writer, the sampler. The responder asks for one number, through a lock that is held for
+ * memory accesses only, never over a system call, and that it gives up on after a bound.
  */
 #ifndef RPV_TABLE_H
 #define RPV_TABLE_H
@@ -36,7 +37,8 @@ uint16_t table_find(const struct table *table, uint32_t pid);
 /* A zeroed slot for pid, or TABLE_NONE when full. */
 uint16_t table_add(struct table *table, uint32_t pid);
 void table_remove(struct table *table, uint16_t slot);
-/* CPU time of pid when last sampled; -ESRCH: not in the table; -EAGAIN: locked. Called by the responder. */
+/* CPU time of pid when last sampled; -ESRCH: not in the table; -EAGAIN: locked. Called by the
+ * responder. */
 int64_t table_cpu_ns_of(struct table *table, uint32_t pid);
 
 #endif

@@ -15,7 +15,8 @@ size_t text_len(const char *s);
 int text_equal(const char *a, const char *b);
 int text_starts(const char *s, const char *prefix);
 
-/* A string being built in a fixed buffer; what does not fit is cut and `cut` is set. Always terminated. */
+/* A string being built in a fixed buffer; what does not fit is cut and `cut` is set. Always
+ * terminated. */
 struct text {
 	char *at;
 	size_t size;
@@ -29,7 +30,8 @@ void text_add_number(struct text *t, uint64_t n);
 /* As text_add, with every control and non-ASCII byte as '?': names in messages are hostile. */
 void text_add_plain(struct text *t, const char *s);
 
-/* Reads digits at *s up to end and moves *s behind them. "max" is not a number. 0 where there is none. */
+/* Reads digits at *s up to end and moves *s behind them. "max" is not a number. 0 where there
+ * is none. */
 uint64_t text_number(const char **s, const char *end);
 /* Behind the line or field that starts with `key`, or NULL. */
 const char *text_after(const char *s, const char *end, const char *key);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Walks the descendants of a cgroup. Opens directories: for calm times, never for the event path. */
+/* Walks the descendants of a cgroup. Opens directories: for calm times, never for the event
+ * path. */
 #ifndef RPV_TREE_H
 #define RPV_TREE_H
 
-/* Called with each descendant's open directory, which is closed afterwards; non-zero stops the walk. */
+/* Called with each descendant's open directory, which is closed afterwards; non-zero stops the
+ * walk. */
 typedef int (*tree_visit)(int dir, void *arg);
 
 /* Visits all below `dir` (not itself), parents first, at most TREE_DEPTH_MAX deep. 0, the visitor's
@@ -14,7 +16,8 @@ int tree_walk(int dir, tree_visit visit, void *arg);
 typedef int (*tree_child)(int dir, const char *name, int depth, void *arg);
 int tree_each_child(int dir, int depth, tree_child visit, void *arg);
 
-/* Removes the empty groups below and at `path`, children first; what is busy stays. 0 or -errno for `path`. */
+/* Removes the empty groups below and at `path`, children first; what is busy stays. 0 or -errno
+ * for `path`. */
 int tree_remove(const char *path);
 
 #endif

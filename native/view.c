@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hop 2b: what was sampled becomes what the responder acts on.
+ * Hop 2c: what was sampled becomes what the responder acts on.
  *
  * Everything the event path needs is opened and read once here, while there is memory.
  */
@@ -12,8 +12,8 @@
 #include "text.h"
 #include "tree.h"
 
-/* A candidate gives its place only to one that is a quarter larger: opening costs more than it is worth
- * among near equals. */
+/* A candidate gives its place only to one that is a quarter larger: opening costs more than it
+ * is worth among near equals. */
 static uint32_t with_bonus(uint32_t pages) { return pages + pages / 4 + 64; }
 
 struct candidate *view_find(struct view *view, uint32_t pid)
@@ -30,7 +30,8 @@ static void close_if_open(int fd)
 		sys_close(fd);
 }
 
-/* Closes what only the view that is not current holds. False while the responder may still use it. */
+/* Closes what only the view that is not current holds. False while the responder may still use
+ * it. */
 static int retire(struct guarded *g)
 {
 	struct view *old = &g->views[!g->current], *now = &g->views[g->current];
@@ -55,7 +56,8 @@ static int retire(struct guarded *g)
 	return 1;
 }
 
-/* Opens pid for the event path. The start time is read behind the pidfd: it cannot have been reused between. */
+/* Opens pid for the event path. The start time is read behind the pidfd: it cannot have been
+ * reused between. */
 static int prime(struct candidate *c, struct snapshot *s)
 {
 	struct procfs_stat stat = { 0 };

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hop 4b: the owner's look at one guard: read the kernel's state, name the event, make the move, write the switch.
+ * Hop 4b: the owner's look at one guard: read the kernel's state, name the event, make the move,
+ * write the switch.
  *
- * verdict.c says what is to be done; here it is done. Only the owner of the switch comes here, and it asks once more
- * before each write.
+ * verdict.c says what is to be done; here it is done. Only the owner of the switch comes here, and
+ * it asks once more before each write.
  */
 #include "log.h"
 #include "sys.h"
@@ -17,10 +18,11 @@ static uint32_t ms_since(uint64_t then_ns, uint64_t now_ns)
 	return then_ns && now_ns > then_ns ? (uint32_t)((now_ns - then_ns) / 1000000) : 0;
 }
 
-/* With so much left a group is far from its limit; more than the margin, so that it does not flutter. */
+/* With so much left a group is far from its limit; more than the margin, so that it does not
+ * flutter. */
 static uint64_t far_bytes(const struct watched *w) { return w->guard->margin_bytes * 3 / 2; }
 
-static void tell(const struct watched *w, enum step step, uint32_t arg, int result)
+void watch_tell(const struct watched *w, enum step step, uint32_t arg, int result)
 {
 	uint32_t word = shared_load(&w->guard->incident);
 
@@ -83,7 +85,8 @@ void watch_detach(struct watched *w)
 	w->attached = 0;
 }
 
-/* Where the guard stands, from what the kernel and the region say: at the start, and when taking over. */
+/* Where the guard stands, from what the kernel and the region say: at the start, and when
+ * taking over. */
 void watch_resume(struct watched *w)
 {
 	int open = incident_is_open(shared_load(&w->guard->incident));
@@ -97,143 +100,27 @@ void watch_resume(struct watched *w)
 	w->handed_ns = now_ns;
 	w->free_ns = oom.waiting ? 0 : now_ns;
 	w->outside_ns = 0;
-	w->kills_at_open = shared_load(&w->guard->kernel_kills);
+	if (!open)
+		shared_store(&w->guard->kernel_kills, oom.kills);
+	w->kills_at_open = w->guard->kernel_kills;
 	if (open)
 		w->state = oom.held ? GUARD_OOM : GUARD_HANDED;
 	else
 		w->state = oom.held ? GUARD_NEAR : GUARD_QUIET;
 }
 
-static int reset_child(int dir, void *arg)
-{
-	struct watched *w = arg;
-	char now[64];
-	int fd = sys_openat(dir, "memory.oom_control", O_RDWR, 0);
-	long n = fd < 0 ? fd : sys_pread(fd, now, sizeof(now), 0);
-
-	if (n > 0 && text_after(now, now + n, "oom_kill_disable 1")) {
-		n = sys_pwrite(fd, "0", 1, 0);
-		tell(w, STEP_CHILD_RESET, 0, n < 0 ? (int)n : 0);
-	}
-	if (fd >= 0)
-		sys_close(fd);
-	return 0;
-}
-
-/* A child made while the killer was off inherits that, and keeps it when we switch it on again. */
-static void reset_children(struct watched *w)
-{
-	w->tree_changes = shared_load(&w->guard->tree_changes);
-	if (w->guard->flags & GUARD_ALLOW_KILL)
-		tree_walk(w->memcg.dir, reset_child, w);
-}
-
-/* A fresh descriptor's first read makes the kernel list the group's tasks anew, for all who read it. */
-static int read_list(int dir, void *arg)
-{
-	char some[16];
-	int fd = sys_openat(dir, "tasks", O_RDONLY, 0);
-
-	(void)arg;
-	if (fd >= 0) {
-		sys_pread(fd, some, sizeof(some), 0);
-		sys_close(fd);
-	}
-	return 0;
-}
-
-void watch_read_lists(struct watched *w)
-{
-	uint32_t wanted = shared_load(&w->guard->lists_wanted);
-
-	if (wanted == shared_load(&w->guard->lists_read))
-		return;
-	read_list(w->memcg.dir, 0);
-	tree_walk(w->memcg.dir, read_list, 0);
-	shared_store(&w->guard->lists_read, wanted);
-}
-
-/* Writes the switch, if it is still ours to write; a stopped watcher may have lost it a moment ago. */
-static int write_switch(struct watched *w, int (*write)(const struct memcg *))
-{
-	int err;
-
-	if (!watcher_owns())
-		return -EAGAIN;
-	err = write(&w->memcg);
-	if (!watcher_owns()) /* lost during the write: the new owner looks at once */
-		role_wake(watcher.self.role == ROLE_WATCHDOG ? FD_SPARE : FD_WATCHDOG);
-	return err;
-}
-
-static void open_incident(struct watched *w, enum guard_state state, uint64_t now_ns)
-{
-	int opened;
-
-	incident_open(w->guard, now_ns, &opened);
-	w->handed_over = 0;
-	w->handed_ns = now_ns;
-	w->reason = state == GUARD_HANDED ? REASON_BURST : REASON_NONE;
-	w->kills_at_open = w->guard->kernel_kills;
-	if (opened)
-		tell(w, STEP_OPENED, CAUSE_OOM, 0);
-}
-
 static void hand_over(struct watched *w, enum reason reason, uint64_t now_ns)
 {
-	int err = write_switch(w, memcg_hand_over);
+	int err = switch_write(w, memcg_hand_over);
 
 	w->handed_over = 1;
 	w->handed_ns = now_ns;
 	w->reason = reason;
 	shared_store(&w->guard->handed_over, w->guard->handed_over + 1);
-	tell(w, STEP_HANDED_OVER, reason, err);
+	watch_tell(w, STEP_HANDED_OVER, reason, err);
 	if (reason != REASON_NO_CANDIDATE && reason != REASON_KILL_CAP && watcher.handler >= 0)
-		tell(w, STEP_HANDLER_KILLED, reason, sys_pidfd_kill(watcher.handler));
-	reset_children(w);
-}
-
-static enum outcome outcome_of(const struct watched *w, int unrelieved, enum reason *reason)
-{
-	int observing = !(w->guard->flags & GUARD_ALLOW_KILL);
-	int killed_by_kernel = w->guard->kernel_kills != w->kills_at_open;
-	int answered = w->guard->seen == w->guard->incident;
-
-	*reason = w->reason;
-	if (unrelieved)
-		return OUTCOME_UNRELIEVED;
-	if (observing) {
-		*reason = REASON_OBSERVING;
-		return OUTCOME_OBSERVED;
-	}
-	if (w->handed_over)
-		return OUTCOME_HANDED_OVER;
-	if (w->reason == REASON_BURST && killed_by_kernel)
-		return OUTCOME_KERNEL_FIRST;
-	if (answered && w->guard->kills) {
-		*reason = REASON_KILLED;
-		return OUTCOME_RELIEVED;
-	}
-	*reason = killed_by_kernel ? REASON_KERNEL_KILLED : REASON_NO_KILL_SEEN;
-	return killed_by_kernel ? OUTCOME_KERNEL_FIRST : OUTCOME_EXITED_BY_ITSELF;
-}
-
-static void close_incident(struct watched *w, int unrelieved)
-{
-	uint32_t word = shared_load(&w->guard->incident);
-	enum reason reason;
-	enum outcome outcome = outcome_of(w, unrelieved, &reason);
-
-	if (!incident_is_open(word))
-		return;
-	log_put(watcher.self.log,
-		(struct log_record){ .guard = w->index,
-				     .step = STEP_CLOSED,
-				     .incident = incident_number(word),
-				     .arg = (uint32_t)outcome << 16 | (uint32_t)reason,
-				     .bytes = w->guard->faults });
-	incident_close(w->guard, word);
-	role_wake(FD_AGENT);
+		watch_tell(w, STEP_HANDLER_KILLED, reason, sys_pidfd_kill(watcher.handler));
+	switch_reset_children(w);
 }
 
 static void forget(struct watched *w)
@@ -241,35 +128,34 @@ static void forget(struct watched *w)
 	w->reason = REASON_GROUP_GONE;
 	if (w->state == GUARD_OOM)
 		w->handed_over = 0;
-	close_incident(w, 0);
-	tell(w, STEP_GONE, 0, 0);
+	watch_close_incident(w, 0);
+	watch_tell(w, STEP_GONE, 0, 0);
 }
 
-static void act(struct watched *w, enum act act, enum guard_state state, enum reason reason,
-		uint64_t now_ns)
+static void act(struct watched *w, enum act act, enum reason reason, uint64_t now_ns)
 {
 	switch (act) {
 	case ACT_NOTHING:
 		break;
 	case ACT_HOLD:
-		tell(w, STEP_ENGAGED, 0, write_switch(w, memcg_hold));
+		watch_tell(w, STEP_ENGAGED, 0, switch_write(w, memcg_hold));
 		break;
 	case ACT_LET_GO:
-		tell(w, STEP_DISENGAGED, 0, write_switch(w, memcg_hand_over));
-		reset_children(w);
+		watch_tell(w, STEP_DISENGAGED, 0, switch_write(w, memcg_hand_over));
+		switch_reset_children(w);
 		break;
 	case ACT_OPEN:
-		open_incident(w, state, now_ns);
+		watch_open_incident(w, now_ns);
 		break;
 	case ACT_HAND_OVER:
 		hand_over(w, reason, now_ns);
 		break;
 	case ACT_CLOSE:
-		close_incident(w, 0);
+		watch_close_incident(w, 0);
 		break;
 	case ACT_CLOSE_UNRELIEVED:
-		tell(w, STEP_ALARM, 0, 0);
-		close_incident(w, 1);
+		watch_tell(w, STEP_ALARM, 0, 0);
+		watch_close_incident(w, 1);
 		break;
 	case ACT_FORGET:
 		forget(w);
@@ -324,6 +210,9 @@ static struct look take_look(struct watched *w, uint64_t now_ns)
 	look.free_ms = ms_since(w->free_ns, now_ns);
 	look.outside_ms = ms_since(w->outside_ns, now_ns);
 	look.handed_ms = ms_since(w->handed_ns, now_ns);
+	if (w->state == GUARD_QUIET ||
+	    w->state == GUARD_NEAR) /* an incident may open with this look */
+		w->kills_at_open = w->guard->kernel_kills;
 	shared_store(&w->guard->kernel_kills, oom.kills);
 	return look;
 }
@@ -365,14 +254,14 @@ int watch_look(struct watched *w)
 		return -1;
 	follow_limit(w);
 	if (w->tree_changes != shared_load(&w->guard->tree_changes))
-		reset_children(w);
+		switch_reset_children(w);
 	for (int i = 0; i < MOVES_MAX && watcher_owns(); i++) {
 		struct look look = take_look(w, now_ns);
 		enum guard_state before = w->state;
 		struct move move = verdict_next(before, verdict_event(before, &look));
 
 		w->state = (enum guard_state)move.state;
-		act(w, (enum act)move.act, w->state, (enum reason)look.reason, now_ns);
+		act(w, (enum act)move.act, (enum reason)look.reason, now_ns);
 		shared_store(&w->guard->state, (uint32_t)w->state);
 		if (w->state == before)
 			break;
@@ -386,10 +275,10 @@ void watch_put_back(struct watched *w, enum reason reason)
 	int err = memcg_oom(&w->memcg, &oom);
 
 	if (!err && oom.held && w->guard->flags & GUARD_ALLOW_KILL)
-		err = write_switch(w, memcg_hand_over);
-	reset_children(w);
-	close_incident(w, 0);
-	tell(w, STEP_PUT_BACK, reason, err == -ENODEV ? 0 : err);
+		err = switch_write(w, memcg_hand_over);
+	switch_reset_children(w);
+	watch_close_incident(w, 0);
+	watch_tell(w, STEP_PUT_BACK, reason, err == -ENODEV ? 0 : err);
 	w->state = GUARD_NONE;
 	shared_store(&w->guard->state, GUARD_NONE);
 }

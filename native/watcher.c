@@ -2,8 +2,9 @@
 /*
  * Hop 4a: the loop of a watcher. One blocking call; no timer while no guard is near its limit.
  *
- * Owner: each turn looks at every guard an event may concern. Not owner: sees to it that the owner's beat follows each
- * event within SILENT_AFTER_MS, else takes the switch. A watcher that was stopped and wakes finds itself not the owner.
+ * Owner: each turn looks at every guard an event may concern. Not owner: sees to it that the
+ * owner's beat follows each event within SILENT_AFTER_MS, else takes the switch. A watcher that
+ * was stopped and wakes finds itself not the owner.
  */
 #include "watcher.h"
 #include "log.h"
@@ -76,7 +77,8 @@ static void take_over(enum reason reason)
 	role_wake(FD_AGENT);
 }
 
-/* Not the owner: is the owner at work? Returns in how many ms to look again, -1: at the next event. */
+/* Not the owner: is the owner at work? Returns in how many ms to look again, -1: at the next
+ * event. */
 static int oversee(uint64_t now_ns, int peer_alive)
 {
 	const struct region *r = watcher.self.region;
@@ -153,8 +155,8 @@ static int is_over(int agent_dead)
 	return over;
 }
 
-/* The agent is dead and a group that reprieve made still has processes: they live on, under the kernel's killer.
- * The group is removed when they have ended. */
+/* The agent is dead and a group that reprieve made still has processes: they live on, under the
+ * kernel's killer. The group is removed when they have ended. */
 static void linger(void)
 {
 	int busy;
@@ -207,7 +209,7 @@ static int turn(uint64_t now_ns)
 	for (uint32_t i = 0; i < watcher.guards; i++) {
 		follow_wants(&watcher.watched[i]);
 		if (watcher.watched[i].attached)
-			watch_read_lists(&watcher.watched[i]);
+			switch_read_lists(&watcher.watched[i]);
 	}
 	if (!watcher_owns())
 		next_ms = oversee(now_ns, peer_alive);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The watchers: two processes of the same program, "watchdog" and "spare". One of them owns the switch of all guards;
- * the other one only looks whether the owner does its work, and takes over when it is dead or silent.
+ * The watchers: two processes of the same program, "watchdog" and "spare". One of them owns the
+ * switch of all guards; the other one only looks whether the owner does its work, and takes over
+ * when it is dead or silent.
  */
 #ifndef RPV_WATCHER_H
 #define RPV_WATCHER_H
@@ -38,8 +39,7 @@ struct watcher {
 	int other;   /* the other watcher */
 	uint32_t handler_pid;
 	uint32_t other_pid;
-	uint64_t
-		event_ns; /* an event of the kernel that the owner must show to have seen; 0: none */
+	uint64_t event_ns; /* a kernel event the owner must show to have seen; 0: none */
 };
 
 extern struct watcher watcher;
@@ -52,10 +52,24 @@ void watch_detach(struct watched *w);
 void watch_resume(struct watched *w);
 /* One look. Returns in how many ms to look again, -1: at the next event. */
 int watch_look(struct watched *w);
-/* Does what the responder cannot do in a full group: has the kernel list the group's processes as they are now. */
-void watch_read_lists(struct watched *w);
 /* Gives the group back as it was found. */
 void watch_put_back(struct watched *w, enum reason reason);
+
+/* watch_incident.c: opens the incident of w->state, unless another role has; closes the open
+ * one. */
+void watch_open_incident(struct watched *w, uint64_t now_ns);
+void watch_close_incident(struct watched *w, int unrelieved);
+/* Logs a step of the guard, with the open incident's number. */
+void watch_tell(const struct watched *w, enum step step, uint32_t arg, int result);
+
+/* switch.c: writes it with memcg_hold() or memcg_hand_over() if it is still ours to write; a
+ * watcher that was stopped may have lost it a moment ago. 0 or -errno, -EAGAIN when lost. */
+int switch_write(struct watched *w, int (*write)(const struct memcg *));
+/* A child made while the killer was off inherits that, and keeps it when we switch it on again. */
+void switch_reset_children(struct watched *w);
+/* What the responder cannot do in a full group: has the kernel list the group's processes as
+ * they are now. */
+void switch_read_lists(struct watched *w);
 
 /* Do we still own the switch? Asked before every write of it. */
 int watcher_owns(void);

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hop 2b: one scan of a guard: list its processes, admit new ones, read their memory, record what
+ * changed, publish.
+ *
+ * Primed processes are read every time, the others in turns; all of them when the group has just
+ * come near its limit. In a full group opens fail with ENOMEM: what was known is kept.
+ */
+#include "handler.h"
+#include "log.h"
+#include "pids.h"
+#include "procfs.h"
+#include "rank.h"
+#include "sys.h"
+#include "text.h"
+
+enum { CLOCK_TICK_MS = 10, DETAILS_EVERY = 16 };
+
+/* The scan under way. */
+static struct scan {
+	struct guarded *g;
+	struct view *view;
+	uint32_t group; /* being listed */
+	int full;	/* read everybody */
+	int ask_tasks;	/* somebody's leader is not known to be in the group */
+	uint64_t now_ms;
+} scan;
+
+static int is_ours(uint32_t pid)
+{
+	const struct region *r = handler.self.region;
+
+	return pid <= 1 || pid == r->agent_pid || pid == r->helpers[ROLE_HANDLER].pid ||
+	       pid == r->helpers[ROLE_WATCHDOG].pid || pid == r->helpers[ROLE_SPARE].pid;
+}
+
+static void record(const struct snapshot *s)
+{
+	struct recorder *r = handler.self.recorder;
+
+	r->ring[r->head & (RING_RECORDS - 1)] = *s;
+	shared_store(&r->head, r->head + 1);
+}
+
+/* What changes seldom: the split of memory, the score, the name. */
+static int read_details(struct snapshot *s, struct table_extra *e)
+{
+	struct procfs_stat stat = { 0 };
+	struct procfs_status status = { 0 };
+	struct statx st;
+	int proc = procfs_open(s->pid);
+	int adj = 0;
+	int err = proc < 0 ? proc : procfs_read_stat(proc, &stat);
+
+	if (!err)
+		err = procfs_read_status(proc, &status);
+	if (!err)
+		err = procfs_read_oom_score_adj(proc, &adj);
+	if (!err)
+		err = sys_statx(proc, "", 0x1000 /* AT_EMPTY_PATH */, STATX_UID, &st);
+	if (proc >= 0)
+		sys_close(proc);
+	if (err)
+		return err;
+	s->start_time = stat.start_time;
+	s->uid = st.stx_uid;
+	s->file_pages = status.file;
+	s->shmem_pages = status.shmem;
+	s->swap_pages = status.swap;
+	s->oom_score_adj = (int16_t)adj;
+	memcpy(s->comm, stat.comm, COMM_BYTES);
+	e->exempt = (uint8_t)(is_ours(s->pid) || stat.kernel_thread);
+	return 0;
+}
+
+static int read_memory(struct snapshot *s, struct table_extra *e, const struct candidate *primed)
+{
+	uint32_t pages;
+	int err = primed ? procfs_anon_pages(primed->statm, &pages)
+			 : procfs_anon_pages_of(s->pid, &pages);
+
+	if (err)
+		return err;
+	sys_cpu_of_process_ns((int)s->pid, &e->cpu_ns);
+	if (pages == s->anon_pages)
+		return 0;
+	s->anon_pages = pages;
+	if (e->base_pages > pages)
+		e->base_pages = pages;
+	s->t_ms = scan.now_ms;
+	record(s);
+	return 0;
+}
+
+/* cgroup.procs of the group being listed. */
+static int visit_process(uint32_t pid, void *arg)
+{
+	struct table *t = &handler.table;
+	uint16_t slot = table_find(t, pid);
+	struct table_extra *e;
+
+	(void)arg;
+	if (slot == TABLE_NONE) {
+		slot = table_add(t, pid);
+		if (slot == TABLE_NONE)
+			return 0;
+		t->latest[slot].guard = (uint16_t)scan.g->index;
+		t->latest[slot].group = (uint16_t)scan.group;
+	}
+	e = &t->extra[slot];
+	if (e->scan == scan.g->scans)
+		return 0; /* a thread of it is in another of the groups too */
+	e->scan = scan.g->scans;
+	if (!e->leader || t->latest[slot].group != scan.group)
+		scan.ask_tasks = 1;
+	handler.sampled->slots[handler.sampled->n++] = slot;
+	return 0;
+}
+
+/* tasks of the group being listed: a leader's id is its process's. */
+static int visit_task(uint32_t tid, void *arg)
+{
+	struct table *t = &handler.table;
+	uint16_t slot = table_find(t, tid);
+
+	(void)arg;
+	if (slot != TABLE_NONE && t->latest[slot].guard == scan.g->index) {
+		t->extra[slot].leader = 1;
+		t->latest[slot].group = (uint16_t)scan.group;
+	}
+	return 0;
+}
+
+static void list_groups(struct guarded *g)
+{
+	for (uint32_t i = 0; i < g->groups; i++) {
+		scan.group = i;
+		scan.ask_tasks = 0;
+		if (pids_each_now(g->dirs[i], "cgroup.procs", handler.sample_pids, PIDS_BYTES,
+				  visit_process, 0))
+			g->links[0] = 0; /* a child was removed: walk the tree again */
+		if (scan.ask_tasks)
+			pids_each_now(g->dirs[i], "tasks", handler.sample_pids, PIDS_BYTES,
+				      visit_task, 0);
+	}
+}
+
+/*
+ * A process that was alive at the last scan but not in the group has moved in: of its memory only
+ * so much is charged here as the group's own count leaves unexplained.
+ */
+static uint32_t base_of(const struct snapshot *s, uint64_t explained_pages)
+{
+	uint64_t anon_bytes, here = 0;
+
+	if (scan.g->scans <= 1 ||
+	    s->start_time * CLOCK_TICK_MS + CLOCK_TICK_MS >= scan.g->scanned_ms)
+		return 0;
+	if (memcg_anon(&scan.g->memcg, &anon_bytes))
+		return 0;
+	if (anon_bytes / 4096 > explained_pages)
+		here = anon_bytes / 4096 - explained_pages;
+	return here < s->anon_pages ? s->anon_pages - (uint32_t)here : 0;
+}
+
+/* Reads whoever is due, and admits the new. Returns the pages explained by those read. */
+static void read_processes(void)
+{
+	struct table *t = &handler.table;
+	uint64_t explained = 0;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < handler.sampled->n;
+	     i++) { /* the known first: they explain the memory */
+		uint16_t slot = handler.sampled->slots[i];
+		struct table_extra *e = &t->extra[slot];
+		struct snapshot *s = &t->latest[slot];
+		const struct candidate *primed;
+
+		if (!s->start_time)
+			continue;
+		primed = view_find(scan.view, s->pid);
+		if (primed || scan.full || slot % SAMPLE_SHARE == scan.g->scans % SAMPLE_SHARE)
+			read_memory(s, e, primed);
+		if (primed && scan.g->scans % DETAILS_EVERY == 0)
+			read_details(s, e);
+		explained += rank_charged(s->anon_pages, e->base_pages);
+	}
+	for (uint32_t i = 0; i < handler.sampled->n; i++) {
+		uint16_t slot = handler.sampled->slots[i];
+		struct table_extra *e = &t->extra[slot];
+		struct snapshot *s = &t->latest[slot];
+
+		if (!s->start_time) {
+			if (read_details(s, e) || read_memory(s, e, 0)) {
+				table_remove(
+					t,
+					slot); /* gone again, or no memory: the next scan tries */
+				continue;
+			}
+			e->base_pages = base_of(s, explained);
+			explained += rank_charged(s->anon_pages, e->base_pages);
+		}
+		handler.sampled->slots[kept++] = slot;
+	}
+	handler.sampled->n = kept;
+}
+
+/* Those of the guard that this scan did not see have left or died. */
+static void forget_the_gone(void)
+{
+	struct table *t = &handler.table;
+
+	for (uint32_t slot = 0; slot < t->used; slot++) {
+		struct snapshot *s = &t->latest[slot];
+
+		if (!s->pid || s->guard != scan.g->index || t->extra[slot].scan == scan.g->scans)
+			continue;
+		s->gone = 1;
+		s->t_ms = scan.now_ms;
+		record(s);
+		table_remove(t, (uint16_t)slot);
+	}
+}
+
+static void publish_counters(struct guarded *g, const struct memcg_room *room)
+{
+	struct guard *guard = g->guard;
+	int limit_changed = guard->limit_bytes && guard->limit_bytes != room->limit_bytes;
+
+	shared_store(&guard->usage_bytes, room->usage_bytes);
+	shared_store(&guard->limit_bytes, room->limit_bytes);
+	shared_store(&guard->procs, handler.sampled->n);
+	if (limit_changed) { /* the watchers' thresholds stand elsewhere now */
+		role_wake(FD_WATCHDOG);
+		role_wake(FD_SPARE);
+	}
+}
+
+/* One scan of one guard. Says whether the group is inside its margin. */
+int scan_guard(struct guarded *g, int full)
+{
+	struct recorder *r = handler.self.recorder;
+	struct memcg_room room;
+	uint64_t start_ns = 0, end_ns = 0;
+
+	if (memcg_room(&g->memcg, &room))
+		return 0;
+	sys_clock_ns(SYS_CLOCK_THREAD_CPU, &start_ns);
+	scan.g = g;
+	scan.view = &g->views[g->current];
+	scan.full = full;
+	scan.now_ms = sys_now_ns() / 1000000;
+	handler.sampled->n = 0;
+	g->scans++;
+	if (view_refresh_groups(g)) {
+		shared_store(&g->guard->tree_changes, g->guard->tree_changes + 1);
+		role_wake(FD_WATCHDOG); /* a new child may have inherited "killer off" */
+		role_wake(FD_SPARE);
+	}
+	list_groups(g);
+	read_processes();
+	forget_the_gone();
+	view_publish(g, handler.sampled);
+	publish_counters(g, &room);
+	g->scanned_ms = sys_now_ns() / 1000000;
+	sys_clock_ns(SYS_CLOCK_THREAD_CPU, &end_ns);
+	shared_store(&r->scan_cpu_ns, r->scan_cpu_ns + (end_ns - start_ns));
+	shared_store(&r->procs_scanned, r->procs_scanned + handler.sampled->n);
+	shared_store(&r->snapshots, r->snapshots + 1);
+	return memcg_left_bytes(&room) <= g->guard->margin_bytes;
+}
