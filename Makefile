@@ -8,7 +8,7 @@ BIOME := node_modules/.bin/biome
 B := dist/build
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
 
-.PHONY: all test test-unit ok lint types format clean
+.PHONY: all test test-native test-unit ok lint types format clean
 .DELETE_ON_ERROR:
 all: dist/reprieve
 
@@ -21,9 +21,9 @@ node_modules: package-lock.json
 WARN := -Wall -Wextra -Wconversion -Wshadow -Werror
 CFLAGS := -std=c11 -O2 $(WARN) -DREPRIEVE_VERSION='"$(VERSION)"'
 FREE := -ffreestanding -nostdlib -fno-stack-protector -fno-asynchronous-unwind-tables \
-	-fvisibility=hidden -ffunction-sections -fdata-sections -Wl,--gc-sections -Wl,--build-id=none
+	-fvisibility=hidden -ffunction-sections -fdata-sections -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,defs -Wl,-z,noseparate-code
 SOURCES := $(filter-out native/layout.c native/ffi.c,$(wildcard native/*.c)) native/start_x86_64.S
-SHARED := native/ffi.c native/ledger.c native/log.c native/memcg_v1.c native/text.c native/tree.c
+SHARED := $(addprefix native/,ffi.c ledger.c memcg_v1.c memory.c text.c)
 HEADERS := $(wildcard native/*.h)
 
 $(B):
@@ -53,7 +53,18 @@ dist/reprieve: $(TS) $(B)/core $(B)/core.so package.json Makefile | node_modules
 
 # --- tests and the gate ---
 
-test: test-unit
+test: test-native test-unit
+
+# The pure parts of the core, with sanitizers and the machine's libc; one behaviour a program.
+PURE := $(addprefix native/,verdict.c orders.c rank.c procfs.c pids.c table.c log.c ledger.c text.c)
+CASES := $(patsubst %.c,$(B)/%,$(wildcard test/native/*.c))
+
+$(CASES): $(B)/test/native/%: test/native/%.c $(PURE) $(HEADERS) test/native/check.h Makefile
+	mkdir -p $(@D)
+	gcc $(CFLAGS) -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $< $(PURE)
+
+test-native: dist/reprieve $(CASES)
+	$(BUN) test test/native
 
 test-unit: dist/reprieve
 	$(BUN) test test/unit

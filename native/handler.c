@@ -20,7 +20,8 @@ _Noreturn void handler_run(const char *run_dir, char **own_groups)
 	handler.sampled = role_memory(sizeof(*handler.sampled));
 	handler.respond_pids = role_memory(PIDS_BYTES);
 	handler.sample_pids = role_memory(PIDS_BYTES);
-	table_init(&handler.table, handler.self.recorder->latest);
+	table_init(&handler.table, handler.self.recorder->latest,
+		   role_memory(sizeof(struct table_memory)));
 	for (uint32_t i = 0; i < handler.guards; i++) {
 		handler.guarded[i].guard = &handler.self.region->guards[i];
 		handler.guarded[i].index = i;

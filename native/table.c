@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The sampler's table of processes. */
 #include "table.h"
-#include "role.h"
 #include "sys.h"
 #include "text.h"
 
@@ -15,11 +14,11 @@ static uint32_t bucket_of(uint32_t pid)
 }
 _Static_assert(PROCS_MAX == 1 << 13, "bucket_of");
 
-void table_init(struct table *t, struct snapshot *latest)
+void table_init(struct table *t, struct snapshot *latest, struct table_memory *memory)
 {
-	*t = (struct table){ .latest = latest, .free = TABLE_NONE };
-	t->extra = role_memory(sizeof(*t->extra) * PROCS_MAX);
-	t->chain = role_memory(sizeof(*t->chain) * PROCS_MAX);
+	*t = (struct table){
+		.latest = latest, .extra = memory->extra, .chain = memory->chain, .free = TABLE_NONE
+	};
 	for (uint32_t i = 0; i < PROCS_MAX; i++) {
 		t->chain[i] = TABLE_NONE;
 		latest[i].pid = 0; /* a handler before us may have left some */

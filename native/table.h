@@ -26,13 +26,19 @@ struct table_extra {
 struct table {
 	struct snapshot *latest; /* PROCS_MAX */
 	struct table_extra *extra;
-	uint16_t *chain; /* PROCS_MAX heads */
-	uint32_t used;	 /* slots below have been used */
-	uint16_t free;	 /* list through extra.next */
+	uint16_t *chain;
+	uint32_t used; /* slots below have been used */
+	uint16_t free; /* list through extra.next */
 	uint32_t lock;
 };
 
-void table_init(struct table *table, struct snapshot *latest);
+/* What the table lives in, zeroed. */
+struct table_memory {
+	struct table_extra extra[PROCS_MAX];
+	uint16_t chain[PROCS_MAX]; /* heads */
+};
+
+void table_init(struct table *table, struct snapshot *latest, struct table_memory *memory);
 uint16_t table_find(const struct table *table, uint32_t pid);
 /* A zeroed slot for pid, or TABLE_NONE when full. */
 uint16_t table_add(struct table *table, uint32_t pid);

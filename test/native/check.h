@@ -7,12 +7,12 @@
 
 static int check_failures;
 
-#define CHECK(what)                                                                   \
-	do {                                                                          \
-		if (!(what)) {                                                        \
-			printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #what);     \
-			check_failures++;                                             \
-		}                                                                     \
+#define CHECK(what)                                                               \
+	do {                                                                      \
+		if (!(what)) {                                                    \
+			printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #what); \
+			check_failures++;                                         \
+		}                                                                 \
 	} while (0)
 
 #define CHECK_DONE() return check_failures ? 1 : 0

@@ -23,7 +23,8 @@ int main(void)
 	int err;
 
 	stat = parsed("leaker", &err);
-	CHECK(!err && stat.start_time == 987654 && !strcmp(stat.comm, "leaker") && !stat.kernel_thread);
+	CHECK(!err && stat.start_time == 987654 && !strcmp(stat.comm, "leaker") &&
+	      !stat.kernel_thread);
 	stat = parsed(") S 1 (\n", &err);
 	CHECK(!err && stat.start_time == 987654 && !strcmp(stat.comm, ") S 1 (\n"));
 	stat = parsed("", &err);

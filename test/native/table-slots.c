@@ -2,24 +2,18 @@
 /* Description: table_add(), _find() and _remove() agree over 200,000 random turns; a full table says so. */
 #include "../../native/table.h"
 #include "check.h"
-#include <stdlib.h>
-
-void *role_memory(uint64_t bytes);
-void *role_memory(uint64_t bytes)
-{
-	return calloc(1, bytes);
-}
 
 enum { PIDS = 4096 };
 
 int main(void)
 {
 	static struct snapshot latest[PROCS_MAX];
+	static struct table_memory memory;
 	static uint8_t in[PIDS];
 	struct table table;
 	uint32_t seed = 1, n = 0;
 
-	table_init(&table, latest);
+	table_init(&table, latest, &memory);
 	for (int turn = 0; turn < 200000; turn++) {
 		seed = seed * 1664525 + 1013904223;
 		uint32_t pid = (seed >> 8) % PIDS + 1;
@@ -43,7 +37,5 @@ int main(void)
 	CHECK(table_add(&table, 999999) == TABLE_NONE);
 	CHECK(table_cpu_ns_of(&table, PIDS + 1) == 0);
 	CHECK(table_cpu_ns_of(&table, 999999) < 0);
-	free(table.extra);
-	free(table.chain);
 	CHECK_DONE();
 }
