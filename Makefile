@@ -35,7 +35,7 @@ $(B)/core: $(SOURCES) $(HEADERS) Makefile | $(B)
 $(B)/core.so: $(SHARED) $(HEADERS) Makefile | $(B)
 	gcc $(CFLAGS) $(FREE) -shared -fPIC -o $@ $(SHARED)
 
-$(B)/layout: native/layout.c native/region.h native/limits.h | $(B)
+$(B)/layout: native/layout.c native/probe.h native/region.h native/limits.h | $(B)
 	gcc -std=c11 $(WARN) -o $@ native/layout.c
 
 src/native/layout.ts: $(B)/layout

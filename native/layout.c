@@ -3,6 +3,7 @@
  * Prints the contract (region.h) as TypeScript: offsets, sizes, limits and every enum.
  * Runs on the build machine only; `make` pipes it to src/native/layout.ts.
  */
+#include "probe.h"
 #include "region.h"
 #include <stddef.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ static void print_sizes(void)
 	SIZE(guard);
 	SIZE(snapshot);
 	SIZE(recorder);
+	SIZE(probe);
 	CLOSE();
 }
 
@@ -95,6 +97,11 @@ static void print_offsets(void)
 	AT(recorder, scan_cpu_ns);
 	AT(recorder, procs_scanned);
 	AT(recorder, ring);
+	AT(probe, ready);
+	AT(probe, go);
+	AT(probe, done);
+	AT(probe, open_result);
+	AT(probe, pipe_result);
 	CLOSE();
 }
 

@@ -52,8 +52,11 @@ static void begin(struct guarded *g, uint64_t now_ns)
 	shared_store(&g->guard->faults, 0);
 	shared_store(&g->guard->asks_hand_over, REASON_NONE);
 	shared_store(&g->guard->seen, word);
-	if (opened)
+	if (opened) {
 		tell(g, STEP_OPENED, (struct log_record){ .t_ns = now_ns, .arg = CAUSE_OOM });
+		role_wake(FD_WATCHDOG); /* it may have looked a moment before */
+		role_wake(FD_SPARE);
+	}
 	tell(g, STEP_SEEN, (struct log_record){ .t_ns = now_ns, .bytes = g->room.usage_bytes });
 }
 
@@ -217,6 +220,9 @@ static int respond(struct guarded *g)
 	if (r->word != word && incident_is_open(r->word))
 		r->word = 0; /* closed by the watcher */
 	if (!incident_is_open(r->word)) {
+		/* With the kernel's killer on, the event is all there is to see: it may be over. */
+		if (!g->oom.waiting && g->oom.held)
+			return 0;
 		if (!memcg_is_full(&g->room))
 			return g->oom.waiting; /* an ancestor's */
 		begin(g, now_ns);

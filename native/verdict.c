@@ -9,10 +9,12 @@ static const struct move table[GUARD_STATES][EVENTS] = {
 	ROW(GUARD_QUIET, EVENT_GONE, GUARD_GONE, ACT_FORGET),
 	ROW(GUARD_QUIET, EVENT_OOM, GUARD_HANDED,
 	    ACT_OPEN), /* the kernel was first, or we observe */
+	ROW(GUARD_QUIET, EVENT_JOIN, GUARD_HANDED, ACT_OPEN),
 	ROW(GUARD_QUIET, EVENT_NEAR, GUARD_NEAR, ACT_HOLD),
 
 	ROW(GUARD_NEAR, EVENT_GONE, GUARD_GONE, ACT_FORGET),
 	ROW(GUARD_NEAR, EVENT_OOM, GUARD_OOM, ACT_OPEN),
+	ROW(GUARD_NEAR, EVENT_JOIN, GUARD_RELIEF, ACT_OPEN),
 	ROW(GUARD_NEAR, EVENT_UNFIT, GUARD_QUIET, ACT_LET_GO),
 	ROW(GUARD_NEAR, EVENT_FAR, GUARD_QUIET, ACT_LET_GO),
 
@@ -56,6 +58,8 @@ enum event verdict_event(enum guard_state state, const struct look *look)
 		return EVENT_FREE;
 	if (state == GUARD_RELIEF || state == GUARD_HANDED || state == GUARD_ALARM)
 		return look->free_ms >= RELIEF_HOLD_MS ? EVENT_HELD : EVENT_NONE;
+	if (look->incident_open)
+		return EVENT_JOIN;
 	if (!look->fit)
 		return EVENT_UNFIT;
 	if (look->inside_margin)

@@ -14,6 +14,7 @@ enum event {
 	EVENT_OOM,     /* somebody waits at the group's own limit */
 	EVENT_FREE,    /* nobody waits any more */
 	EVENT_HELD,    /* and for RELIEF_HOLD_MS now */
+	EVENT_JOIN,    /* the responder has opened an incident that is over already */
 	EVENT_NEAR,    /* inside the margin */
 	EVENT_FAR,     /* outside it for FAR_AFTER_MS */
 	EVENT_UNFIT,   /* no handler is at work */
@@ -43,7 +44,8 @@ struct move verdict_next(enum guard_state state, enum event event);
 /* What a look at the guard showed. Times in ms, 0 = since now. */
 struct look {
 	int gone;
-	int in_oom; /* now, or the event just fired with the kernel's killer on */
+	int in_oom;	   /* now, or the event just fired with the kernel's killer on */
+	int incident_open; /* by whomever */
 	int inside_margin;
 	int fit;	     /* a handler is at work */
 	uint32_t reason;     /* enum reason for a verdict now, 0: none */

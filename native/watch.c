@@ -193,6 +193,7 @@ static struct look take_look(struct watched *w, uint64_t now_ns)
 	}
 	/* With the kernel's killer on, the event is all there is to see: it may be over already. */
 	look.in_oom = (oom.waiting || (fired && !oom.held)) && memcg_is_full(&room);
+	look.incident_open = incident_is_open(shared_load(&w->guard->incident));
 	look.fit = watcher.handler >= 0 && shared_load(&w->guard->attached[ROLE_HANDLER]) == 1;
 	look.inside_margin = memcg_left_bytes(&room) <= w->guard->margin_bytes &&
 			     (w->guard->flags & GUARD_ALLOW_KILL) &&

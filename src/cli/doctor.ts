@@ -1,4 +1,191 @@
 // SPDX-License-Identifier: MIT
-export async function doctor(_options: { json?: true }): Promise<number> {
-  return 0;
+/** `reprieve doctor`: what this host offers, which promises hold here, and the central ones proved live. */
+
+import { release } from "node:os";
+import { join } from "node:path";
+import { runBase } from "../agent/run-dir.ts";
+import { findHierarchy, homeOf, isWritable, readIfThere } from "../cgroup/v1.ts";
+import { CliError, exit } from "../errors.ts";
+import { findCore } from "../native/embed.ts";
+import { type Check, prove } from "./proofs.ts";
+import { visible } from "./timeline.ts";
+
+/** Each helper locks under 512 KiB. */
+const MEMLOCK_LEAST_BYTES = 4 * 2 ** 20;
+/** One guard with its primed candidates takes about 100. */
+const NOFILE_LEAST = 1024;
+const CAP = { CAP_KILL: 5, CAP_IPC_LOCK: 14, CAP_SYS_NICE: 23, CAP_SYS_RESOURCE: 24 } as const;
+
+/** Returns exit.ok when every promise holds, exit.host when one does not. */
+export async function doctor(options: { json?: true }): Promise<number> {
+  const host = [...hierarchyChecks(), ...kernelChecks(), ...processChecks()];
+  const isHopeless = host.some((check) => check.status === "no");
+  const proofs = isHopeless ? [] : await proofChecks();
+  const promises = isHopeless ? [] : promiseChecks(host, proofs);
+  const isGood = [...host, ...proofs].every((check) => check.status !== "no") && !isHopeless;
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ v: 1, ok: isGood, host, proofs, promises })}\n`);
+  } else {
+    process.stderr.write(
+      table("host", host) + table("proved just now", proofs) + table("promises", promises),
+    );
+    if (isHopeless) process.stderr.write("No live proof was tried: see the lines marked no.\n");
+  }
+  return isGood ? exit.ok : exit.host;
+}
+
+/** Three columns, the marks first so that a "no" is found at a glance. */
+export function table(title: string, checks: readonly Check[]): string {
+  if (checks.length === 0) return "";
+  const width = Math.max(...checks.map((check) => check.name.length));
+  const lines = checks.map(({ name, status, detail }) =>
+    `  ${status.padEnd(4)}  ${name.padEnd(width)}  ${visible(detail)}`.trimEnd(),
+  );
+  return `${title}\n${lines.join("\n")}\n\n`;
+}
+
+// --- internal ---
+
+function check(name: string, status: Check["status"], detail: string): Check {
+  return { name, status, detail };
+}
+
+function hierarchyChecks(): Check[] {
+  const memory = findHierarchy("memory");
+  if (memory === undefined) {
+    return [check("memory hierarchy", "no", "no cgroup v1 memory hierarchy is mounted here")];
+  }
+  const home = homeOf(memory);
+  const freezer = findHierarchy("freezer");
+  const has = (file: string) => readIfThere(join(memory.own, file)) !== undefined;
+  const isThere = (name: string, file: string, otherwise: Check["status"], why: string) =>
+    has(file) ? check(name, "ok", file) : check(name, otherwise, `${file} is missing: ${why}`);
+  return [
+    check("memory hierarchy", "ok", `cgroup v1 at ${memory.root}, we are in ${memory.own}`),
+    home === undefined
+      ? check("writable", "no", `${memory.root} and ${memory.own} are not: run as root`)
+      : check("writable", "ok", `new groups are made in ${home}`),
+    isThere(
+      "killer switch",
+      "memory.oom_control",
+      "no",
+      "this kernel cannot switch its killer off",
+    ),
+    isWritable(join(memory.own, "cgroup.event_control"))
+      ? check("eventfd", "ok", "cgroup.event_control")
+      : check("eventfd", "no", "cgroup.event_control is not writable: OOM events cannot be had"),
+    has("memory.pressure_level") || isWritable(join(memory.own, "memory.pressure_level"))
+      ? check("pressure events", "ok", "memory.pressure_level")
+      : check("pressure events", "note", "memory.pressure_level is missing"),
+    isThere("swap accounting", "memory.memsw.limit_in_bytes", "note", "swap is not limited"),
+    freezer === undefined
+      ? check("freezer", "note", "no v1 freezer: the helpers could be frozen with their session")
+      : check("freezer", "ok", `cgroup v1 at ${freezer.root}`),
+  ];
+}
+
+function kernelChecks(): Check[] {
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  const isSince = (x: number, y: number) => major > x || (major === x && minor >= y);
+  const since = (name: string, x: number, y: number, otherwise: Check["status"], why: string) =>
+    isSince(x, y)
+      ? check(name, "ok", `kernel ${release()}`)
+      : check(name, otherwise, `kernel ${release()} is older than ${x}.${y}: ${why}`);
+  const panic = readIfThere("/proc/sys/vm/panic_on_oom")?.trim() ?? "?";
+  return [
+    since("pidfd", 5, 3, "no", "a victim could not be named safely"),
+    since("process_mrelease", 5, 15, "note", "a frozen victim keeps its memory"),
+    readIfThere("/proc/pressure/memory") === undefined
+      ? check("PSI", "note", "/proc/pressure/memory is missing; v1 does not need it")
+      : check("PSI", "ok", "/proc/pressure/memory"),
+    panic === "2"
+      ? check("panic_on_oom", "no", "2: giving a group to the kernel panics the host; set 0 or 1")
+      : check("panic_on_oom", "ok", panic),
+    check(
+      "memfd_noexec",
+      "ok",
+      readIfThere("/proc/sys/vm/memfd_noexec")?.trim() ?? "not known here",
+    ),
+  ];
+}
+
+function processChecks(): Check[] {
+  const status = readIfThere("/proc/self/status") ?? "";
+  const held = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
+  const caps = Object.entries(CAP).map(([name, bit]) => ({
+    name,
+    has: (held >> BigInt(bit)) & 1n,
+  }));
+  const missing = caps.filter(({ has }) => has === 0n).map(({ name }) => name);
+  const memlock = limitOf("Max locked memory");
+  const nofile = limitOf("Max open files");
+  const hasLock = caps.some(({ name, has }) => name === "CAP_IPC_LOCK" && has === 1n);
+  const isLockable = hasLock || memlock >= MEMLOCK_LEAST_BYTES;
+  const why = hasLock ? "CAP_IPC_LOCK" : `limit ${memlock} bytes`;
+  return [
+    check("user", process.getuid?.() === 0 ? "ok" : "note", `uid ${process.getuid?.()}`),
+    check("capabilities", missing.length === 0 ? "ok" : "note", capText(missing)),
+    check("locked memory", isLockable ? "ok" : "note", why),
+    check("descriptors", nofile >= NOFILE_LEAST ? "ok" : "note", `limit ${nofile}`),
+    coreCheck(),
+  ];
+}
+
+function capText(missing: readonly string[]): string {
+  return missing.length === 0 ? Object.keys(CAP).join(" ") : `without ${missing.join(" ")}`;
+}
+
+/** The hard limit: the first number after the name is the soft one, which we may raise. */
+function limitOf(name: string): number {
+  const limits = readIfThere("/proc/self/limits") ?? "";
+  const [, , hard] = new RegExp(`^${name}\\s+(\\S+)\\s+(\\S+)`, "m").exec(limits) ?? [];
+  return hard === "unlimited" ? Number.POSITIVE_INFINITY : Number(hard ?? 0);
+}
+
+function coreCheck(): Check {
+  try {
+    const { from } = findCore(() => {
+      throw new CliError(exit.host, "memfd exec is refused; a private directory is tried at a run");
+    });
+    return check("native core", "ok", `runs from a ${from}; run files in ${runBase()}`);
+  } catch (error) {
+    return check("native core", "note", (error as Error).message);
+  }
+}
+
+async function proofChecks(): Promise<Check[]> {
+  const memory = findHierarchy("memory");
+  if (memory === undefined) return [];
+  try {
+    return await prove(memory);
+  } catch (error) {
+    return [check("live proofs", "no", (error as Error).message)];
+  }
+}
+
+/** What the findings mean for the person. */
+function promiseChecks(host: readonly Check[], proofs: readonly Check[]): Check[] {
+  const good = (name: string) =>
+    [...host, ...proofs].find((one) => one.name === name)?.status === "ok";
+  const promise = (name: string, needs: readonly string[], otherwise: string) => {
+    const failing = needs.filter((need) => !good(need));
+    return failing.length === 0
+      ? check(name, "ok", "")
+      : check(name, "note", `${otherwise} (${failing.join(", ")})`);
+  };
+  return [
+    promise(
+      "a guarded group is relieved or handed over within its delay",
+      ["an OOM is resolved in user space", "the kernel takes over when it is told to"],
+      "does not hold here",
+    ),
+    promise(
+      "the helpers take no page fault at OOM",
+      ["locked memory", "an OOM is resolved in user space"],
+      "their memory may not be locked",
+    ),
+    promise("a frozen or stuck victim gives its memory back", ["process_mrelease"], "it may not"),
+    promise("a limit counts swap too", ["swap accounting"], "a leaker can fill the swap first"),
+    promise("the helpers are not frozen with anybody", ["freezer"], "they may be"),
+  ];
 }

@@ -81,6 +81,21 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
   }
 }
 
+/** Puts back what the dead left, then makes our directory with the ledger. */
+export async function makeRunDir({ core, undo }: Pick<Run, "core" | "undo">, guards: number) {
+  const runDir = new RunDir(runBase(), undo);
+  const image = findCore(() => runDir.make());
+  await releaseDead(image);
+  const fd = runDir.makeWith((ledger) => core.createLedger(ledger, guards));
+  let isOpen = true;
+  const close = () => {
+    if (isOpen) closeSync(fd);
+    isOpen = false;
+  };
+  undo.defer(close);
+  return { image, runDir, ledger: { fd, close } };
+}
+
 // --- internal ---
 
 async function guardAndWait(
@@ -170,21 +185,6 @@ function checkTogether(argv: readonly string[], options: RunOptions): void {
       `a delay of ${options.delay / 1000} s is long: at OOM the group's programs fail while it runs`,
     );
   }
-}
-
-/** Puts back what the dead left, then makes our directory with the ledger. */
-async function makeRunDir({ core, undo }: Run, guards: number) {
-  const runDir = new RunDir(runBase(), undo);
-  const image = findCore(() => runDir.make());
-  await releaseDead(image);
-  const fd = runDir.makeWith((ledger) => core.createLedger(ledger, guards));
-  let isOpen = true;
-  const close = () => {
-    if (isOpen) closeSync(fd);
-    isOpen = false;
-  };
-  undo.defer(close);
-  return { image, runDir, ledger: { fd, close } };
 }
 
 async function openFeed(

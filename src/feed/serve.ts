@@ -82,7 +82,8 @@ type Handlers = {
 function listen(address: ListenAddress, handlers: Handlers): Bun.Server<undefined> {
   const { hostname, port } = address;
   try {
-    return Bun.serve({ hostname, port, development: false, ...handlers });
+    // Bun 1.4.5 shares the port (SO_REUSEPORT) unless told not to: a second server would go unnoticed.
+    return Bun.serve({ hostname, port, reusePort: false, development: false, ...handlers });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     const cannot = `cannot listen on ${hostname}:${port}`;

@@ -63,6 +63,18 @@ export function lifted(fd: number): number {
   return high;
 }
 
+/** An empty memory file of our own, to be run from or shared with a child. */
+export function makeMemfd(name: string): number {
+  const { memfd_create } = libc();
+  let fd = memfd_create(Buffer.from(`${name}\0`), MFD_CLOEXEC | MFD_EXEC);
+  // Kernels before 6.3 do not know MFD_EXEC; with vm.memfd_noexec=2 it is refused, a library still loads.
+  if (fd < 0) fd = memfd_create(Buffer.from(`${name}\0`), MFD_CLOEXEC);
+  if (fd < 0) {
+    throw new CliError(exit.host, "cannot make a memfd: a kernel of 3.17 or later is needed");
+  }
+  return lifted(fd);
+}
+
 // --- internal ---
 
 /** undefined: it runs. */
@@ -84,15 +96,10 @@ function unpack(dir: string): string {
 }
 
 function memfdOf(name: string, embedded: string): number {
-  const { memfd_create } = libc();
-  let fd = memfd_create(Buffer.from(`${name}\0`), MFD_CLOEXEC | MFD_EXEC);
-  // Kernels before 6.3 do not know MFD_EXEC; with vm.memfd_noexec=2 it is refused, a library still loads.
-  if (fd < 0) fd = memfd_create(Buffer.from(`${name}\0`), MFD_CLOEXEC);
-  if (fd < 0)
-    throw new CliError(exit.host, "cannot make a memfd: a kernel of 3.17 or later is needed");
+  const fd = makeMemfd(name);
   const bytes = readFileSync(embedded);
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-  return lifted(fd);
+  return fd;
 }
 
 let opened: ReturnType<typeof openLibc> | undefined;

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+/**
+ * doctor's live proofs: a small group of its own is driven to OOM, once with reprieve watching and once held by
+ * hand, to see what this kernel does. The group is in the ledger, so `reprieve release` knows it too.
+ */
+
+import { readSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { Agent } from "../agent/agent.ts";
+import {
+  emptyGroup,
+  type Hierarchy,
+  homeOf,
+  makeGroup,
+  readIfThere,
+  removeGroup,
+} from "../cgroup/v1.ts";
+import type { IncidentClosed, Message } from "../feed/protocol.ts";
+import { type Core, errnoName, openCore } from "../native/core.ts";
+import { type CoreImage, makeMemfd } from "../native/embed.ts";
+import { at, size } from "../native/layout.ts";
+import { say } from "./output.ts";
+import { makeRunDir } from "./run.ts";
+
+export interface Check {
+  readonly name: string;
+  readonly status: "ok" | "no" | "note";
+  readonly detail: string;
+}
+
+const LIMIT_BYTES = 32 * 2 ** 20;
+const DELAY_MS = 500;
+/** Each step takes milliseconds; a proof that takes longer has failed. */
+const BOUND_MS = 5000;
+const TICK_MS = 1;
+
+interface Scene {
+  readonly core: Core;
+  readonly image: CoreImage;
+  readonly group: string;
+}
+
+/** Returns what was seen; leaves nothing behind. */
+export async function prove(memory: Hierarchy): Promise<Check[]> {
+  const home = homeOf(memory);
+  if (home === undefined) return [];
+  await using undo = new AsyncDisposableStack();
+  const core = openCore();
+  const { image, runDir, ledger } = await makeRunDir({ core, undo }, 1);
+  const group = join(home, `reprieve-doctor-${process.pid}`);
+  makeGroup(group, LIMIT_BYTES);
+  undo.defer(async () => {
+    writeFileSync(join(group, "memory.oom_control"), "0");
+    await emptyGroup(group, []);
+    await removeGroup(group);
+  });
+  core.addToLedger(ledger.fd, 0, group);
+  const scene = { core, image, group };
+  const messages: Message[] = [];
+  const guard = {
+    name: "doctor",
+    path: group,
+    marginBytes: LIMIT_BYTES / 4,
+    delayMs: DELAY_MS,
+    allowKill: true,
+    owned: false,
+  };
+  const send = (message: Message) => void messages.push(message);
+  const agent = new Agent(
+    { core, image, runDir, memory, guards: [guard], handlerInside: false, send, say },
+    ledger.fd,
+  );
+  let relief: Check;
+  try {
+    await agent.arm();
+    relief = await proveRelief(scene, messages);
+  } finally {
+    await agent.stop(() => {});
+  }
+  await emptyGroup(group, []);
+  return [relief, ...(await proveHold(scene))];
+}
+
+// --- internal ---
+
+/** An OOM with reprieve watching: relieved, and the right process killed. */
+async function proveRelief(scene: Scene, messages: readonly Message[]): Promise<Check> {
+  const name = "an OOM is resolved in user space";
+  const hog = startProbe(scene, "touch", String(LIMIT_BYTES * 2));
+  hog.go();
+  const closed = () => messages.find((m): m is IncidentClosed => m.type === "incident.closed");
+  if (!(await until(() => closed() !== undefined))) {
+    return { name, status: "no", detail: `nothing was resolved in ${BOUND_MS} ms` };
+  }
+  const { outcome, reason, faults = 0 } = closed() ?? {};
+  const relief = messages.find((m) => m.type === "incident.step" && m.step === "relief");
+  const us = relief?.type === "incident.step" ? relief.at_us : 0;
+  return {
+    name,
+    status: outcome === "relieved" && faults === 0 ? "ok" : "no",
+    detail: `${outcome} (${reason}), relief after ${us} us, ${faults} page faults`,
+  };
+}
+
+/** The killer switched off by hand: what a fault and a system call do, and what switching it on does. */
+async function proveHold(scene: Scene): Promise<Check[]> {
+  const switchPath = join(scene.group, "memory.oom_control");
+  const calls = startProbe(scene, "calls");
+  const hog = startProbe(scene, "touch", String(LIMIT_BYTES * 2));
+  await until(() => calls.isReady() && hog.isReady());
+  writeFileSync(switchPath, "1");
+  try {
+    hog.go();
+    const slept = await until(() => scene.core.counters(scene.group).underOom);
+    const asleep = await proveSleep(hog.process.pid, slept);
+    calls.go();
+    await until(() => calls.isDone());
+    const results = calls.results();
+    const startedMs = performance.now();
+    writeFileSync(switchPath, "0");
+    const killed = await Promise.race([hog.process.exited, Bun.sleep(BOUND_MS)]);
+    const tookMs = (performance.now() - startedMs).toFixed(1);
+    return [
+      asleep,
+      {
+        name: "a system call in the full group fails",
+        status: results.every((result) => result < 0) ? "ok" : "no",
+        detail: `open: ${errnoOf(results[0])}, pipe write: ${errnoOf(results[1])}`,
+      },
+      {
+        name: "the kernel takes over when it is told to",
+        status: killed === undefined ? "no" : "ok",
+        detail:
+          killed === undefined ? `no kill in ${BOUND_MS} ms` : `it killed within ${tookMs} ms`,
+      },
+    ];
+  } finally {
+    writeFileSync(switchPath, "0");
+  }
+}
+
+/** /proc/PID/maps takes the lock of the memory map: readable at once means that the sleeper holds none. */
+async function proveSleep(pid: number, slept: boolean): Promise<Check> {
+  const name = "a page fault at the limit sleeps, no lock held";
+  const where = readIfThere(`/proc/${pid}/wchan`) ?? "";
+  const maps = Bun.file(`/proc/${pid}/maps`).text();
+  const isFree = await Promise.race([maps.then(() => true), Bun.sleep(BOUND_MS).then(() => false)]);
+  return {
+    name,
+    status: slept && isFree ? "ok" : "no",
+    detail: `${slept ? "asleep" : "not asleep"} in ${where || "?"}, memory map ${isFree ? "free" : "locked"}`,
+  };
+}
+
+/** A child that waits for go(), moved into the group before it takes any memory. */
+function startProbe({ image, group }: Scene, ...args: string[]) {
+  const memory = makeMemfd("reprieve-probe");
+  writeSync(memory, new Uint8Array(size.probe), 0, size.probe, 0);
+  const stdio: Array<"ignore" | number> = ["ignore", "ignore", "ignore", memory];
+  const process = Bun.spawn([image.path, "probe", ...args], {
+    env: {},
+    stdio: stdio as ["ignore", "ignore", "ignore"],
+  });
+  writeFileSync(join(group, "cgroup.procs"), String(process.pid));
+  const word = (offset: number): number => {
+    const bytes = new Int32Array(1);
+    readSync(memory, bytes, 0, 4, offset);
+    return bytes[0] ?? 0;
+  };
+  return {
+    process,
+    go: () => void writeSync(memory, new Uint32Array([1]), 0, 4, at.probe_go),
+    isReady: () => word(at.probe_ready) === 1,
+    isDone: () => word(at.probe_done) === 1,
+    results: () => [word(at.probe_open_result), word(at.probe_pipe_result)],
+  };
+}
+
+function errnoOf(result = 0): string {
+  return result < 0 ? errnoName(result) : "it worked";
+}
+
+async function until(done: () => boolean): Promise<boolean> {
+  const deadline = performance.now() + BOUND_MS;
+  while (!done()) {
+    if (performance.now() > deadline) return false;
+    await Bun.sleep(TICK_MS);
+  }
+  return true;
+}
