@@ -53,11 +53,15 @@ dist/reprieve: $(TS) $(B)/core $(B)/core.so package.json Makefile | node_modules
 
 # --- tests and the gate ---
 
-test: test-native test-unit
-
 # The pure parts of the core, with sanitizers and the machine's libc; one behaviour a program.
 PURE := $(addprefix native/,verdict.c orders.c rank.c procfs.c pids.c table.c log.c ledger.c text.c)
 CASES := $(patsubst %.c,$(B)/%,$(wildcard test/native/*.c))
+
+# One run of bun over all layers; the last line counts what really ran.
+test: dist/reprieve $(CASES)
+	@rm -f $(B)/junit.xml
+	$(BUN) test test --reporter=junit --reporter-outfile=$(B)/junit.xml; \
+		$(BUN) test/summary.ts $(B)/junit.xml $$?
 
 $(CASES): $(B)/test/native/%: test/native/%.c $(PURE) $(HEADERS) test/native/check.h Makefile
 	mkdir -p $(@D)

@@ -3,11 +3,11 @@
  * Hop 3b: whom to kill, with what was opened before. Opens nothing, allocates nothing.
  *
  * The primed candidates are read again, largest first, until nobody unread can hold more than the
- * best: what is read is taken off the group's usage. If the group's own count of anonymous memory
- * leaves more unexplained than the best one holds (by those read, and by what the others held at
- * the last snapshot), somebody grew or was born since the last snapshot. Memory is touched with
- * CPU time, and that can be read in a full group without opening anything: the one who used most
- * of it since is taken.
+ * best: what is read is taken off the group's usage. If the group has grown since the snapshot by
+ * more than the best one holds, and those read do not explain it, then somebody else grew or was
+ * born. (Growth, not sums: pages shared after a fork are counted in every process, charged once.)
+ * Memory is touched with CPU time, and that can be read in a full group without opening anything:
+ * the one who used most of it since is taken.
  */
 #include "handler.h"
 #include "log.h"
@@ -74,8 +74,7 @@ static int lists_are_fresh(struct guarded *g)
 	if (!r->lists_ns) {
 		r->lists_ns = now_ns;
 		shared_store(&g->guard->lists_wanted, g->guard->lists_wanted + 1);
-		role_wake(FD_WATCHDOG);
-		role_wake(FD_SPARE);
+		role_wake_watchers();
 		return 0;
 	}
 	if (shared_load(&g->guard->lists_read) != g->guard->lists_wanted &&
@@ -108,54 +107,69 @@ static int choose_unread(struct search *s, uint64_t unexplained_bytes, struct ch
 	return 0;
 }
 
-/* The largest of the primed, read now. *left: pages of the group's usage that those read do not
- * explain. */
-static struct candidate *choose_primed(struct search *s, uint64_t *left, uint32_t *best_pages)
-{
-	struct candidate *best = NULL;
+/* What reading the primed has shown, in pages. */
+struct reading {
+	struct candidate *best;
+	uint64_t best_pages;
+	uint64_t left; /* of the group's usage: nobody unread can hold more */
+	int64_t grown; /* by so much those read have grown since they were sampled */
+};
 
-	*best_pages = 0;
-	for (uint32_t i = 0; i < s->view->candidates && *best_pages < *left; i++) {
+/* Reads the primed again, largest first, until nobody unread can hold more than the best. */
+static struct reading read_primed(struct search *s)
+{
+	struct reading r = { .left = s->g->room.usage_bytes / 4096 };
+
+	for (uint32_t i = 0; i < s->view->candidates && r.best_pages < r.left; i++) {
 		struct candidate *c = &s->view->candidate[i];
 		uint32_t anon, pages;
 
-		if (procfs_anon_pages(c->statm, &anon))
+		if (procfs_anon_pages(c->statm, &anon)) {
+			r.grown -= c->anon_pages; /* gone */
 			continue;
+		}
+		r.grown += (int64_t)anon - c->anon_pages;
 		pages = rank_charged(anon, c->base_pages);
-		*left -= pages < *left ? pages : *left;
-		if (pages > *best_pages && !c->exempt && !was_tried(s->g, c->pid)) {
-			*best_pages = pages;
-			best = c;
+		r.left -= pages < r.left ? pages : r.left;
+		if (pages > r.best_pages && !c->exempt && !was_tried(s->g, c->pid)) {
+			r.best_pages = pages;
+			r.best = c;
 		}
 	}
-	return best;
+	return r;
+}
+
+/* By how much the group has grown since the snapshot that those read do not explain. */
+static uint64_t unexplained_bytes(const struct search *s, const struct reading *r)
+{
+	uint64_t anon_bytes;
+	int64_t bytes;
+
+	if (r->best_pages >= r->left || memcg_anon(&s->g->memcg, &anon_bytes))
+		return 0;
+	bytes = (int64_t)anon_bytes - (int64_t)s->view->anon_bytes - r->grown * 4096;
+	return bytes > 0 ? (uint64_t)bytes : 0;
 }
 
 int choose_victim(struct guarded *g, struct choice *choice)
 {
 	struct search s = { .g = g, .view = &g->views[g->current] };
-	struct candidate *best;
-	uint64_t left, explained_bytes, anon_bytes;
-	uint32_t pages;
+	struct reading r = read_primed(&s);
+	uint64_t best_bytes = r.best_pages * 4096, unexplained = unexplained_bytes(&s, &r);
 	int err;
 
-	left = g->room.usage_bytes / 4096;
-	best = choose_primed(&s, &left, &pages);
-	explained_bytes = g->room.usage_bytes - left * 4096 + s.view->others_pages * 4096;
-	if (pages < left && !memcg_anon(&g->memcg, &anon_bytes) &&
-	    anon_bytes > explained_bytes + (uint64_t)pages * 4096 &&
-	    anon_bytes - explained_bytes >= KILL_MIN_BYTES) {
-		err = choose_unread(&s, anon_bytes - explained_bytes, choice);
+	if (unexplained > best_bytes && unexplained >= KILL_MIN_BYTES) {
+		err = choose_unread(&s, unexplained, choice);
 		if (err != -ESRCH)
 			return err;
 	}
-	if (!best || (uint64_t)pages * 4096 < KILL_MIN_BYTES)
+	if (best_bytes < KILL_MIN_BYTES)
 		return -ESRCH;
-	*choice = (struct choice){ .pidfd = best->pidfd,
-				   .pid = best->pid,
+	*choice = (struct choice){ .pidfd = r.best->pidfd,
+				   .pid = r.best->pid,
 				   .evidence = EVIDENCE_LARGEST,
-				   .bytes = (uint64_t)pages * 4096,
-				   .start_time = best->start_time };
-	memcpy(choice->comm, best->comm, COMM_BYTES);
+				   .bytes = best_bytes,
+				   .start_time = r.best->start_time };
+	memcpy(choice->comm, r.best->comm, COMM_BYTES);
 	return 0;
 }

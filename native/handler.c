@@ -9,7 +9,6 @@ struct handler handler;
 
 _Noreturn void handler_run(const char *run_dir, char **own_groups)
 {
-	struct sys_epoll_event ev = { SYS_EPOLLIN, 0 };
 	char *sampler_stack;
 
 	if (role_start(&handler.self, ROLE_HANDLER, run_dir, own_groups))
@@ -27,11 +26,12 @@ _Noreturn void handler_run(const char *run_dir, char **own_groups)
 		handler.guarded[i].index = i;
 	}
 	handler.respond_epoll = sys_epoll_create();
-	handler.sample_epoll = sys_epoll_create();
-	ev.data = handler.guards; /* behind the guards' numbers: the control eventfd */
-	if (handler.respond_epoll < 0 || handler.sample_epoll < 0 ||
-	    sys_epoll_ctl(handler.sample_epoll, SYS_EPOLL_ADD, FD_CONTROL, &ev)) {
-		role_complain("cannot make", "an epoll", handler.sample_epoll);
+	if (handler.respond_epoll < 0) {
+		role_complain("cannot make", "an epoll", handler.respond_epoll);
+		sys_exit(70);
+	}
+	if (reaper_start() < 0) {
+		role_complain("cannot start", "the reaper", -EAGAIN);
 		sys_exit(70);
 	}
 	role_ready(&handler.self);

@@ -30,8 +30,8 @@ struct candidate {
 };
 
 struct view {
-	uint64_t others_pages; /* what those not primed held when last sampled */
-	uint32_t candidates;   /* largest first */
+	uint64_t anon_bytes; /* the group's own count when the candidates were sampled */
+	uint32_t candidates; /* largest first */
 	uint32_t groups;
 	struct candidate candidate[CANDIDATES_MAX];
 	int tasks[GROUPS_MAX]; /* lists of the guard's group and its descendants */
@@ -44,11 +44,11 @@ struct response {
 	uint32_t last_kills; /* kernel kills, to see one */
 	enum victim victim;
 	int has_chosen;
-	int mreleased;
 	int killed_by_kernel;
 	int victim_pidfd; /* -1: killed by pid */
 	uint32_t victim_pid;
-	uint64_t killed_ns;
+	int has_relieved;		/* its memory was seen coming back, and told */
+	uint64_t progress_ns;		/* last kill, death, or memory coming back */
 	uint32_t tried[CANDIDATES_MAX]; /* pids killed in this incident: never twice */
 	uint32_t tries;
 	uint64_t lists_ns; /* asked for the lists then; 0: not */
@@ -69,8 +69,8 @@ struct guarded {
 	uint32_t scans;
 	uint64_t scanned_ms; /* when the last scan ended */
 	uint64_t due_ms;
+	int is_inside; /* its margin, when last looked at */
 	int oom_event;
-	int near_event;
 	struct memcg memcg;
 	struct view views[2];
 	/* the responder's own */
@@ -91,7 +91,6 @@ struct handler {
 	struct guarded *guarded; /* guards_max */
 	uint32_t guards;
 	int respond_epoll;
-	int sample_epoll;
 	struct sampled *sampled;
 	char *respond_pids; /* PIDS_BYTES each */
 	char *sample_pids;
@@ -109,7 +108,7 @@ _Noreturn void sampler_loop(void);
 int scan_guard(struct guarded *g, int full);
 
 /* view.c: makes what was sampled of a guard the responder's current view. */
-void view_publish(struct guarded *g, const struct sampled *sampled);
+void view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon_bytes);
 /* Opens the lists of the guard's group and its descendants again when the tree has changed;
  * says whether. */
 int view_refresh_groups(struct guarded *g);
@@ -120,6 +119,12 @@ void view_close(struct guarded *g);
 
 /* responder.c */
 _Noreturn void responder_loop(void);
+
+/* reaper.c: a third thread, of low priority, that helps the last victim to give its memory back. */
+int reaper_start(void);
+void reaper_help(int pidfd);
+/* Says once whether it has; *result: 0 or -errno of process_mrelease. */
+int reaper_result(int *result);
 
 /* choose.c: the victim for this guard. 0; -EAGAIN: not known yet, look again; -ESRCH: nobody is
  * worth a kill. */

@@ -9,18 +9,18 @@
 
 enum {
 	/* --- what a guard may hold --- */
-	PATH_BYTES = 512,	/* a Kubernetes container's path is about 240 */
-	COMM_BYTES = 16,	/* TASK_COMM_LEN, include/linux/sched.h */
-	CANDIDATES_MAX = 32,	/* primed victims a guard; 32 * 4.7 KB of kernel memory = 150 KB */
-	GROUPS_MAX = 32,	/* the guard's group and its descendants; more are not sampled */
-	PIDS_BYTES = 4096,	/* seq_file gives no more at a read */
-	PROC_TEXT_BYTES = 2048, /* /proc/PID/status counts about 1,400 */
-	STACK_BYTES =
-		64 * 1024, /* the deepest path holds two 4 KB buffers; touched whole, then locked */
+	PATH_BYTES = 512,    /* a Kubernetes container's path is about 240 */
+	COMM_BYTES = 16,     /* TASK_COMM_LEN, include/linux/sched.h */
+	CANDIDATES_MAX = 32, /* primed victims; a statm takes 4.7 KB of kernel memory (measured) */
+	GROUPS_MAX = 32,     /* the guard's group and its descendants; others are not sampled */
+	PIDS_BYTES = 4096,   /* seq_file gives no more at a read */
+	PROC_TEXT_BYTES = 2048,	   /* /proc/PID/status counts about 1,400 */
+	STACK_BYTES = 32 * 1024,   /* 16 levels of tree_walk() take 12 KB, the rest less */
+	REAPER_STACK_BYTES = 4096, /* two system calls */
+	TREE_DEPTH_MAX = 16,	   /* descendants deeper than this are not walked */
 
-	OWN_LIMIT_SLACK_BYTES =
-		64 * 4096,   /* a charge is taken in batches of 64 pages (MEMCG_CHARGE_BATCH) */
-	TREE_DEPTH_MAX = 16, /* descendants deeper than this are not walked */
+	/* A charge is taken in batches of 64 pages (MEMCG_CHARGE_BATCH): as good as full. */
+	OWN_LIMIT_SLACK_BYTES = 64 * 4096,
 
 	/* --- the sampler --- */
 	SAMPLE_FAR_MS = 1000, /* far from the limit */
@@ -28,15 +28,13 @@ enum {
 	SAMPLE_SHARE = 8,     /* of the processes not primed, one in so many is read a snapshot */
 
 	/* --- the responder --- */
-	RESPOND_TICK_MS = 1, /* while an incident is open; SIGKILL frees 200 MB in 1-6 ms */
-	LISTS_BOUND_MS = 5,  /* waiting for a watcher to read the lists of processes again */
-	MRELEASE_AFTER_MS =
-		2, /* reaping for a victim that dies by itself costs a neighbour its CPU */
-	VICTIM_BOUND_MS = 20,	     /* a victim that frees nothing for so long is given up */
+	RESPOND_TICK_MS = 1,	     /* while an incident is open */
+	LISTS_BOUND_MS = 5,	     /* waiting for a watcher to read the lists of processes anew */
+	VICTIM_BOUND_MS = 50,	     /* a victim that frees nothing for so long is given up */
 	KILL_MIN_BYTES = 1 << 20,    /* a process with less anonymous memory is not worth a kill */
 	KILLS_PER_INCIDENT_MAX = 64, /* then the kernel decides */
 	KERNEL_KILL_GRACE_MS =
-		10, /* the kernel killed a moment ago: let its victim die (7 ms measured) */
+		10, /* the kernel has just killed; its victim dies within 7 (measured) */
 
 	/* --- the watchers --- */
 	WATCH_TICK_MS = 5,    /* while an incident is open */
@@ -44,10 +42,9 @@ enum {
 	UNSEEN_AFTER_MS = 25, /* a handler that has not marked "seen" is not running */
 	RELIEF_HOLD_MS = 20,  /* relief that lasts shorter continues the same timer */
 	HANDED_OVER_BOUND_MS =
-		1000,	     /* the kernel picks and kills within 7 ms where it finds somebody */
+		1000,	     /* the kernel kills within 7 where it finds somebody (measured) */
 	ALARM_TICK_MS = 100, /* looking after an unrelieved group */
-	FAR_AFTER_MS =
-		1000, /* under the margin for so long before the killer is switched back on */
+	FAR_AFTER_MS = 1000, /* outside the margin for so long before the killer is on again */
 
 	/* --- the recorder --- */
 	PROCS_MAX = 8192,     /* processes in the table; 64 B each */

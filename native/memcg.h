@@ -49,6 +49,8 @@ int memcg_anon(const struct memcg *m, uint64_t *bytes);
 
 /* Does the group stand at a limit of its own? Tells its OOM from an ancestor's. */
 int memcg_is_full(const struct memcg_room *room);
+/* With so much left a group is far again: more than the margin, or it would flutter. */
+uint64_t memcg_far_bytes(uint64_t margin_bytes);
 /* The lower of what is left under the two limits. */
 uint64_t memcg_left_bytes(const struct memcg_room *room);
 
@@ -62,6 +64,7 @@ int memcg_hand_over(const struct memcg *m);
 int memcg_watch_oom(const struct memcg *m, int eventfd);
 /* The eventfd is signalled when `left` bytes or less are left under a limit, and when more are
  * again. */
+/* Takes 5 to 20 ms: the kernel waits for an RCU grace period (measured). */
 int memcg_watch_left(const struct memcg *m, const struct memcg_room *room, uint64_t left,
 		     int eventfd);
 

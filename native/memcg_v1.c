@@ -140,6 +140,8 @@ int memcg_anon(const struct memcg *m, uint64_t *bytes)
 	return 0;
 }
 
+uint64_t memcg_far_bytes(uint64_t margin_bytes) { return margin_bytes * 3 / 2; }
+
 uint64_t memcg_left_bytes(const struct memcg_room *room)
 {
 	uint64_t left =
@@ -196,7 +198,8 @@ int memcg_watch_left(const struct memcg *m, const struct memcg_room *room, uint6
 	uint64_t at = room->limit_bytes > left ? room->limit_bytes - left : 0;
 	int err = 0;
 
-	if (room->limit_bytes != MEMCG_NO_LIMIT)
+	/* Memory is part of memory + swap: with one limit for both, the latter is first. */
+	if (room->limit_bytes < room->swap_limit_bytes)
 		err = watch(m, eventfd, m->usage, &at);
 	if (!err && room->swap_limit_bytes != MEMCG_NO_LIMIT) {
 		at = room->swap_limit_bytes > left ? room->swap_limit_bytes - left : 0;

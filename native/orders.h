@@ -10,7 +10,6 @@ enum order {
 	ORDER_WAIT,	/* something is under way; look again at the next tick */
 	ORDER_KILL,	/* choose a victim and kill it */
 	ORDER_OBSERVE,	/* choose, and say whom one would have killed */
-	ORDER_MRELEASE, /* help the dying victim give back its memory */
 	ORDER_RELIEVED, /* nobody waits any more, and the victim's memory is back */
 	ORDER_GIVE_UP,	/* the most kills were made: ask for the hand-over */
 };
@@ -22,12 +21,11 @@ struct sight {
 	int full;   /* it stands there, whether somebody waits or not */
 	int held;   /* the kernel does not kill */
 	int allow_kill;
-	int has_chosen;	    /* observing: it has been said already */
-	enum victim victim; /* the last one */
-	int mreleased;
-	uint32_t kills;		/* in this incident */
-	uint32_t since_kill_ms; /* by us or by the kernel */
-	int killed_by_kernel;	/* the last kill was the kernel's */
+	int has_chosen;	      /* observing: it has been said already */
+	enum victim victim;   /* the last one */
+	uint32_t kills;	      /* in this incident */
+	uint32_t idle_ms;     /* since a kill, a death, or memory coming back */
+	int killed_by_kernel; /* the last kill was the kernel's */
 };
 
 enum order orders_next(const struct sight *sight);

@@ -54,10 +54,17 @@ static void begin(struct guarded *g, uint64_t now_ns)
 	shared_store(&g->guard->seen, word);
 	if (opened) {
 		tell(g, STEP_OPENED, (struct log_record){ .t_ns = now_ns, .arg = CAUSE_OOM });
-		role_wake(FD_WATCHDOG); /* it may have looked a moment before */
-		role_wake(FD_SPARE);
+		role_wake_watchers(); /* it may have looked a moment before */
 	}
 	tell(g, STEP_SEEN, (struct log_record){ .t_ns = now_ns, .bytes = g->room.usage_bytes });
+}
+
+/* The incident is over, whatever has become of the victim. */
+static void end(struct guarded *g)
+{
+	g->response.word = 0;
+	g->response.victim = VICTIM_NONE;
+	__atomic_store_n(&g->busy, 0, __ATOMIC_SEQ_CST);
 }
 
 static void remember_victim(struct response *r, const struct choice *c, uint64_t now_ns)
@@ -65,9 +72,9 @@ static void remember_victim(struct response *r, const struct choice *c, uint64_t
 	r->victim = VICTIM_DYING;
 	r->victim_pidfd = c->pidfd;
 	r->victim_pid = c->pid;
-	r->killed_ns = now_ns;
+	r->progress_ns = now_ns;
 	r->killed_by_kernel = 0;
-	r->mreleased = 0;
+	r->has_relieved = 0;
 	r->tried[r->tries % CANDIDATES_MAX] = c->pid;
 	if (r->tries < CANDIDATES_MAX)
 		r->tries++;
@@ -79,8 +86,7 @@ static void give_up(struct guarded *g, enum reason reason)
 		return;
 	shared_store(&g->guard->asks_hand_over, reason);
 	tell(g, STEP_GAVE_UP, (struct log_record){ .arg = reason });
-	role_wake(FD_WATCHDOG);
-	role_wake(FD_SPARE);
+	role_wake_watchers();
 }
 
 static void choose_and_kill(struct guarded *g)
@@ -98,6 +104,8 @@ static void choose_and_kill(struct guarded *g)
 	}
 	tell(g, STEP_CHOSE, about(&c));
 	err = c.pidfd >= 0 ? sys_pidfd_kill(c.pidfd) : sys_kill((int)c.pid, SYS_SIGKILL);
+	if (!err && c.pidfd >= 0)
+		reaper_help(c.pidfd);
 	remember_victim(r, &c, sys_now_ns());
 	if (err)
 		r->victim = VICTIM_DEAD; /* it went by itself, or may not be killed: the next one */
@@ -120,15 +128,14 @@ static void observe(struct guarded *g)
 		tell(g, STEP_WOULD_KILL, about(&c));
 }
 
-static void help_dying(struct guarded *g)
+/* The reaper has helped the victim to give its memory back, or came too late. */
+static void tell_of_reaper(struct guarded *g)
 {
-	struct response *r = &g->response;
-	int err = r->victim_pidfd >= 0 ? sys_mrelease(r->victim_pidfd) : -ESRCH;
+	int result;
 
-	r->mreleased = 1;
-	if (err != -ESRCH) /* gone already: nothing to tell */
+	if (reaper_result(&result) && result != -ESRCH)
 		tell(g, STEP_MRELEASE,
-		     (struct log_record){ .pid = (int)r->victim_pid, .result = err });
+		     (struct log_record){ .pid = (int)g->response.victim_pid, .result = result });
 }
 
 static void look_after_victim(struct guarded *g, uint64_t now_ns)
@@ -137,11 +144,12 @@ static void look_after_victim(struct guarded *g, uint64_t now_ns)
 
 	if (r->victim != VICTIM_DYING)
 		return;
+	tell_of_reaper(g);
 	if (r->victim_pidfd >= 0 ? !sys_pidfd_dead(r->victim_pidfd)
 				 : sys_kill((int)r->victim_pid, 0) != -ESRCH)
 		return;
 	r->victim = VICTIM_DEAD;
-	r->killed_ns = now_ns;
+	r->progress_ns = now_ns;
 	tell(g, STEP_VICTIM_DEAD, (struct log_record){ .t_ns = now_ns, .pid = (int)r->victim_pid });
 }
 
@@ -153,7 +161,7 @@ static struct sight look(struct guarded *g, uint64_t now_ns)
 	if (g->oom.kills != r->last_kills) {
 		r->last_kills = g->oom.kills;
 		r->killed_by_kernel = 1;
-		r->killed_ns = now_ns;
+		r->progress_ns = now_ns;
 	}
 	look_after_victim(g, now_ns);
 	return (struct sight){
@@ -163,21 +171,25 @@ static struct sight look(struct guarded *g, uint64_t now_ns)
 		.allow_kill = (g->guard->flags & GUARD_ALLOW_KILL) != 0,
 		.has_chosen = r->has_chosen,
 		.victim = r->victim,
-		.mreleased = r->mreleased,
 		.kills = shared_load(&g->guard->kills),
-		.since_kill_ms = ms_since(r->killed_ns, now_ns),
+		.idle_ms = ms_since(r->progress_ns, now_ns),
 		.killed_by_kernel = r->killed_by_kernel,
 	};
 }
 
-static void relieved(struct guarded *g)
+static void relieved(struct guarded *g, uint64_t now_ns)
 {
-	if (g->response.victim != VICTIM_NONE)
+	struct response *r = &g->response;
+
+	if (r->victim == VICTIM_DYING)
+		r->progress_ns =
+			now_ns; /* it gives memory back: 2 GB take 60 ms and more (measured) */
+	if (r->victim != VICTIM_NONE && !r->has_relieved)
 		tell(g, STEP_RELIEF, (struct log_record){ .bytes = g->room.usage_bytes });
-	g->response.victim = VICTIM_NONE;
+	r->has_relieved = 1;
 }
 
-static void act(struct guarded *g, enum order order)
+static void act(struct guarded *g, enum order order, uint64_t now_ns)
 {
 	switch (order) {
 	case ORDER_WAIT:
@@ -188,11 +200,8 @@ static void act(struct guarded *g, enum order order)
 	case ORDER_OBSERVE:
 		observe(g);
 		break;
-	case ORDER_MRELEASE:
-		help_dying(g);
-		break;
 	case ORDER_RELIEVED:
-		relieved(g);
+		relieved(g, now_ns);
 		break;
 	case ORDER_GIVE_UP:
 		give_up(g, REASON_KILL_CAP);
@@ -211,14 +220,14 @@ static int respond(struct guarded *g)
 	int fired = r->fired;
 
 	r->fired = 0;
-	if (memcg_oom(&g->memcg, &g->oom))
-		return 0; /* removed: the watchers tell */
+	if (r->word != word)
+		end(g); /* closed by the watcher */
+	if (memcg_oom(&g->memcg, &g->oom) || memcg_room(&g->memcg, &g->room)) {
+		end(g); /* removed: the watchers tell */
+		return 0;
+	}
 	if (!fired && !g->oom.waiting && !incident_is_open(r->word))
 		return 0;
-	if (memcg_room(&g->memcg, &g->room))
-		return 0;
-	if (r->word != word && incident_is_open(r->word))
-		r->word = 0; /* closed by the watcher */
 	if (!incident_is_open(r->word)) {
 		/* With the kernel's killer on, the event is all there is to see: it may be over. */
 		if (!g->oom.waiting && g->oom.held)
@@ -230,7 +239,7 @@ static int respond(struct guarded *g)
 	faults = sys_faults_of_thread();
 	__atomic_store_n(&g->busy, 1, __ATOMIC_SEQ_CST);
 	sight = look(g, now_ns);
-	act(g, orders_next(&sight));
+	act(g, orders_next(&sight), now_ns);
 	if (r->victim != VICTIM_DYING)
 		__atomic_store_n(&g->busy, 0, __ATOMIC_SEQ_CST);
 	faults = sys_faults_of_thread() - faults;

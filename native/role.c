@@ -6,6 +6,8 @@
 #include "sys.h"
 #include "text.h"
 
+enum { EXEC_STACK_BYTES = 128 * 1024 }; /* stack_expand, setup_arg_pages(), fs/exec.c */
+
 void role_complain(const char *what, const char *name, int err)
 {
 	char buf[PATH_BYTES + 128];
@@ -99,12 +101,15 @@ int role_start(struct role_self *self, enum role role, const char *run_dir, char
 	return 0;
 }
 
-static __attribute__((noinline)) void touch_stack(void)
+/* Touches as much stack as a role may need, and drops the rest of what execve has mapped for it. */
+static __attribute__((noinline)) void fit_stack(void)
 {
 	volatile char deep[STACK_BYTES];
+	uintptr_t lowest = (uintptr_t)deep & ~4095ul;
 
 	for (unsigned i = 0; i < sizeof(deep); i += 1024)
 		deep[i] = 0;
+	sys_munmap((void *)(lowest - EXEC_STACK_BYTES), EXEC_STACK_BYTES);
 }
 
 static uint64_t locked_kb(void)
@@ -123,7 +128,7 @@ static uint64_t locked_kb(void)
 
 void role_ready(struct role_self *self)
 {
-	touch_stack();
+	fit_stack();
 	self->me->lock_result = sys_mlockall(SYS_MCL_ALL);
 	self->me->locked_kb = locked_kb();
 	self->me->pid = (uint32_t)sys_getpid();
@@ -145,6 +150,12 @@ void role_wake(int eventfd)
 	uint64_t one = 1;
 
 	sys_write(eventfd, &one, sizeof(one));
+}
+
+void role_wake_watchers(void)
+{
+	role_wake(FD_WATCHDOG);
+	role_wake(FD_SPARE);
 }
 
 /* A group can be removed when the last of us has left it: everybody tries. A handler inside the

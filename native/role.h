@@ -28,6 +28,7 @@ void role_ready(struct role_self *self);
  * is. */
 void role_hurry(void);
 void role_wake(int eventfd);
+void role_wake_watchers(void);
 /* Leaves and removes its own groups and, when `with_files`, the run directory. Does not return. */
 _Noreturn void role_end(struct role_self *self, int with_files);
 

@@ -12,27 +12,19 @@
 static int attach(struct guarded *g)
 {
 	struct sys_epoll_event ev = { SYS_EPOLLIN, g->index };
-	struct memcg_room room;
 	struct memcg_oom oom;
 	int err = memcg_open(&g->memcg, g->guard->path, 0);
 
 	if (err)
 		return err;
 	g->oom_event = sys_eventfd(0, SYS_EFD_NONBLOCK);
-	g->near_event = sys_eventfd(0, SYS_EFD_NONBLOCK);
-	err = g->oom_event < 0 ? g->oom_event : g->near_event < 0 ? g->near_event : 0;
+	err = g->oom_event < 0 ? g->oom_event : 0;
 	if (!err)
 		err = memcg_oom(&g->memcg, &oom);
 	if (!err)
-		err = memcg_room(&g->memcg, &room);
-	if (!err)
 		err = memcg_watch_oom(&g->memcg, g->oom_event);
 	if (!err)
-		err = memcg_watch_left(&g->memcg, &room, g->guard->margin_bytes, g->near_event);
-	if (!err)
 		err = sys_epoll_ctl(handler.respond_epoll, SYS_EPOLL_ADD, g->oom_event, &ev);
-	if (!err)
-		err = sys_epoll_ctl(handler.sample_epoll, SYS_EPOLL_ADD, g->near_event, &ev);
 	if (err) {
 		memcg_close(&g->memcg);
 		return err;
@@ -50,7 +42,6 @@ static void detach(struct guarded *g)
 	shared_store(&g->active, 0);
 	view_close(g);
 	sys_close(g->oom_event);
-	sys_close(g->near_event);
 	memcg_close(&g->memcg);
 }
 
@@ -68,8 +59,7 @@ static void follow_wants(void)
 			g->due_ms = sys_now_ns() / 1000000 + SAMPLE_NEAR_MS;
 			shared_store(attached, err ? err : 1);
 			role_wake(FD_AGENT);
-			role_wake(FD_WATCHDOG); /* the guard is fit now */
-			role_wake(FD_SPARE);
+			role_wake_watchers(); /* the guard is fit now */
 		} else if (want == WANT_RELEASED && *attached == 1) {
 			detach(g);
 			shared_store(attached, 0);
@@ -78,14 +68,33 @@ static void follow_wants(void)
 	}
 }
 
-static void scan_due(uint64_t now_ms)
+/* A held group that has just come inside its margin: everybody is read now. */
+static int has_come_near(struct guarded *g)
+{
+	uint32_t state = shared_load(&g->guard->state);
+	int was_inside = g->is_inside;
+	struct memcg_room room;
+
+	g->is_inside = state >= GUARD_NEAR && state <= GUARD_RELIEF &&
+		       !memcg_room(&g->memcg, &room) &&
+		       memcg_left_bytes(&room) <= g->guard->margin_bytes;
+	return g->is_inside && !was_inside;
+}
+
+/* Scans who is due; when a watcher has woken us, also who has come near. */
+static void scan_due(uint64_t now_ms, int woken)
 {
 	for (uint32_t i = 0; i < handler.guards; i++) {
 		struct guarded *g = &handler.guarded[i];
+		int full;
 
-		if (!shared_load(&g->active) || g->due_ms > now_ms)
+		if (!shared_load(&g->active))
 			continue;
-		g->due_ms = now_ms + (scan_guard(g, 0) ? SAMPLE_NEAR_MS : SAMPLE_FAR_MS);
+		full = woken && has_come_near(g);
+		if (!full && g->due_ms > now_ms)
+			continue;
+		g->is_inside = scan_guard(g, full);
+		g->due_ms = now_ms + (g->is_inside ? SAMPLE_NEAR_MS : SAMPLE_FAR_MS);
 	}
 }
 
@@ -117,29 +126,17 @@ static int timeout_ms(uint64_t now_ms)
 
 _Noreturn void sampler_loop(void)
 {
-	struct sys_epoll_event events[16];
-
+	follow_wants();
 	while (!is_over()) {
-		uint64_t now_ms = sys_now_ns() / 1000000;
-		int n = sys_epoll_wait(handler.sample_epoll, events, 16, timeout_ms(now_ms));
+		struct sys_pollfd control = { FD_CONTROL, SYS_POLLIN, 0 };
+		uint64_t count;
 
-		for (int i = 0; i < n; i++) {
-			uint64_t count;
+		int woken = sys_poll(&control, 1, timeout_ms(sys_now_ns() / 1000000)) > 0;
 
-			if (events[i].data == handler.guards) {
-				sys_read(FD_CONTROL, &count, sizeof(count));
-				continue;
-			}
-			struct guarded *g = &handler.guarded[events[i].data];
-
-			sys_read(g->near_event, &count, sizeof(count));
-			if (shared_load(&g->active)) {
-				scan_guard(g, 1);
-				g->due_ms = sys_now_ns() / 1000000 + SAMPLE_NEAR_MS;
-			}
-		}
+		if (woken)
+			sys_read(FD_CONTROL, &count, sizeof(count));
 		follow_wants();
-		scan_due(sys_now_ns() / 1000000);
+		scan_due(sys_now_ns() / 1000000, woken);
 	}
 	role_end(&handler.self, 0);
 }

@@ -24,6 +24,8 @@ static struct scan {
 	int full;	/* read everybody */
 	int ask_tasks;	/* somebody's leader is not known to be in the group */
 	uint64_t now_ms;
+	uint64_t anon_bytes; /* the group's own count of anonymous memory, before anybody is read */
+	int64_t grown_pages; /* by how much those read have grown since they were read last */
 } scan;
 
 static int is_ours(uint32_t pid)
@@ -84,6 +86,7 @@ static int read_memory(struct snapshot *s, struct table_extra *e, const struct c
 	sys_cpu_of_process_ns((int)s->pid, &e->cpu_ns);
 	if (pages == s->anon_pages)
 		return 0;
+	scan.grown_pages += (int64_t)pages - s->anon_pages;
 	s->anon_pages = pages;
 	if (e->base_pages > pages)
 		e->base_pages = pages;
@@ -146,34 +149,29 @@ static void list_groups(struct guarded *g)
 }
 
 /*
- * A process that was alive at the last scan but not in the group has moved in: of its memory only
- * so much is charged here as the group's own count leaves unexplained.
+ * A process that was alive at the last scan but not in the group has moved in. Of its memory only
+ * so much is charged here as the group has grown by more than those known explain.
  */
-static uint32_t base_of(const struct snapshot *s, uint64_t explained_pages)
+static uint32_t base_of(const struct snapshot *s)
 {
-	uint64_t anon_bytes, here = 0;
+	int64_t here = (int64_t)(scan.anon_bytes / 4096) - (int64_t)(scan.view->anon_bytes / 4096) -
+		       scan.grown_pages;
 
 	if (scan.g->scans <= 1 ||
 	    s->start_time * CLOCK_TICK_MS + CLOCK_TICK_MS >= scan.g->scanned_ms)
 		return 0;
-	if (memcg_anon(&scan.g->memcg, &anon_bytes))
-		return 0;
-	if (anon_bytes / 4096 > explained_pages)
-		here = anon_bytes / 4096 - explained_pages;
+	if (here < 0)
+		here = 0;
 	return here < s->anon_pages ? s->anon_pages - (uint32_t)here : 0;
 }
 
-/* Reads whoever is due, and admits the new. Returns the pages explained by those read. */
-static void read_processes(void)
+/* Reads the known that are due: the primed, one in SAMPLE_SHARE of the others, or all. */
+static void read_known(void)
 {
 	struct table *t = &handler.table;
-	uint64_t explained = 0;
-	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < handler.sampled->n;
-	     i++) { /* the known first: they explain the memory */
+	for (uint32_t i = 0; i < handler.sampled->n; i++) {
 		uint16_t slot = handler.sampled->slots[i];
-		struct table_extra *e = &t->extra[slot];
 		struct snapshot *s = &t->latest[slot];
 		const struct candidate *primed;
 
@@ -181,25 +179,33 @@ static void read_processes(void)
 			continue;
 		primed = view_find(scan.view, s->pid);
 		if (primed || scan.full || slot % SAMPLE_SHARE == scan.g->scans % SAMPLE_SHARE)
-			read_memory(s, e, primed);
+			read_memory(s, &t->extra[slot], primed);
 		if (primed && scan.g->scans % DETAILS_EVERY == 0)
-			read_details(s, e);
-		explained += rank_charged(s->anon_pages, e->base_pages);
+			read_details(s, &t->extra[slot]);
 	}
+}
+
+/* Reads the new for the first time; those that cannot be read are left to the next scan. */
+static void admit_new(void)
+{
+	struct table *t = &handler.table;
+	uint32_t kept = 0;
+
 	for (uint32_t i = 0; i < handler.sampled->n; i++) {
 		uint16_t slot = handler.sampled->slots[i];
 		struct table_extra *e = &t->extra[slot];
 		struct snapshot *s = &t->latest[slot];
 
 		if (!s->start_time) {
+			int64_t grown_pages = scan.grown_pages;
+
 			if (read_details(s, e) || read_memory(s, e, 0)) {
-				table_remove(
-					t,
-					slot); /* gone again, or no memory: the next scan tries */
+				table_remove(t, slot);
 				continue;
 			}
-			e->base_pages = base_of(s, explained);
-			explained += rank_charged(s->anon_pages, e->base_pages);
+			scan.grown_pages = grown_pages; /* it has not grown, it has come */
+			e->base_pages = base_of(s);
+			scan.grown_pages += rank_charged(s->anon_pages, e->base_pages);
 		}
 		handler.sampled->slots[kept++] = slot;
 	}
@@ -223,18 +229,20 @@ static void forget_the_gone(void)
 	}
 }
 
+/* Publishes the counters, and wakes the watchers for what they have no event of: another limit, and
+ * a group that they hold and that is far from its limit again. */
 static void publish_counters(struct guarded *g, const struct memcg_room *room)
 {
 	struct guard *guard = g->guard;
 	int limit_changed = guard->limit_bytes && guard->limit_bytes != room->limit_bytes;
+	int far_again = shared_load(&guard->state) == GUARD_NEAR &&
+			memcg_left_bytes(room) > memcg_far_bytes(guard->margin_bytes);
 
 	shared_store(&guard->usage_bytes, room->usage_bytes);
 	shared_store(&guard->limit_bytes, room->limit_bytes);
 	shared_store(&guard->procs, handler.sampled->n);
-	if (limit_changed) { /* the watchers' thresholds stand elsewhere now */
-		role_wake(FD_WATCHDOG);
-		role_wake(FD_SPARE);
-	}
+	if (limit_changed || far_again)
+		role_wake_watchers();
 }
 
 /* One scan of one guard. Says whether the group is inside its margin. */
@@ -244,24 +252,25 @@ int scan_guard(struct guarded *g, int full)
 	struct memcg_room room;
 	uint64_t start_ns = 0, end_ns = 0;
 
-	if (memcg_room(&g->memcg, &room))
+	if (memcg_room(&g->memcg, &room) || memcg_anon(&g->memcg, &scan.anon_bytes))
 		return 0;
 	sys_clock_ns(SYS_CLOCK_THREAD_CPU, &start_ns);
 	scan.g = g;
 	scan.view = &g->views[g->current];
 	scan.full = full;
 	scan.now_ms = sys_now_ns() / 1000000;
+	scan.grown_pages = 0;
 	handler.sampled->n = 0;
 	g->scans++;
 	if (view_refresh_groups(g)) {
 		shared_store(&g->guard->tree_changes, g->guard->tree_changes + 1);
-		role_wake(FD_WATCHDOG); /* a new child may have inherited "killer off" */
-		role_wake(FD_SPARE);
+		role_wake_watchers(); /* a new child may have inherited "killer off" */
 	}
 	list_groups(g);
-	read_processes();
+	read_known();
+	admit_new();
 	forget_the_gone();
-	view_publish(g, handler.sampled);
+	view_publish(g, handler.sampled, scan.anon_bytes);
 	publish_counters(g, &room);
 	g->scanned_ms = sys_now_ns() / 1000000;
 	sys_clock_ns(SYS_CLOCK_THREAD_CPU, &end_ns);

@@ -5,7 +5,7 @@
 #include "sys.h"
 #include "text.h"
 
-enum { ENTRIES_BYTES = 1024, TYPE_DIR = 4 };
+enum { ENTRIES_BYTES = 512, TYPE_DIR = 4 };
 
 struct entry {
 	uint64_t ino;

@@ -85,7 +85,7 @@ static int prime(struct candidate *c, struct snapshot *s)
 	return 0;
 }
 
-void view_publish(struct guarded *g, const struct sampled *sampled)
+void view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon_bytes)
 {
 	struct view *old = &g->views[g->current], *new = &g->views[!g->current];
 	struct table *t = &handler.table;
@@ -100,9 +100,9 @@ void view_publish(struct guarded *g, const struct sampled *sampled)
 
 		if (!t->extra[slot].leader)
 			continue;
-		new->others_pages += pages;
 		rank_offer(&rank, slot, view_find(old, s->pid) ? with_bonus(pages) : pages);
 	}
+	new->anon_bytes = anon_bytes;
 	new->groups = g->groups;
 	memcpy(new->tasks, g->tasks, sizeof(new->tasks));
 	for (uint32_t i = 0; i < rank.n; i++) {
@@ -118,7 +118,6 @@ void view_publish(struct guarded *g, const struct sampled *sampled)
 		c->base_pages = t->extra[slot].base_pages;
 		c->anon_pages = s->anon_pages;
 		c->exempt = t->extra[slot].exempt;
-		new->others_pages -= rank_charged(s->anon_pages, c->base_pages);
 		memcpy(c->comm, s->comm, COMM_BYTES);
 		new->candidates++;
 	}

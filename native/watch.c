@@ -18,10 +18,6 @@ static uint32_t ms_since(uint64_t then_ns, uint64_t now_ns)
 	return then_ns && now_ns > then_ns ? (uint32_t)((now_ns - then_ns) / 1000000) : 0;
 }
 
-/* With so much left a group is far from its limit; more than the margin, so that it does not
- * flutter. */
-static uint64_t far_bytes(const struct watched *w) { return w->guard->margin_bytes * 3 / 2; }
-
 void watch_tell(const struct watched *w, enum step step, uint32_t arg, int result)
 {
 	uint32_t word = shared_load(&w->guard->incident);
@@ -36,21 +32,8 @@ void watch_tell(const struct watched *w, enum step step, uint32_t arg, int resul
 	role_wake(FD_AGENT);
 }
 
-/* One threshold at the margin, and one where the group counts as far again. */
-static int watch_thresholds(struct watched *w, const struct memcg_room *room)
-{
-	int err = memcg_watch_left(&w->memcg, room, w->guard->margin_bytes, w->near_event);
-
-	if (!err)
-		err = memcg_watch_left(&w->memcg, room, far_bytes(w), w->near_event);
-	if (!err)
-		w->watched_limit = room->limit_bytes;
-	return err;
-}
-
 int watch_attach(struct watched *w)
 {
-	struct memcg_room room;
 	int may_write = (w->guard->flags & GUARD_ALLOW_KILL) != 0;
 	int err = memcg_open(&w->memcg, w->guard->path, may_write);
 
@@ -60,11 +43,7 @@ int watch_attach(struct watched *w)
 	w->near_event = sys_eventfd(0, SYS_EFD_NONBLOCK);
 	err = w->oom_event < 0 ? w->oom_event : w->near_event < 0 ? w->near_event : 0;
 	if (!err)
-		err = memcg_room(&w->memcg, &room);
-	if (!err)
 		err = memcg_watch_oom(&w->memcg, w->oom_event);
-	if (!err)
-		err = watch_thresholds(w, &room);
 	if (err) {
 		watch_detach(w);
 		return err;
@@ -82,6 +61,7 @@ void watch_detach(struct watched *w)
 		sys_close(w->near_event);
 	memcg_close(&w->memcg);
 	w->oom_event = w->near_event = 0;
+	w->watched_limit = 0;
 	w->attached = 0;
 }
 
@@ -195,16 +175,16 @@ static struct look take_look(struct watched *w, uint64_t now_ns)
 	look.in_oom = (oom.waiting || (fired && !oom.held)) && memcg_is_full(&room);
 	look.incident_open = incident_is_open(shared_load(&w->guard->incident));
 	look.fit = watcher.handler >= 0 && shared_load(&w->guard->attached[ROLE_HANDLER]) == 1;
-	look.inside_margin = memcg_left_bytes(&room) <= w->guard->margin_bytes &&
-			     (w->guard->flags & GUARD_ALLOW_KILL) &&
-			     shared_load(&w->guard->want) == WANT_ARMED;
+	look.inside_margin =
+		(memcg_left_bytes(&room) <= w->guard->margin_bytes || !w->watched_limit) &&
+		(w->guard->flags & GUARD_ALLOW_KILL) && shared_load(&w->guard->want) == WANT_ARMED;
 	if (w->state == GUARD_OOM)
 		look.reason = judge(w, now_ns);
 	if (look.in_oom)
 		w->free_ns = 0;
 	else if (!w->free_ns)
 		w->free_ns = now_ns;
-	if (memcg_left_bytes(&room) <= far_bytes(w))
+	if (memcg_left_bytes(&room) <= memcg_far_bytes(w->guard->margin_bytes))
 		w->outside_ns = 0;
 	else if (!w->outside_ns)
 		w->outside_ns = now_ns;
@@ -218,16 +198,23 @@ static struct look take_look(struct watched *w, uint64_t now_ns)
 	return look;
 }
 
-/* The owner of the group changed its limit: the thresholds must stand under the new one. */
-static void follow_limit(struct watched *w)
+/*
+ * Sets the threshold at the margin: after arming, and when the group's owner has changed its limit.
+ * Until it stands the group counts as inside the margin, so this slow call (memcg.h) keeps nobody
+ * waiting. An older threshold stays until the guard is released: one event too many is harmless.
+ */
+int watch_threshold(struct watched *w)
 {
 	struct memcg_room room;
 
 	if (w->watched_limit == shared_load(&w->guard->limit_bytes) ||
-	    memcg_room(&w->memcg, &room) || room.limit_bytes == w->watched_limit)
-		return;
-	/* The old thresholds stay until the guard is released: one event too many is harmless. */
-	watch_thresholds(w, &room);
+	    shared_load(&w->guard->want) != WANT_ARMED || memcg_room(&w->memcg, &room))
+		return 0;
+	if (room.limit_bytes == w->watched_limit)
+		return 0;
+	memcg_watch_left(&w->memcg, &room, w->guard->margin_bytes, w->near_event);
+	w->watched_limit = room.limit_bytes;
+	return 1;
 }
 
 static int next_look_ms(const struct watched *w)
@@ -253,7 +240,6 @@ int watch_look(struct watched *w)
 
 	if (shared_load(&w->guard->want) != WANT_ARMED || w->guard->state == GUARD_GONE)
 		return -1;
-	follow_limit(w);
 	if (w->tree_changes != shared_load(&w->guard->tree_changes))
 		switch_reset_children(w);
 	for (int i = 0; i < MOVES_MAX && watcher_owns(); i++) {

@@ -185,6 +185,7 @@ static void take_events(const struct sys_epoll_event *events, int n, uint64_t no
 			sys_read(FD_CONTROL, &count, sizeof(count));
 		} else if (data & EVENT_NEAR) {
 			sys_read(w->near_event, &count, sizeof(count));
+			role_wake(FD_HANDLER); /* its sampler looks at everybody now */
 			watcher.event_ns = now_ns;
 		} else if (data < EVENT_CONTROL) {
 			sys_read(w->oom_event, &count, sizeof(count));
@@ -216,6 +217,12 @@ static int turn(uint64_t now_ns)
 	for (uint32_t i = 0; i < watcher.guards && watcher_owns(); i++)
 		if (watcher.watched[i].attached)
 			next_ms = sooner(next_ms, watch_look(&watcher.watched[i]));
+	for (uint32_t i = 0; i < watcher.guards; i++) {
+		struct watched *w = &watcher.watched[i];
+
+		if (w->attached && w->guard->state != GUARD_GONE && watch_threshold(w))
+			next_ms = 0; /* now it is known how far the group is from its limit */
+	}
 	return next_ms;
 }
 

@@ -20,7 +20,7 @@ struct watched {
 	struct memcg memcg;
 	/* as the owner sees it */
 	enum guard_state state;
-	uint64_t watched_limit; /* the thresholds stand for this one */
+	uint64_t watched_limit; /* the threshold stands under this one; 0: none yet */
 	uint32_t tree_changes;	/* of which the children have been reset */
 	uint32_t kills_at_open; /* kernel kills when the incident opened */
 	int handed_over;	/* in this incident, by us */
@@ -50,6 +50,8 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **own_group
 int watch_attach(struct watched *w);
 void watch_detach(struct watched *w);
 void watch_resume(struct watched *w);
+/* Sets the threshold at the margin, if none stands under the group's limit. Says whether it did. */
+int watch_threshold(struct watched *w);
 /* One look. Returns in how many ms to look again, -1: at the next event. */
 int watch_look(struct watched *w);
 /* Gives the group back as it was found. */

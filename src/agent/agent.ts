@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Hop 5 of 7: wires one region, its guards and the three helpers, and turns what they log into messages.
+ * Hop 6b: wires one region, its guards and the three helpers, and turns what they log into messages.
  *
  * Never in the path of an OOM: when this process is slow, stopped or dead, the helpers go on, or put back.
  * Wakes from one eventfd; a slow timer is the net below (a one-shot epoll event can be lost).
@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { findHierarchy, type Hierarchy, homeOf, removeGroup } from "../cgroup/v1.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
-import { type Core, errnoName, NativeError } from "../native/core.ts";
+import { type Core, errnoName } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
 import { state, want } from "../native/layout.ts";
 import { type GuardOrders, Region, ROLES, type Role } from "../native/region.ts";
@@ -108,6 +108,7 @@ export class Agent {
       send(stamped(armedOf(guard)));
     });
     this.#armed = true;
+    this.#sayUnlocked();
     this.#safety = setInterval(() => this.#turn(true), SAFETY_TICK_MS);
     this.#turn(true);
   }
@@ -135,6 +136,15 @@ export class Agent {
   }
 
   // --- internal ---
+
+  /** A helper that can be paged out may fault at OOM: that promise does not hold then. */
+  #sayUnlocked(): void {
+    const failed = ROLES.map((role) => this.#region.lockResult(role)).find(
+      (result) => result !== 0,
+    );
+    if (failed === undefined) return;
+    this.#options.say(`the helpers' memory is not locked (${errnoName(failed)}): raise ulimit -l`);
+  }
 
   #startHelpers(): void {
     const { image, runDir, say } = this.#options;
@@ -315,6 +325,5 @@ function makeHelperGroups({ memory, say }: AgentOptions): string[] {
 }
 
 function errnoOf(error: unknown): string {
-  if (error instanceof NativeError) return error.errno;
   return (error as NodeJS.ErrnoException).code ?? String(error);
 }

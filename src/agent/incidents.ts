@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Hop 6 of 7: log records of the three roles -> messages.
+ * Hop 7a: log records of the three roles -> messages.
  *
  * No clock and no I/O: records, counters and the time come in as arguments. The roles log independently, so a
  * record may arrive before the one that opened its incident, and a late step after the one that closed it:
@@ -9,7 +9,7 @@
 
 import type { IncidentClosed, IncidentStep, Message } from "../feed/protocol.ts";
 import { errnoName } from "../native/core.ts";
-import { cause, outcome, reason, step } from "../native/layout.ts";
+import { cause, evidence, outcome, reason, step } from "../native/layout.ts";
 import type { LogRecord } from "../native/region.ts";
 
 /** Three times the watchers' slowest turn in an incident, with room for a busy machine. */
@@ -41,6 +41,7 @@ const WITH_PROCESS: readonly number[] = [
   step.MRELEASE,
   step.VICTIM_DEAD,
 ];
+const WITH_EVIDENCE: readonly number[] = [step.CHOSE, step.WOULD_KILL];
 const WITH_USAGE: readonly number[] = [step.SEEN, step.RELIEF];
 const WITH_REASON: readonly number[] = [step.GAVE_UP, step.TOOK_OVER];
 
@@ -154,6 +155,7 @@ export class Incidents {
       by: record.role.toLowerCase() as IncidentStep["by"],
       ...(has(WITH_PROCESS) && { pid: record.pid, comm: record.comm }),
       ...(has([step.CHOSE, step.WOULD_KILL, step.KILL]) && { rss_bytes: record.bytes }),
+      ...(has(WITH_EVIDENCE) && { evidence: nameOf(evidence, record.arg) }),
       ...(has(WITH_USAGE) && { usage_bytes: record.bytes }),
       ...(why && record.arg !== reason.NONE && { reason: nameOf(reason, record.arg) }),
       result: resultName(record.result),

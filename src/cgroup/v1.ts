@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Hop 0: finds the cgroup v1 hierarchies, and makes, reads, empties and removes a group.
+ * Before the first hop: finds the cgroup v1 hierarchies, and makes, reads, empties and removes a group.
  *
  * Reads and writes cgroup files only; never touches the killer's switch of a group that is guarded: that is the
  * watchers' (native/watcher.c). Every wait has a bound.

@@ -27,6 +27,7 @@ import type { Message } from "../feed/protocol.ts";
 import type { Feed } from "../feed/serve.ts";
 import { type Core, NativeError, openCore } from "../native/core.ts";
 import { type CoreImage, findCore } from "../native/embed.ts";
+import { limit } from "../native/layout.ts";
 import type { ListenAddress } from "./args.ts";
 import { exitCodeOf, findProgram, Signals, startCommand } from "./command.ts";
 import { JsonLines, say } from "./output.ts";
@@ -105,7 +106,8 @@ async function guardAndWait(
 ): Promise<number> {
   const { options, undo, signals } = state;
   // Groups first: most mistakes are found before anything is changed.
-  const existing = options.cgroup.map((given) => resolveGroup(state.memory, given));
+  const existing = options.cgroup.map((given) => demandGroup(state.memory, given));
+  const home = program === undefined ? undefined : demandHome(state.memory);
   const { image, runDir, ledger } = await makeRunDir(state, existing.length || 1);
   const opened = await openFeed(state, runDir);
   const send = (message: Message) => {
@@ -113,7 +115,7 @@ async function guardAndWait(
     opened?.feed.send(message);
     if (lines === undefined) for (const line of linesOf(message)) say(line);
   };
-  const own = program === undefined ? undefined : makeOwnGroup(state);
+  const own = home === undefined ? undefined : makeOwnGroup(state, home);
   const guards = [...new Set(own === undefined ? existing : [own])].map((path) =>
     prepareGuard(state, path, own !== undefined),
   );
@@ -211,24 +213,36 @@ async function openFeed(
   return { feed, line: `feed ${feedUrl(address, feed.port)}${secret}` };
 }
 
-/** Makes the group for CMD; what is in it at the end is killed with it. */
-function makeOwnGroup({ options, memory, core, undo }: Run): string {
+/** An existing group in which we may write. */
+function demandGroup(memory: Hierarchy, given: string): string {
+  const path = resolveGroup(memory, given);
+  if (isWritable(join(path, "memory.oom_control"))) return path;
+  const remedy = "run as root or as its owner";
+  throw new CliError(exit.notPermitted, `cannot guard ${visible(path)}: ${remedy}`);
+}
+
+/** The directory in which the group for CMD is made. */
+function demandHome(memory: Hierarchy): string {
   const home = homeOf(memory);
-  if (home === undefined) {
-    throw new CliError(
-      exit.host,
-      `cannot make a group: ${memory.root} and ${memory.own} are not writable: run as root, or ` +
-        "in a group that was delegated to you",
-    );
-  }
+  if (home !== undefined) return home;
+  throw new CliError(
+    exit.host,
+    `cannot make a group: ${memory.root} and ${memory.own} are not writable: run as root, or ` +
+      "in a group that was delegated to you",
+  );
+}
+
+/** Makes the group for CMD; what is in it at the end is killed with it. */
+function makeOwnGroup({ options, memory, core, undo }: Run, home: string): string {
   const path = join(home, `reprieve-${options.name ?? process.pid}`);
-  const limit = options.limit ?? defaultLimit(core, memory);
-  makeGroup(path, limit);
+  const limitBytes = options.limit ?? defaultLimit(core, memory);
+  makeGroup(path, limitBytes);
   undo.defer(async () => {
     await emptyGroup(path, []);
     if (!(await removeGroup(path))) say(`cannot remove ${path}: it is still busy`);
   });
-  if (options.limit === undefined) say(`no --limit given: ${bytes(limit)}, 90 % of what is free`);
+  if (options.limit === undefined)
+    say(`no --limit given: ${bytes(limitBytes)}, 90 % of what is free`);
   return path;
 }
 
@@ -245,8 +259,9 @@ function defaultLimit(core: Core, memory: Hierarchy): number {
 function prepareGuard({ options, memory, core }: Run, path: string, owned: boolean): GuardSpec {
   const shown = visible(path);
   const unsafe = (why: string) => new CliError(exit.unsafe, `refusing to guard ${shown}: ${why}`);
-  if (!isWritable(join(path, "memory.oom_control"))) {
-    throw new CliError(exit.notPermitted, `cannot guard ${shown}: run as root or as its owner`);
+  if (Buffer.byteLength(path) >= limit.PATH_BYTES) {
+    const most = limit.PATH_BYTES - 1;
+    throw new CliError(exit.usage, `cannot guard ${shown}: its path has over ${most} bytes`);
   }
   try {
     core.lockGroup(path);

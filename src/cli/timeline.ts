@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Hop 7 of 7: messages -> lines for a person.
+ * Hop 8a: messages -> lines for a person.
  * Pure. Names of groups and processes are hostile: what could steer a terminal is replaced.
  */
 
@@ -77,13 +77,20 @@ function armed(message: Armed): string {
 
 function step(message: IncidentStep): string {
   const words = [message.step.replaceAll("-", " ")];
-  if (message.comm !== undefined) words.push(`${visible(message.comm)} (${message.pid})`);
+  if (message.comm !== undefined) {
+    // A newborn's name was never read: there was no memory left to open its files.
+    words.push(message.comm === "" ? `process ${message.pid}` : nameAndPid(message));
+  }
   if (message.rss_bytes !== undefined) words.push(bytes(message.rss_bytes));
   if (message.usage_bytes !== undefined) words.push(`${bytes(message.usage_bytes)} used`);
   if (message.reason !== undefined) words.push(message.reason);
   if (message.result !== "ok") words.push(message.result);
   if (message.by !== "handler") words.push(`by the ${message.by}`);
   return words.join("  ");
+}
+
+function nameAndPid({ comm = "", pid }: IncidentStep): string {
+  return `${visible(comm)} (${pid})`;
 }
 
 function closed(message: IncidentClosed): string {

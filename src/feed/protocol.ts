@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Hop 6 of 7: the messages of `--json` and of the feed, defined here only.
+ * Hop 7b: the messages of `--json` and of the feed, defined here only.
  *
  * Server, tests and clients use these schemas. Fields may be added; none is renamed or removed while `v` is 1.
  */
@@ -69,6 +69,8 @@ export const IncidentStep = v.object({
   rss_bytes: v.optional(count),
   /** Memory charged to the group. */
   usage_bytes: v.optional(count),
+  /** Why this process: "largest" or "unexplained". */
+  evidence: v.optional(v.string()),
   /** Why it was given to the kernel, or why another watcher took the switch. */
   reason: v.optional(v.string()),
   result,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Hop 7 of 7: the socket of the feed and its subscribers.
+ * Hop 8b: the socket of the feed and its subscribers.
  *
  * Everything is bounded: clients, what a client may send, and what waits for a slow one, which is disconnected.
  */

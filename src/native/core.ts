@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** What the agent calls in the FFI library (native/ffi.c), as plain functions that throw on failure. */
 
-import { type Pointer, ptr, toArrayBuffer } from "bun:ffi";
+import { type Pointer, toArrayBuffer } from "bun:ffi";
 import { constants } from "node:os";
 import { lifted, loadLibrary } from "./embed.ts";
 import { at } from "./layout.ts";
@@ -50,7 +50,7 @@ export function openCore() {
     lockGroup: (path: string) => check(`lock ${path}`, lib.rpv_group_lock(cstring(path))),
     counters(path: string): Counters {
       const out = new BigUint64Array(6);
-      check(`read ${path}`, lib.rpv_counters(cstring(path), ptr(out)));
+      check(`read ${path}`, lib.rpv_counters(cstring(path), out));
       const [usage = 0n, limit = 0n, swapLimit = 0n, disabled, under, kills = 0n] = out;
       return {
         usageBytes: Number(usage),
@@ -85,8 +85,9 @@ function check(what: string, result: number): number {
   return result;
 }
 
+/** Passed as an object, so that it lives as long as the call. */
 function cstring(text: string) {
-  return ptr(Buffer.from(`${text}\0`));
+  return Buffer.from(`${text}\0`);
 }
 
 /** The whole region as one live view; made once and never unmapped. */

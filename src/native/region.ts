@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Hop 5 of 7: the agent's view of the shared region, typed by the generated layout.
+ * Hop 6a: the agent's view of the shared region, typed by the generated layout.
  *
  * Words that others write are read with Atomics: JSC hoists plain loads out of loops. The agent writes a guard's
  * orders, the tails of the logs and `stop`, and nothing else (see the writers in native/region.h).
@@ -97,13 +97,10 @@ export class Region {
     };
   }
 
-  helper(of: Role): { pid: number; lockResult: number; inOwnGroup: boolean } {
+  /** Of mlockall: 0 or -errno. */
+  lockResult(of: Role): number {
     const base = at.region_helpers + role[of] * size.helper;
-    return {
-      pid: this.#load(base + at.helper_pid),
-      lockResult: Atomics.load(this.#i32, (base + at.helper_lock_result) / 4),
-      inOwnGroup: this.#load(base + at.helper_in_own_group) === 1,
-    };
+    return Atomics.load(this.#i32, (base + at.helper_lock_result) / 4);
   }
 
   /** Steps dropped so far because the agent did not read them in time. */

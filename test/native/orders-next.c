@@ -19,20 +19,15 @@ int main(void)
 	CHECK(order_of((struct sight){ .in_oom = 1, .full = 1, .has_chosen = 1 }) == ORDER_WAIT);
 	CHECK(order_of((struct sight){ OURS, .victim = VICTIM_DYING }) == ORDER_WAIT);
 	CHECK(order_of((struct sight){ OURS, .victim = VICTIM_DYING,
-				       .since_kill_ms = MRELEASE_AFTER_MS }) == ORDER_MRELEASE);
-	CHECK(order_of((struct sight){ OURS, .victim = VICTIM_DYING,
-				       .since_kill_ms = MRELEASE_AFTER_MS, .mreleased = 1 }) ==
-	      ORDER_WAIT);
-	CHECK(order_of((struct sight){ OURS, .victim = VICTIM_DYING,
-				       .since_kill_ms = VICTIM_BOUND_MS }) == ORDER_KILL);
+				       .idle_ms = VICTIM_BOUND_MS }) == ORDER_KILL);
 	CHECK(order_of((struct sight){ .full = 1, .victim = VICTIM_DYING }) == ORDER_WAIT);
 	CHECK(order_of((struct sight){ .victim = VICTIM_DYING }) == ORDER_RELIEVED);
 	CHECK(order_of((struct sight){ OURS, .victim = VICTIM_DEAD }) == ORDER_WAIT);
-	CHECK(order_of((struct sight){ OURS, .victim = VICTIM_DEAD,
-				       .since_kill_ms = RESPOND_TICK_MS }) == ORDER_KILL);
+	CHECK(order_of((struct sight){ OURS, .victim = VICTIM_DEAD, .idle_ms = RESPOND_TICK_MS }) ==
+	      ORDER_KILL);
 	CHECK(order_of((struct sight){ OURS, .killed_by_kernel = 1 }) == ORDER_WAIT);
 	CHECK(order_of((struct sight){ OURS, .killed_by_kernel = 1,
-				       .since_kill_ms = KERNEL_KILL_GRACE_MS }) == ORDER_KILL);
+				       .idle_ms = KERNEL_KILL_GRACE_MS }) == ORDER_KILL);
 	CHECK(order_of((struct sight){ OURS, .kills = KILLS_PER_INCIDENT_MAX }) == ORDER_GIVE_UP);
 	CHECK_DONE();
 }

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+import { describe, expect, test } from "bun:test";
+import { Duration, Handler, Limit, Listen, Name, parsed, Size } from "../../src/cli/args.ts";
+
+describe("Size", () => {
+  test.each([
+    ["65536", 65536],
+    ["64M", 64 * 2 ** 20],
+    ["64m", 64 * 2 ** 20],
+    ["64MiB", 64 * 2 ** 20],
+    ["1.5GiB", 1.5 * 2 ** 30],
+    ["1T", 2 ** 40],
+  ])("accepts %s", (text, bytes) => {
+    expect(parsed(Size)(text)).toBe(bytes);
+  });
+
+  test.each(["", "64MB", "M", "-1", "1e3", "0", "64 M", "0x10", "99999999T", "NaN", "1.M"])(
+    "refuses %p",
+    (text) => {
+      expect(() => parsed(Size)(text)).toThrow(/size/);
+    },
+  );
+
+  test("Limit refuses what no shell could start in", () => {
+    expect(() => parsed(Limit)("512K")).toThrow("a limit is at least 1M");
+  });
+});
+
+describe("Duration", () => {
+  test.each([
+    ["100ms", 100],
+    ["2s", 2000],
+    ["1.5s", 1500],
+    ["10m", 600_000],
+    ["0", 0],
+  ])("accepts %s", (text, ms) => {
+    expect(parsed(Duration)(text)).toBe(ms);
+  });
+
+  test.each(["", "5", "-1s", "1h", "s", "1 s", "601s", "11m"])("refuses %p", (text) => {
+    expect(() => parsed(Duration)(text)).toThrow(/duration|delay/);
+  });
+});
+
+describe("Listen", () => {
+  test("accepts an IPv4, an IPv6, a name and none", () => {
+    const listen = parsed(Listen);
+    expect(listen("127.0.0.1:7461")).toEqual({ hostname: "127.0.0.1", port: 7461 });
+    expect(listen("[::1]:0")).toEqual({ hostname: "::1", port: 0 });
+    expect(listen("localhost:80")).toEqual({ hostname: "localhost", port: 80 });
+    expect(listen("none")).toBe("none");
+  });
+
+  test.each(["", "7461", ":7461", "::1:7461", "a b:1", "host:", "host:65536", "host:1/x"])(
+    "refuses %p with what an address is",
+    (text) => {
+      expect(() => parsed(Listen)(text)).toThrow(/HOST:PORT|65535/);
+    },
+  );
+});
+
+test("Name refuses what could leave the directory", () => {
+  expect(parsed(Name)("web-1.a_B")).toBe("web-1.a_B");
+  for (const bad of ["", "a/b", "a b", "ä", "x".repeat(65)]) {
+    expect(() => parsed(Name)(bad)).toThrow("a name is 1 to 64");
+  }
+});
+
+test("Handler knows two places", () => {
+  expect(parsed(Handler)("inside")).toBe("inside");
+  expect(() => parsed(Handler)("up")).toThrow("outside or inside");
+});

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+import { describe, expect, test } from "bun:test";
+import { bytes, linesOf, milliseconds, visible } from "../../src/cli/timeline.ts";
+import type { IncidentStep } from "../../src/feed/protocol.ts";
+
+const kill: IncidentStep = {
+  v: 1,
+  t: 0,
+  type: "incident.step",
+  guard: "g",
+  incident: "g#1",
+  step: "kill",
+  by: "handler",
+  pid: 42,
+  comm: "leak",
+  rss_bytes: 64 * 2 ** 20,
+  result: "ok",
+  at_us: 38,
+};
+
+describe("linesOf()", () => {
+  test("a kill names process, memory and time", () => {
+    expect(linesOf(kill)).toEqual(["       +38 us  kill  leak (42)  64.0 MiB"]);
+  });
+
+  test("a failed step by another role says both", () => {
+    const line = linesOf({ ...kill, by: "spare", result: "ESRCH" })[0];
+    expect(line).toEndWith("ESRCH  by the spare");
+  });
+
+  test("a process whose name was never read is called by its number", () => {
+    expect(linesOf({ ...kill, comm: "" })[0]).toContain("process 42");
+  });
+
+  test("a hostile name cannot steer the terminal", () => {
+    const line = linesOf({ ...kill, comm: "\u001b[2Jx\n\u202e" })[0] ?? "";
+    expect(line).toContain("\u{fffd}[2Jx\u{fffd}\u{fffd} (42)");
+  });
+
+  test("a routine change of state is no line", () => {
+    const guard = { v: 1 as const, t: 0, type: "guard" as const, guard: "g" };
+    const counts = { usage_bytes: 1, limit_bytes: 2, procs: 1 };
+    expect(linesOf({ ...guard, ...counts, state: "near", event: "engaged", result: "ok" })).toEqual(
+      [],
+    );
+    expect(linesOf({ ...guard, ...counts, state: "alarm" })[0]).toContain("STILL OUT OF MEMORY");
+  });
+});
+
+test("bytes() scales by 1024", () => {
+  expect([0, 1023, 1024, 1.5 * 2 ** 30, 2 ** 60].map(bytes)).toEqual([
+    "0 B",
+    "1023 B",
+    "1.0 KiB",
+    "1.5 GiB",
+    "1024.0 PiB",
+  ]);
+});
+
+test("milliseconds() keeps short times short", () => {
+  expect([0, 100, 2000, 90_000].map(milliseconds)).toEqual(["0 ms", "100 ms", "2 s", "90 s"]);
+});
+
+test("visible() leaves letters of all scripts alone", () => {
+  expect(visible("größe 漢字 🐘")).toBe("größe 漢字 🐘");
+  expect(visible("a\u0007\u0085\u2028b")).toBe("a\u{fffd}\u{fffd}\u{fffd}b");
+});
