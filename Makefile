@@ -86,3 +86,5 @@ ok: all lint test
 
 clean:
 	rm -rf $(B) dist/reprieve src/native/layout.ts
+
+include test/bench/bench.mk

@@ -23,6 +23,7 @@ struct search {
 	struct view *view;
 	uint32_t best_pid;
 	uint64_t best_cpu_ns;
+	struct table_known best_known;
 	int err;
 };
 
@@ -40,8 +41,8 @@ static int visit_unread(uint32_t pid, void *arg)
 	struct search *s = arg;
 	const struct region *r = handler.self.region;
 	const struct candidate *c = view_find(s->view, pid);
+	struct table_known known = { 0 };
 	uint64_t cpu_ns;
-	int64_t before;
 
 	if (pid <= 1 || pid == r->agent_pid || was_tried(s->g, pid) || (c && !c->base_pages))
 		return 0;
@@ -50,16 +51,15 @@ static int visit_unread(uint32_t pid, void *arg)
 			return 0;
 	if (sys_cpu_of_process_ns((int)pid, &cpu_ns))
 		return 0;
-	before = table_cpu_ns_of(&handler.table, pid);
-	if (before == -EAGAIN) {
+	if (table_ask(&handler.table, pid, &known) == -EAGAIN) {
 		s->err = -EAGAIN;
 		return 1;
 	}
-	if (before > 0)
-		cpu_ns -= (uint64_t)before;
+	cpu_ns -= known.cpu_ns;
 	if (cpu_ns > s->best_cpu_ns) {
 		s->best_cpu_ns = cpu_ns;
 		s->best_pid = pid;
+		s->best_known = known;
 	}
 	return 0;
 }
@@ -101,9 +101,9 @@ static int choose_unread(struct search *s, uint64_t unexplained_bytes, struct ch
 	*choice = (struct choice){ .pidfd = c ? c->pidfd : -1,
 				   .pid = s->best_pid,
 				   .evidence = EVIDENCE_UNEXPLAINED,
-				   .bytes = unexplained_bytes };
-	if (c)
-		memcpy(choice->comm, c->comm, COMM_BYTES);
+				   .bytes = unexplained_bytes,
+				   .start_time = s->best_known.start_time };
+	memcpy(choice->comm, s->best_known.comm, COMM_BYTES);
 	return 0;
 }
 

@@ -103,9 +103,8 @@ _Noreturn void handler_run(const char *run_dir, char **own_groups);
 /* sampler.c: looks at every guard, slowly far from its limit, fast near it. */
 _Noreturn void sampler_loop(void);
 
-/* scan.c: one scan of one guard; `full` reads everybody. Says whether the group is inside its
- * margin. */
-int scan_guard(struct guarded *g, int full);
+/* scan.c: one scan of one guard. Says whether the group is inside its margin. */
+int scan_guard(struct guarded *g);
 
 /* view.c: makes what was sampled of a guard the responder's current view. */
 void view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon_bytes);

@@ -29,6 +29,7 @@ enum {
 
 	/* --- the responder --- */
 	RESPOND_TICK_MS = 1,	     /* while an incident is open */
+	AGENT_WAKE_MS = 10,	     /* a step that waits so long for its victim's death is told */
 	LISTS_BOUND_MS = 5,	     /* waiting for a watcher to read the lists of processes anew */
 	VICTIM_BOUND_MS = 50,	     /* a victim that frees nothing for so long is given up */
 	KILL_MIN_BYTES = 1 << 20,    /* a process with less anonymous memory is not worth a kill */

@@ -11,9 +11,9 @@
 #include "sys.h"
 #include "text.h"
 
-/* Something was logged this turn. The agent is woken at the end of the turn: it would compete
- * for the CPU. */
-static int told;
+/* When the first step was logged that the agent does not know of; 0: none. It is woken when the
+ * victim is dead, or soon: its millisecond of CPU is better spent on freeing memory. */
+static uint64_t told_ns;
 
 static uint32_t ms_since(uint64_t then_ns, uint64_t now_ns)
 {
@@ -26,7 +26,8 @@ static void tell(const struct guarded *g, enum step step, struct log_record r)
 	r.incident = incident_number(g->response.word);
 	r.step = step;
 	log_put(handler.self.log, r);
-	told = 1;
+	if (!told_ns)
+		told_ns = sys_now_ns();
 }
 
 static struct log_record about(const struct choice *c)
@@ -247,12 +248,21 @@ static int respond(struct guarded *g)
 	return 1;
 }
 
+static void wake_agent(int dying)
+{
+	if (!told_ns || (dying && ms_since(told_ns, sys_now_ns()) < AGENT_WAKE_MS))
+		return;
+	role_wake(FD_AGENT);
+	told_ns = 0;
+}
+
 _Noreturn void responder_loop(void)
 {
 	struct sys_epoll_event events[16];
 	int open = 0;
 
 	for (;;) {
+		int dying = 0;
 		int n = sys_epoll_wait(handler.respond_epoll, events, 16,
 				       open ? RESPOND_TICK_MS : -1);
 
@@ -272,9 +282,8 @@ _Noreturn void responder_loop(void)
 			if (!shared_load(&g->active))
 				continue;
 			open |= respond(g);
+			dying |= g->response.victim == VICTIM_DYING;
 		}
-		if (told)
-			role_wake(FD_AGENT);
-		told = 0;
+		wake_agent(dying);
 	}
 }

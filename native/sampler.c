@@ -30,9 +30,7 @@ static int attach(struct guarded *g)
 		return err;
 	}
 	g->response = (struct response){ .last_kills = oom.kills };
-	scan_guard(g, 1);
-	scan_guard(g,
-		   1); /* the first read of a primed file keeps its buffer: have read all twice */
+	scan_guard(g);
 	shared_store(&g->active, 1);
 	return 0;
 }
@@ -68,7 +66,7 @@ static void follow_wants(void)
 	}
 }
 
-/* A held group that has just come inside its margin: everybody is read now. */
+/* A held group that has just come inside its margin. */
 static int has_come_near(struct guarded *g)
 {
 	uint32_t state = shared_load(&g->guard->state);
@@ -86,14 +84,11 @@ static void scan_due(uint64_t now_ms, int woken)
 {
 	for (uint32_t i = 0; i < handler.guards; i++) {
 		struct guarded *g = &handler.guarded[i];
-		int full;
-
 		if (!shared_load(&g->active))
 			continue;
-		full = woken && has_come_near(g);
-		if (!full && g->due_ms > now_ms)
+		if (!(woken && has_come_near(g)) && g->due_ms > now_ms)
 			continue;
-		g->is_inside = scan_guard(g, full);
+		g->is_inside = scan_guard(g);
 		g->due_ms = now_ms + (g->is_inside ? SAMPLE_NEAR_MS : SAMPLE_FAR_MS);
 	}
 }

@@ -3,8 +3,8 @@
  * Hop 2b: one scan of a guard: list its processes, admit new ones, read their memory, record what
  * changed, publish.
  *
- * Primed processes are read every time, the others in turns; all of them when the group has just
- * come near its limit. In a full group opens fail with ENOMEM: what was known is kept.
+ * Primed processes are read every time, the others when they have used CPU. In a full group opens
+ * fail with ENOMEM: what was known is kept.
  */
 #include "handler.h"
 #include "log.h"
@@ -21,7 +21,6 @@ static struct scan {
 	struct guarded *g;
 	struct view *view;
 	uint32_t group; /* being listed */
-	int full;	/* read everybody */
 	int ask_tasks;	/* somebody's leader is not known to be in the group */
 	uint64_t now_ms;
 	uint64_t anon_bytes; /* the group's own count of anonymous memory, before anybody is read */
@@ -81,11 +80,8 @@ static int read_memory(struct snapshot *s, struct table_extra *e, const struct c
 	int err = primed ? procfs_anon_pages(primed->statm, &pages)
 			 : procfs_anon_pages_of(s->pid, &pages);
 
-	if (err)
+	if (err || pages == s->anon_pages)
 		return err;
-	sys_cpu_of_process_ns((int)s->pid, &e->cpu_ns);
-	if (pages == s->anon_pages)
-		return 0;
 	scan.grown_pages += (int64_t)pages - s->anon_pages;
 	s->anon_pages = pages;
 	if (e->base_pages > pages)
@@ -93,6 +89,16 @@ static int read_memory(struct snapshot *s, struct table_extra *e, const struct c
 	s->t_ms = scan.now_ms;
 	record(s);
 	return 0;
+}
+
+/* Has it used CPU since it was read? If not, it has not touched a page. (A clock of a process that
+ * runs is up to a tick behind: that is why one in SAMPLE_SHARE is read anyway.) */
+static int has_run(const struct snapshot *s, struct table_extra *e)
+{
+	uint64_t before_ns = e->read_cpu_ns;
+
+	sys_cpu_of_process_ns((int)s->pid, &e->read_cpu_ns);
+	return e->read_cpu_ns != before_ns;
 }
 
 /* cgroup.procs of the group being listed. */
@@ -165,23 +171,27 @@ static uint32_t base_of(const struct snapshot *s)
 	return here < s->anon_pages ? s->anon_pages - (uint32_t)here : 0;
 }
 
-/* Reads the known that are due: the primed, one in SAMPLE_SHARE of the others, or all. */
+/* The responder has work: a scan comes too late now, and takes CPU from a dying victim. */
+static int is_cut_short(void) { return __atomic_load_n(&scan.g->busy, __ATOMIC_SEQ_CST) != 0; }
+
+/* Reads the known: the primed, who has run, and one in SAMPLE_SHARE of the others. */
 static void read_known(void)
 {
 	struct table *t = &handler.table;
 
-	for (uint32_t i = 0; i < handler.sampled->n; i++) {
+	for (uint32_t i = 0; i < handler.sampled->n && !is_cut_short(); i++) {
 		uint16_t slot = handler.sampled->slots[i];
+		struct table_extra *e = &t->extra[slot];
 		struct snapshot *s = &t->latest[slot];
 		const struct candidate *primed;
 
 		if (!s->start_time)
 			continue;
 		primed = view_find(scan.view, s->pid);
-		if (primed || scan.full || slot % SAMPLE_SHARE == scan.g->scans % SAMPLE_SHARE)
-			read_memory(s, &t->extra[slot], primed);
+		if (has_run(s, e) || primed || slot % SAMPLE_SHARE == scan.g->scans % SAMPLE_SHARE)
+			read_memory(s, e, primed);
 		if (primed && scan.g->scans % DETAILS_EVERY == 0)
-			read_details(s, &t->extra[slot]);
+			read_details(s, e);
 	}
 }
 
@@ -199,7 +209,8 @@ static void admit_new(void)
 		if (!s->start_time) {
 			int64_t grown_pages = scan.grown_pages;
 
-			if (read_details(s, e) || read_memory(s, e, 0)) {
+			has_run(s, e);
+			if (is_cut_short() || read_details(s, e) || read_memory(s, e, 0)) {
 				table_remove(t, slot);
 				continue;
 			}
@@ -246,7 +257,7 @@ static void publish_counters(struct guarded *g, const struct memcg_room *room)
 }
 
 /* One scan of one guard. Says whether the group is inside its margin. */
-int scan_guard(struct guarded *g, int full)
+int scan_guard(struct guarded *g)
 {
 	struct recorder *r = handler.self.recorder;
 	struct memcg_room room;
@@ -257,7 +268,6 @@ int scan_guard(struct guarded *g, int full)
 	sys_clock_ns(SYS_CLOCK_THREAD_CPU, &start_ns);
 	scan.g = g;
 	scan.view = &g->views[g->current];
-	scan.full = full;
 	scan.now_ms = sys_now_ns() / 1000000;
 	scan.grown_pages = 0;
 	handler.sampled->n = 0;
@@ -270,7 +280,8 @@ int scan_guard(struct guarded *g, int full)
 	read_known();
 	admit_new();
 	forget_the_gone();
-	view_publish(g, handler.sampled, scan.anon_bytes);
+	if (!is_cut_short())
+		view_publish(g, handler.sampled, scan.anon_bytes);
 	publish_counters(g, &room);
 	g->scanned_ms = sys_now_ns() / 1000000;
 	sys_clock_ns(SYS_CLOCK_THREAD_CPU, &end_ns);

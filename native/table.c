@@ -89,16 +89,20 @@ void table_remove(struct table *t, uint16_t slot)
 	unlock(t);
 }
 
-int64_t table_cpu_ns_of(struct table *t, uint32_t pid)
+int table_ask(struct table *t, uint32_t pid, struct table_known *known)
 {
-	int64_t cpu_ns = -ESRCH;
+	int err = -ESRCH;
 	uint16_t slot;
 
 	if (!lock(t, LOCK_SPINS))
 		return -EAGAIN;
 	slot = table_find(t, pid);
-	if (slot != TABLE_NONE)
-		cpu_ns = (int64_t)t->extra[slot].cpu_ns;
+	if (slot != TABLE_NONE) {
+		known->cpu_ns = t->extra[slot].cpu_ns;
+		known->start_time = t->latest[slot].start_time;
+		memcpy(known->comm, t->latest[slot].comm, COMM_BYTES);
+		err = 0;
+	}
 	unlock(t);
-	return cpu_ns;
+	return err;
 }

@@ -15,12 +15,13 @@ enum { TABLE_NONE = 0xffff };
 
 /* What is known beside the snapshot. */
 struct table_extra {
-	uint64_t cpu_ns;     /* CPU time when last sampled */
-	uint32_t base_pages; /* held when it moved in */
-	uint32_t scan;	     /* the scan that saw it last */
-	uint8_t leader;	     /* its leader is in a group of the guard */
-	uint8_t exempt;	     /* ours, pid 1, or a kernel thread: never a victim */
-	uint16_t next;	     /* in its hash chain */
+	uint64_t read_cpu_ns; /* CPU time when last read */
+	uint64_t cpu_ns;      /* the same, as of the responder's current view */
+	uint32_t base_pages;  /* held when it moved in */
+	uint32_t scan;	      /* the scan that saw it last */
+	uint8_t leader;	      /* its leader is in a group of the guard */
+	uint8_t exempt;	      /* ours, pid 1, or a kernel thread: never a victim */
+	uint16_t next;	      /* in its hash chain */
 };
 
 struct table {
@@ -43,8 +44,14 @@ uint16_t table_find(const struct table *table, uint32_t pid);
 /* A zeroed slot for pid, or TABLE_NONE when full. */
 uint16_t table_add(struct table *table, uint32_t pid);
 void table_remove(struct table *table, uint16_t slot);
-/* CPU time of pid when last sampled; -ESRCH: not in the table; -EAGAIN: locked. Called by the
- * responder. */
-int64_t table_cpu_ns_of(struct table *table, uint32_t pid);
+/* What the responder asks of a process that is not primed. */
+struct table_known {
+	uint64_t cpu_ns; /* when its current view was made */
+	uint64_t start_time;
+	char comm[COMM_BYTES];
+};
+
+/* 0; -ESRCH: not in the table; -EAGAIN: the sampler is writing it. Called by the responder. */
+int table_ask(struct table *table, uint32_t pid, struct table_known *known);
 
 #endif

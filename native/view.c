@@ -98,6 +98,7 @@ void view_publish(struct guarded *g, const struct sampled *sampled, uint64_t ano
 		struct snapshot *s = &t->latest[slot];
 		uint32_t pages = rank_charged(s->anon_pages, t->extra[slot].base_pages);
 
+		t->extra[slot].cpu_ns = t->extra[slot].read_cpu_ns;
 		if (!t->extra[slot].leader)
 			continue;
 		rank_offer(&rank, slot, view_find(old, s->pid) ? with_bonus(pages) : pages);

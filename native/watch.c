@@ -29,7 +29,8 @@ void watch_tell(const struct watched *w, enum step step, uint32_t arg, int resul
 				     .result = result,
 				     .incident =
 					     incident_is_open(word) ? incident_number(word) : 0 });
-	role_wake(FD_AGENT);
+	if (step != STEP_OPENED) /* the responder tells, when the agent's CPU is not missed */
+		role_wake(FD_AGENT);
 }
 
 int watch_attach(struct watched *w)

@@ -10,6 +10,7 @@ int main(void)
 	static struct snapshot latest[PROCS_MAX];
 	static struct table_memory memory;
 	static uint8_t in[PIDS];
+	struct table_known known;
 	struct table table;
 	uint32_t seed = 1, n = 0;
 
@@ -35,7 +36,7 @@ int main(void)
 	for (uint32_t pid = PIDS + 1; n < PROCS_MAX; pid++, n++)
 		CHECK(table_add(&table, pid) != TABLE_NONE);
 	CHECK(table_add(&table, 999999) == TABLE_NONE);
-	CHECK(table_cpu_ns_of(&table, PIDS + 1) == 0);
-	CHECK(table_cpu_ns_of(&table, 999999) < 0);
+	CHECK(table_ask(&table, PIDS + 1, &known) == 0 && known.cpu_ns == 0);
+	CHECK(table_ask(&table, 999999, &known) < 0);
 	CHECK_DONE();
 }
