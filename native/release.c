@@ -138,6 +138,7 @@ static void release_ledger(int run_dir, const char *name)
 	}
 	SYS3(unlinkat, run_dir, "ledger", 0);
 	SYS3(unlinkat, run_dir, "token", 0);
+	SYS3(unlinkat, run_dir, "core", 0);
 }
 
 static int release_run_dir(int base, const char *name, int depth, void *arg)

@@ -30,11 +30,17 @@ export function loadLibrary<T extends Record<string, FFIFunction>>(symbols: T) {
   return dlopen(`/proc/self/fd/${memfdOf("reprieve-ffi", libraryFile)}`, symbols).symbols;
 }
 
-/** Finds a way to run the core here, each tried by running it; `privateDir` is made on demand. */
-export function findCore(privateDir: () => string): CoreImage {
+/**
+ * Finds a way to run the core here, each tried by running it with `args`, a role that ends by itself;
+ * `privateDir` is made on demand.
+ */
+export function findCore(
+  privateDir: () => string,
+  args: readonly string[] = ["version"],
+): CoreImage {
   const refusals: string[] = [];
   const attempt = (from: CoreImage["from"], path: string): CoreImage | undefined => {
-    const refusal = whyNotRunning(path);
+    const refusal = whyNotRunning([path, ...args]);
     if (refusal !== undefined) refusals.push(`${from}: ${refusal}`);
     return refusal === undefined ? { path, from } : undefined;
   };
@@ -77,12 +83,12 @@ export function makeMemfd(name: string): number {
 
 // --- internal ---
 
-/** undefined: it runs. */
-function whyNotRunning(path: string): string | undefined {
+/** undefined: it runs. The codes are those of `core release`, which also says what it left alone. */
+function whyNotRunning(command: string[]): string | undefined {
   try {
-    const { exitCode, stdout } = Bun.spawnSync([path, "version"], { env: {}, stderr: "ignore" });
-    if (exitCode === 0 && stdout.length > 0) return undefined;
-    return `exit ${exitCode}`;
+    const { exitCode } = Bun.spawnSync(command, { env: {}, stdout: "ignore", stderr: "ignore" });
+    const ran: readonly number[] = [exit.ok, exit.internal, exit.inUse];
+    return ran.includes(exitCode) ? undefined : `exit ${exitCode}`;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? String(error);
   }
