@@ -1,0 +1,27 @@
+# make bench    every figure, 30 interleaved pairs each: about 15 minutes on 2 CPUs, root
+# make demo     one real OOM beside the kernel's killer: 6 seconds, root
+# PAIRS=5 make bench-stall runs one figure; JSON=1 prints one line a figure instead of a table.
+
+BENCH_FIGURES := stall death kernel-first thousand sampler memory agent
+BENCH_C := $(patsubst test/bench/programs/%.c,$(B)/bench/%,$(wildcard test/bench/programs/*.c))
+
+.PHONY: bench demo $(BENCH_FIGURES:%=bench-%)
+
+$(B)/bench:
+	mkdir -p $@
+
+$(B)/bench/%: test/bench/programs/%.c $(wildcard test/bench/programs/*.h) | $(B)/bench
+	gcc -std=c11 -O2 $(WARN) -pthread -o $@ $<
+
+$(B)/bench/bare: test/bench/bare.ts Makefile | node_modules $(B)/bench
+	$(BUN) build $(COMPILE) $< --outfile $@
+
+# One after the other, also under make -j: they would measure each other.
+bench: dist/reprieve $(BENCH_C) $(B)/bench/bare
+	@for figure in $(BENCH_FIGURES); do $(BUN) test/bench/$$figure.ts || exit; done
+
+$(BENCH_FIGURES:%=bench-%): bench-%: dist/reprieve $(BENCH_C) $(B)/bench/bare
+	@$(BUN) test/bench/$*.ts
+
+demo: dist/reprieve $(BENCH_C)
+	@$(BUN) test/demo/demo.ts

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+/**
+ * A cgroup v1 memory group of the bench's own.
+ *
+ * Whatever happens, it is given back to the kernel's killer, emptied and removed at the end.
+ */
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { onEnd } from "./cleanup.ts";
+
+export const MIB = 1 << 20;
+const ROOT = "/sys/fs/cgroup/memory";
+const REMOVE_BOUND_MS = 3000;
+
+export class Group {
+  readonly path: string;
+
+  constructor(name: string) {
+    this.path = `${ROOT}/reprieve-bench-${name}-${process.pid}`;
+    requireHost();
+    onEnd(() => this.remove());
+    mkdirSync(this.path);
+  }
+
+  limit(bytes: number): void {
+    this.write("memory.limit_in_bytes", bytes);
+  }
+
+  join(pid: number): void {
+    this.write("cgroup.procs", pid);
+  }
+
+  usage(): number {
+    return Number(this.read("memory.usage_in_bytes"));
+  }
+
+  /** True while the kernel's killer is off. */
+  killerOff(): boolean {
+    return this.read("memory.oom_control").includes("oom_kill_disable 1");
+  }
+
+  pids(): number[] {
+    return this.read("cgroup.procs").split("\n").filter(Boolean).map(Number);
+  }
+
+  async untilKillerOn(boundMs = 5000): Promise<void> {
+    for (let waited = 0; this.killerOff(); waited += 5) {
+      if (waited >= boundMs)
+        throw new Error(`Cannot go on as the killer of ${this.path} stays off`);
+      await Bun.sleep(5);
+    }
+  }
+
+  async untilEmpty(boundMs = 5000): Promise<void> {
+    for (let waited = 0; this.pids().length > 0; waited++) {
+      if (waited >= boundMs) throw new Error(`Cannot go on as ${this.path} still holds processes`);
+      await Bun.sleep(1);
+    }
+  }
+
+  /** Safe to call twice. */
+  remove(): void {
+    if (!existsSync(this.path)) return;
+    this.write("memory.oom_control", 0);
+    for (let waited = 0; waited < REMOVE_BOUND_MS; waited += 10) {
+      for (const pid of this.pids()) killQuietly(pid);
+      try {
+        rmdirSync(this.path);
+        return;
+      } catch {
+        Bun.sleepSync(10);
+      }
+    }
+    throw new Error(`Cannot remove ${this.path} as it stays busy`);
+  }
+
+  read(file: string): string {
+    return readFileSync(`${this.path}/${file}`, "utf8");
+  }
+
+  write(file: string, value: number): void {
+    writeFileSync(`${this.path}/${file}`, String(value));
+  }
+}
+
+const UNAVAILABLE = 69; // sysexits.h: the host lacks something
+
+/** Ends the program with one sentence when this host cannot run a bench on a real group. */
+export function requireHost(): void {
+  const missing = missingHere();
+  if (missing === undefined) return;
+  process.stderr.write(`${missing}\n`);
+  process.exit(UNAVAILABLE);
+}
+
+function missingHere(): string | undefined {
+  if (process.getuid?.() !== 0) {
+    return "Cannot run as this needs root: it makes memory cgroups and fills them.";
+  }
+  if (!existsSync(`${ROOT}/cgroup.event_control`)) {
+    return `Cannot run as this host has no cgroup v1 memory controller at ${ROOT}.`;
+  }
+  try {
+    const probe = `${ROOT}/reprieve-bench-probe-${process.pid}`;
+    mkdirSync(probe);
+    rmdirSync(probe);
+  } catch {
+    return `Cannot run as the cgroup v1 memory controller at ${ROOT} is not writable.`;
+  }
+  return undefined;
+}
+
+export function killQuietly(pid: number, signal: NodeJS.Signals = "SIGKILL"): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // Gone already.
+  }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Starts the bench's C programs and the binary under test; each is killed at the end if it still
+ * runs.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import * as v from "valibot";
+import { type IncidentClosed, Message } from "../../../src/feed/protocol.ts";
+import { onEnd } from "./cleanup.ts";
+import { killQuietly } from "./group.ts";
+
+const TOP = new URL("../../..", import.meta.url).pathname;
+export const REPRIEVE = process.env.REPRIEVE ?? `${TOP}dist/reprieve`;
+
+/** Path of a program that `make` built for the bench. */
+export function built(name: string): string {
+  const path = `${TOP}dist/build/bench/${name}`;
+  if (!existsSync(path)) throw new Error(`Cannot find ${path}: run "make bench"`);
+  return path;
+}
+
+const STOP_BOUND_MS = 3000;
+
+export type Program = Bun.Subprocess<"ignore", "pipe", "inherit">;
+
+export function start(command: string[], stderr: "inherit" | "ignore" = "inherit"): Program {
+  const program = Bun.spawn(command, {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr,
+    detached: true, // a Ctrl-C is for the bench, which ends them in order
+  });
+  const forget = onEnd(() => stopNow(program.pid));
+  void program.exited.then(forget);
+  return program as Program;
+}
+
+/**
+ * Ends a child of ours by SIGTERM, so that it puts back what it changed; by SIGKILL if it does
+ * not.
+ */
+function stopNow(pid: number): void {
+  killQuietly(pid, "SIGTERM");
+  for (let waited = 0; waited < STOP_BOUND_MS && isRunning(pid); waited += 5) Bun.sleepSync(5);
+  if (isRunning(pid)) killQuietly(pid);
+}
+
+/** A zombie has done all it will do; we reap it when the event loop runs again. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+/** Exit code, or 128 + signal; throws when it does not end within `boundMs`. */
+export async function ended(program: Program, boundMs: number): Promise<number> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    late.reject(new Error(`Cannot go on as ${program.pid} still runs after ${boundMs} ms`));
+  }, boundMs);
+  try {
+    return await Promise.race([program.exited, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The binary under test, guarding groups until `stop`. */
+export class Reprieve {
+  readonly messages: Message[] = [];
+  readonly #program: Program;
+
+  private constructor(program: Program) {
+    this.#program = program;
+  }
+
+  get pid(): number {
+    return this.#program.pid;
+  }
+
+  /** Resolves when every group is armed. */
+  static async guard(paths: string[], options: string[] = []): Promise<Reprieve> {
+    if (!existsSync(REPRIEVE)) throw new Error(`Cannot find ${REPRIEVE}: run "make"`);
+    const cgroups = paths.flatMap((path) => ["--cgroup", path]);
+    const program = start(
+      [REPRIEVE, "run", ...cgroups, "--allow-kill", "--delay", "100ms", "--json", ...options],
+      process.env.VERBOSE === undefined ? "ignore" : "inherit",
+    );
+    const reprieve = new Reprieve(program);
+    void reprieve.#follow();
+    await reprieve.until((seen) => seen.filter((m) => m.type === "armed").length === paths.length);
+    return reprieve;
+  }
+
+  /** Waits until the messages so far satisfy `test`. */
+  async until(test: (messages: Message[]) => boolean, boundMs = 5000): Promise<void> {
+    for (let waited = 0; !test(this.messages); waited++) {
+      if (this.#program.exitCode !== null)
+        throw new Error(`Cannot go on as reprieve ended with ${this.#program.exitCode}`);
+      if (waited >= boundMs)
+        throw new Error("Cannot go on as reprieve has not said what was awaited");
+      await Bun.sleep(1);
+    }
+  }
+
+  /** How its incidents ended, from message number `from` on. */
+  closed(from = 0): IncidentClosed[] {
+    return this.messages.slice(from).filter((message) => message.type === "incident.closed");
+  }
+
+  async stop(): Promise<void> {
+    killQuietly(this.#program.pid, "SIGTERM");
+    await ended(this.#program, 10_000);
+  }
+
+  async #follow(): Promise<void> {
+    let rest = "";
+    const decoder = new TextDecoder();
+    for await (const chunk of this.#program.stdout) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines)
+        if (line !== "") this.messages.push(v.parse(Message, JSON.parse(line)));
+    }
+  }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Figure: last good touch to the victim's death with 1,000 processes in the group, against a
+ * minimal C program that is told its victim's pid before. SAMPLES=1000 in all, half a side;
+ * PROCS=1000.
+ *
+ * "Known" victims were in the group long enough for the sampler to have seen them; "newborn" ones
+ * were not.
+ */
+import { crowdedTo } from "./lib/crowd.ts";
+import { MIB } from "./lib/group.ts";
+import { Page } from "./lib/page.ts";
+import type { Program } from "./lib/programs.ts";
+import { report, type Section, say } from "./lib/report.ts";
+import { type Burst, fire, leakerIn, programSide, reprieveSide, type Side } from "./lib/round.ts";
+import { ratios } from "./lib/stats.ts";
+
+const SAMPLES = Math.max(2, Number(process.env.SAMPLES ?? 1000));
+const PROCS = Math.max(1, Number(process.env.PROCS ?? 1000));
+const BURST: Burst = { bytes: 128 * MIB, means: "touch", threads: 1 };
+/** How far the limit is above what the crowd holds; a waiting leaker holds 0.2 MB. */
+const ROOM = 48 * MIB;
+/** Leakers that wait in the group at a time. */
+const BATCH = 10;
+/** The far sampling interval is 1 s. */
+const SEEN_MS = 1200;
+/** Relief must hold before the next burst counts as a new OOM. */
+const REST_MS = 60;
+
+interface Leaker {
+  readonly page: Page;
+  readonly witness: Program;
+}
+
+/** A page a waiting leaker, used again by the next batch. */
+const pages = new Map<string, Page>();
+
+const crowded = crowdedTo(PROCS, ROOM);
+const sides = [await reprieveSide(crowded), await programSide("minimal", crowded)];
+const pairs = Math.ceil(SAMPLES / 2);
+const sections = [
+  await section("victim known for a second", pairs, BATCH, SEEN_MS),
+  await section("victim newborn", Math.ceil(pairs / 10), 1, 0),
+];
+for (const side of sides) await side.stop();
+report("thousand", `Last good touch to death, ${PROCS} processes in the group`, sections);
+
+async function section(title: string, count: number, batch: number, waitMs: number) {
+  const found: number[][] = sides.map(() => []);
+  const from = sides[0]?.reprieve?.messages.length;
+  for (let done = 0; done < count; done += batch) {
+    say(`thousand: ${title}, pair ${done + 1} of ${count}`);
+    const waiting = await Promise.all(sides.map((side) => leakersIn(side, batch)));
+    await Bun.sleep(waitMs);
+    for (let n = 0; n < batch; n++) {
+      for (const index of n % 2 === 0 ? [0, 1] : [1, 0]) {
+        const [side, leaker] = [sides[index], waiting[index]?.[n]];
+        if (side === undefined || leaker === undefined) continue;
+        side.page.set("victimPid", leaker.page.get("leakerPid"));
+        found[index]?.push(await fire(leaker.page, leaker.witness));
+        await Bun.sleep(REST_MS);
+      }
+    }
+  }
+  const [reprieve = [], minimal = []] = found;
+  return {
+    title,
+    rows: [
+      { label: "reprieve, ms", values: reprieve },
+      { label: "minimal, ms", values: minimal },
+      {
+        label: "reprieve / minimal",
+        values: ratios(reprieve, minimal),
+        target: { median: 1.3, p99: 2 },
+      },
+    ],
+    counts: [{ label: "relieved by reprieve itself", count: relievedSince(from), of: count }],
+  } satisfies Section;
+}
+
+function relievedSince(from?: number): number {
+  const closed = sides[0]?.reprieve?.closed(from) ?? [];
+  return closed.filter(({ outcome }) => outcome === "relieved").length;
+}
+
+async function leakersIn(side: Side, count: number): Promise<Leaker[]> {
+  const leakers: Leaker[] = [];
+  for (let n = 0; n < count; n++) {
+    const key = `${side.name} ${n}`;
+    const page = pages.get(key) ?? new Page();
+    pages.set(key, page);
+    page.clear();
+    leakers.push({ page, witness: await leakerIn(side.group, page, BURST) });
+  }
+  return leakers;
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+/** Runs the binary as a user without rights. */
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+} from "node:fs";
+import { binary } from "./paths.ts";
+import { type Ended, Reprieve } from "./reprieve.ts";
+
+/** Nobody's, on every distribution. */
+export const UID = 12345;
+
+/** From a copy where that user may read it; the checkout may be closed to others. */
+export async function endsAsUser(args: readonly string[]): Promise<Ended> {
+  const folder = mkdtempSync("/var/tmp/reprieve-test-");
+  try {
+    chmodSync(folder, 0o755);
+    copyFileSync(binary, `${folder}/reprieve`);
+    const XDG_RUNTIME_DIR = `${folder}/run`;
+    mkdirSync(XDG_RUNTIME_DIR, { mode: 0o700 });
+    chownSync(XDG_RUNTIME_DIR, UID, UID);
+    const drop = ["setpriv", `--reuid=${UID}`, `--regid=${UID}`, "--clear-groups"];
+    const command = [...drop, `${folder}/reprieve`];
+    const ended = await Reprieve.ends(args, { command, env: { XDG_RUNTIME_DIR } });
+    const left = readdirSync(XDG_RUNTIME_DIR);
+    if (left.length > 0) throw new Error(`Left behind in the user's run directory: ${left}`);
+    return ended;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+/**
+ * For afterEach and afterAll: whatever a failed test left behind goes, so that the next one is
+ * judged alone.
+ */
+import { destroyGroups } from "./group.ts";
+import { endReprieves } from "./reprieve.ts";
+import { closeBoards } from "./workload.ts";
+
+export async function cleanUp(): Promise<void> {
+  await endReprieves();
+  await destroyGroups();
+  closeBoards();
+}

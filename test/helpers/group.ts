@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/**
+ * A memory cgroup of a test's own. destroy() leaves nothing: the kernel's killer on, everybody
+ * dead, the directories gone, however the test ended.
+ */
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
+import { memoryRoot } from "./paths.ts";
+import { until } from "./wait.ts";
+
+export const MB = 1 << 20;
+
+export interface OomControl {
+  readonly killDisabled: boolean;
+  readonly underOom: boolean;
+  readonly kills: number;
+}
+
+let made = 0;
+const living = new Set<Group>();
+
+export class Group {
+  path: string;
+
+  constructor(name: string, { limit, parent }: { limit?: number; parent?: Group } = {}) {
+    const own = parent ? `${parent.path}/${name}` : undefined;
+    made += 1;
+    this.path = own ?? `${memoryRoot}/reprieve-kernel-${process.pid}-${made}-${name}`;
+    mkdirSync(this.path);
+    if (parent === undefined) living.add(this);
+    if (limit !== undefined) this.setLimit(limit);
+  }
+
+  child(name: string): Group {
+    return new Group(name, { parent: this });
+  }
+
+  read(file: string): string {
+    return readFileSync(`${this.path}/${file}`, "utf8").trim();
+  }
+
+  write(file: string, text: string): void {
+    writeFileSync(`${this.path}/${file}`, text);
+  }
+
+  setLimit(bytes: number): void {
+    this.write("memory.limit_in_bytes", String(bytes));
+  }
+
+  /**
+   * The container default: no swap beyond the limit. Where there is no swap accounting, nothing.
+   */
+  setSwapLimit(bytes: number): void {
+    if (existsSync(`${this.path}/memory.memsw.limit_in_bytes`)) {
+      this.write("memory.memsw.limit_in_bytes", String(bytes));
+    }
+  }
+
+  usage(): number {
+    return Number(this.read("memory.usage_in_bytes"));
+  }
+
+  oom(): OomControl {
+    return parseOomControl(this.read("memory.oom_control"));
+  }
+
+  add(pid: number): void {
+    this.write("cgroup.procs", String(pid));
+  }
+
+  /** Pids of the group and its descendants. */
+  procs(): number[] {
+    return tree(this.path).flatMap((path) => procsOf(path));
+  }
+
+  rename(path: string): void {
+    renameSync(this.path, path);
+    this.path = path;
+  }
+
+  exists(): boolean {
+    return existsSync(this.path);
+  }
+
+  /** Kills everybody in it; it stays. */
+  async empty(): Promise<void> {
+    await until(`${this.path} to be empty`, () => {
+      const pids = this.procs();
+      for (const pid of pids) kill(pid, "SIGKILL");
+      return pids.length === 0;
+    });
+  }
+
+  async destroy(): Promise<void> {
+    living.delete(this);
+    if (!this.exists()) return;
+    for (const path of tree(this.path)) writeFileSync(`${path}/memory.oom_control`, "0");
+    await this.empty();
+    await until(`${this.path} to go`, () => {
+      for (const path of tree(this.path).reverse()) {
+        try {
+          rmdirSync(path);
+        } catch {} // EBUSY until the last task has left it
+      }
+      return !this.exists();
+    });
+  }
+}
+
+export function parseOomControl(text: string): OomControl {
+  const word = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1] ?? 0);
+  return {
+    killDisabled: word("oom_kill_disable") === 1,
+    underOom: word("under_oom") === 1,
+    kills: word("oom_kill"),
+  };
+}
+
+/** For afterAll: what a failed test left behind. */
+export async function destroyGroups(): Promise<void> {
+  for (const group of living) await group.destroy();
+}
+
+/** Signals; false when the process is gone. */
+export function kill(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The directory and all below it, parents first. */
+function tree(path: string): string[] {
+  const below = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return [path, ...below.flatMap((entry) => tree(`${path}/${entry.name}`))];
+}
+
+function procsOf(path: string): number[] {
+  const text = readFileSync(`${path}/cgroup.procs`, "utf8");
+  return text
+    .split("\n")
+    .filter(Boolean)
+    .map(Number)
+    .filter((pid) => pid > 1);
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+/**
+ * What a test needs of its host. A missing thing is a loud skip; with REPRIEVE_TEST_ALL=1
+ * ("everything must run") it is a failure, so that no layer goes missing in CI unnoticed.
+ */
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { binary, memoryRoot } from "./paths.ts";
+
+/** A hang is a failure, a slow machine is none: everything below waits with bounds of its own. */
+setDefaultTimeout(30_000);
+
+/** One thing a host may lack: null when it is there, else the reason in words. */
+export type Need = () => string | null;
+
+export const root: Need = () => (process.getuid?.() === 0 ? null : "not root");
+
+export const memoryV1: Need = () => {
+  if (memoryRoot === null) return "no cgroup v1 memory controller is mounted";
+  try {
+    accessSync(memoryRoot, constants.W_OK);
+    return null;
+  } catch {
+    return `${memoryRoot} is not writable`;
+  }
+};
+
+export const built: Need = () => (existsSync(binary) ? null : `${binary} is not built (run make)`);
+
+export function program(name: string, remedy: string): Need {
+  return () => (Bun.which(name) === null ? `${name} is not installed (${remedy})` : null);
+}
+
+/**
+ * Without memory.oom_control's figure of kernel kills an old kernel cannot be judged (Linux
+ * 4.13).
+ */
+export const killCounter: Need = () => {
+  if (memoryRoot === null) return "no cgroup v1 memory controller is mounted";
+  const counted = readFileSync(`${memoryRoot}/memory.oom_control`, "utf8").includes("oom_kill ");
+  return counted ? null : "this kernel does not count its kills in memory.oom_control";
+};
+
+/** describe() that runs its body only where every need is met. */
+export function describeWith(name: string, needs: readonly Need[], body: () => void): void {
+  const missing = needs.map((need) => need()).filter((reason) => reason !== null);
+  if (missing.length === 0) {
+    describe(name, body);
+    return;
+  }
+  const reasons = missing.join("; ");
+  if (process.env.REPRIEVE_TEST_ALL === "1") {
+    test(`${name} can run here`, () => expect(reasons).toBe(""));
+    return;
+  }
+  console.error(`NOT RUN: ${name}: ${reasons}`);
+  test.skip(`${name}: ${reasons}`, () => {});
+}
+
+/** What every test of a real group needs. */
+export const kernelTest: readonly Need[] = [root, memoryV1, killCounter, built];

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+/**
+ * One round: a drawn plan of who leaks and who lives beside it, played in a guarded group.
+ * draw() is pure; play() returns what was wrong, in words, and never throws for what reprieve did.
+ */
+import { type Group, MB } from "./group.ts";
+import type { Random } from "./random.ts";
+import type { Message, Reprieve } from "./reprieve.ts";
+import { until } from "./wait.ts";
+import type { Board, Means, Nursery, Plan, Workload } from "./workload.ts";
+
+export interface RoundPlan {
+  readonly leaker: Plan;
+  readonly leakerBelow: boolean;
+  readonly leakerFirst: boolean;
+  readonly neighbours: readonly { readonly plan: Plan; readonly below: boolean }[];
+  /** Long enough for the guard to be far again: the next burst has to outrun the arming. */
+  readonly quietMs: number;
+}
+
+export interface Arena {
+  readonly group: Group;
+  readonly limit: number;
+  readonly board: Board;
+  /** One in the guarded group, one in a child group. */
+  readonly nurseries: readonly [Nursery, Nursery];
+  readonly reprieve: Reprieve;
+}
+
+export interface Played {
+  /** Empty: the round went as promised. */
+  readonly wrong: string[];
+  readonly outcomes: string[];
+  readonly kernelKills: number;
+  readonly kills: number;
+}
+
+const FAR_MS = 1200; // FAR_AFTER_MS of native/limits.h, and some
+const BOUND_MS = 5000;
+
+export function draw(random: Random, limit: number): RoundPlan {
+  const means = random.pick<Means>([
+    "touch",
+    "huge",
+    "populate",
+    "threads",
+    "fork",
+    "newborn",
+    "touch",
+  ]);
+  const parts = means === "fork" || means === "threads" ? random.whole(2, 5) : 1;
+  const leakKb = (limit / 1024) * 1.5;
+  const chunkKb = random.pick([4096, 2048, 512, 256]);
+  const pauseUs = random.chance(0.5) ? 0 : random.whole(50, 1000);
+  // Every share of the leak at OOM is larger than any neighbour: at least 75 % of the limit over 5.
+  const neighbours = Array.from({ length: random.whole(1, 3) }, () => ({
+    plan: drawNeighbour(random, limit),
+    below: random.chance(0.3),
+  }));
+  return {
+    leaker: { means, parts, kb: leakKb, chunkKb, pauseUs, beforeKb: random.whole(0, 4096) },
+    leakerBelow: random.chance(0.3),
+    leakerFirst: random.chance(0.5),
+    neighbours,
+    quietMs: random.chance(0.05) ? FAR_MS : 0,
+  };
+}
+
+function drawNeighbour(random: Random, limit: number): Plan {
+  const beforeKb = random.whole(64, limit / 1024 / 16);
+  if (random.chance(0.25)) return { means: "touch", beforeKb };
+  return { means: "steady", beforeKb, pauseUs: random.whole(100, 1000) };
+}
+
+export async function play(arena: Arena, plan: RoundPlan): Promise<Played> {
+  const { group, board, nurseries, reprieve } = arena;
+  board.clear();
+  const bear = (what: Plan, below: boolean) => board.bear(nurseries[below ? 1 : 0], what);
+  const first = plan.leakerFirst ? bear(plan.leaker, plan.leakerBelow) : null;
+  const neighbours = plan.neighbours.map((n) => bear(n.plan, n.below));
+  const leaker = first ?? bear(plan.leaker, plan.leakerBelow);
+  for (const workload of [leaker, ...neighbours]) await workload.ready();
+  for (const neighbour of neighbours) neighbour.go();
+  await Bun.sleep(plan.quietMs);
+
+  const from = reprieve.messages.length;
+  const killsBefore = group.oom().kills;
+  leaker.go();
+  const wrong: string[] = [];
+  const messages = () => reprieve.messages.slice(from);
+  const ended = () => leakEnded(leaker) && isSettled(messages()) && !group.oom().underOom;
+  await until("the round's end", ended, BOUND_MS).catch(() =>
+    wrong.push(`no end in ${BOUND_MS} ms: ${JSON.stringify(group.oom())}`),
+  );
+  const kernelKills = group.oom().kills - killsBefore;
+  const judged = judge(messages(), leaker.pids(), kernelKills);
+  wrong.push(...judged.wrong);
+  if (kernelKills === 0) wrong.push(...(await checkNeighbours(neighbours)));
+  if (wrong.length > 0) wrong.push(`leakers ${leaker.pids()}`, ...messages().map(brief));
+  for (const workload of [leaker, ...neighbours]) await workload.stop();
+  return { ...judged, wrong, kernelKills };
+}
+
+// --- internal ---
+
+/** A message in a few words, for the report of a round that went wrong. */
+function brief({ type, step, at_us, pid, result, reason, state, outcome }: Message): string {
+  const words = [step ?? type, at_us, pid, result, reason, state, outcome];
+  return words.filter((word) => word !== undefined).join(" ");
+}
+
+/** Every process of the leak is dead or has all it wanted, and at least one died. */
+function leakEnded(leaker: Workload): boolean {
+  const living = leaker.living().length;
+  return living < leaker.pids().length && living <= leaker.word("done");
+}
+
+/** Incidents were opened and all of them closed. */
+function isSettled(messages: readonly Message[]): boolean {
+  const count = (type: string) => messages.filter((m) => m.type === type).length;
+  return count("incident.closed") > 0 && count("incident.closed") >= count("incident.opened");
+}
+
+function judge(messages: readonly Message[], leakers: readonly number[], kernelKills: number) {
+  const wrong: string[] = [];
+  const closed = messages.filter((m) => m.type === "incident.closed");
+  const kills = messages.filter((m) => m.type === "incident.step" && m.step === "kill");
+  for (const kill of kills) {
+    if (!leakers.includes(Number(kill.pid))) wrong.push(`wrong victim ${JSON.stringify(kill)}`);
+  }
+  const good = kernelKills > 0 ? ["relieved", "kernel-first"] : ["relieved"];
+  for (const end of closed) {
+    if (!good.includes(String(end.outcome))) wrong.push(`outcome ${JSON.stringify(end)}`);
+    if (end.faults !== 0) wrong.push(`page faults in the event path: ${JSON.stringify(end)}`);
+  }
+  return { wrong, outcomes: closed.map((end) => String(end.outcome)), kills: kills.length };
+}
+
+/** Alive, and those that work get on with it. */
+async function checkNeighbours(neighbours: readonly Workload[]): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const neighbour of neighbours) {
+    if (!neighbour.isAlive()) wrong.push(`neighbour ${neighbour.pid} is dead`);
+    const turns = neighbour.word("turns");
+    if (turns === 0) continue; // one that only holds memory, or has not had its first turn
+    await until("a turn", () => neighbour.word("turns") > turns, 1000).catch(() =>
+      wrong.push(`neighbour ${neighbour.pid} stands still`),
+    );
+  }
+  return wrong;
+}
+
+export const LIMITS_MB = { low: 32, high: 64 } as const;
+
+export function drawLimit(random: Random): number {
+  return random.whole(LIMITS_MB.low, LIMITS_MB.high) * MB;
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+/** A guarded group with a board, and what every test of one asks afterwards. */
+import { expect } from "bun:test";
+import { Group, MB } from "./group.ts";
+import { type Message, Reprieve } from "./reprieve.ts";
+import { until } from "./wait.ts";
+import { Board, type Workload } from "./workload.ts";
+
+export const LIMIT = 48 * MB;
+/** More than the group can hold, in KiB. */
+export const LEAK_KB = (LIMIT / 1024) * 1.5;
+export const DELAY_MS = 100;
+
+export class Scene {
+  readonly group: Group;
+  readonly board = new Board();
+  reprieve: Reprieve;
+
+  private constructor(group: Group, reprieve: Reprieve) {
+    this.group = group;
+    this.reprieve = reprieve;
+  }
+
+  static async set(args: readonly string[] = [], limit = LIMIT): Promise<Scene> {
+    const group = new Group("scene", { limit });
+    const delay = ["--delay", `${DELAY_MS}ms`];
+    return new Scene(group, await Reprieve.guard([group.path], [...delay, ...args]));
+  }
+
+  steps(step: string, from = 0): Message[] {
+    const all = this.reprieve.messages.slice(from);
+    return all.filter((m) => m.type === "incident.step" && m.step === step);
+  }
+
+  /** Pids that reprieve killed. */
+  victims(from = 0): number[] {
+    return this.steps("kill", from).map((kill) => Number(kill.pid));
+  }
+
+  closed(from = 0): Promise<Message> {
+    return this.reprieve.message("incident.closed", { from });
+  }
+
+  /** A neighbour that is at work. */
+  async neighbour(beforeKb = 1024): Promise<Workload> {
+    const plan = { means: "steady", beforeKb, pauseUs: 200 } as const;
+    const neighbour = await this.board.start(this.group, plan).ready();
+    neighbour.go();
+    return neighbour;
+  }
+
+  /** Leaks at full speed until it is dead; the incident that says so. */
+  async leak(): Promise<{ leaker: Workload; closed: Message }> {
+    const from = this.reprieve.messages.length;
+    const leaker = await this.board.start(this.group, { means: "touch", kb: LEAK_KB }).ready();
+    leaker.go();
+    await until("the leaker's death", () => !leaker.isAlive());
+    return { leaker, closed: await this.closed(from) };
+  }
+
+  /** Ends reprieve; everything is as it was before, and nothing of ours is left. */
+  async end(): Promise<void> {
+    expect(await this.reprieve.stop()).toBe(0);
+    await this.expectAsBefore();
+  }
+
+  async expectAsBefore(): Promise<void> {
+    await this.reprieve.gone();
+    expect(this.group.oom().killDisabled).toBe(false);
+    expect(Number(this.group.read("memory.limit_in_bytes"))).toBe(LIMIT);
+    await this.strike();
+  }
+
+  /** Takes the group away. */
+  async strike(): Promise<void> {
+    await this.group.destroy();
+    this.board.close();
+  }
+}

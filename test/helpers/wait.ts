@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+/** Waiting with a bound, and the clock that the fixtures and the kernel's log use. */
+import { dlopen, FFIType, ptr } from "bun:ffi";
+
+const CLOCK_BOOTTIME = 7;
+const libc = dlopen("libc.so.6", {
+  clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
+}).symbols;
+const timespec = new BigInt64Array(2);
+
+/** CLOCK_BOOTTIME in ms, with a fraction: comparable with a slot's times. */
+export function bootMs(): number {
+  libc.clock_gettime(CLOCK_BOOTTIME, ptr(timespec));
+  return Number(timespec[0]) * 1e3 + Number(timespec[1]) / 1e6;
+}
+
+/** Polls every ms until the probe answers; a bound that passes is the test's failure. */
+export async function until<T>(
+  what: string,
+  probe: () => T | null | undefined | false,
+  boundMs = 5000,
+): Promise<T> {
+  const end = performance.now() + boundMs;
+  for (;;) {
+    const answer = probe();
+    if (answer !== null && answer !== undefined && answer !== false) return answer;
+    if (performance.now() > end) throw new Error(`Waited ${boundMs} ms in vain for ${what}`);
+    await Bun.sleep(1);
+  }
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+/** The little that the tests use of the package ws, which ships no types. */
+declare module "*/ws/wrapper.mjs" {
+  interface Events {
+    open: () => void;
+    error: (error: Error) => void;
+    message: (data: unknown) => void;
+    "unexpected-response": (request: unknown, response: { statusCode?: number }) => void;
+  }
+  export class WebSocket {
+    constructor(url: string, options?: { headers?: Record<string, string> });
+    readonly readyState: number;
+    on<E extends keyof Events>(event: E, listener: Events[E]): void;
+    close(): void;
+  }
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/**
+ * What is wrong is said in a sentence that names it, with the documented exit code, and nothing
+ * is changed.
+ */
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
+import { endsAsUser } from "../helpers/as-user.ts";
+import { cleanUp } from "../helpers/clean.ts";
+import { Group, MB } from "../helpers/group.ts";
+import { binary, memoryRoot } from "../helpers/paths.ts";
+import { type Ended, Reprieve } from "../helpers/reprieve.ts";
+import { describeWith, kernelTest, program } from "../helpers/require.ts";
+import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
+import { Board } from "../helpers/workload.ts";
+
+const exit = {
+  usage: 64,
+  noGroup: 66,
+  host: 69,
+  inUse: 75,
+  notPermitted: 77,
+  unsafe: 78,
+} as const;
+
+afterEach(cleanUp);
+
+/** One sentence on stderr that names the thing; no stack trace; nothing on stdout. */
+function expectRefusal(ended: Ended, code: number, names: RegExp): void {
+  expect(ended.err).toMatch(names);
+  expect(ended.code).toBe(code);
+  expect(ended.err).not.toMatch(/\bat .*:\d+:\d+|\$bunfs/);
+  expect(ended.out).toBe("");
+}
+
+const CMD = ["--", "true"];
+
+const wrongFlags: readonly [args: readonly string[], names: RegExp][] = [
+  [["run", "--limit", "lots", ...CMD], /--limit.*lots/s],
+  [["run", "--limit", "0", ...CMD], /--limit/],
+  [["run", "--limit", "-64M", ...CMD], /--limit/],
+  [["run", "--limit", "64Q", ...CMD], /--limit.*64Q/s],
+  [["run", "--limit", "1e30G", ...CMD], /--limit/],
+  [["run", "--limit"], /--limit/],
+  [["run", "--delay", "soon", ...CMD], /--delay.*soon/s],
+  [["run", "--delay", "-1ms", ...CMD], /--delay/],
+  [["run", "--delay", "11m", ...CMD], /--delay.*11m/s],
+  [["run", "--margin", "thin", ...CMD], /--margin.*thin/s],
+  [["run", "--name", "a/b", ...CMD], /--name.*a\/b/s],
+  [["run", "--name", "", ...CMD], /--name/],
+  [["run", "--name", "n".repeat(65), ...CMD], /--name/],
+  [["run", "--listen", "nowhere", ...CMD], /--listen.*nowhere/s],
+  [["run", "--listen", "127.0.0.1:99999", ...CMD], /--listen.*99999/s],
+  [["run", "--handler", "sideways", ...CMD], /--handler.*sideways/s],
+  [["run", "--dealy", "1s", ...CMD], /--dealy.*--delay/s],
+  [["run"], /CMD|--cgroup/],
+  [["run", "--"], /CMD|--cgroup/],
+  [["run", "--cgroup", "x", ...CMD], /--cgroup/],
+  [["guard"], /guard/],
+  [["release", "everything"], /everything|argument/],
+  [["doctor", "--loud"], /--loud/],
+];
+
+describeWith("bad flags", kernelTest, () => {
+  for (const [args, names] of wrongFlags) {
+    test(`reprieve ${args.join(" ")}`.slice(0, 90), async () => {
+      expectRefusal(await Reprieve.ends(args), exit.usage, names);
+    });
+  }
+});
+
+describeWith("bad groups", [...kernelTest, program("setpriv", "util-linux")], () => {
+  let group: Group;
+  beforeEach(() => {
+    group = new Group("bad", { limit: LIMIT });
+  });
+  afterEach(() => group.destroy());
+
+  const guard = (...paths: string[]) =>
+    Reprieve.ends(["run", ...paths.flatMap((p) => ["--cgroup", p]), "--allow-kill"]);
+
+  test("one that does not exist", async () => {
+    expectRefusal(await guard(`${group.path}-not`), exit.noGroup, /bad-not/);
+  });
+
+  test("one of two does not exist: neither is guarded", async () => {
+    expectRefusal(await guard(group.path, `${group.path}-not`), exit.noGroup, /bad-not/);
+    expect(group.oom().killDisabled).toBe(false);
+  });
+
+  test("the root group", async () => {
+    expectRefusal(await guard(memoryRoot ?? ""), exit.unsafe, /root/);
+  });
+
+  test("a directory outside the hierarchy, straight and by a link", async () => {
+    const link = `/dev/shm/reprieve-test-link-${process.pid}`;
+    symlinkSync("/etc", link);
+    for (const path of ["/etc", link, `${group.path}/../../../../../etc`]) {
+      const ended = await guard(path);
+      expect([exit.usage, exit.noGroup] as number[]).toContain(ended.code);
+      expect(ended.err).toMatch(/cgroup/);
+    }
+    rmSync(link);
+  });
+
+  test("one without a limit", async () => {
+    group.write("memory.limit_in_bytes", "-1");
+    expectRefusal(await guard(group.path), exit.unsafe, /limit/);
+  });
+
+  test("one whose killer somebody else switched off stays so", async () => {
+    group.write("memory.oom_control", "1");
+    expectRefusal(await guard(group.path), exit.unsafe, /oom_control|killer/);
+    expect(group.oom().killDisabled).toBe(true);
+  });
+
+  test("one with a child whose killer somebody else switched off stays so", async () => {
+    const child = group.child("child");
+    child.write("memory.oom_control", "1");
+    expectRefusal(await guard(group.path), exit.unsafe, /child/);
+    expect(child.oom().killDisabled).toBe(true);
+    expect(group.oom().killDisabled).toBe(false);
+  });
+
+  test("the same one twice, spelt two ways: it is guarded once", async () => {
+    const reprieve = Reprieve.start(
+      ["run", "--listen", "none", "--allow-kill", "--json"].concat([
+        "--cgroup",
+        group.path,
+        "--cgroup",
+        `${group.path}/../${basename(group.path)}`,
+      ]),
+    );
+    await reprieve.armed();
+    expect(await reprieve.stop()).toBe(0);
+    expect(reprieve.messages.filter((m) => m.type === "armed")).toHaveLength(1);
+  });
+
+  test("two with the handler inside", async () => {
+    const other = new Group("other", { limit: LIMIT });
+    const paths = ["--cgroup", group.path, "--cgroup", other.path];
+    const ended = await Reprieve.ends(["run", ...paths, "--allow-kill", "--handler", "inside"]);
+    expectRefusal(ended, exit.usage, /--handler/);
+    await other.destroy();
+  });
+
+  test("one that the user may not write", async () => {
+    const ended = await endsAsUser(["run", "--cgroup", group.path, "--allow-kill"]);
+    expectRefusal(ended, exit.notPermitted, /bad/);
+  });
+
+  test("a group of one's own without root", async () => {
+    expectRefusal(await endsAsUser(["run", "--limit", "64M", ...CMD]), exit.host, /root|writable/);
+  });
+
+  test("two reprieves on one group: the second is refused, the first goes on", async () => {
+    const scene = await Scene.set();
+    expectRefusal(await guard(scene.group.path), exit.inUse, /scene/);
+    expect((await scene.leak()).closed.outcome).toBe("relieved");
+    await scene.end();
+  });
+});
+
+describeWith("groups that change", kernelTest, () => {
+  test("vanishes while guarded: 66 and a sentence", async () => {
+    const scene = await Scene.set();
+    await scene.group.destroy();
+    const ended = await scene.reprieve.ended();
+    expect(ended.code).toBe(exit.noGroup);
+    expect(ended.err).toMatch(/scene/);
+    await scene.reprieve.gone();
+    await scene.strike();
+  });
+
+  test("one of two vanishes: the other stays guarded", async () => {
+    const left = new Group("left", { limit: LIMIT });
+    const right = new Group("right", { limit: LIMIT });
+    const board = new Board();
+    const reprieve = await Reprieve.guard([left.path, right.path]);
+    await left.destroy();
+    const leaker = await board.start(right, { means: "touch", kb: LEAK_KB }).ready();
+    leaker.go();
+    const closed = await reprieve.message("incident.closed");
+    expect(closed.outcome).toBe("relieved");
+    expect(await reprieve.stop()).toBe(0);
+    await reprieve.gone();
+    await right.destroy();
+    board.close();
+  });
+
+  test("vanishes in the middle of an OOM: 66, and nothing is left", async () => {
+    for (let i = 0; i < 5; i += 1) {
+      const scene = await Scene.set();
+      const leaker = await scene.board.start(scene.group, { means: "touch", kb: LEAK_KB }).ready();
+      leaker.go();
+      await until("an OOM", () => scene.group.oom().underOom || !leaker.isAlive());
+      await scene.group.destroy();
+      expect((await scene.reprieve.ended()).code).toBe(exit.noGroup);
+      await scene.reprieve.gone();
+      await scene.strike();
+    }
+  });
+
+  test("is renamed: the guard follows it, and puts back there", async () => {
+    const scene = await Scene.set();
+    scene.group.rename(`${scene.group.path}-2`);
+    expect((await scene.leak()).closed.outcome).toBe("relieved");
+    await scene.end();
+  });
+
+  test("is renamed and made anew: the new one is left alone", async () => {
+    const scene = await Scene.set();
+    const { path } = scene.group;
+    scene.group.rename(`${path}-2`);
+    const anew = new Group("anew", { limit: 8 * MB });
+    anew.rename(path);
+    anew.write("memory.oom_control", "1"); // its owner answers for it
+    expect(await scene.reprieve.stop()).toBe(0);
+    expect(anew.oom().killDisabled).toBe(true);
+    await anew.destroy();
+    await scene.expectAsBefore();
+  });
+});
+
+describeWith("bad hosts", [...kernelTest, program("unshare", "util-linux")], () => {
+  /**
+   * In a mount namespace of its own: the host's sysctl stays, a real OOM elsewhere must not panic
+   * it.
+   */
+  test("vm.panic_on_oom=2", async () => {
+    const group = new Group("panic", { limit: LIMIT });
+    const said = `/dev/shm/reprieve-test-panic-${process.pid}`;
+    writeFileSync(said, "2\n");
+    const mount = `mount --bind ${said} /proc/sys/vm/panic_on_oom && exec "$@"`;
+    const ended = await Reprieve.ends(["run", "--cgroup", group.path, "--allow-kill"], {
+      command: ["unshare", "-m", "sh", "-c", mount, "sh", binary],
+    });
+    rmSync(said);
+    expectRefusal(ended, exit.unsafe, /panic_on_oom/);
+    expect(group.oom().killDisabled).toBe(false);
+    await group.destroy();
+  });
+
+  test("a port in use that was asked for", async () => {
+    const server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: () => new Response("taken"),
+    });
+    const listen = `127.0.0.1:${server.port}`;
+    const ended = await Reprieve.ends(["run", "--limit", "64M", "--listen", listen, ...CMD]);
+    expectRefusal(ended, exit.inUse, new RegExp(String(server.port)));
+    await server.stop(true);
+  });
+});

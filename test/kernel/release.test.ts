@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+/**
+ * All of ours die in one instant near the limit: the killer stays off until something puts it
+ * back.
+ */
+import { afterEach, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { cleanUp } from "../helpers/clean.ts";
+import { Group } from "../helpers/group.ts";
+import { binary, memoryRoot, runBase } from "../helpers/paths.ts";
+import { type Ended, Reprieve } from "../helpers/reprieve.ts";
+import { describeWith, kernelTest, program } from "../helpers/require.ts";
+import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
+
+afterEach(cleanUp);
+
+/** A group near its limit whose reprieve is dead as a whole. */
+async function orphan(): Promise<Scene> {
+  const scene = await Scene.set();
+  const near = { means: "touch", beforeKb: (LIMIT / 1024) * 0.9 } as const;
+  await scene.board.start(scene.group, near).ready();
+  await until("the killer to be off", () => scene.group.oom().killDisabled);
+  scene.reprieve.killAll();
+  await until("all to be dead", () => scene.reprieve.helpers().size === 0);
+  expect(scene.group.oom().killDisabled).toBe(true);
+  return scene;
+}
+
+/** 75 where somebody else's reprieve is at work on this host: its groups are left alone. */
+async function releases(): Promise<Ended> {
+  const ended = await Reprieve.ends(["release"]);
+  expect([0, 75]).toContain(ended.code);
+  return ended;
+}
+
+async function expectReleased(scene: Scene): Promise<void> {
+  expect(scene.group.oom().killDisabled).toBe(false);
+  expect(existsSync(`${runBase}/${scene.reprieve.pid}`)).toBe(false);
+  await scene.reprieve.gone();
+  await scene.strike();
+}
+
+describeWith("release", kernelTest, () => {
+  test("puts back what a dead reprieve left, from its ledger", async () => {
+    const scene = await orphan();
+    const ended = await releases();
+    expect(ended.out + ended.err).toMatch(/scene/);
+    await expectReleased(scene);
+  });
+
+  test("leaves a living reprieve's groups alone", async () => {
+    const scene = await Scene.set();
+    const near = { means: "touch", beforeKb: (LIMIT / 1024) * 0.9 } as const;
+    await scene.board.start(scene.group, near).ready();
+    await until("the killer to be off", () => scene.group.oom().killDisabled);
+    const ended = await Reprieve.ends(["release"]);
+    expect(ended.code).toBe(75);
+    expect(ended.out + ended.err).toContain(String(scene.reprieve.pid));
+    expect(scene.group.oom().killDisabled).toBe(true);
+    await scene.end();
+  });
+
+  test("leaves a group alone that was made anew under the same name", async () => {
+    const scene = await orphan();
+    await scene.group.destroy();
+    const anew = new Group("anew", { limit: LIMIT });
+    anew.rename(scene.group.path);
+    anew.write("memory.oom_control", "1");
+    await releases();
+    expect(anew.oom().killDisabled).toBe(true);
+    await scene.reprieve.gone();
+    await anew.destroy();
+    await scene.strike();
+  });
+
+  test("the next start puts it back", async () => {
+    const scene = await orphan();
+    const other = new Group("other", { limit: LIMIT });
+    const next = await Reprieve.guard([other.path]);
+    await expectReleased(scene);
+    expect(await next.stop()).toBe(0);
+    await next.gone();
+    await other.destroy();
+  });
+
+  test("the next start may guard the very group", async () => {
+    const scene = await orphan();
+    const next = await Reprieve.guard([scene.group.path]);
+    const leaker = await scene.board.start(scene.group, { means: "touch", kb: LEAK_KB }).ready();
+    leaker.go();
+    expect((await next.message("incident.closed")).outcome).toBe("relieved");
+    expect(await next.stop()).toBe(0);
+    await next.gone();
+    await expectReleased(scene);
+  });
+
+  test("--all lists the groups whose killer is off and changes none", async () => {
+    const group = new Group("off", { limit: LIMIT });
+    group.write("memory.oom_control", "1");
+    const ended = await Reprieve.ends(["release", "--all"]);
+    expect(ended.out + ended.err).toContain(group.path);
+    expect(group.oom().killDisabled).toBe(true);
+    await group.destroy();
+  });
+});
+
+describeWith("release --all --force", [...kernelTest, program("unshare", "util-linux")], () => {
+  /** In a mount namespace whose hierarchy is one group: the rest of the host is other people's. */
+  test("switches the killer back on in every group that it sees", async () => {
+    const host = new Group("host", { limit: LIMIT });
+    const groups = [host.child("a"), host.child("b")];
+    const other = new Group("other", { limit: LIMIT });
+    for (const one of [...groups, other]) one.write("memory.oom_control", "1");
+    const mount = `mount --bind ${host.path} ${memoryRoot} && exec "$@"`;
+    const ended = await Reprieve.ends(["release", "--all", "--force"], {
+      command: ["unshare", "-m", "sh", "-c", mount, "sh", binary],
+    });
+    expect([0, 75]).toContain(ended.code);
+    for (const one of groups) expect(one.oom().killDisabled).toBe(false);
+    expect(other.oom().killDisabled).toBe(true);
+    await host.destroy();
+    await other.destroy();
+  });
+});

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Rounds drawn from a printed seed, in a real group: every one relieved (or kernel-first,
+ * counted), no page fault in the event path, the victim always of the leaker's tree, the
+ * neighbours alive.
+ *
+ *   SEED=1 ROUNDS=5000 bun test test/kernel/rounds.test.ts     repeats and prolongs
+ */
+import { afterAll, expect, test } from "bun:test";
+import { cleanUp } from "../helpers/clean.ts";
+import { Group } from "../helpers/group.ts";
+import { Random, seedFromEnv } from "../helpers/random.ts";
+import { Reprieve } from "../helpers/reprieve.ts";
+import { describeWith, kernelTest } from "../helpers/require.ts";
+import { type Arena, draw, drawLimit, play } from "../helpers/round.ts";
+import { Board, Nursery } from "../helpers/workload.ts";
+
+const rounds = Number(process.env.ROUNDS ?? 500);
+const seed = seedFromEnv();
+const ROUNDS_PER_GROUP = 50;
+const BOUND_MS = 30_000; // and for each round, which takes about 100 ms:
+const ROUND_BOUND_MS = 500;
+const FAILURES_SHOWN = 5;
+
+afterAll(cleanUp);
+
+async function enter(random: Random, place: string): Promise<Arena> {
+  const limit = drawLimit(random);
+  const group = new Group("rounds", { limit });
+  if (random.chance(0.5)) group.setSwapLimit(limit);
+  const child = group.child("child");
+  const reprieve = await Reprieve.guard([group.path], ["--handler", place, "--delay", "100ms"]);
+  const nurseries = [new Nursery(group), new Nursery(child)] as const;
+  return { group, limit, board: new Board(), nurseries, reprieve };
+}
+
+async function leave({ group, board, nurseries, reprieve }: Arena): Promise<void> {
+  for (const nursery of nurseries) await nursery.end();
+  await reprieve.stop();
+  await group.destroy();
+  board.close();
+}
+
+interface Tally {
+  relieved: number;
+  kernelFirst: number;
+  kills: number;
+  failures: string[];
+}
+
+async function playAll(place: string): Promise<Tally> {
+  const random = new Random(seed);
+  const tally: Tally = { relieved: 0, kernelFirst: 0, kills: 0, failures: [] };
+  let arena: Arena | null = null;
+  for (let i = 0; i < rounds; i += 1) {
+    if (arena === null || i % ROUNDS_PER_GROUP === 0) {
+      if (arena !== null) await leave(arena);
+      arena = await enter(random, place);
+    }
+    const plan = draw(random, arena.limit);
+    const played = await play(arena, plan);
+    if (played.kernelKills > 0) tally.kernelFirst += 1;
+    else tally.relieved += 1;
+    tally.kills += played.kills;
+    if (played.wrong.length > 0) {
+      tally.failures.push(`round ${i}: ${played.wrong.join("; ")}: ${JSON.stringify(plan)}`);
+      await leave(arena); // what follows must not inherit this round's state
+      arena = null;
+    }
+  }
+  if (arena !== null) await leave(arena);
+  return tally;
+}
+
+describeWith("rounds", kernelTest, () => {
+  for (const place of ["outside", "inside"]) {
+    test(
+      `${rounds} rounds with the handler ${place}: relieved, right victim, no page fault`,
+      async () => {
+        console.log(`SEED=${seed} ROUNDS=${rounds}`);
+        const { relieved, kernelFirst, kills, failures } = await playAll(place);
+        console.log(
+          `handler ${place}: ${relieved} relieved with ${kills} kills, ` +
+            `${kernelFirst} kernel-first, ${failures.length} wrong`,
+        );
+        for (const failure of failures.slice(0, FAILURES_SHOWN)) console.error(failure);
+        expect(failures).toHaveLength(0);
+      },
+      BOUND_MS + rounds * ROUND_BOUND_MS,
+    );
+  }
+});

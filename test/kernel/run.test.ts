@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+/**
+ * `reprieve run -- CMD` and observing: exit codes, signals, what is left, and every line on the
+ * schemas.
+ */
+import { afterEach, expect, test } from "bun:test";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import * as v from "valibot";
+import { Message } from "../../src/feed/protocol.ts";
+import { fixture } from "../helpers/build.ts";
+import { cleanUp } from "../helpers/clean.ts";
+import { Group, kill } from "../helpers/group.ts";
+import { memoryRoot } from "../helpers/paths.ts";
+import { type Ended, leftoversOf, Reprieve } from "../helpers/reprieve.ts";
+import { describeWith, kernelTest } from "../helpers/require.ts";
+import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
+import { Board } from "../helpers/workload.ts";
+
+const RUN = ["run", "--limit", "48M", "--listen", "none"];
+const scratch = `/dev/shm/reprieve-test-run-${process.pid}`;
+
+afterEach(async () => {
+  rmSync(scratch, { force: true });
+  await cleanUp();
+});
+
+/** Runs CMD to its end; nothing of it may be left. */
+async function runs(more: readonly string[], ...cmd: readonly string[]): Promise<Ended> {
+  const reprieve = Reprieve.start([...RUN, ...more, "--", ...cmd]);
+  const ended = await reprieve.ended();
+  expectNothingLeft(reprieve.pid);
+  return ended;
+}
+
+function expectNothingLeft(pid: number): void {
+  expect(leftoversOf(pid)).toEqual([]);
+  const groups = readdirSync(memoryRoot ?? "").filter((name) => name === `reprieve-${pid}`);
+  expect(groups).toEqual([]);
+}
+
+function isRunning(marker: string): boolean {
+  return readdirSync("/proc").some((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(marker);
+    } catch {
+      return false; // no process, or gone
+    }
+  });
+}
+
+describeWith("run -- CMD", kernelTest, () => {
+  for (const code of [0, 1, 3, 64, 125, 255]) {
+    test(`exits with CMD's code ${code}`, async () => {
+      expect((await runs([], "sh", "-c", `exit ${code}`)).code).toBe(code);
+    });
+  }
+
+  for (const [signal, number] of [
+    ["TERM", 15],
+    ["KILL", 9],
+    ["SEGV", 11],
+  ] as const) {
+    test(`exits with ${128 + number} when CMD dies of SIG${signal}`, async () => {
+      expect((await runs([], "sh", "-c", `kill -${signal} $$`)).code).toBe(128 + number);
+    });
+  }
+
+  test("127 for a CMD that is not there, 126 for one that cannot be run", async () => {
+    const missing = await runs([], "no-such-program");
+    expect(missing.code).toBe(127);
+    expect(missing.err).toMatch(/no-such-program/);
+    writeFileSync(scratch, "text");
+    chmodSync(scratch, 0o644);
+    const text = await runs([], scratch);
+    expect(text.code).toBe(126);
+    expect(text.err).toContain(scratch);
+  });
+
+  test("CMD gets its arguments, environment, stdin and stdout as they are", async () => {
+    const script = 'printf "%s|%s|%s" "$1" "$2" "$MARK"';
+    const reprieve = Reprieve.start([...RUN, "--", "sh", "-c", script, "sh", "a b", "--limit"], {
+      env: { MARK: "kept" },
+    });
+    const ended = await reprieve.ended();
+    expect(ended.out).toBe("a b|--limit|kept");
+    expect(ended.code).toBe(0);
+  });
+
+  test("SIGTERM goes to CMD, whose code is ours", async () => {
+    const script = 'trap "exit 42" TERM; echo on; while :; do sleep 0.05; done';
+    const reprieve = Reprieve.start([...RUN, "--", "sh", "-c", script]);
+    await until("CMD to run", () => reprieve.out.includes("on"));
+    kill(reprieve.pid, "SIGTERM");
+    expect((await reprieve.ended()).code).toBe(42);
+    expectNothingLeft(reprieve.pid);
+  });
+
+  test("what is left of CMD's descendants dies with the group, in child groups too", async () => {
+    const mark = `99.${process.pid}1`;
+    const own = `sed -n 's,.*:memory:,${memoryRoot},p' /proc/self/cgroup`;
+    const script = `g=$(${own}); mkdir $g/below || exit 9; sleep ${mark} & setsid sleep ${mark} &
+      (echo 0 > $g/below/cgroup.procs; exec setsid sleep ${mark}) & sleep 0.2`;
+    expect((await runs([], "sh", "-c", script)).code).toBe(0);
+    expect(isRunning(mark)).toBe(false);
+  });
+
+  test("--keep waits for them", async () => {
+    rmSync(scratch, { force: true });
+    const script = `(sleep 0.5; echo done > ${scratch}) & exit 7`;
+    expect((await runs(["--keep"], "sh", "-c", script)).code).toBe(7);
+    expect(existsSync(scratch)).toBe(true);
+  });
+
+  test("an OOM inside: the leaker is killed, 137, and the timeline says why", async () => {
+    const board = new Board();
+    const args = [board.file, "0", "-", "touch", "0", String(LEAK_KB), "4", "0", "1"];
+    const reprieve = Reprieve.start([...RUN, "--", fixture("workload"), ...args]);
+    await until("the leaker", () => board.first().word("ready") === 1);
+    board.first().go();
+    const ended = await reprieve.ended();
+    expect(ended.code).toBe(137);
+    expect(ended.err).toMatch(/workload/);
+    expect(ended.err).toMatch(/kill/);
+    expectNothingLeft(reprieve.pid);
+    board.close();
+  });
+
+  test("an OOM inside: every JSON line fits the schemas, in order", async () => {
+    const board = new Board();
+    const args = [board.file, "0", "-", "touch", "0", String(LEAK_KB), "4", "0", "1"];
+    const reprieve = Reprieve.start([...RUN, "--json", "--", fixture("workload"), ...args]);
+    await until("the leaker", () => board.first().word("ready") === 1);
+    board.first().go();
+    const ended = await reprieve.ended();
+    for (const line of ended.out.trim().split("\n")) v.parse(Message, JSON.parse(line));
+    const types = ended.messages.map((message) => message.type);
+    const order = ["armed", "incident.opened", "incident.step", "incident.closed", "released"];
+    expect([...new Set(types)].filter((type) => order.includes(type))).toEqual(order);
+    const steps = ended.messages.filter((m) => m.type === "incident.step").map((m) => m.step);
+    expect(steps).toEqual(expect.arrayContaining(["seen", "chose", "kill", "relief"]));
+    board.close();
+  });
+
+  test("--name names the group, --limit is its limit", async () => {
+    const name = `kernel-${process.pid}-named`;
+    const script = `cat ${memoryRoot}/reprieve-${name}/memory.limit_in_bytes`;
+    const ended = await runs(["--name", name], "sh", "-c", script);
+    expect(ended.out.trim()).toBe(String(LIMIT));
+    expect(existsSync(`${memoryRoot}/reprieve-${name}`)).toBe(false);
+  });
+
+  test("SIGKILL of the agent: CMD lives on, with its end all goes", async () => {
+    const mark = `98.${process.pid}1`;
+    const reprieve = Reprieve.start([...RUN, "--json", "--", "sleep", mark]);
+    await reprieve.armed();
+    const path = String(reprieve.messages.find((m) => m.type === "armed")?.cgroup);
+    const inside = () => readFileSync(`${path}/cgroup.procs`, "utf8").trim();
+    await until("CMD to run", () => isRunning(mark) && inside() !== "");
+    kill(reprieve.pid, "SIGKILL");
+    await reprieve.ended();
+    expect(isRunning(mark)).toBe(true);
+    kill(Number(inside()), "SIGKILL");
+    await reprieve.gone();
+    await until("the group to go", () => !existsSync(path));
+  });
+});
+
+describeWith("observing", kernelTest, () => {
+  test("it says whom it would kill, and never touches the switch", async () => {
+    const group = new Group("observed", { limit: LIMIT });
+    const board = new Board();
+    const reprieve = Reprieve.start(["run", "--cgroup", group.path, "--listen", "none", "--json"]);
+    await reprieve.armed();
+    const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }).ready();
+    leaker.go();
+    let touched = false;
+    while (leaker.isAlive()) {
+      touched ||= group.oom().killDisabled;
+      Bun.sleepSync(0.5);
+    }
+    const closed = await reprieve.message("incident.closed");
+    expect(closed.outcome).toBe("observed");
+    const steps = reprieve.messages.filter((m) => m.type === "incident.step");
+    expect(steps.some((m) => m.step === "would-kill" && m.pid === leaker.pid)).toBe(true);
+    expect(steps.some((m) => m.step === "kill")).toBe(false);
+    expect(touched).toBe(false);
+    expect(group.oom().kills).toBe(1);
+    expect(await reprieve.stop()).toBe(0);
+    await reprieve.gone();
+    await group.destroy();
+    board.close();
+  });
+});

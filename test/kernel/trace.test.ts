@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+/** The system calls of the event path, traced through a real OOM, against an allow-list. */
+import { afterEach, expect, test } from "bun:test";
+import { readFileSync, rmSync } from "node:fs";
+import { cleanUp } from "../helpers/clean.ts";
+import { kill } from "../helpers/group.ts";
+import type { Role } from "../helpers/reprieve.ts";
+import { describeWith, kernelTest, program } from "../helpers/require.ts";
+import { Scene } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
+
+const BOUND_MS = 20_000;
+/**
+ * None of these allocates in a full group when its descriptor was opened, and read once, before.
+ */
+const READS = ["clock_gettime", "epoll_wait", "epoll_pwait", "poll", "ppoll", "pread64", "read"];
+const RESPONDER = [
+  ...READS,
+  "write",
+  "getrusage",
+  "kill",
+  "pidfd_send_signal",
+  "process_mrelease",
+  "restart_syscall",
+];
+const WATCHER = [
+  ...READS,
+  "write",
+  "pwrite64",
+  "kill",
+  "pidfd_send_signal",
+  "restart_syscall",
+  "close", // of the pidfd of a handler that died
+];
+/** Once the group is the kernel's: children are looked for that inherited a switched-off killer. */
+const TREE_WALK = ["openat", "getdents64"];
+
+interface Call {
+  readonly thread: number;
+  readonly name: string;
+  readonly args: string;
+}
+
+afterEach(cleanUp);
+
+/** "PID name(args..." and "PID <... name resumed>"; the second form is the same call's end. */
+function parse(text: string): Call[] {
+  return [...text.matchAll(/^(\d+) +(\w+)\((.*)$/gm)].map(([, thread, name = "", args = ""]) => ({
+    thread: Number(thread),
+    name,
+    args,
+  }));
+}
+
+/** Traces one process through the body. */
+async function traced(pid: number, body: () => Promise<unknown>): Promise<Call[]> {
+  const file = `/dev/shm/reprieve-test-trace-${process.pid}-${pid}`;
+  const strace = Bun.spawn(["strace", "-f", "-y", "-qq", "-o", file, "-p", String(pid)], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  try {
+    await until("the tracer to be there", () =>
+      /^TracerPid:\t[1-9]/m.test(readFileSync(`/proc/${pid}/status`, "utf8")),
+    );
+    await body();
+  } finally {
+    kill(strace.pid, "SIGINT");
+    await strace.exited;
+  }
+  const calls = parse(readFileSync(file, "utf8"));
+  rmSync(file);
+  return calls;
+}
+
+function expectOnly(calls: readonly Call[], allowed: readonly string[]): void {
+  const others = calls.filter((call) => !allowed.includes(call.name));
+  expect(others).toEqual([]);
+  for (const { name, args } of calls) {
+    // A pipe or a socket would take memory of the full group.
+    if (name === "write") expect(args).toMatch(/^\d+<anon_inode:\[eventfd\]>/);
+    if (name === "pwrite64") expect(args).toMatch(/^\d+<[^>]*\/memory\.oom_control>/);
+  }
+}
+
+describeWith("the event path", [...kernelTest, program("strace", "apt-get install strace")], () => {
+  for (const place of ["outside", "inside"]) {
+    test(
+      `the responder ${place} makes no call that is not on the list`,
+      async () => {
+        const scene = await Scene.set(["--handler", place]);
+        const pid = await scene.reprieve.helper("handler");
+        const calls = await traced(pid, () => scene.leak());
+        const killer = calls.find((call) => call.name === "pidfd_send_signal");
+        expect(killer).toBeDefined();
+        // The sampler is the other thread: it runs while there is memory, and may open files.
+        const responder = calls.filter((call) => call.thread === killer?.thread);
+        expectOnly(responder, RESPONDER);
+        await scene.end();
+      },
+      BOUND_MS,
+    );
+  }
+
+  for (const role of ["watchdog", "spare"] as const satisfies readonly Role[]) {
+    test(
+      `the ${role} makes no call that is not on the list until the hand-over`,
+      async () => {
+        const scene = await Scene.set();
+        kill(await scene.reprieve.helper("handler"), "SIGSTOP");
+        const pid = await scene.reprieve.helper(role);
+        const calls = await traced(pid, () => scene.leak());
+        const handOver = calls.findIndex(
+          ({ name, args }) => name === "pwrite64" && /"0"/.test(args),
+        );
+        expect(handOver >= 0).toBe(role === "watchdog"); // the spare acts only where it did not
+        const before = handOver < 0 ? calls : calls.slice(0, handOver + 1);
+        expect(before.length).toBeGreaterThan(0);
+        expectOnly(before, WATCHER);
+        expectOnly(calls, [...WATCHER, ...TREE_WALK]);
+        await scene.end();
+      },
+      BOUND_MS,
+    );
+  }
+});

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+/** The cases in which a killer easily takes the wrong process. */
+import { afterEach, expect, test } from "bun:test";
+import { fixture } from "../helpers/build.ts";
+import { cleanUp } from "../helpers/clean.ts";
+import { describeWith, kernelTest } from "../helpers/require.ts";
+import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
+import { Board } from "../helpers/workload.ts";
+
+const LIMIT_KB = LIMIT / 1024;
+const SAMPLED_MS = 1200; // SAMPLE_FAR_MS of native/limits.h, and some
+const EXIT_ROUNDS = 40; // it takes about 20 to hit the moment once
+
+afterEach(cleanUp);
+
+describeWith("victims", kernelTest, () => {
+  test("of two similar processes the one that grew in the last second is killed", async () => {
+    const scene = await Scene.set();
+    const { board, group } = scene;
+    // Sampled as the larger, and then overtaken.
+    const still = await board.start(group, { means: "touch", beforeKb: LIMIT_KB * 0.4 }).ready();
+    const plan = { means: "touch", beforeKb: LIMIT_KB * 0.35, kb: LEAK_KB } as const;
+    const grows = await board.start(group, plan).ready();
+    await Bun.sleep(SAMPLED_MS);
+    grows.go();
+    await until("a death", () => !grows.isAlive() || !still.isAlive());
+    await scene.closed();
+    expect(scene.victims()).toEqual([grows.pid]);
+    expect(still.isAlive()).toBe(true);
+    await scene.end();
+  });
+
+  test("a fresh fork that holds all the memory is found", async () => {
+    // Near all the time: no threshold makes the sampler look just when the fork grows.
+    const scene = await Scene.set(["--margin", "44M"]);
+    const neighbour = await scene.neighbour(LIMIT_KB * 0.2);
+    const plan = { means: "newborn", beforeKb: 1024, kb: LEAK_KB } as const;
+    const parent = await scene.board.start(scene.group, plan).ready();
+    await Bun.sleep(SAMPLED_MS);
+    parent.go();
+    await scene.closed();
+    const [, child] = parent.pids();
+    expect(scene.victims()).toEqual([child ?? 0]);
+    expect(parent.isAlive()).toBe(true);
+    expect(neighbour.isAlive()).toBe(true);
+    await scene.end();
+  });
+
+  test("among 60 others, more than are held ready, the one that grows is found", async () => {
+    const scene = await Scene.set();
+    const crowd = { means: "fork", kb: LIMIT_KB * 0.4, parts: 60 } as const;
+    const others = await scene.board.start(scene.group, crowd).ready();
+    others.go();
+    await until("the crowd to be there", () => others.word("done") === crowd.parts);
+    await Bun.sleep(SAMPLED_MS);
+    const { leaker } = await scene.leak();
+    expect(scene.victims()).toEqual([leaker.pid]);
+    expect(others.living()).toHaveLength(crowd.parts);
+    await others.stop();
+    await scene.end();
+  });
+
+  test("a victim that exits by itself at the same moment costs nobody else his life", async () => {
+    const scene = await Scene.set();
+    const neighbour = await scene.neighbour(4096);
+    const board = new Board();
+    for (let i = 0; i < EXIT_ROUNDS; i += 1) {
+      // It leaves when its leaking thread stood still for 100 us and more: when the kill comes.
+      const plan = { means: "quit", kb: LEAK_KB, parts: 1 + (i % 5) } as const;
+      board.clear();
+      const quits = await board.start(scene.group, plan).ready();
+      quits.go();
+      await until("its end", () => !quits.isAlive());
+      await until("no OOM", () => !scene.group.oom().underOom);
+      for (const victim of scene.victims()) expect(victim).not.toBe(neighbour.pid);
+      expect(neighbour.isAlive()).toBe(true);
+    }
+    const opened = scene.reprieve.messages.filter((m) => m.type === "incident.opened").length;
+    console.log(`exits by itself: ${opened} OOMs, ${scene.victims().length} kills`);
+    expect(opened).toBeGreaterThan(0);
+    board.close();
+    await scene.end();
+  });
+
+  for (const place of ["outside the group", "in the group"]) {
+    test(`a process that got the pid of a sampled one lives (${place})`, async () => {
+      const scene = await Scene.set();
+      const { board, group } = scene;
+      const first = await board.start(group, { means: "touch", beforeKb: LIMIT_KB * 0.5 }).ready();
+      await Bun.sleep(SAMPLED_MS);
+      const pid = first.pid;
+      const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }).ready();
+      await first.stop();
+      await Bun.sleep(20); // the pid is free when its parent has reaped it
+      const inside = place === "in the group";
+      const heir = board.start(
+        inside ? group : null,
+        { means: "touch", beforeKb: inside ? 512 : LIMIT_KB },
+        [fixture("as-pid"), String(pid)],
+      );
+      await heir.ready();
+      expect(heir.pid).toBe(pid);
+      leaker.go();
+      await scene.closed();
+      expect(scene.victims()).toEqual([leaker.pid]);
+      expect(heir.isAlive()).toBe(true);
+      await heir.stop();
+      await scene.end();
+    });
+  }
+
+  test("reprieve's own is never killed, be it the largest of the group", async () => {
+    const scene = await Scene.set(["--handler", "inside"]);
+    const { board, group, reprieve } = scene;
+    // The agent too; what it touches from now on is charged here.
+    group.add(reprieve.pid);
+    const helpers = reprieve.helpers();
+    // A tree of leakers that are each smaller than the agent's resident set.
+    const plan = { means: "fork", kb: LIMIT_KB * 1.2, parts: 24 } as const;
+    const leaker = await board.start(group, plan).ready();
+    leaker.go();
+    await until("a death", () => leaker.living().length < leaker.pids().length);
+    await until("no OOM", () => !group.oom().underOom);
+    await scene.closed(); // late: the agent waits in the full group, too
+    expect(reprieve.helpers()).toEqual(helpers);
+    expect(reprieve.proc.exitCode).toBeNull();
+    expect(scene.victims().length + group.oom().kills).toBeGreaterThan(0);
+    for (const victim of scene.victims()) expect(leaker.pids()).toContain(victim);
+    await leaker.stop();
+    await scene.end();
+  });
+
+  for (const [age, ageMs] of [
+    ["seconds", SAMPLED_MS],
+    ["milliseconds", 0],
+  ] as const) {
+    test(`a big process of ${age} that moved in after growing lives`, async () => {
+      const scene = await Scene.set();
+      const { board, group } = scene;
+      const big = await board.start(null, { means: "outside", beforeKb: LIMIT_KB * 2 }).ready();
+      await Bun.sleep(ageMs);
+      group.add(big.pid);
+      const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }).ready();
+      await Bun.sleep(SAMPLED_MS);
+      leaker.go();
+      await until("a death", () => !leaker.isAlive() || !big.isAlive());
+      await scene.closed();
+      expect(scene.victims()).toEqual([leaker.pid]);
+      expect(big.isAlive()).toBe(true);
+      await scene.end();
+    });
+  }
+
+  test("a process outside with one thread in the group lives", async () => {
+    const scene = await Scene.set();
+    const { board, group } = scene;
+    const plan = { means: "thread-in", beforeKb: 64, kb: LIMIT_KB * 2 } as const;
+    const outside = await board.start(group, plan).ready();
+    outside.go();
+    await until("it to have grown", () => outside.word("done") === 1);
+    expect(group.procs()).toContain(outside.pid);
+    const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }).ready();
+    await Bun.sleep(SAMPLED_MS);
+    leaker.go();
+    await until("a death", () => !leaker.isAlive() || !outside.isAlive());
+    await scene.closed();
+    expect(scene.victims()).toEqual([leaker.pid]);
+    expect(outside.isAlive()).toBe(true);
+    await outside.stop();
+    await scene.end();
+  });
+
+  test("who holds a tmpfs file lives when a smaller process leaks anonymous memory", async () => {
+    const scene = await Scene.set();
+    const { board, group } = scene;
+    const holder = await board.start(group, { means: "file", kb: LIMIT_KB * 0.7 }).ready();
+    holder.go();
+    await until("the file to be full", () => holder.word("done") === 1);
+    await Bun.sleep(SAMPLED_MS);
+    const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }).ready();
+    leaker.go();
+    await until("a death", () => !leaker.isAlive() || !holder.isAlive());
+    const closed = await scene.closed();
+    expect(closed.outcome).toBe("relieved");
+    expect(scene.victims()).toEqual([leaker.pid]);
+    expect(holder.isAlive()).toBe(true);
+    await holder.stop();
+    await scene.end();
+  });
+
+  test("where killing does not help, the kernel decides and nobody small is killed", async () => {
+    const scene = await Scene.set();
+    const { board, group, reprieve } = scene;
+    const neighbour = await scene.neighbour(256);
+    const holder = await board.start(group, { means: "file", kb: LEAK_KB }).ready();
+    // The file stays when its writer is dead, so the neighbour's next fresh page is one too many.
+    holder.go();
+    const step = await reprieve.message("incident.step", {
+      where: (m) => m.step === "handed-over",
+    });
+    expect(Number(step.at_us) / 1000).toBeLessThan(1000);
+    for (const victim of scene.victims()) expect(victim).toBe(holder.pid);
+    expect(scene.victims().length).toBeLessThanOrEqual(1);
+    const closed = await reprieve.message("incident.closed", {
+      where: (m) => m.outcome !== "relieved",
+    });
+    expect(["handed-over", "unrelieved"]).toContain(String(closed.outcome));
+    board.dropHeld();
+    await neighbour.stop();
+    await scene.end();
+  });
+});
