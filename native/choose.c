@@ -124,7 +124,13 @@ static struct reading read_primed(struct search *s)
 		struct candidate *c = &s->view->candidate[i];
 		uint32_t anon, pages;
 
-		if (procfs_anon_pages(c->statm, &anon)) {
+		int err = procfs_anon_pages(c->statm, &anon);
+
+		/* Its memory is being freed though it is not dead: nobody else need die. */
+		if ((err || !anon) && (uint64_t)c->anon_pages * 4096 >= KILL_MIN_BYTES &&
+		    !was_tried(s->g, c->pid) && !sys_pidfd_dead(c->pidfd))
+			s->err = -EAGAIN;
+		if (err) {
 			r.grown -= c->anon_pages; /* gone */
 			continue;
 		}
@@ -158,6 +164,8 @@ int choose_victim(struct guarded *g, struct choice *choice)
 	uint64_t best_bytes = r.best_pages * 4096, unexplained = unexplained_bytes(&s, &r);
 	int err;
 
+	if (s.err)
+		return s.err;
 	if (unexplained > best_bytes && unexplained >= KILL_MIN_BYTES) {
 		err = choose_unread(&s, unexplained, choice);
 		if (err != -ESRCH)

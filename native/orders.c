@@ -7,10 +7,12 @@ enum order orders_next(const struct sight *s)
 {
 	int dying = s->victim == VICTIM_DYING && s->idle_ms < VICTIM_BOUND_MS;
 
+	if (!s->allow_kill && !s->has_chosen)
+		return ORDER_OBSERVE; /* also when the kernel has killed already */
 	if (!s->in_oom)
 		return dying && s->full ? ORDER_WAIT : ORDER_RELIEVED;
 	if (!s->allow_kill)
-		return s->has_chosen ? ORDER_WAIT : ORDER_OBSERVE;
+		return ORDER_WAIT;
 	if (!s->held)
 		return ORDER_WAIT; /* the kernel is killing */
 	if (s->killed_by_kernel && s->idle_ms < KERNEL_KILL_GRACE_MS)

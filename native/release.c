@@ -108,6 +108,18 @@ static void release_record(const struct ledger_record *record)
 	}
 }
 
+/* The group that the dead reprieve made for its helpers. */
+static void remove_helpers(const char *hierarchy, const char *agent_pid)
+{
+	char path[PATH_BYTES];
+	struct text t = text_on(path, sizeof(path));
+
+	text_add(&t, hierarchy);
+	text_add(&t, "/reprieve-helpers-");
+	text_add(&t, agent_pid);
+	tree_remove(path);
+}
+
 /* RUN_BASE/PID/ledger: put back and remove, unless its reprieve lives. */
 static void release_ledger(int run_dir, const char *name)
 {
@@ -136,6 +148,8 @@ static void release_ledger(int run_dir, const char *name)
 		failures++;
 		return;
 	}
+	remove_helpers(release_hierarchy(), name);
+	remove_helpers("/sys/fs/cgroup/freezer", name);
 	SYS3(unlinkat, run_dir, "ledger", 0);
 	SYS3(unlinkat, run_dir, "token", 0);
 	SYS3(unlinkat, run_dir, "core", 0);

@@ -163,8 +163,11 @@ static uint32_t base_of(const struct snapshot *s)
 	int64_t here = (int64_t)(scan.anon_bytes / 4096) - (int64_t)(scan.view->anon_bytes / 4096) -
 		       scan.grown_pages;
 
-	if (scan.g->scans <= 1 ||
-	    s->start_time * CLOCK_TICK_MS + CLOCK_TICK_MS >= scan.g->scanned_ms)
+	int is_new = scan.g->scans <= 1 ||
+		     s->start_time * CLOCK_TICK_MS + CLOCK_TICK_MS >= scan.g->scanned_ms;
+
+	/* One that holds more than the whole group grew elsewhere, however young it is. */
+	if (is_new && (uint64_t)s->anon_pages * 4096 <= scan.anon_bytes + KILL_MIN_BYTES)
 		return 0;
 	if (here < 0)
 		here = 0;

@@ -91,9 +91,10 @@ static int oversee(uint64_t now_ns, int peer_alive)
 	}
 	for (uint32_t i = 0; i < watcher.guards; i++)
 		open |= incident_is_open(shared_load(&r->guards[i].incident));
-	if (watcher.event_ns && beat_ns + 2 * WATCH_TICK_MS * 1000000ull >= watcher.event_ns &&
-	    !open)
-		watcher.event_ns = 0; /* it woke for the event, too */
+	if (watcher.event_ns && beat_ns >= watcher.event_ns && !open)
+		watcher.event_ns = 0; /* it has turned since the event */
+	else if (watcher.event_ns) /* it may have turned just before: it shows now, or is silent */
+		role_wake(watcher.self.role == ROLE_WATCHDOG ? FD_SPARE : FD_WATCHDOG);
 	if (!watcher.event_ns && !open)
 		return -1;
 	if (!watcher.event_ns)

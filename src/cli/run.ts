@@ -129,7 +129,7 @@ async function guardAndWait(
   await agent.arm();
   if (opened !== undefined) say(opened.line);
   if (signals.received !== undefined) return program === undefined ? exit.ok : codeOf(signals);
-  if (own === undefined || program === undefined) return await waitForSignal(signals, agent);
+  if (own === undefined || program === undefined) return await waitForSignal(signals, agent, guards);
   return await runCommand(state, agent, image, own, program);
 }
 
@@ -138,10 +138,14 @@ function codeOf(signals: Signals): number {
   return signals.received === undefined ? exit.ok : exit.signal + numbers[signals.received];
 }
 
-async function waitForSignal(signals: Signals, agent: Agent): Promise<number> {
+async function waitForSignal(
+  signals: Signals,
+  agent: Agent,
+  guards: readonly GuardSpec[],
+): Promise<number> {
   const ended = await Promise.race([signals.first, agent.allGone]);
   if (ended !== undefined) return exit.ok;
-  throw new CliError(exit.noGroup, "every guarded group was removed: there is nothing left to do");
+  throw new CliError(exit.noGroup, `nothing left to guard, somebody removed ${guards.map(({ path }) => visible(path)).join(", ")}`);
 }
 
 async function runCommand(
