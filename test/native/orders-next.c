@@ -20,8 +20,10 @@ int main(void)
 	CHECK(order_of((struct sight){ OURS, .victim = VICTIM_DYING }) == ORDER_WAIT);
 	CHECK(order_of((struct sight){ OURS, .victim = VICTIM_DYING,
 				       .idle_ms = VICTIM_BOUND_MS }) == ORDER_KILL);
-	CHECK(order_of((struct sight){ .full = 1, .victim = VICTIM_DYING }) == ORDER_WAIT);
-	CHECK(order_of((struct sight){ .victim = VICTIM_DYING }) == ORDER_RELIEVED);
+	CHECK(order_of((struct sight){ .full = 1, .allow_kill = 1, .victim = VICTIM_DYING }) ==
+	      ORDER_WAIT);
+	CHECK(order_of((struct sight){ .allow_kill = 1, .victim = VICTIM_DYING }) ==
+	      ORDER_RELIEVED);
 	CHECK(order_of((struct sight){ OURS, .victim = VICTIM_DEAD }) == ORDER_WAIT);
 	CHECK(order_of((struct sight){ OURS, .victim = VICTIM_DEAD, .idle_ms = RESPOND_TICK_MS }) ==
 	      ORDER_KILL);
