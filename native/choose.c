@@ -107,6 +107,15 @@ static int choose_unread(struct search *s, uint64_t unexplained_bytes, struct ch
 	return 0;
 }
 
+/* A large one frees its memory by itself, though it is not dead yet: nobody else need die. Bounded,
+ * for a dead leader's threads may live on. */
+static int is_exiting(const struct guarded *g, const struct candidate *c)
+{
+	return (uint64_t)c->anon_pages * 4096 >= KILL_MIN_BYTES && !was_tried(g, c->pid) &&
+	       !sys_pidfd_dead(c->pidfd) &&
+	       sys_now_ns() - g->response.begun_ns < VICTIM_BOUND_MS * 1000000ull;
+}
+
 /* What reading the primed has shown, in pages. */
 struct reading {
 	struct candidate *best;
@@ -123,14 +132,11 @@ static struct reading read_primed(struct search *s)
 	for (uint32_t i = 0; i < s->view->candidates && r.best_pages < r.left; i++) {
 		struct candidate *c = &s->view->candidate[i];
 		uint32_t anon, pages;
-
 		int err = procfs_anon_pages(c->statm, &anon);
 
-		/* Its memory is being freed though it is not dead: nobody else need die. */
-		if ((err || !anon) && (uint64_t)c->anon_pages * 4096 >= KILL_MIN_BYTES &&
-		    !was_tried(s->g, c->pid) && !sys_pidfd_dead(c->pidfd))
-			s->err = -EAGAIN;
 		if (err) {
+			if (is_exiting(s->g, c))
+				s->err = -EAGAIN;
 			r.grown -= c->anon_pages; /* gone */
 			continue;
 		}

@@ -115,15 +115,15 @@ int procfs_read_oom_score_adj(int proc, int *adj)
 int procfs_parse_statm(const char *buf, long n, uint32_t *anon_pages)
 {
 	const char *at = buf, *end = buf + n;
-	uint64_t resident, shared;
+	uint64_t size, resident, shared;
 
-	text_number(&at, end);
+	size = text_number(&at, end);
 	at++;
 	resident = text_number(&at, end);
 	at++;
 	shared = text_number(&at, end);
-	if (at > end)
-		return -ESRCH;
+	if (at > end || !size)
+		return -ESRCH; /* it has no memory any more: it is exiting */
 	*anon_pages = resident > shared ? (uint32_t)(resident - shared) : 0;
 	return 0;
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /** Where lines go: stderr for a person, stdout for programs. A reader that is slow or gone never stops the agent. */
 
-import { writeSync } from "node:fs";
+import { write, writeSync } from "node:fs";
 import type { Message } from "../feed/protocol.ts";
 
 /** Waiting for a slow reader of --json; what comes beyond is dropped and counted. */
 const BACKLOG_BYTES = 1 << 20;
+/** A full reader, and a full group. */
+const PASSING: ReadonlySet<string> = new Set(["EAGAIN", "ENOMEM", "ENOBUFS"]);
+const RETRY_MS = 100;
 
 /** One line to the person. */
 export function say(text: string): void {
@@ -16,10 +19,12 @@ export function say(text: string): void {
   }
 }
 
-/** Writes one JSON object a line to stdout. */
+/**
+ * Writes one JSON object a line to stdout. Through the thread pool: Bun's own writer waits for ever when
+ * a full group refuses it an epoll entry (measured, Bun 1.4.5).
+ */
 export class JsonLines {
-  readonly #sink = Bun.stdout.writer();
-  #waiting = "";
+  #waiting: Buffer = Buffer.alloc(0);
   #dropped = 0;
   #flushing: Promise<void> | undefined;
   #closed = false;
@@ -30,7 +35,7 @@ export class JsonLines {
       this.#dropped++;
       return;
     }
-    this.#waiting += `${JSON.stringify(message)}\n`;
+    this.#waiting = Buffer.concat([this.#waiting, Buffer.from(`${JSON.stringify(message)}\n`)]);
     this.#flushing ??= this.#flush();
   }
 
@@ -41,15 +46,24 @@ export class JsonLines {
   }
 
   async #flush(): Promise<void> {
-    try {
-      while (this.#waiting !== "") {
-        this.#sink.write(this.#waiting);
-        this.#waiting = "";
-        await this.#sink.flush();
+    while (this.#waiting.length > 0 && !this.#closed) {
+      try {
+        const { bytesWritten } = await writeToStdout(this.#waiting);
+        this.#waiting = this.#waiting.subarray(bytesWritten);
+      } catch (error) {
+        // Any other is EPIPE or as final: the reader is gone, the guard goes on.
+        this.#closed = !PASSING.has((error as NodeJS.ErrnoException).code ?? "");
+        if (!this.#closed) await Bun.sleep(RETRY_MS);
       }
-    } catch {
-      this.#closed = true; // EPIPE: the reader is gone, the guard goes on
     }
     this.#flushing = undefined;
   }
+}
+
+// --- internal ---
+
+function writeToStdout(bytes: Buffer): Promise<{ bytesWritten: number }> {
+  return new Promise((resolve, reject) => {
+    write(1, bytes, (error, bytesWritten) => (error ? reject(error) : resolve({ bytesWritten })));
+  });
 }

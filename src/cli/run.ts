@@ -129,7 +129,8 @@ async function guardAndWait(
   await agent.arm();
   if (opened !== undefined) say(opened.line);
   if (signals.received !== undefined) return program === undefined ? exit.ok : codeOf(signals);
-  if (own === undefined || program === undefined) return await waitForSignal(signals, agent, guards);
+  if (own === undefined || program === undefined)
+    return await waitForSignal(signals, agent, guards);
   return await runCommand(state, agent, image, own, program);
 }
 
@@ -145,7 +146,10 @@ async function waitForSignal(
 ): Promise<number> {
   const ended = await Promise.race([signals.first, agent.allGone]);
   if (ended !== undefined) return exit.ok;
-  throw new CliError(exit.noGroup, `nothing left to guard, somebody removed ${guards.map(({ path }) => visible(path)).join(", ")}`);
+  throw new CliError(
+    exit.noGroup,
+    `nothing left to guard, somebody removed ${guards.map(({ path }) => visible(path)).join(", ")}`,
+  );
 }
 
 async function runCommand(

@@ -179,7 +179,8 @@ export class Workload {
   /** Itself and every process that it forked. */
   pids(): number[] {
     const n = this.word("pids");
-    return [...new Uint32Array(this.#words.buffer, PID_OFFSET, n)];
+    // The count goes first: a place may be empty yet.
+    return [...new Uint32Array(this.#words.buffer, PID_OFFSET, n)].filter((pid) => pid > 0);
   }
 
   isAlive(): boolean {

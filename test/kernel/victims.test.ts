@@ -116,18 +116,21 @@ describeWith("victims", kernelTest, () => {
     // The agent too; what it touches from now on is charged here.
     group.add(reprieve.pid);
     const helpers = reprieve.helpers();
-    // A tree of leakers that are each smaller than the agent's resident set.
-    const plan = { means: "fork", kb: LIMIT_KB * 1.2, parts: 24 } as const;
+    // A tree of leakers that are each smaller than the agent's resident set. All are born before the
+    // group is full: a fork that fails there is no OOM.
+    const slow = { chunkKb: 64, pauseUs: 1000 };
+    const plan = { means: "fork", kb: LIMIT_KB * 1.2, parts: 24, ...slow } as const;
     const leaker = await board.start(group, plan).ready();
     leaker.go();
-    await until("a death", () => leaker.living().length < leaker.pids().length);
+    await until("all to be born", () => leaker.pids().length === plan.parts);
+    await until("a death", () => leaker.living().length < plan.parts);
     await until("no OOM", () => !group.oom().underOom);
-    await scene.closed(); // late: the agent waits in the full group, too
+    await leaker.stop();
+    await scene.closed(); // only now: in the full group the agent's writes failed
     expect(reprieve.helpers()).toEqual(helpers);
     expect(reprieve.proc.exitCode).toBeNull();
     expect(scene.victims().length + group.oom().kills).toBeGreaterThan(0);
     for (const victim of scene.victims()) expect(leaker.pids()).toContain(victim);
-    await leaker.stop();
     await scene.end();
   });
 

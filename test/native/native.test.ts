@@ -9,7 +9,9 @@ import { readdirSync, readFileSync } from "node:fs";
 const root = `${import.meta.dir}/../..`;
 const built = `${root}/dist/build/test/native`;
 
-for (const file of readdirSync(import.meta.dir).filter((name) => name.endsWith(".c")).sort()) {
+for (const file of readdirSync(import.meta.dir)
+  .filter((name) => name.endsWith(".c"))
+  .sort()) {
   const source = readFileSync(`${import.meta.dir}/${file}`, "utf8");
   const description = source.match(/Description: (.*?)\s*\*\//s)?.[1] ?? file;
   test(`${file}: ${description}`, () => {
@@ -23,7 +25,10 @@ for (const file of readdirSync(import.meta.dir).filter((name) => name.endsWith("
 function symbols(file: string, ...options: string[]): string[] {
   const run = Bun.spawnSync(["nm", ...options, file]);
   if (run.exitCode !== 0) throw new Error(`nm ${file}: ${run.stderr}`);
-  return run.stdout.toString().split("\n").flatMap((line) => line.split(" ").at(-1) || []);
+  return run.stdout
+    .toString()
+    .split("\n")
+    .flatMap((line) => line.split(" ").at(-1) || []);
 }
 
 test("core holds no allocator and asks nobody for one", () => {

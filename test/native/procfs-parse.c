@@ -37,5 +37,6 @@ int main(void)
 	CHECK(!procfs_parse_statm("100 50 20 1 0 30 0\n", 19, &pages) && pages == 30);
 	CHECK(!procfs_parse_statm("100 10 20 1 0 30 0\n", 19, &pages) && pages == 0);
 	CHECK(procfs_parse_statm("", 0, &pages) < 0);
+	CHECK(procfs_parse_statm("0 0 0 0 0 0 0\n", 14, &pages) == -ESRCH);
 	CHECK_DONE();
 }
