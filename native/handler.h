@@ -47,7 +47,7 @@ struct response {
 	int killed_by_kernel;
 	int victim_pidfd; /* -1: killed by pid */
 	uint32_t victim_pid;
-	int has_relieved;		/* its memory was seen coming back, and told */
+	int has_relieved; /* its memory was seen coming back, and told */
 	uint64_t begun_ns;
 	uint64_t progress_ns;		/* last kill, death, or memory coming back */
 	uint32_t tried[CANDIDATES_MAX]; /* pids killed in this incident: never twice */

@@ -153,7 +153,8 @@ struct guard {
 	uint32_t want;	/* enum guard_want, release */
 	uint32_t reserved0;
 	/* writer: each role its own */
-	int32_t attached[ROLES]; /* 0: not yet; 1: yes; -errno */
+	int32_t attached[ROLES];	 /* 0: not yet; 1: yes; -errno */
+	uint64_t threshold_limit[ROLES]; /* its threshold stands under this limit; 0: none */
 	/* writer: the owning watcher */
 	uint32_t state;	       /* enum guard_state */
 	uint32_t kernel_kills; /* oom_kill of oom_control, last read */

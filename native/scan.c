@@ -4,7 +4,8 @@
  * changed, publish.
  *
  * Primed processes are read every time, the others when they have used CPU. In a full group opens
- * fail with ENOMEM: what was known is kept.
+ * fail with ENOMEM: then what was known is kept and nothing is published, or the group's growth
+ * would pass for explained.
  */
 #include "handler.h"
 #include "log.h"
@@ -21,11 +22,15 @@ static struct scan {
 	struct guarded *g;
 	struct view *view;
 	uint32_t group; /* being listed */
+	int is_partial; /* somebody who lives could not be read */
 	int ask_tasks;	/* somebody's leader is not known to be in the group */
 	uint64_t now_ms;
 	uint64_t anon_bytes; /* the group's own count of anonymous memory, before anybody is read */
 	int64_t grown_pages; /* by how much those read have grown since they were read last */
 } scan;
+
+/* A process died, or a group was removed, after it was listed. */
+static int is_gone(int err) { return err == -ENOENT || err == -ESRCH || err == -ENODEV; }
 
 static int is_ours(uint32_t pid)
 {
@@ -101,6 +106,19 @@ static int has_run(const struct snapshot *s, struct table_extra *e)
 	return e->read_cpu_ns != before_ns;
 }
 
+/* Reads what is due of a known process. */
+static void read_again(struct snapshot *s, struct table_extra *e, const struct candidate *primed)
+{
+	int err = read_memory(s, e, primed);
+
+	if (!err && primed && scan.g->scans % DETAILS_EVERY == 0)
+		err = read_details(s, e);
+	if (!err || is_gone(err))
+		return;
+	scan.is_partial = 1;
+	e->read_cpu_ns = 0; /* has_run() at the next scan */
+}
+
 /* cgroup.procs of the group being listed. */
 static int visit_process(uint32_t pid, void *arg)
 {
@@ -143,14 +161,19 @@ static int visit_task(uint32_t tid, void *arg)
 static void list_groups(struct guarded *g)
 {
 	for (uint32_t i = 0; i < g->groups; i++) {
+		int err;
+
 		scan.group = i;
 		scan.ask_tasks = 0;
-		if (pids_each_now(g->dirs[i], "cgroup.procs", handler.sample_pids, PIDS_BYTES,
-				  visit_process, 0))
+		err = pids_each_now(g->dirs[i], "cgroup.procs", handler.sample_pids, PIDS_BYTES,
+				    visit_process, 0);
+		if (!err && scan.ask_tasks)
+			err = pids_each_now(g->dirs[i], "tasks", handler.sample_pids, PIDS_BYTES,
+					    visit_task, 0);
+		if (is_gone(err))
 			g->links[0] = 0; /* a child was removed: walk the tree again */
-		if (scan.ask_tasks)
-			pids_each_now(g->dirs[i], "tasks", handler.sample_pids, PIDS_BYTES,
-				      visit_task, 0);
+		else if (err)
+			scan.is_partial = 1;
 	}
 }
 
@@ -192,10 +215,25 @@ static void read_known(void)
 			continue;
 		primed = view_find(scan.view, s->pid);
 		if (has_run(s, e) || primed || slot % SAMPLE_SHARE == scan.g->scans % SAMPLE_SHARE)
-			read_memory(s, e, primed);
-		if (primed && scan.g->scans % DETAILS_EVERY == 0)
-			read_details(s, e);
+			read_again(s, e, primed);
 	}
+}
+
+static int admit(struct snapshot *s, struct table_extra *e)
+{
+	int64_t grown_pages = scan.grown_pages;
+	int err;
+
+	has_run(s, e);
+	err = is_cut_short() ? -EAGAIN : read_details(s, e);
+	if (!err)
+		err = read_memory(s, e, 0);
+	if (err)
+		return err;
+	scan.grown_pages = grown_pages; /* it has not grown, it has come */
+	e->base_pages = base_of(s);
+	scan.grown_pages += rank_charged(s->anon_pages, e->base_pages);
+	return 0;
 }
 
 /* Reads the new for the first time; those that cannot be read are left to the next scan. */
@@ -209,17 +247,12 @@ static void admit_new(void)
 		struct table_extra *e = &t->extra[slot];
 		struct snapshot *s = &t->latest[slot];
 
-		if (!s->start_time) {
-			int64_t grown_pages = scan.grown_pages;
+		int err = s->start_time ? 0 : admit(s, e);
 
-			has_run(s, e);
-			if (is_cut_short() || read_details(s, e) || read_memory(s, e, 0)) {
-				table_remove(t, slot);
-				continue;
-			}
-			scan.grown_pages = grown_pages; /* it has not grown, it has come */
-			e->base_pages = base_of(s);
-			scan.grown_pages += rank_charged(s->anon_pages, e->base_pages);
+		if (err) {
+			scan.is_partial |= !is_gone(err);
+			table_remove(t, slot);
+			continue;
 		}
 		handler.sampled->slots[kept++] = slot;
 	}
@@ -273,6 +306,7 @@ int scan_guard(struct guarded *g)
 	scan.view = &g->views[g->current];
 	scan.now_ms = sys_now_ns() / 1000000;
 	scan.grown_pages = 0;
+	scan.is_partial = 0;
 	handler.sampled->n = 0;
 	g->scans++;
 	if (view_refresh_groups(g)) {
@@ -282,8 +316,9 @@ int scan_guard(struct guarded *g)
 	list_groups(g);
 	read_known();
 	admit_new();
-	forget_the_gone();
-	if (!is_cut_short())
+	if (!scan.is_partial)
+		forget_the_gone();
+	if (!scan.is_partial && !is_cut_short())
 		view_publish(g, handler.sampled, scan.anon_bytes);
 	publish_counters(g, &room);
 	g->scanned_ms = sys_now_ns() / 1000000;

@@ -25,9 +25,33 @@ static int reset_child(int dir, void *arg)
 	return 0;
 }
 
+static int add_kills(int dir, void *arg)
+{
+	uint32_t *kills = arg;
+	struct memcg_oom oom;
+	struct memcg child = { .oom_control = sys_openat(dir, "memory.oom_control", O_RDONLY, 0) };
+
+	if (child.oom_control < 0)
+		return 0;
+	if (!memcg_oom(&child, &oom))
+		*kills += oom.kills;
+	sys_close(child.oom_control);
+	return 0;
+}
+
+uint32_t switch_kills_below(const struct watched *w)
+{
+	uint32_t kills = 0;
+
+	tree_walk(w->memcg.dir, add_kills, &kills);
+	return kills;
+}
+
 void switch_reset_children(struct watched *w)
 {
 	w->tree_changes = shared_load(&w->guard->tree_changes);
+	if (!incident_is_open(shared_load(&w->guard->incident)))
+		w->kills_below = switch_kills_below(w);
 	if (w->guard->flags & GUARD_ALLOW_KILL)
 		tree_walk(w->memcg.dir, reset_child, w);
 }
@@ -66,6 +90,6 @@ int switch_write(struct watched *w, int (*write)(const struct memcg *))
 		return -EAGAIN;
 	err = write(&w->memcg);
 	if (!watcher_owns()) /* lost during the write: the new owner looks at once */
-		role_wake(watcher.self.role == ROLE_WATCHDOG ? FD_SPARE : FD_WATCHDOG);
+		watcher_wake_other();
 	return err;
 }

@@ -90,6 +90,7 @@ void view_publish(struct guarded *g, const struct sampled *sampled, uint64_t ano
 	struct view *old = &g->views[g->current], *new = &g->views[!g->current];
 	struct table *t = &handler.table;
 	struct rank rank = { 0 };
+	uint64_t unprimed_pages = 0;
 
 	if (!retire(g))
 		return;
@@ -103,7 +104,6 @@ void view_publish(struct guarded *g, const struct sampled *sampled, uint64_t ano
 			continue;
 		rank_offer(&rank, slot, view_find(old, s->pid) ? with_bonus(pages) : pages);
 	}
-	new->anon_bytes = anon_bytes;
 	new->groups = g->groups;
 	memcpy(new->tasks, g->tasks, sizeof(new->tasks));
 	for (uint32_t i = 0; i < rank.n; i++) {
@@ -114,14 +114,20 @@ void view_publish(struct guarded *g, const struct sampled *sampled, uint64_t ano
 
 		if (had && had->start_time == s->start_time)
 			*c = *had;
-		else if (prime(c, s))
+		else if (prime(c, s)) {
+			unprimed_pages += rank_charged(s->anon_pages, t->extra[slot].base_pages);
+			t->extra[slot].cpu_ns = 0;
 			continue;
+		}
 		c->base_pages = t->extra[slot].base_pages;
 		c->anon_pages = s->anon_pages;
 		c->exempt = t->extra[slot].exempt;
 		memcpy(c->comm, s->comm, COMM_BYTES);
 		new->candidates++;
 	}
+	/* Who cannot be read at OOM is found as the unexplained is. */
+	new->anon_bytes =
+		anon_bytes > unprimed_pages * 4096 ? anon_bytes - unprimed_pages * 4096 : 0;
 	__atomic_store_n(&g->current, !g->current, __ATOMIC_SEQ_CST);
 	g->retired = 1;
 	retire(g);

@@ -33,6 +33,11 @@ void watch_tell(const struct watched *w, enum step step, uint32_t arg, int resul
 		role_wake(FD_AGENT);
 }
 
+static uint64_t *threshold_limit(const struct watched *w)
+{
+	return &w->guard->threshold_limit[watcher.self.role];
+}
+
 int watch_attach(struct watched *w)
 {
 	int may_write = (w->guard->flags & GUARD_ALLOW_KILL) != 0;
@@ -50,6 +55,7 @@ int watch_attach(struct watched *w)
 		return err;
 	}
 	w->attached = 1;
+	*threshold_limit(w) = 0; /* one before us may have left it */
 	watch_resume(w);
 	return 0;
 }
@@ -62,7 +68,6 @@ void watch_detach(struct watched *w)
 		sys_close(w->near_event);
 	memcg_close(&w->memcg);
 	w->oom_event = w->near_event = 0;
-	w->watched_limit = 0;
 	w->attached = 0;
 }
 
@@ -81,13 +86,14 @@ void watch_resume(struct watched *w)
 	w->handed_ns = now_ns;
 	w->free_ns = oom.waiting ? 0 : now_ns;
 	w->outside_ns = 0;
-	if (!open)
-		shared_store(&w->guard->kernel_kills, oom.kills);
-	w->kills_at_open = w->guard->kernel_kills;
-	if (open)
+	if (open) {
 		w->state = oom.held ? GUARD_OOM : GUARD_HANDED;
-	else
+	} else {
 		w->state = oom.held ? GUARD_NEAR : GUARD_QUIET;
+		w->kills_below = switch_kills_below(w);
+		shared_store(&w->guard->kernel_kills, oom.kills);
+	}
+	w->kills_at_open = w->guard->kernel_kills;
 }
 
 static void hand_over(struct watched *w, enum reason reason, uint64_t now_ns)
@@ -173,11 +179,12 @@ static struct look take_look(struct watched *w, uint64_t now_ns)
 		return look;
 	}
 	/* With the kernel's killer on, the event is all there is to see: it may be over already. */
-	look.in_oom = (oom.waiting || (fired && !oom.held)) && memcg_is_full(&room);
+	look.full = memcg_is_full(&room);
+	look.in_oom = (oom.waiting || (fired && !oom.held)) && look.full;
 	look.incident_open = incident_is_open(shared_load(&w->guard->incident));
 	look.fit = watcher.handler >= 0 && shared_load(&w->guard->attached[ROLE_HANDLER]) == 1;
 	look.inside_margin =
-		(memcg_left_bytes(&room) <= w->guard->margin_bytes || !w->watched_limit) &&
+		(memcg_left_bytes(&room) <= w->guard->margin_bytes || !*threshold_limit(w)) &&
 		(w->guard->flags & GUARD_ALLOW_KILL) && shared_load(&w->guard->want) == WANT_ARMED;
 	if (w->state == GUARD_OOM)
 		look.reason = judge(w, now_ns);
@@ -201,20 +208,25 @@ static struct look take_look(struct watched *w, uint64_t now_ns)
 
 /*
  * Sets the threshold at the margin: after arming, and when the group's owner has changed its limit.
- * Until it stands the group counts as inside the margin, so this slow call (memcg.h) keeps nobody
- * waiting. An older threshold stays until the guard is released: one event too many is harmless.
+ * Until it stands the group counts as inside the margin. The call is slow (memcg.h), so the spare
+ * goes first and the watchdog when that has done: one of them is awake at any time. An older
+ * threshold stays until the guard is released: one event too many is harmless.
  */
 int watch_threshold(struct watched *w)
 {
 	struct memcg_room room;
 
-	if (w->watched_limit == shared_load(&w->guard->limit_bytes) ||
+	if (*threshold_limit(w) == shared_load(&w->guard->limit_bytes) ||
 	    shared_load(&w->guard->want) != WANT_ARMED || memcg_room(&w->memcg, &room))
 		return 0;
-	if (room.limit_bytes == w->watched_limit)
+	if (room.limit_bytes == *threshold_limit(w))
+		return 0;
+	if (watcher.self.role == ROLE_WATCHDOG && watcher.other >= 0 &&
+	    shared_load(&w->guard->threshold_limit[ROLE_SPARE]) != room.limit_bytes)
 		return 0;
 	memcg_watch_left(&w->memcg, &room, w->guard->margin_bytes, w->near_event);
-	w->watched_limit = room.limit_bytes;
+	shared_store(threshold_limit(w), room.limit_bytes);
+	watcher_wake_other();
 	return 1;
 }
 

@@ -18,7 +18,8 @@ void watch_open_incident(struct watched *w, uint64_t now_ns)
 static enum outcome outcome_of(const struct watched *w, int unrelieved, enum reason *reason)
 {
 	int observing = !(w->guard->flags & GUARD_ALLOW_KILL);
-	int killed_by_kernel = w->guard->kernel_kills != w->kills_at_open;
+	int killed_by_kernel = w->guard->kernel_kills != w->kills_at_open ||
+			       switch_kills_below(w) > w->kills_below;
 	int answered = w->guard->seen == w->guard->incident;
 
 	*reason = w->reason;
@@ -55,5 +56,6 @@ void watch_close_incident(struct watched *w, int unrelieved)
 				     .arg = (uint32_t)outcome << 16 | (uint32_t)reason,
 				     .bytes = w->guard->faults });
 	incident_close(w->guard, word);
+	w->kills_below = switch_kills_below(w);
 	role_wake(FD_AGENT);
 }

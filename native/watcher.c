@@ -20,6 +20,11 @@ static enum role other_role(void)
 	return watcher.self.role == ROLE_WATCHDOG ? ROLE_SPARE : ROLE_WATCHDOG;
 }
 
+void watcher_wake_other(void)
+{
+	role_wake(watcher.self.role == ROLE_WATCHDOG ? FD_SPARE : FD_WATCHDOG);
+}
+
 int watcher_owns(void)
 {
 	return shared_load(&watcher.self.region->owner) == (uint32_t)watcher.self.role;
@@ -94,7 +99,7 @@ static int oversee(uint64_t now_ns, int peer_alive)
 	if (watcher.event_ns && beat_ns >= watcher.event_ns && !open)
 		watcher.event_ns = 0; /* it has turned since the event */
 	else if (watcher.event_ns) /* it may have turned just before: it shows now, or is silent */
-		role_wake(watcher.self.role == ROLE_WATCHDOG ? FD_SPARE : FD_WATCHDOG);
+		watcher_wake_other();
 	if (!watcher.event_ns && !open)
 		return -1;
 	if (!watcher.event_ns)

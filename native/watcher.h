@@ -20,9 +20,9 @@ struct watched {
 	struct memcg memcg;
 	/* as the owner sees it */
 	enum guard_state state;
-	uint64_t watched_limit; /* the threshold stands under this one; 0: none yet */
 	uint32_t tree_changes;	/* of which the children have been reset */
 	uint32_t kills_at_open; /* kernel kills when the incident opened */
+	uint32_t kills_below;	/* the same of its descendants, when the last one closed */
 	int handed_over;	/* in this incident, by us */
 	enum reason reason;	/* of the hand-over */
 	uint64_t handed_ns;
@@ -69,10 +69,13 @@ void watch_tell(const struct watched *w, enum step step, uint32_t arg, int resul
 int switch_write(struct watched *w, int (*write)(const struct memcg *));
 /* A child made while the killer was off inherits that, and keeps it when we switch it on again. */
 void switch_reset_children(struct watched *w);
+/* Kernel kills in the group's descendants: each is counted where the victim lived only. */
+uint32_t switch_kills_below(const struct watched *w);
 /* What the responder cannot do in a full group: has the kernel list the group's processes as
  * they are now. */
 void switch_read_lists(struct watched *w);
 
+void watcher_wake_other(void);
 /* Do we still own the switch? Asked before every write of it. */
 int watcher_owns(void);
 

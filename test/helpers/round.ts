@@ -20,6 +20,7 @@ export interface RoundPlan {
 
 export interface Arena {
   readonly group: Group;
+  readonly child: Group;
   readonly limit: number;
   readonly board: Board;
   /** One in the guarded group, one in a child group. */
@@ -73,7 +74,7 @@ function drawNeighbour(random: Random, limit: number): Plan {
 }
 
 export async function play(arena: Arena, plan: RoundPlan): Promise<Played> {
-  const { group, board, nurseries, reprieve } = arena;
+  const { group, child, board, nurseries, reprieve } = arena;
   board.clear();
   const bear = (what: Plan, below: boolean) => board.bear(nurseries[below ? 1 : 0], what);
   const first = plan.leakerFirst ? bear(plan.leaker, plan.leakerBelow) : null;
@@ -84,7 +85,8 @@ export async function play(arena: Arena, plan: RoundPlan): Promise<Played> {
   await Bun.sleep(plan.quietMs);
 
   const from = reprieve.messages.length;
-  const killsBefore = group.oom().kills;
+  const killsOfKernel = () => group.oom().kills + child.oom().kills;
+  const killsBefore = killsOfKernel();
   leaker.go();
   const wrong: string[] = [];
   const messages = () => reprieve.messages.slice(from);
@@ -92,7 +94,7 @@ export async function play(arena: Arena, plan: RoundPlan): Promise<Played> {
   await until("the round's end", ended, BOUND_MS).catch(() =>
     wrong.push(`no end in ${BOUND_MS} ms: ${JSON.stringify(group.oom())}`),
   );
-  const kernelKills = group.oom().kills - killsBefore;
+  const kernelKills = killsOfKernel() - killsBefore;
   const judged = judge(messages(), leaker.pids(), kernelKills);
   wrong.push(...judged.wrong);
   if (kernelKills === 0) wrong.push(...(await checkNeighbours(neighbours)));

@@ -31,7 +31,7 @@ async function enter(random: Random, place: string): Promise<Arena> {
   const child = group.child("child");
   const reprieve = await Reprieve.guard([group.path], ["--handler", place, "--delay", "100ms"]);
   const nurseries = [new Nursery(group), new Nursery(child)] as const;
-  return { group, limit, board: new Board(), nurseries, reprieve };
+  return { group, child, limit, board: new Board(), nurseries, reprieve };
 }
 
 async function leave({ group, board, nurseries, reprieve }: Arena): Promise<void> {
