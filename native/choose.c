@@ -168,15 +168,11 @@ int choose_victim(struct guarded *g, struct choice *choice)
 	struct search s = { .g = g, .view = &g->views[g->current] };
 	struct reading r = read_primed(&s);
 	uint64_t best_bytes = r.best_pages * 4096, unexplained = unexplained_bytes(&s, &r);
-	int err;
 
 	if (s.err)
 		return s.err;
-	if (unexplained > best_bytes && unexplained >= KILL_MIN_BYTES) {
-		err = choose_unread(&s, unexplained, choice);
-		if (err != -ESRCH)
-			return err;
-	}
+	if (unexplained > best_bytes && unexplained >= KILL_MIN_BYTES)
+		return choose_unread(&s, unexplained, choice);
 	if (best_bytes < KILL_MIN_BYTES)
 		return -ESRCH;
 	*choice = (struct choice){ .pidfd = r.best->pidfd,

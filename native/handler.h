@@ -68,7 +68,7 @@ struct guarded {
 	uint32_t links[GROUPS_MAX]; /* their link counts: a change means a child came or went */
 	int tasks[GROUPS_MAX];
 	uint32_t scans;
-	uint64_t scanned_ms; /* when the last scan ended */
+	uint64_t scanned_ms; /* when the last scan that read everybody began; 0: none did */
 	uint64_t due_ms;
 	int is_inside; /* its margin, when last looked at */
 	int oom_event;

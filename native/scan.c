@@ -178,16 +178,14 @@ static void list_groups(struct guarded *g)
 }
 
 /*
- * A process that was alive at the last scan but not in the group has moved in. Of its memory only
+ * A process that was alive before the last scan but not in the group has moved in. Of its memory only
  * so much is charged here as the group has grown by more than those known explain.
  */
 static uint32_t base_of(const struct snapshot *s)
 {
 	int64_t here = (int64_t)(scan.anon_bytes / 4096) - (int64_t)(scan.view->anon_bytes / 4096) -
 		       scan.grown_pages;
-
-	int is_new = scan.g->scans <= 1 ||
-		     s->start_time * CLOCK_TICK_MS + CLOCK_TICK_MS >= scan.g->scanned_ms;
+	int is_new = s->start_time * CLOCK_TICK_MS + CLOCK_TICK_MS >= scan.g->scanned_ms;
 
 	/* One that holds more than the whole group grew elsewhere, however young it is. */
 	if (is_new && (uint64_t)s->anon_pages * 4096 <= scan.anon_bytes + KILL_MIN_BYTES)
@@ -269,6 +267,7 @@ static void forget_the_gone(void)
 
 		if (!s->pid || s->guard != scan.g->index || t->extra[slot].scan == scan.g->scans)
 			continue;
+		scan.grown_pages -= rank_charged(s->anon_pages, t->extra[slot].base_pages);
 		s->gone = 1;
 		s->t_ms = scan.now_ms;
 		record(s);
@@ -314,14 +313,15 @@ int scan_guard(struct guarded *g)
 		role_wake_watchers(); /* a new child may have inherited "killer off" */
 	}
 	list_groups(g);
-	read_known();
-	admit_new();
 	if (!scan.is_partial)
 		forget_the_gone();
-	if (!scan.is_partial && !is_cut_short())
+	read_known();
+	admit_new();
+	if (!scan.is_partial && !is_cut_short()) {
 		view_publish(g, handler.sampled, scan.anon_bytes);
+		g->scanned_ms = scan.now_ms;
+	}
 	publish_counters(g, &room);
-	g->scanned_ms = sys_now_ns() / 1000000;
 	sys_clock_ns(SYS_CLOCK_THREAD_CPU, &end_ns);
 	shared_store(&r->scan_cpu_ns, r->scan_cpu_ns + (end_ns - start_ns));
 	shared_store(&r->procs_scanned, r->procs_scanned + handler.sampled->n);
