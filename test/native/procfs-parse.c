@@ -2,6 +2,7 @@
 /* Description: procfs_parse_stat() and _statm() read what proc(5) says, hostile names and cut text included. */
 #include "../../native/procfs.h"
 #include "check.h"
+#include <errno.h>
 #include <string.h>
 
 static const char tail[] = " S 1 2 3 4 5 64 7 8 9 10 11 12 13 14 20 0 1 0 987654 22 23";
