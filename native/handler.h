@@ -48,7 +48,9 @@ struct response {
 	int victim_pidfd; /* -1: killed by pid */
 	uint32_t victim_pid;
 	int has_relieved; /* its memory was seen coming back, and told */
+	int is_helped;	  /* the reaper was asked */
 	uint64_t begun_ns;
+	uint64_t killed_ns;
 	uint64_t progress_ns;		/* last kill, death, or memory coming back */
 	uint32_t tried[CANDIDATES_MAX]; /* pids killed in this incident: never twice */
 	uint32_t tries;
@@ -120,7 +122,7 @@ void view_close(struct guarded *g);
 /* responder.c */
 _Noreturn void responder_loop(void);
 
-/* reaper.c: a third thread, of low priority, that helps the last victim to give its memory back. */
+/* reaper.c: a third thread, that helps a victim which does not give its memory back by itself. */
 int reaper_start(void);
 void reaper_help(int pidfd);
 /* Says once whether it has; *result: 0 or -errno of process_mrelease. */

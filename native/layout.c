@@ -49,7 +49,7 @@ static void print_offsets(void)
 	AT(helper, beat_ns);
 	AT(helper, locked_kb);
 	AT(helper, lock_result);
-	AT(helper, in_own_group);
+	AT(helper, settled);
 	AT(log, head);
 	AT(log, tail);
 	AT(log, dropped);

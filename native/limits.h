@@ -29,7 +29,8 @@ enum {
 
 	/* --- the responder --- */
 	RESPOND_TICK_MS = 1, /* while an incident is open */
-	AGENT_WAKE_MS = 10,  /* a step that waits so long for its victim's death is told */
+	AGENT_WAKE_MS = 50,  /* a step that waits so long for its victim's death is told */
+	HELP_AFTER_MS = 5,   /* a victim begins to free within 3, unless it is frozen (measured) */
 	LISTS_BOUND_MS =
 		20, /* waiting for a watcher to read the lists of processes anew; 1 (measured) */
 	VICTIM_BOUND_MS = 50,	     /* a victim that frees nothing for so long is given up */
@@ -43,8 +44,8 @@ enum {
 	SILENT_AFTER_MS = 15, /* an owner without a beat for so long has lost the switch */
 	UNSEEN_AFTER_MS = 25, /* a handler that has not marked "seen" is not running */
 	RELIEF_HOLD_MS = 20,  /* relief that lasts shorter continues the same timer */
-	RELIEF_FULL_HOLD_MS =
-		100, /* while the group is full: a victim may need a CPU to die (measured) */
+	RELIEF_UNSETTLED_HOLD_MS =
+		100, /* the group is full, or its victim needs a CPU to die (measured) */
 	HANDED_OVER_BOUND_MS =
 		1000,	     /* the kernel kills within 7 where it finds somebody (measured) */
 	ALARM_TICK_MS = 100, /* looking after an unrelieved group */

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 1u		   /* raised by every change of this file */
+#define REGION_LAYOUT 3u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -137,11 +137,11 @@ struct log {
 /* A role's own word about itself; writer: that role. */
 struct helper {
 	uint32_t pid;
-	uint32_t ready;	       /* release: 1 when every descriptor is open and memory is locked */
-	uint64_t beat_ns;      /* last turn of its loop; CLOCK_BOOTTIME */
-	uint64_t locked_kb;    /* VmLck at ready */
-	int32_t lock_result;   /* mlockall: 0 or -errno */
-	uint32_t in_own_group; /* 1: lives in a cgroup of its own */
+	uint32_t ready;	     /* release: 1 when every descriptor is open and memory is locked */
+	uint64_t beat_ns;    /* last turn of its loop; CLOCK_BOOTTIME */
+	uint64_t locked_kb;  /* VmLck at ready */
+	int32_t lock_result; /* mlockall: 0 or -errno */
+	uint32_t settled;    /* release: 1 when it has joined the groups it is to live in */
 };
 
 struct guard {
@@ -171,6 +171,8 @@ struct guard {
 	uint32_t kills;		 /* kills in this incident */
 	uint32_t faults;	 /* page faults of the responder in this incident */
 	uint32_t lists_wanted;	 /* release: raised to have the lists read anew */
+	uint32_t dying;		 /* its last victim is not dead yet */
+	uint32_t reserved1;
 	/* writer: the sampler */
 	uint64_t usage_bytes;
 	uint64_t limit_bytes; /* UINT64_MAX: none */

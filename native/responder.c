@@ -52,6 +52,7 @@ static void begin(struct guarded *g, uint64_t now_ns)
 	};
 	shared_store(&g->guard->kills, 0);
 	shared_store(&g->guard->faults, 0);
+	shared_store(&g->guard->dying, 0);
 	shared_store(&g->guard->asks_hand_over, REASON_NONE);
 	shared_store(&g->guard->seen, word);
 	if (opened) {
@@ -74,9 +75,11 @@ static void remember_victim(struct response *r, const struct choice *c, uint64_t
 	r->victim = VICTIM_DYING;
 	r->victim_pidfd = c->pidfd;
 	r->victim_pid = c->pid;
+	r->killed_ns = now_ns;
 	r->progress_ns = now_ns;
 	r->killed_by_kernel = 0;
 	r->has_relieved = 0;
+	r->is_helped = 0;
 	r->tried[r->tries % CANDIDATES_MAX] = c->pid;
 	if (r->tries < CANDIDATES_MAX)
 		r->tries++;
@@ -106,8 +109,6 @@ static void choose_and_kill(struct guarded *g)
 	}
 	tell(g, STEP_CHOSE, about(&c));
 	err = c.pidfd >= 0 ? sys_pidfd_kill(c.pidfd) : sys_kill((int)c.pid, SYS_SIGKILL);
-	if (!err && c.pidfd >= 0)
-		reaper_help(c.pidfd);
 	remember_victim(r, &c, sys_now_ns());
 	if (err)
 		r->victim = VICTIM_DEAD; /* it went by itself, or may not be killed: the next one */
@@ -140,12 +141,25 @@ static void tell_of_reaper(struct guarded *g)
 		     (struct log_record){ .pid = (int)g->response.victim_pid, .result = result });
 }
 
+/* A victim that is frozen, or gets no CPU, frees nothing by itself. */
+static void help_victim(struct guarded *g, uint64_t now_ns)
+{
+	struct response *r = &g->response;
+
+	if (r->is_helped || r->victim_pidfd < 0 || !memcg_is_full(&g->room) ||
+	    ms_since(r->killed_ns, now_ns) < HELP_AFTER_MS)
+		return;
+	r->is_helped = 1;
+	reaper_help(r->victim_pidfd);
+}
+
 static void look_after_victim(struct guarded *g, uint64_t now_ns)
 {
 	struct response *r = &g->response;
 
 	if (r->victim != VICTIM_DYING)
 		return;
+	help_victim(g, now_ns);
 	tell_of_reaper(g);
 	if (r->victim_pidfd >= 0 ? !sys_pidfd_dead(r->victim_pidfd)
 				 : sys_kill((int)r->victim_pid, 0) != -ESRCH)
@@ -242,6 +256,7 @@ static int respond(struct guarded *g)
 	__atomic_store_n(&g->busy, 1, __ATOMIC_SEQ_CST);
 	sight = look(g, now_ns);
 	act(g, orders_next(&sight), now_ns);
+	shared_store(&g->guard->dying, r->victim == VICTIM_DYING);
 	if (r->victim != VICTIM_DYING)
 		__atomic_store_n(&g->busy, 0, __ATOMIC_SEQ_CST);
 	faults = sys_faults_of_thread() - faults;

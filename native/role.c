@@ -75,13 +75,6 @@ int role_start(struct role_self *self, enum role role, const char *run_dir, char
 	SYS0(setsid);
 	for (unsigned i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		ignore_signal(ignored[i]);
-	for (char **group = own_groups; *group; group++) {
-		err = join_group(*group);
-		if (err) {
-			role_complain("cannot join", *group, err);
-			return err;
-		}
-	}
 	err = map_region(self);
 	if (err) {
 		role_complain("cannot map", "the region", err);
@@ -90,7 +83,7 @@ int role_start(struct role_self *self, enum role role, const char *run_dir, char
 	self->me = &self->region->helpers[role];
 	self->log = &self->region->logs[role];
 	self->me->ready = 0;
-	self->me->in_own_group = *own_groups != 0;
+	self->me->settled = 0;
 	for (uint32_t i = 0; i < self->region->guards_max; i++)
 		self->region->guards[i].attached[role] = 0;
 	self->agent = sys_pidfd_open((int)self->region->agent_pid);
@@ -98,7 +91,28 @@ int role_start(struct role_self *self, enum role role, const char *run_dir, char
 		role_complain("cannot watch", "the agent: it is gone", self->agent);
 		return -ESRCH;
 	}
+	if (role_is_armed(self))
+		role_settle(self); /* the agent's own group may be the full one */
 	return 0;
+}
+
+int role_is_armed(const struct role_self *self)
+{
+	for (uint32_t i = 0; i < self->region->guards_max; i++)
+		if (shared_load(&self->region->guards[i].want) == WANT_ARMED)
+			return 1;
+	return 0;
+}
+
+void role_settle(struct role_self *self)
+{
+	for (char **group = self->own_groups; *group; group++) {
+		int err = join_group(*group);
+
+		if (err)
+			role_complain("cannot join", *group, err);
+	}
+	shared_store(&self->me->settled, 1);
 }
 
 /* Touches as much stack as a role may need, and drops the rest of what execve has mapped for it. */

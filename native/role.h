@@ -17,10 +17,19 @@ struct role_self {
 };
 
 /*
- * Joins its own groups, leaves the terminal's session, ignores its signals, maps the region
- * (refuses another layout), opens the agent's pidfd. 0 or -errno; a message has been printed.
+ * Leaves the terminal's session, ignores its signals, maps the region (refuses another layout), opens
+ * the agent's pidfd; settles at once where guards are armed already. 0 or -errno; a message has been
+ * printed.
  */
 int role_start(struct role_self *self, enum role role, const char *run_dir, char **own_groups);
+/*
+ * Joins its own groups. Joining one of cgroup v1 waits for an RCU grace period, 8 to 20 ms (measured), in
+ * which the calling thread answers for nothing: at the first start it is done once the guards are armed,
+ * by one watcher at a time. What cannot be joined is told, and lived without.
+ */
+void role_settle(struct role_self *self);
+/* Is any guard armed, so that somebody must be awake? */
+int role_is_armed(const struct role_self *self);
 /* Touches the stack to its full depth and locks everything; the rest of the start must be done.
  * Marks ready. */
 void role_ready(struct role_self *self);

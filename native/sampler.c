@@ -132,6 +132,8 @@ _Noreturn void sampler_loop(void)
 			sys_read(FD_CONTROL, &count, sizeof(count));
 		follow_wants();
 		scan_due(sys_now_ns() / 1000000, woken);
+		if (!handler.self.me->settled && role_is_armed(&handler.self))
+			role_settle(&handler.self); /* the responder goes on meanwhile */
 	}
 	role_end(&handler.self, 0);
 }

@@ -57,7 +57,8 @@ enum event verdict_event(enum guard_state state, const struct look *look)
 	if (state == GUARD_OOM)
 		return EVENT_FREE;
 	if (state == GUARD_RELIEF || state == GUARD_HANDED || state == GUARD_ALARM)
-		return look->free_ms >= (look->full ? RELIEF_FULL_HOLD_MS : RELIEF_HOLD_MS)
+		return look->free_ms >=
+				       (look->unsettled ? RELIEF_UNSETTLED_HOLD_MS : RELIEF_HOLD_MS)
 			       ? EVENT_HELD
 			       : EVENT_NONE;
 	if (look->incident_open)

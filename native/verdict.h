@@ -45,7 +45,7 @@ struct move verdict_next(enum guard_state state, enum event event);
 struct look {
 	int gone;
 	int in_oom;	   /* now, or the event just fired with the kernel's killer on */
-	int full;	   /* the group stands at its limit */
+	int unsettled;	   /* the group is full, or the victim still dies: relief may not last */
 	int incident_open; /* by whomever */
 	int inside_margin;
 	int fit;	     /* a handler is at work */

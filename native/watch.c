@@ -29,7 +29,9 @@ void watch_tell(const struct watched *w, enum step step, uint32_t arg, int resul
 				     .result = result,
 				     .incident =
 					     incident_is_open(word) ? incident_number(word) : 0 });
-	if (step != STEP_OPENED) /* the responder tells, when the agent's CPU is not missed */
+	/* The millisecond of CPU that the agent takes is missed near and at an OOM: switching is
+	 * routine, which its slow timer is for, and the responder tells of what it has opened. */
+	if (step != STEP_OPENED && step != STEP_ENGAGED && step != STEP_DISENGAGED)
 		role_wake(FD_AGENT);
 }
 
@@ -171,16 +173,17 @@ static struct look take_look(struct watched *w, uint64_t now_ns)
 	struct look look = { 0 };
 	struct memcg_oom oom;
 	struct memcg_room room;
-	int fired = w->fired;
+	int fired = w->fired, full;
 
 	w->fired = 0;
 	if (memcg_oom(&w->memcg, &oom) || memcg_room(&w->memcg, &room)) {
 		look.gone = 1;
 		return look;
 	}
+	full = memcg_is_full(&room);
 	/* With the kernel's killer on, the event is all there is to see: it may be over already. */
-	look.full = memcg_is_full(&room);
-	look.in_oom = (oom.waiting || (fired && !oom.held)) && look.full;
+	look.in_oom = (oom.waiting || (fired && !oom.held)) && full;
+	look.unsettled = full || shared_load(&w->guard->dying);
 	look.incident_open = incident_is_open(shared_load(&w->guard->incident));
 	look.fit = watcher.handler >= 0 && shared_load(&w->guard->attached[ROLE_HANDLER]) == 1;
 	look.inside_margin =
@@ -250,6 +253,7 @@ int watch_look(struct watched *w)
 {
 	enum { MOVES_MAX = 4 }; /* a look may chain: handed -> quiet -> near */
 	uint64_t now_ns = sys_now_ns();
+	int is_first = w->guard->state == GUARD_NONE;
 
 	if (shared_load(&w->guard->want) != WANT_ARMED || w->guard->state == GUARD_GONE)
 		return -1;
@@ -266,6 +270,8 @@ int watch_look(struct watched *w)
 		if (w->state == before)
 			break;
 	}
+	if (is_first)
+		role_wake(FD_AGENT); /* which tells that the guard is armed */
 	return next_look_ms(w);
 }
 

@@ -10,6 +10,9 @@ void watch_open_incident(struct watched *w, uint64_t now_ns)
 	incident_open(w->guard, now_ns, &opened);
 	w->handed_over = 0;
 	w->handed_ns = now_ns;
+	if (w->free_ns)
+		w->free_ns =
+			now_ns; /* relief has to hold from now on, however calm it was before */
 	w->reason = w->state == GUARD_HANDED ? REASON_BURST : REASON_NONE;
 	if (opened)
 		watch_tell(w, STEP_OPENED, CAUSE_OOM, 0);

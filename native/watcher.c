@@ -206,6 +206,22 @@ static int sooner(int a_ms, int b_ms)
 	return a_ms < 0 ? b_ms : b_ms < 0 || a_ms < b_ms ? a_ms : b_ms;
 }
 
+/* The spare settles first, the watchdog when that has done: one of them is awake at any time. Says whether
+ * we have. */
+static int settle(void)
+{
+	struct role_self *self = &watcher.self;
+
+	if (self->me->settled || !role_is_armed(self))
+		return 0;
+	if (self->role == ROLE_WATCHDOG && watcher.other >= 0 &&
+	    !shared_load(&self->region->helpers[ROLE_SPARE].settled))
+		return 0;
+	role_settle(self);
+	watcher_wake_other();
+	return 1;
+}
+
 /* One turn. Returns the next timeout. */
 static int turn(uint64_t now_ns)
 {
@@ -229,7 +245,7 @@ static int turn(uint64_t now_ns)
 		if (w->attached && w->guard->state != GUARD_GONE && watch_threshold(w))
 			next_ms = 0; /* now it is known how far the group is from its limit */
 	}
-	return next_ms;
+	return settle() ? 0 : next_ms;
 }
 
 _Noreturn void watcher_run(enum role role, const char *run_dir, char **own_groups)

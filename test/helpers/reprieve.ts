@@ -99,6 +99,14 @@ export class Reprieve {
     return until(`a ${role}`, () => this.helpers().get(role));
   }
 
+  /** Returns when it lives in its own groups: that is the last slow step of its start. */
+  async settled(role: Role): Promise<void> {
+    const group = `reprieve-helpers-${this.pid}`;
+    const pid = await this.helper(role);
+    const isIn = () => readFileSync(`/proc/${pid}/cgroup`, "utf8").split(group).length > 2;
+    await until(`the ${role} to settle`, isIn);
+  }
+
   /** SIGTERM; the exit code. */
   async stop(): Promise<number> {
     kill(this.pid, "SIGTERM");

@@ -106,6 +106,7 @@ describeWith("the event path", [...kernelTest, program("strace", "apt-get instal
       `the ${role} makes no call that is not on the list until the hand-over`,
       async () => {
         const scene = await Scene.set();
+        await scene.reprieve.settled(role);
         kill(await scene.reprieve.helper("handler"), "SIGSTOP");
         const pid = await scene.reprieve.helper(role);
         const calls = await traced(pid, () => scene.leak());

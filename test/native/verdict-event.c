@@ -29,9 +29,10 @@ int main(void)
 	CHECK(event_of(GUARD_OOM, (struct look){ .in_oom = 1 }) == EVENT_OOM);
 	CHECK(event_of(GUARD_RELIEF, (struct look){ .free_ms = RELIEF_HOLD_MS }) == EVENT_HELD);
 	CHECK(event_of(GUARD_RELIEF, (struct look){ .free_ms = RELIEF_HOLD_MS - 1 }) == EVENT_NONE);
-	CHECK(event_of(GUARD_RELIEF, (struct look){ .full = 1, .free_ms = RELIEF_HOLD_MS }) ==
+	CHECK(event_of(GUARD_RELIEF, (struct look){ .unsettled = 1, .free_ms = RELIEF_HOLD_MS }) ==
 	      EVENT_NONE);
-	CHECK(event_of(GUARD_RELIEF, (struct look){ .full = 1, .free_ms = RELIEF_FULL_HOLD_MS }) ==
+	CHECK(event_of(GUARD_RELIEF,
+		       (struct look){ .unsettled = 1, .free_ms = RELIEF_UNSETTLED_HOLD_MS }) ==
 	      EVENT_HELD);
 	CHECK(event_of(GUARD_HANDED,
 		       (struct look){ .in_oom = 1, .handed_ms = HANDED_OVER_BOUND_MS }) ==
