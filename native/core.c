@@ -4,7 +4,7 @@
  * `release` makes sense.
  *
  *   core handler|watchdog|spare RUN_DIR|- [OWN_GROUP ...]
- *   core release [--all] [--force] RUN_BASE
+ *   core release [--all] [--force] RUN_BASE ...
  *   core join GROUP ... -- CMD ARGS ...
  *   core probe BYTES
  *   core version
@@ -44,7 +44,7 @@ static int release(char **args)
 		all |= text_equal(*args, "--all");
 		force |= text_equal(*args, "--force");
 	}
-	return *args ? release_run(all, force, *args) : usage();
+	return *args ? release_run(all, force, args) : usage();
 }
 
 static int long_lived(enum role role, char **args)

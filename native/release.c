@@ -3,9 +3,9 @@
  * The role "release": switches the kernel's killer back on. The tool for 3 a.m.: needs no config,
  * no agent, no Bun.
  *
- *   release RUN_BASE                what dead reprieves have left, from their ledgers
- *   release --all RUN_BASE          lists every group of the host whose killer is off
- *   release --all --force RUN_BASE  and switches it on
+ *   release RUN_BASE ...                what dead reprieves have left, from their ledgers
+ *   release --all RUN_BASE ...          lists every group of the host whose killer is off
+ *   release --all --force RUN_BASE ...  and switches it on
  */
 #include "release.h"
 #include "ledger.h"
@@ -168,15 +168,28 @@ static int release_run_dir(int base, const char *name, int depth, void *arg)
 	return 0;
 }
 
+/* A ledger that somebody else could write is no ledger. */
+static int is_ours_alone(int dir)
+{
+	struct statx st;
+
+	return !sys_statx(dir, "", 0x1000 /* AT_EMPTY_PATH */, STATX_UID | STATX_MODE, &st) &&
+	       st.stx_uid == (uint32_t)SYS0(geteuid) && !(st.stx_mode & 022);
+}
+
 static void release_ledgers(const char *run_base)
 {
 	int base = sys_open(run_base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 
 	if (base < 0)
 		return; /* no reprieve has left anything */
-	tree_each_child(base, 0, release_run_dir, 0);
+	if (is_ours_alone(base)) {
+		tree_each_child(base, 0, release_run_dir, 0);
+		sys_rmdir(run_base);
+	} else {
+		say("not read:", run_base, ": others may write to it, remove it");
+	}
 	sys_close(base);
-	sys_rmdir(run_base);
 }
 
 /* The path of an open directory, as the kernel prints it. */
@@ -212,9 +225,10 @@ static int list_or_force(int dir, void *force)
 	return 0;
 }
 
-int release_run(int all, int force, const char *run_base)
+int release_run(int all, int force, char **run_bases)
 {
-	release_ledgers(run_base);
+	while (*run_bases)
+		release_ledgers(*run_bases++);
 	if (all) {
 		int dir = sys_open(release_hierarchy(), O_RDONLY | O_DIRECTORY);
 

@@ -3,9 +3,9 @@
 #ifndef RPV_RELEASE_H
 #define RPV_RELEASE_H
 
-/* Does it, prints a line for each group. An exit code: 0; 70: something failed; 75: something
- * was left alone. */
-int release_run(int all, int force, const char *run_base);
+/* Does it for the ledgers below each of run_bases (NULL-terminated), prints a line for each group. An exit
+ * code: 0; 70: something failed; 75: something was left alone. */
+int release_run(int all, int force, char **run_bases);
 /* Where the v1 memory controller is mounted. */
 const char *release_hierarchy(void);
 

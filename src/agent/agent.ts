@@ -16,7 +16,7 @@ import type { CoreImage } from "../native/embed.ts";
 import { state, want } from "../native/layout.ts";
 import { type GuardOrders, Region, ROLES, type Role } from "../native/region.ts";
 import { type Draft, HOLD_NS, Incidents, nameOf } from "./incidents.ts";
-import { type RunDir, runBase } from "./run-dir.ts";
+import { type RunDir, runBases } from "./run-dir.ts";
 import { Helpers } from "./supervise.ts";
 
 const SAFETY_TICK_MS = 1000;
@@ -44,7 +44,7 @@ export interface AgentOptions {
 
 /** Puts back what dead agents left; the core's word, so its exit code is reprieve's. */
 export async function releaseDead(image: CoreImage): Promise<number> {
-  const release = [image.path, "release", runBase()];
+  const release = [image.path, "release", ...runBases()];
   return await Bun.spawn(release, { env: {}, stdio: ["ignore", "ignore", "ignore"] }).exited;
 }
 

@@ -1,54 +1,49 @@
 // SPDX-License-Identifier: MIT
-/** The directory under /run that is this agent's: ledger and token. Nobody else may write there. */
+/** The directory that is this agent's: ledger and token. Nobody else may write there. */
 
-import { mkdirSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CliError, exit } from "../errors.ts";
 
 /** A starting `core release` removes directories without a ledger, ours too: then it is made again. */
 const TRIES = 5;
 
-/** Where the run directories of all of this user's agents are. */
-export function runBase(uid: number = process.getuid?.() ?? 0): string {
-  if (uid === 0) return "/run/reprieve";
-  const runtime = process.env.XDG_RUNTIME_DIR;
-  if (runtime?.startsWith("/")) return join(runtime, "reprieve");
-  throw new CliError(exit.host, "XDG_RUNTIME_DIR is not set: reprieve keeps its ledger there");
+/** Where the run directories of all of this user's agents may be, best first: a container's /run may be read-only. */
+export function runBases(
+  uid: number = process.getuid?.() ?? 0,
+  runtime: string | undefined = process.env.XDG_RUNTIME_DIR,
+): readonly string[] {
+  if (uid === 0) return ["/run/reprieve", "/dev/shm/reprieve"];
+  const shared = `/dev/shm/reprieve-${uid}`;
+  return runtime?.startsWith("/") ? [join(runtime, "reprieve"), shared] : [shared];
 }
 
 export class RunDir {
-  readonly path: string;
-  readonly #base: string;
   readonly #undo: AsyncDisposableStack;
-  #made = false;
+  #base: string | undefined;
 
-  constructor(base: string, undo: AsyncDisposableStack) {
-    this.#base = base;
+  constructor(undo: AsyncDisposableStack) {
     this.#undo = undo;
-    this.path = join(base, String(process.pid));
   }
 
-  /** Makes it; refuses a base that another user could write to. */
+  get path(): string {
+    return join(this.#base ?? "", String(process.pid));
+  }
+
+  /** Makes it in the first base where that can be done. */
   make(): string {
-    if (!this.#made) this.#undo.defer(() => this.#remove());
-    this.#made = true;
-    try {
-      mkdirSync(this.#base, { recursive: true, mode: 0o700 });
-      const { uid, mode } = statSync(this.#base);
-      if (uid !== process.getuid?.() || (mode & 0o022) !== 0) {
-        const remedy = "remove it, or chown and chmod 700 it";
-        throw new CliError(exit.notPermitted, `others may write to ${this.#base}: ${remedy}`);
+    const refusals: string[] = [];
+    for (const base of this.#base === undefined ? runBases() : [this.#base]) {
+      const refusal = whyNotMade(base);
+      if (refusal !== undefined) {
+        refusals.push(`${base}: ${refusal}`);
+        continue;
       }
-      mkdirSync(this.path, { recursive: true, mode: 0o700 });
+      if (this.#base === undefined) this.#undo.defer(() => this.#remove(base));
+      this.#base = base;
       return this.path;
-    } catch (error) {
-      if (error instanceof CliError) throw error;
-      const code = (error as NodeJS.ErrnoException).code;
-      throw new CliError(
-        exit.host,
-        `cannot make ${this.path} (${code}): a writable /run is needed`,
-      );
     }
+    throw new CliError(exit.host, `cannot make a run directory (${refusals.join("; ")})`);
   }
 
   /** Makes it together with the ledger, whose lock says that we live. */
@@ -68,12 +63,29 @@ export class RunDir {
   }
 
   /** The base goes too when no other agent is there. */
-  #remove(): void {
+  #remove(base: string): void {
     rmSync(this.path, { recursive: true, force: true });
     try {
-      rmdirSync(this.#base);
+      rmdirSync(base);
     } catch {
       // Another agent lives there.
     }
+  }
+}
+
+// --- internal ---
+
+/** Makes base and directory, unless another user could write to the base. */
+function whyNotMade(base: string): string | undefined {
+  try {
+    mkdirSync(base, { recursive: true, mode: 0o700 });
+    const { uid, mode } = lstatSync(base);
+    if (uid !== process.getuid?.() || (mode & 0o022) !== 0) {
+      return "others may write to it, remove it";
+    }
+    mkdirSync(join(base, String(process.pid)), { recursive: true, mode: 0o700 });
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error);
   }
 }

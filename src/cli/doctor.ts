@@ -3,7 +3,7 @@
 
 import { release } from "node:os";
 import { join } from "node:path";
-import { runBase } from "../agent/run-dir.ts";
+import { runBases } from "../agent/run-dir.ts";
 import { findHierarchy, homeOf, isWritable, readIfThere } from "../cgroup/v1.ts";
 import { CliError, exit } from "../errors.ts";
 import { findCore } from "../native/embed.ts";
@@ -147,7 +147,11 @@ function coreCheck(): Check {
     const { from } = findCore(() => {
       throw new CliError(exit.host, "memfd exec is refused; a private directory is tried at a run");
     });
-    return check("native core", "ok", `runs from a ${from}; run files in ${runBase()}`);
+    return check(
+      "native core",
+      "ok",
+      `runs from a ${from}; run files in ${runBases().join(" or ")}`,
+    );
   } catch (error) {
     return check("native core", "note", (error as Error).message);
   }

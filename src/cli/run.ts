@@ -8,7 +8,7 @@
 import { closeSync } from "node:fs";
 import { join, relative } from "node:path";
 import { Agent, attachError, type GuardSpec } from "../agent/agent.ts";
-import { RunDir, runBase } from "../agent/run-dir.ts";
+import { RunDir, runBases } from "../agent/run-dir.ts";
 import {
   emptyGroup,
   type Hierarchy,
@@ -84,8 +84,8 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
 
 /** Puts back what the dead left, then makes our directory with the ledger. */
 export async function makeRunDir({ core, undo }: Pick<Run, "core" | "undo">, guards: number) {
-  const runDir = new RunDir(runBase(), undo);
-  const image = findCore(() => runDir.make(), ["release", runBase()]);
+  const runDir = new RunDir(undo);
+  const image = findCore(() => runDir.make(), ["release", ...runBases()]);
   const fd = runDir.makeWith((ledger) => core.createLedger(ledger, guards));
   let isOpen = true;
   const close = () => {

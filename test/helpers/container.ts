@@ -39,7 +39,7 @@ export class Container {
     const root = `${this.bundle}/rootfs`;
     // What lies in a tmpfs of the container's is made there by runc.
     const folders = mounts.map((m) => m.destination).filter((path) => !path.startsWith("/dev/"));
-    for (const path of ["proc", "dev", "run", memoryRoot ?? "", ...folders]) {
+    for (const path of new Set(["proc", "dev", "run", memoryRoot ?? "", ...folders])) {
       mkdirSync(`${root}/${path}`, { recursive: true });
     }
     for (const [from, to] of [

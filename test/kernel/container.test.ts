@@ -6,7 +6,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
-import { bind, Container, type Mount } from "../helpers/container.ts";
+import { bind, Container, type Mount, tmpfs } from "../helpers/container.ts";
 import { memoryRoot } from "../helpers/paths.ts";
 import type { Ended } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
@@ -47,12 +47,16 @@ async function leakInside(mounts: readonly Mount[], name: string): Promise<Ended
 }
 
 describeWith("in a container", needs, () => {
-  for (const kind of ["no /tmp", "a /tmp without exec"]) {
+  for (const kind of ["no /tmp", "a /tmp without exec", "no writable /run"] as const) {
     test(
       `a guarded OOM, read-only root, ${kind}`,
       async () => {
         const tmp = mkdtempSync("/var/tmp/reprieve-test-tmp-");
-        const mounts = kind === "no /tmp" ? [] : [bind(tmp, "/tmp", ["rw", "noexec"])];
+        const mounts = {
+          "no /tmp": [],
+          "a /tmp without exec": [bind(tmp, "/tmp", ["rw", "noexec"])],
+          "no writable /run": [tmpfs("/run", ["ro"])],
+        }[kind];
         const name = `kernel-${process.pid}-inside`;
         const ended = await leakInside(mounts, name);
         expect(ended.err).not.toMatch(/rror/);

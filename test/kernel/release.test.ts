@@ -4,7 +4,7 @@
  * back.
  */
 import { afterEach, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
 import { Group } from "../helpers/group.ts";
 import { binary, memoryRoot, runBase } from "../helpers/paths.ts";
@@ -41,7 +41,7 @@ async function expectReleased(scene: Scene): Promise<void> {
   await scene.strike();
 }
 
-describeWith("release", kernelTest, () => {
+describeWith("release", [...kernelTest, program("unshare", "util-linux")], () => {
   test("puts back what a dead reprieve left, from its ledger", async () => {
     const scene = await orphan();
     const ended = await releases();
@@ -59,6 +59,31 @@ describeWith("release", kernelTest, () => {
     expect(ended.out + ended.err).toContain(String(scene.reprieve.pid));
     expect(scene.group.oom().killDisabled).toBe(true);
     await scene.end();
+  });
+
+  test("reads no ledger that another user could have written", async () => {
+    const group = new Group("forged", { limit: LIMIT });
+    group.write("memory.oom_control", "1");
+    const inode = BigUint64Array.of(BigInt(statSync(group.path).ino));
+    const forge =
+      "mount -t tmpfs none /dev/shm && mkdir -p /dev/shm/reprieve/1 && " +
+      'cat > /dev/shm/reprieve/1/ledger && $CHOWN /dev/shm/reprieve && exec "$@"';
+    const ledger = Buffer.concat([
+      Buffer.from(BigUint64Array.of(0x7265676465766572n, (1n << 32n) | 1n).buffer),
+      Buffer.from(inode.buffer),
+      Buffer.from(group.path),
+      Buffer.alloc(512 - group.path.length),
+    ]);
+    const release = (chown: string) =>
+      Bun.spawnSync(["unshare", "-m", "sh", "-c", forge, "sh", binary, "release"], {
+        stdin: ledger,
+        env: { ...process.env, CHOWN: chown },
+      }).stdout.toString();
+    expect(release("chown 65534")).toContain("others may write to it");
+    expect(group.oom().killDisabled).toBe(true);
+    expect(release("chmod 700")).toContain("released"); // the same ledger, in a directory of root's own
+    expect(group.oom().killDisabled).toBe(false);
+    await group.destroy();
   });
 
   test("leaves a group alone that was made anew under the same name", async () => {
