@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /**
  * Figure: last good touch to the victim's death with 1,000 processes in the group, against a
- * minimal C program that is told its victim's pid before. SAMPLES=1000 in all, half a side;
- * PROCS=1000.
+ * minimal C program that is told its victim's pid before. SAMPLES=1000 a side; PROCS=1000.
+ *
+ * A single pair's ratio says little of the tail: two rounds of the minimal program differ by as much.
+ * So the tail is compared as p99 to p99, and the spread of minimal against itself stands beside it.
  *
  * "Known" victims were in the group long enough for the sampler to have seen them; "newborn" ones
  * were not.
@@ -13,7 +15,7 @@ import { Page } from "./lib/page.ts";
 import type { Program } from "./lib/programs.ts";
 import { report, type Section, say } from "./lib/report.ts";
 import { type Burst, fire, leakerIn, programSide, reprieveSide, type Side } from "./lib/round.ts";
-import { ratios } from "./lib/stats.ts";
+import { quantile, ratios } from "./lib/stats.ts";
 
 const SAMPLES = Math.max(2, Number(process.env.SAMPLES ?? 1000));
 const PROCS = Math.max(1, Number(process.env.PROCS ?? 1000));
@@ -37,10 +39,9 @@ const pages = new Map<string, Page>();
 
 const crowded = crowdedTo(PROCS, ROOM);
 const sides = [await reprieveSide(crowded), await programSide("minimal", crowded)];
-const pairs = Math.ceil(SAMPLES / 2);
 const sections = [
-  await section("victim known for a second", pairs, BATCH, SEEN_MS),
-  await section("victim newborn", Math.ceil(pairs / 10), 1, 0),
+  await section("victim known for a second", SAMPLES, BATCH, SEEN_MS),
+  await section("victim newborn", Math.ceil(SAMPLES / 10), 1, 0),
 ];
 for (const side of sides) await side.stop();
 report("thousand", `Last good touch to death, ${PROCS} processes in the group`, sections);
@@ -71,7 +72,16 @@ async function section(title: string, count: number, batch: number, waitMs: numb
       {
         label: "reprieve / minimal",
         values: ratios(reprieve, minimal),
-        target: { median: 1.3, p99: 2 },
+        target: { median: 1.3 },
+      },
+      {
+        label: "p99 / p99",
+        values: [quantile(reprieve, 0.99) / quantile(minimal, 0.99)],
+        target: { max: 2 },
+      },
+      {
+        label: "minimal / minimal before it",
+        values: ratios(minimal.slice(1), minimal.slice(0, -1)),
       },
     ],
     counts: [{ label: "relieved by reprieve itself", count: relievedSince(from), of: count }],

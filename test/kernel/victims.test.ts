@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** The cases in which a killer easily takes the wrong process. */
 import { afterEach, expect, test } from "bun:test";
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { fixture } from "../helpers/build.ts";
 import { cleanUp } from "../helpers/clean.ts";
+import { kill } from "../helpers/group.ts";
+import { hierarchy } from "../helpers/paths.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
@@ -10,11 +13,28 @@ import { Board } from "../helpers/workload.ts";
 
 const LIMIT_KB = LIMIT / 1024;
 const SAMPLED_MS = 1200; // SAMPLE_FAR_MS of native/limits.h, and some
+const freezer = hierarchy("freezer");
 const EXIT_ROUNDS = 40; // it takes about 20 to hit the moment once
 
 afterEach(cleanUp);
 
-describeWith("victims", kernelTest, () => {
+/** Freezes the process in a group of its own; the function that ends that. */
+function freeze(pid: number): () => Promise<void> {
+  const path = `${freezer}/reprieve-kernel-${process.pid}`;
+  mkdirSync(path);
+  writeFileSync(`${path}/cgroup.procs`, String(pid));
+  writeFileSync(`${path}/freezer.state`, "FROZEN");
+  return async () => {
+    writeFileSync(`${path}/freezer.state`, "THAWED");
+    kill(pid, "SIGKILL");
+    await until("the frozen one's death", () => readFileSync(`${path}/tasks`, "utf8") === "");
+    rmdirSync(path);
+  };
+}
+
+const hasFreezer = () => (freezer === null ? "no cgroup v1 freezer is mounted" : null);
+
+describeWith("victims", [...kernelTest, hasFreezer], () => {
   test("of two similar processes the one that grew in the last second is killed", async () => {
     const scene = await Scene.set();
     const { board, group } = scene;
@@ -58,6 +78,29 @@ describeWith("victims", kernelTest, () => {
     expect(scene.victims()).toEqual([leaker.pid]);
     expect(others.living()).toHaveLength(crowd.parts);
     await others.stop();
+    await scene.end();
+  });
+
+  test("a frozen victim gives its memory back", async () => {
+    const scene = await Scene.set();
+    const { board, group, reprieve } = scene;
+    const big = await board.start(group, { means: "touch", beforeKb: LIMIT_KB * 0.6 }).ready();
+    const grows = await board.start(group, { means: "touch", kb: LIMIT_KB * 0.6 }).ready();
+    const thaw = freeze(big.pid);
+    try {
+      await Bun.sleep(SAMPLED_MS);
+      grows.go();
+      await until("the other to have it all", () => grows.word("done") === 1);
+      expect((await scene.closed()).outcome).toBe("relieved");
+      expect(scene.victims()).toEqual([big.pid]);
+      expect(big.isAlive()).toBe(true); // frozen, with a pending SIGKILL and no memory
+      const help = await reprieve.message("incident.step", { where: (m) => m.step === "mrelease" });
+      expect(help.result).toBe("ok");
+      expect(grows.isAlive()).toBe(true);
+    } finally {
+      await thaw();
+    }
+    await grows.stop();
     await scene.end();
   });
 
