@@ -5,32 +5,16 @@
 #include "role.h"
 #include "sys.h"
 #include "text.h"
+#include "tree.h"
 
 enum { EXIT_NO_GROUP = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
-
-int join_group(const char *dir)
-{
-	char path[PATH_BYTES + 16];
-	struct text t = text_on(path, sizeof(path));
-	int fd;
-	long n;
-
-	text_add(&t, dir);
-	text_add(&t, "/cgroup.procs");
-	fd = t.cut ? -ENAMETOOLONG : sys_open(path, O_WRONLY);
-	if (fd < 0)
-		return fd;
-	n = sys_write(fd, "0", 1);
-	sys_close(fd);
-	return n < 0 ? (int)n : 0;
-}
 
 int join_run(char **args, char **env)
 {
 	int err;
 
 	for (; *args && !text_equal(*args, "--"); args++) {
-		err = join_group(*args);
+		err = tree_join(*args);
 		if (err) {
 			role_complain("cannot join", *args, err);
 			return EXIT_NO_GROUP;

@@ -7,7 +7,5 @@
  * given environment. Returns an exit code only when it cannot: 125 no group, 126 not
  * executable, 127 not found. */
 int join_run(char **args, char **env);
-/* Moves this process into the cgroup directory. 0 or -errno. */
-int join_group(const char *dir);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What every long-lived role does at its start and its end. */
 #include "role.h"
-#include "join.h"
 #include "log.h"
 #include "sys.h"
 #include "text.h"
+#include "tree.h"
 
 enum { EXEC_STACK_BYTES = 128 * 1024 }; /* stack_expand, setup_arg_pages(), fs/exec.c */
 
@@ -107,7 +107,7 @@ int role_is_armed(const struct role_self *self)
 void role_settle(struct role_self *self)
 {
 	for (char **group = self->own_groups; *group; group++) {
-		int err = join_group(*group);
+		int err = tree_join(*group);
 
 		if (err)
 			role_complain("cannot join", *group, err);
@@ -188,7 +188,7 @@ static void leave(const char *group)
 	parent[t.len - 1] = 0;
 	while (name > group && name[-1] != '/')
 		name--;
-	if (!join_group(parent) && text_starts(name, "reprieve-helpers-"))
+	if (!tree_join(parent) && text_starts(name, "reprieve-helpers-"))
 		sys_rmdir(group);
 }
 

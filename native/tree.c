@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Walks the descendants of a cgroup. */
+/* Walks, joins and removes cgroups by their directories. */
 #include "tree.h"
 #include "limits.h"
 #include "sys.h"
@@ -87,4 +87,21 @@ int tree_remove(const char *path)
 	tree_each_child(dir, 1, remove_child, 0);
 	sys_close(dir);
 	return sys_rmdir(path);
+}
+
+int tree_join(const char *dir)
+{
+	char path[PATH_BYTES + 16];
+	struct text t = text_on(path, sizeof(path));
+	int fd;
+	long n;
+
+	text_add(&t, dir);
+	text_add(&t, "/cgroup.procs");
+	fd = t.cut ? -ENAMETOOLONG : sys_open(path, O_WRONLY);
+	if (fd < 0)
+		return fd;
+	n = sys_write(fd, "0", 1);
+	sys_close(fd);
+	return n < 0 ? (int)n : 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Walks the descendants of a cgroup. Opens directories: for calm times, never for the event
+/* Walks, joins and removes cgroups by their directories. Opens files: for calm times, never for the event
  * path. */
 #ifndef RPV_TREE_H
 #define RPV_TREE_H
@@ -19,5 +19,8 @@ int tree_each_child(int dir, int depth, tree_child visit, void *arg);
 /* Removes the empty groups below and at `path`, children first; what is busy stays. 0 or -errno
  * for `path`. */
 int tree_remove(const char *path);
+
+/* Moves this process into the cgroup of the directory. 0 or -errno. */
+int tree_join(const char *dir);
 
 #endif
