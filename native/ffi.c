@@ -123,3 +123,24 @@ EXPORT int rpv_ledger_add(int fd, uint32_t index, const char *path)
 {
 	return ledger_add(fd, index, path);
 }
+
+/* 0: pidfds are to be had here; -errno, where the kernel is too old or a filter refuses. */
+EXPORT int rpv_try_pidfd(void)
+{
+	int fd = sys_pidfd_open(sys_getpid());
+
+	if (fd >= 0)
+		sys_close(fd);
+	return fd < 0 ? fd : 0;
+}
+
+/* 0: process_mrelease is to be had: for us, who are not dying, it has EINVAL (process_mrelease(2)). */
+EXPORT int rpv_try_mrelease(void)
+{
+	int fd = sys_pidfd_open(sys_getpid());
+	int err = fd < 0 ? fd : sys_mrelease(fd);
+
+	if (fd >= 0)
+		sys_close(fd);
+	return err == -EINVAL ? 0 : err;
+}

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { runBases } from "../agent/run-dir.ts";
 import { findHierarchy, homeOf, isWritable, readIfThere } from "../cgroup/v1.ts";
 import { CliError, exit } from "../errors.ts";
+import { type Core, errnoName, openCore } from "../native/core.ts";
 import { findCore } from "../native/embed.ts";
 import { type Check, prove } from "./proofs.ts";
 import { visible } from "./timeline.ts";
@@ -18,18 +19,19 @@ const CAP = { CAP_KILL: 5, CAP_IPC_LOCK: 14, CAP_SYS_NICE: 23, CAP_SYS_RESOURCE:
 
 /** Returns exit.ok when every promise holds, exit.host when one does not. */
 export async function doctor(options: { json?: true }): Promise<number> {
-  const host = [...hierarchyChecks(), ...kernelChecks(), ...processChecks()];
+  const core = openCore();
+  const host = [...hierarchyChecks(), ...kernelChecks(core), ...processChecks()];
   const isHopeless = host.some((check) => check.status === "no");
-  const proofs = isHopeless ? [] : await proofChecks();
+  const proofs = isHopeless ? [] : await proofChecks(core);
   const promises = isHopeless ? [] : promiseChecks(host, proofs);
   const isGood = [...host, ...proofs].every((check) => check.status !== "no") && !isHopeless;
   if (options.json) {
     process.stdout.write(`${JSON.stringify({ v: 1, ok: isGood, host, proofs, promises })}\n`);
   } else {
-    process.stderr.write(
+    process.stdout.write(
       table("host", host) + table("proved just now", proofs) + table("promises", promises),
     );
-    if (isHopeless) process.stderr.write("No live proof was tried: see the lines marked no.\n");
+    if (isHopeless) process.stdout.write("No live proof was tried: see the lines marked no.\n");
   }
   return isGood ? exit.ok : exit.host;
 }
@@ -84,17 +86,21 @@ function hierarchyChecks(): Check[] {
   ];
 }
 
-function kernelChecks(): Check[] {
-  const [major = 0, minor = 0] = release().split(".").map(Number);
-  const isSince = (x: number, y: number) => major > x || (major === x && minor >= y);
-  const since = (name: string, x: number, y: number, otherwise: Check["status"], why: string) =>
-    isSince(x, y)
-      ? check(name, "ok", `kernel ${release()}`)
-      : check(name, otherwise, `kernel ${release()} is older than ${x}.${y}: ${why}`);
+function kernelChecks(core: Core): Check[] {
+  const tried = (name: string, result: number, otherwise: Check["status"], why: string) =>
+    result === 0
+      ? check(name, "ok", "tried")
+      : check(name, otherwise, `${errnoName(result)}: ${why}`);
   const panic = readIfThere("/proc/sys/vm/panic_on_oom")?.trim() ?? "?";
   return [
-    since("pidfd", 5, 3, "no", "a victim could not be named safely"),
-    since("process_mrelease", 5, 15, "note", "a frozen victim keeps its memory"),
+    check("kernel", "ok", release()),
+    tried("pidfd", core.tryPidfd(), "no", "a victim could not be named safely; Linux 5.3 has it"),
+    tried(
+      "process_mrelease",
+      core.tryMrelease(),
+      "note",
+      "a frozen victim keeps its memory; Linux 5.15 has it",
+    ),
     readIfThere("/proc/pressure/memory") === undefined
       ? check("PSI", "note", "/proc/pressure/memory is missing; v1 does not need it")
       : check("PSI", "ok", "/proc/pressure/memory"),
@@ -157,11 +163,11 @@ function coreCheck(): Check {
   }
 }
 
-async function proofChecks(): Promise<Check[]> {
+async function proofChecks(core: Core): Promise<Check[]> {
   const memory = findHierarchy("memory");
   if (memory === undefined) return [];
   try {
-    return await prove(memory);
+    return await prove(memory, core);
   } catch (error) {
     return [check("live proofs", "no", (error as Error).message)];
   }

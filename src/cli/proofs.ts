@@ -16,7 +16,7 @@ import {
   removeGroup,
 } from "../cgroup/v1.ts";
 import type { IncidentClosed, Message } from "../feed/protocol.ts";
-import { type Core, errnoName, openCore } from "../native/core.ts";
+import { type Core, errnoName } from "../native/core.ts";
 import { type CoreImage, makeMemfd } from "../native/embed.ts";
 import { at, size } from "../native/layout.ts";
 import { say } from "./output.ts";
@@ -41,11 +41,10 @@ interface Scene {
 }
 
 /** Returns what was seen; leaves nothing behind. */
-export async function prove(memory: Hierarchy): Promise<Check[]> {
+export async function prove(memory: Hierarchy, core: Core): Promise<Check[]> {
   const home = homeOf(memory);
   if (home === undefined) return [];
   await using undo = new AsyncDisposableStack();
-  const core = openCore();
   const { image, runDir, ledger } = await makeRunDir({ core, undo }, 1);
   const group = join(home, `reprieve-doctor-${process.pid}`);
   makeGroup(group, LIMIT_BYTES);
