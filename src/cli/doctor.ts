@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** `reprieve doctor`: what this host offers, which promises hold here, and the central ones proved live. */
 
+import { existsSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { runBases } from "../agent/run-dir.ts";
@@ -76,7 +77,7 @@ function hierarchyChecks(): Check[] {
     isWritable(join(memory.own, "cgroup.event_control"))
       ? check("eventfd", "ok", "cgroup.event_control")
       : check("eventfd", "no", "cgroup.event_control is not writable: OOM events cannot be had"),
-    has("memory.pressure_level") || isWritable(join(memory.own, "memory.pressure_level"))
+    existsSync(join(memory.own, "memory.pressure_level"))
       ? check("pressure events", "ok", "memory.pressure_level")
       : check("pressure events", "note", "memory.pressure_level is missing"),
     isThere("swap accounting", "memory.memsw.limit_in_bytes", "note", "swap is not limited"),
