@@ -124,6 +124,9 @@ EXPORT int rpv_ledger_add(int fd, uint32_t index, const char *path)
 	return ledger_add(fd, index, path);
 }
 
+/* Gives the pages of a mapping back to the kernel; what is needed again is read again. */
+EXPORT int rpv_pageout(uint64_t at, uint64_t bytes) { return sys_pageout(at, bytes); }
+
 /* 0: pidfds are to be had here; -errno, where the kernel is too old or a filter refuses. */
 EXPORT int rpv_try_pidfd(void)
 {

@@ -8,6 +8,7 @@
 import { closeSync } from "node:fs";
 import { join, relative } from "node:path";
 import { Agent, attachError, type GuardSpec } from "../agent/agent.ts";
+import { giveBackText } from "../agent/footprint.ts";
 import { RunDir, runBases } from "../agent/run-dir.ts";
 import {
   emptyGroup,
@@ -56,6 +57,7 @@ const LIMIT_SHARE_OF_AVAILABLE = 0.9;
 const TOKEN_BYTES = 32;
 const KEEP_TICK_MS = 1000;
 const JSON_END_BOUND_MS = 1000;
+const TRIM_AFTER_MS = 1000;
 
 /** What the steps of a run share. */
 interface Run {
@@ -127,6 +129,8 @@ async function guardAndWait(
   );
   undo.defer(() => agent.stop(ledger.close));
   await agent.arm();
+  const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
+  undo.defer(() => clearTimeout(trim));
   if (opened !== undefined) say(opened.line);
   if (signals.received !== undefined) return program === undefined ? exit.ok : codeOf(signals);
   if (own === undefined || program === undefined)
