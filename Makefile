@@ -24,7 +24,7 @@ CFLAGS := -std=c11 -O2 $(WARN) -DREPRIEVE_VERSION='"$(VERSION)"'
 FREE := -ffreestanding -nostdlib -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fvisibility=hidden -ffunction-sections -fdata-sections -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,defs -Wl,-z,noseparate-code
 SOURCES := $(filter-out native/layout.c native/ffi.c,$(wildcard native/*.c)) native/start_x86_64.S
-SHARED := $(addprefix native/,ffi.c ledger.c memcg_v1.c memory.c text.c)
+SHARED := $(addprefix native/,ffi.c ledger.c lock.c memcg_v1.c memory.c text.c)
 HEADERS := $(wildcard native/*.h)
 
 $(B):
@@ -55,7 +55,7 @@ dist/reprieve: $(TS) $(B)/core $(B)/core.so package.json Makefile | node_modules
 # --- tests and the gate ---
 
 # The pure parts of the core, with sanitizers and the machine's libc; one behaviour a program.
-PURE := $(addprefix native/,verdict.c orders.c rank.c procfs.c pids.c table.c log.c ledger.c text.c)
+PURE := $(addprefix native/,verdict.c orders.c rank.c procfs.c pids.c table.c log.c ledger.c lock.c text.c tree.c)
 CASES := $(patsubst %.c,$(B)/%,$(wildcard test/native/*.c))
 
 # One run of bun over all layers; the last line counts what really ran.

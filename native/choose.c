@@ -51,11 +51,11 @@ static int visit_unread(uint32_t pid, void *arg)
 			return 0;
 	if (sys_cpu_of_process_ns((int)pid, &cpu_ns))
 		return 0;
-	if (table_ask(&handler.table, pid, &known) == -EAGAIN) {
+	if (table_ask(&handler.table, s->g->index, pid, &known) == -EAGAIN) {
 		s->err = -EAGAIN;
 		return 1;
 	}
-	cpu_ns -= known.cpu_ns;
+	cpu_ns -= known.cpu_ns < cpu_ns ? known.cpu_ns : 0; /* behind: its pid was used again */
 	if (cpu_ns > s->best_cpu_ns) {
 		s->best_cpu_ns = cpu_ns;
 		s->best_pid = pid;
@@ -75,6 +75,7 @@ static int lists_are_fresh(struct guarded *g)
 		r->lists_ns = now_ns;
 		shared_store(&g->guard->lists_wanted, g->guard->lists_wanted + 1);
 		role_wake_watchers();
+		role_wake(FD_HANDLER); /* the sampler, should they be stopped */
 		return 0;
 	}
 	if (shared_load(&g->guard->lists_read) != g->guard->lists_wanted &&
@@ -151,34 +152,41 @@ static struct reading read_primed(struct search *s)
 	return r;
 }
 
-/* By how much the group has grown since the snapshot that those read do not explain. */
-static uint64_t unexplained_bytes(const struct search *s, const struct reading *r)
+/*
+ * What the group holds that those read do not explain, in bytes: by how much it has grown since the
+ * snapshot, and what it has that nobody sampled holds (children beyond GROUPS_MAX, processes of other pid
+ * namespaces, what those who left have left charged). 0 where nobody unread can hold more than the best.
+ */
+static void find_unexplained(const struct search *s, const struct reading *r, int64_t *grown,
+			     int64_t *hidden)
 {
 	uint64_t anon_bytes;
-	int64_t bytes;
 
+	*grown = *hidden = 0;
 	if (r->best_pages >= r->left || memcg_anon(&s->g->memcg, &anon_bytes))
-		return 0;
-	bytes = (int64_t)anon_bytes - (int64_t)s->view->anon_bytes - r->grown * 4096;
-	return bytes > 0 ? (uint64_t)bytes : 0;
+		return;
+	*grown = (int64_t)anon_bytes - r->grown * 4096 - (int64_t)s->view->anon_bytes;
+	*hidden = (int64_t)anon_bytes - r->grown * 4096 - (int64_t)s->view->sampled_bytes;
 }
 
 int choose_victim(struct guarded *g, struct choice *choice)
 {
 	struct search s = { .g = g, .view = &g->views[g->current] };
 	struct reading r = read_primed(&s);
-	uint64_t best_bytes = r.best_pages * 4096, unexplained = unexplained_bytes(&s, &r);
+	int64_t best = (int64_t)r.best_pages * 4096, grown, hidden;
 
 	if (s.err)
 		return s.err;
-	if (unexplained > best_bytes && unexplained >= KILL_MIN_BYTES)
-		return choose_unread(&s, unexplained, choice);
-	if (best_bytes < KILL_MIN_BYTES)
+	find_unexplained(&s, &r, &grown, &hidden);
+	if (grown > best && grown >= KILL_MIN_BYTES)
+		return choose_unread(&s, (uint64_t)grown, choice);
+	/* Killing who is seen would not help: the kernel sees them all. */
+	if (best < KILL_MIN_BYTES || (hidden > best && hidden >= KILL_MIN_BYTES))
 		return -ESRCH;
 	*choice = (struct choice){ .pidfd = r.best->pidfd,
 				   .pid = r.best->pid,
 				   .evidence = EVIDENCE_LARGEST,
-				   .bytes = best_bytes,
+				   .bytes = (uint64_t)best,
 				   .start_time = r.best->start_time };
 	memcpy(choice->comm, r.best->comm, COMM_BYTES);
 	return 0;

@@ -95,7 +95,7 @@ EXPORT int rpv_counters(const char *path, uint64_t *out)
 	struct memcg m;
 	struct memcg_room room;
 	struct memcg_oom oom;
-	int err = memcg_open(&m, path, 0);
+	int err = memcg_open(&m, sys_open(path, O_RDONLY | O_DIRECTORY), 0);
 
 	if (err)
 		return err;

@@ -30,8 +30,9 @@ struct candidate {
 };
 
 struct view {
-	uint64_t anon_bytes; /* the group's own count when the candidates were sampled */
-	uint32_t candidates; /* largest first */
+	uint64_t anon_bytes;	/* the group's own count when the candidates were sampled */
+	uint64_t sampled_bytes; /* the sum over all who were sampled, primed or not */
+	uint32_t candidates;	/* largest first */
 	uint32_t groups;
 	struct candidate candidate[CANDIDATES_MAX];
 	int tasks[GROUPS_MAX]; /* lists of the guard's group and its descendants */
@@ -51,8 +52,8 @@ struct response {
 	int is_helped;	  /* the reaper was asked */
 	uint64_t begun_ns;
 	uint64_t killed_ns;
-	uint64_t progress_ns;		/* last kill, death, or memory coming back */
-	uint32_t tried[CANDIDATES_MAX]; /* pids killed in this incident: never twice */
+	uint64_t progress_ns;			/* last kill, death, or memory coming back */
+	uint32_t tried[KILLS_PER_INCIDENT_MAX]; /* pids killed in this incident: never twice */
 	uint32_t tries;
 	uint64_t lists_ns; /* asked for the lists then; 0: not */
 };
@@ -70,7 +71,8 @@ struct guarded {
 	uint32_t links[GROUPS_MAX]; /* their link counts: a change means a child came or went */
 	int tasks[GROUPS_MAX];
 	uint32_t scans;
-	uint64_t scanned_ms; /* when the last scan that read everybody began; 0: none did */
+	uint32_t leaders_scan; /* the last scan that listed the tasks of every group */
+	uint64_t scanned_ms;   /* when the last scan that read everybody began; 0: none did */
 	uint64_t due_ms;
 	int is_inside; /* its margin, when last looked at */
 	int oom_event;
@@ -125,8 +127,8 @@ _Noreturn void responder_loop(void);
 /* reaper.c: a third thread, that helps a victim which does not give its memory back by itself. */
 int reaper_start(void);
 void reaper_help(int pidfd);
-/* Says once whether it has; *result: 0 or -errno of process_mrelease. */
-int reaper_result(int *result);
+/* Says once whether it has helped that one; *result: 0 or -errno of process_mrelease. */
+int reaper_result(int pidfd, int *result);
 
 /* choose.c: the victim for this guard. 0; -EAGAIN: not known yet, look again; -ESRCH: nobody is
  * worth a kill. */

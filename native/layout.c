@@ -182,6 +182,7 @@ static void print_record_enums(void)
 	OPEN("cause");
 	E(CAUSE_, OOM);
 	E(CAUSE_, KERNEL_KILL);
+	E(CAUSE_, STARVING);
 	CLOSE();
 	OPEN("evidence");
 	E(EVIDENCE_, LARGEST);

@@ -20,22 +20,29 @@ void log_put(struct log *log, struct log_record record)
 uint32_t incident_open(struct guard *guard, uint64_t now_ns, int *opened)
 {
 	uint32_t word = shared_load(&guard->incident);
+	uint64_t none = 0;
 
 	*opened = 0;
-	while (!incident_is_open(word)) {
-		if (__atomic_compare_exchange_n(&guard->incident, &word, word + 1, 0,
-						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-			shared_store(&guard->opened_ns, now_ns);
-			*opened = 1;
-			return word + 1;
-		}
+	while (!*opened && !incident_is_open(word)) {
+		*opened = __atomic_compare_exchange_n(&guard->incident, &word, word + 1, 0,
+						      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+		if (*opened)
+			word++;
 	}
+	/* Who opened it may have been stopped before it set the timer: whoever comes next does. */
+	__atomic_compare_exchange_n(&guard->opened_ns, &none, now_ns, 0, __ATOMIC_ACQ_REL,
+				    __ATOMIC_ACQUIRE);
 	return word;
 }
 
-void incident_close(struct guard *guard, uint32_t word)
+int incident_close(struct guard *guard, uint32_t word)
 {
-	shared_store(&guard->opened_ns, 0);
-	__atomic_compare_exchange_n(&guard->incident, &word, word + 1, 0, __ATOMIC_ACQ_REL,
-				    __ATOMIC_ACQUIRE);
+	uint64_t opened_ns = shared_load(&guard->opened_ns);
+
+	if (!__atomic_compare_exchange_n(&guard->incident, &word, word + 1, 0, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE))
+		return 0;
+	__atomic_compare_exchange_n(&guard->opened_ns, &opened_ns, 0, 0, __ATOMIC_ACQ_REL,
+				    __ATOMIC_ACQUIRE); /* unless the next one has set it already */
+	return 1;
 }

@@ -19,8 +19,8 @@ uint32_t incident_open(struct guard *guard, uint64_t now_ns, int *opened);
 /* The number behind a word. */
 static inline uint32_t incident_number(uint32_t word) { return (word + 1) / 2; }
 static inline int incident_is_open(uint32_t word) { return word & 1; }
-/* Closes the open incident; only for the watcher that owns the switch. */
-void incident_close(struct guard *guard, uint32_t word);
+/* Closes the open incident; only for the watcher that owns the switch. False: it was closed already. */
+int incident_close(struct guard *guard, uint32_t word);
 
 /* Acquire and release of a shared word; pairs are named in region.h. */
 #define shared_load(word) __atomic_load_n(word, __ATOMIC_ACQUIRE)

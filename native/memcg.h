@@ -17,17 +17,20 @@
 struct memcg {
 	int dir;
 	int oom_control;
+	int parent_oom; /* its parent's oom_control; -1: none that we see */
 	int event_control;
 	int usage;
 	int limit;
 	int swap_usage; /* memory + swap; -1 without swap accounting */
 	int swap_limit;
 	int stat;
+	int pressure; /* -1: not to be had, without root */
 };
 
 struct memcg_oom {
 	int held;	/* the kernel does not kill: we answer for the group */
-	int waiting;	/* somebody sleeps in the group's OOM, or in that of an ancestor */
+	int under_oom;	/* somebody sleeps in the group's OOM, or in that of an ancestor */
+	int waiting;	/* it is no ancestor's, as far as the parent can be read */
 	uint32_t kills; /* kernel kills in this group since it was made */
 };
 
@@ -38,14 +41,18 @@ struct memcg_room {
 	uint64_t swap_limit_bytes;
 };
 
-/* May write: open what takes writing for writing. Nothing stays open on error. */
-int memcg_open(struct memcg *m, const char *path, int may_write);
+/* Of an open directory, which is the memcg's from now on. May write: open what takes writing for writing. Nothing
+ * stays open on error. */
+int memcg_open(struct memcg *m, int dir, int may_write);
 void memcg_close(struct memcg *m);
 
 int memcg_oom(const struct memcg *m, struct memcg_oom *oom);
 int memcg_room(const struct memcg *m, struct memcg_room *room);
 /* Anonymous memory charged to the group and its descendants, in bytes. */
 int memcg_anon(const struct memcg *m, uint64_t *bytes);
+
+/* File memory of the group and its descendants, in bytes: what reclaim can take. */
+int memcg_reclaimable(const struct memcg *m, uint64_t *bytes);
 
 /* Does the group stand at a limit of its own? Tells its OOM from an ancestor's. */
 int memcg_is_full(const struct memcg_room *room);
@@ -62,6 +69,9 @@ int memcg_hand_over(const struct memcg *m);
 /* The eventfd is signalled once per OOM of the group, of an ancestor, and when the group is
  * removed. */
 int memcg_watch_oom(const struct memcg *m, int eventfd);
+/* The eventfd is signalled while reclaim fails in the group: at OOM, when calls fail for want of memory, and
+ * under a heavy load of file pages. -ENOENT where pressure cannot be watched. */
+int memcg_watch_pressure(const struct memcg *m, int eventfd);
 /* The eventfd is signalled when `left` bytes or less are left under a limit, and when more are
  * again. */
 /* Takes 5 to 20 ms: the kernel waits for an RCU grace period (measured). */

@@ -12,6 +12,8 @@
 
 enum { SMALL_BYTES = 128, STAT_BYTES = 4096 };
 
+static const struct memcg none = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 };
+
 /* Opens DIR/name and reads it once. */
 static int open_primed(int dir, const char *name, int flags)
 {
@@ -36,19 +38,21 @@ static void close_all(const int *fds, int n)
 			sys_close(fds[n]);
 }
 
-int memcg_open(struct memcg *m, const char *path, int may_write)
+int memcg_open(struct memcg *m, int dir, int may_write)
 {
 	int access = may_write ? O_RDWR : O_RDONLY;
 	int err;
 
-	*m = (struct memcg){ -1, -1, -1, -1, -1, -1, -1, -1 };
-	m->dir = sys_open(path, O_RDONLY | O_DIRECTORY);
-	if (m->dir < 0)
-		return m->dir;
+	*m = none;
+	if (dir < 0)
+		return dir;
+	m->dir = dir;
 	m->event_control = sys_openat(m->dir, "cgroup.event_control", O_WRONLY, 0);
 	m->oom_control = open_primed(m->dir, "memory.oom_control", access);
+	m->parent_oom = open_primed(m->dir, "../memory.oom_control", O_RDONLY);
 	m->usage = open_primed(m->dir, "memory.usage_in_bytes", O_RDONLY);
 	m->limit = open_primed(m->dir, "memory.limit_in_bytes", O_RDONLY);
+	m->pressure = sys_openat(m->dir, "memory.pressure_level", O_RDONLY, 0);
 	m->stat = open_primed(m->dir, "memory.stat", O_RDONLY);
 	m->swap_usage = open_primed(m->dir, "memory.memsw.usage_in_bytes", O_RDONLY);
 	m->swap_limit = open_primed(m->dir, "memory.memsw.limit_in_bytes", O_RDONLY);
@@ -65,10 +69,10 @@ int memcg_open(struct memcg *m, const char *path, int may_write)
 
 void memcg_close(struct memcg *m)
 {
-	close_all((int[]){ m->dir, m->oom_control, m->event_control, m->usage, m->limit,
-			   m->swap_usage, m->swap_limit, m->stat },
-		  8);
-	*m = (struct memcg){ -1, -1, -1, -1, -1, -1, -1, -1 };
+	close_all((int[]){ m->dir, m->oom_control, m->parent_oom, m->event_control, m->usage,
+			   m->limit, m->swap_usage, m->swap_limit, m->stat, m->pressure },
+		  10);
+	*m = none;
 }
 
 static uint64_t number_after(const char *buf, const char *end, const char *key)
@@ -78,17 +82,30 @@ static uint64_t number_after(const char *buf, const char *end, const char *key)
 	return at ? text_number(&at, end) : 0;
 }
 
-int memcg_oom(const struct memcg *m, struct memcg_oom *oom)
+static int read_oom(int oom_control, struct memcg_oom *oom)
 {
 	char buf[SMALL_BYTES];
-	long n = sys_pread(m->oom_control, buf, sizeof(buf), 0);
+	long n = sys_pread(oom_control, buf, sizeof(buf), 0);
 
 	if (n < 0)
 		return (int)n;
 	oom->held = (int)number_after(buf, buf + n, "oom_kill_disable ");
-	oom->waiting = (int)number_after(buf, buf + n, "under_oom ");
+	oom->under_oom = (int)number_after(buf, buf + n, "under_oom ");
 	oom->kills = (uint32_t)number_after(buf, buf + n, "oom_kill ");
 	return 0;
+}
+
+/* An OOM shows in the group whose limit was hit and in all below it: where the parent shows one, it is the
+ * parent's, or will be ours when that is over. */
+int memcg_oom(const struct memcg *m, struct memcg_oom *oom)
+{
+	struct memcg_oom parent = { 0 };
+	int err = read_oom(m->oom_control, oom);
+
+	if (!err && oom->under_oom && m->parent_oom >= 0)
+		read_oom(m->parent_oom, &parent);
+	oom->waiting = oom->under_oom && !parent.under_oom;
+	return err;
 }
 
 static int read_number(int fd, uint64_t *value)
@@ -140,6 +157,18 @@ int memcg_anon(const struct memcg *m, uint64_t *bytes)
 	return 0;
 }
 
+int memcg_reclaimable(const struct memcg *m, uint64_t *bytes)
+{
+	char buf[STAT_BYTES];
+	long n = sys_pread(m->stat, buf, sizeof(buf), 0);
+
+	if (n < 0)
+		return (int)n;
+	*bytes = number_after(buf, buf + n, "total_inactive_file ") +
+		 number_after(buf, buf + n, "total_active_file ");
+	return 0;
+}
+
 uint64_t memcg_far_bytes(uint64_t margin_bytes) { return margin_bytes * 3 / 2; }
 
 uint64_t memcg_left_bytes(const struct memcg_room *room)
@@ -169,8 +198,8 @@ int memcg_hold(const struct memcg *m) { return write_byte(m->oom_control, '1'); 
 
 int memcg_hand_over(const struct memcg *m) { return write_byte(m->oom_control, '0'); }
 
-/* "EVENTFD FD [BYTES]", memory.rst section 9. */
-static int watch(const struct memcg *m, int eventfd, int fd, const uint64_t *bytes)
+/* "EVENTFD FD [ARGUMENT]", memory.rst sections 9 to 11. */
+static int watch(const struct memcg *m, int eventfd, int fd, const char *argument)
 {
 	char buf[SMALL_BYTES];
 	struct text line = text_on(buf, sizeof(buf));
@@ -179,17 +208,29 @@ static int watch(const struct memcg *m, int eventfd, int fd, const uint64_t *byt
 	text_add_number(&line, (uint64_t)eventfd);
 	text_add(&line, " ");
 	text_add_number(&line, (uint64_t)fd);
-	if (bytes) {
-		text_add(&line, " ");
-		text_add_number(&line, *bytes);
-	}
+	text_add(&line, " ");
+	text_add(&line, argument);
 	n = sys_write(m->event_control, buf, line.len);
 	return n < 0 ? (int)n : 0;
 }
 
+static int watch_bytes(const struct memcg *m, int eventfd, int fd, uint64_t bytes)
+{
+	char buf[24];
+	struct text argument = text_on(buf, sizeof(buf));
+
+	text_add_number(&argument, bytes);
+	return watch(m, eventfd, fd, buf);
+}
+
 int memcg_watch_oom(const struct memcg *m, int eventfd)
 {
-	return watch(m, eventfd, m->oom_control, 0);
+	return watch(m, eventfd, m->oom_control, "");
+}
+
+int memcg_watch_pressure(const struct memcg *m, int eventfd)
+{
+	return m->pressure < 0 ? -ENOENT : watch(m, eventfd, m->pressure, "critical,local");
 }
 
 int memcg_watch_left(const struct memcg *m, const struct memcg_room *room, uint64_t left,
@@ -200,10 +241,10 @@ int memcg_watch_left(const struct memcg *m, const struct memcg_room *room, uint6
 
 	/* Memory is part of memory + swap: with one limit for both, the latter is first. */
 	if (room->limit_bytes < room->swap_limit_bytes)
-		err = watch(m, eventfd, m->usage, &at);
+		err = watch_bytes(m, eventfd, m->usage, at);
 	if (!err && room->swap_limit_bytes != MEMCG_NO_LIMIT) {
 		at = room->swap_limit_bytes > left ? room->swap_limit_bytes - left : 0;
-		err = watch(m, eventfd, m->swap_usage, &at);
+		err = watch_bytes(m, eventfd, m->swap_usage, at);
 	}
 	return err;
 }

@@ -3,6 +3,7 @@
 #include "pids.h"
 #include "sys.h"
 #include "text.h"
+#include "tree.h"
 
 int pids_each(int list, char *buf, size_t size, pids_visit visit, void *arg)
 {
@@ -46,3 +47,36 @@ int pids_each_now(int dir, const char *name, char *buf, size_t size, pids_visit 
 		sys_close(list);
 	return ret;
 }
+
+static int refresh_one(int dir, void *arg)
+{
+	char some[16];
+	int list = sys_openat(dir, "tasks", O_RDONLY, 0);
+
+	(void)arg;
+	if (list >= 0) {
+		sys_pread(list, some, sizeof(some), 0);
+		sys_close(list);
+	}
+	return 0;
+}
+
+void pids_refresh(int dir)
+{
+	refresh_one(dir, 0);
+	tree_walk(dir, refresh_one, 0);
+}
+
+static int is_occupied(int dir, void *arg)
+{
+	char some[16];
+	int list = sys_openat(dir, "tasks", O_RDONLY, 0);
+	long n = list < 0 ? 0 : sys_pread(list, some, sizeof(some), 0);
+
+	(void)arg;
+	if (list >= 0)
+		sys_close(list);
+	return n > 0;
+}
+
+int pids_any(int dir) { return is_occupied(dir, 0) || tree_walk(dir, is_occupied, 0) == 1; }

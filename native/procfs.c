@@ -3,6 +3,7 @@
 #include "procfs.h"
 #include "sys.h"
 #include "text.h"
+#include "tree.h"
 
 enum { FIELD_FLAGS = 9, FIELD_START_TIME = 22, PF_KTHREAD = 0x00200000, KB_PER_PAGE = 4 };
 
@@ -138,10 +139,10 @@ int procfs_anon_pages(int statm, uint32_t *pages)
 	return procfs_parse_statm(buf, n, pages);
 }
 
-int procfs_open_statm(int proc)
+static int open_statm(int dir)
 {
 	uint32_t pages;
-	int fd = sys_openat(proc, "statm", O_RDONLY, 0);
+	int fd = sys_openat(dir, "statm", O_RDONLY, 0);
 	int err = fd < 0 ? fd : procfs_anon_pages(fd, &pages);
 
 	if (fd >= 0 && err)
@@ -149,17 +150,52 @@ int procfs_open_statm(int proc)
 	return err ? err : fd;
 }
 
-int procfs_anon_pages_of(uint32_t pid, uint32_t *pages)
+static int open_thread_statm(int tasks, const char *tid, int depth, void *statm)
+{
+	int dir = sys_openat(tasks, tid, O_RDONLY | O_DIRECTORY, 0);
+
+	(void)depth;
+	*(int *)statm = dir < 0 ? dir : open_statm(dir);
+	if (dir >= 0)
+		sys_close(dir);
+	return *(int *)statm >= 0; /* found: stop */
+}
+
+int procfs_open_statm(int proc)
+{
+	int statm = open_statm(proc);
+	int tasks;
+
+	if (statm != -ESRCH)
+		return statm;
+	tasks = sys_openat(proc, "task", O_RDONLY | O_DIRECTORY, 0);
+	if (tasks < 0)
+		return statm;
+	tree_each_child(tasks, 0, open_thread_statm, &statm);
+	sys_close(tasks);
+	return statm;
+}
+
+int procfs_anon_pages_of(uint32_t pid, uint32_t *pages, int *thread)
 {
 	char buf[32];
 	struct text path = path_of(buf, sizeof(buf), pid);
-	int fd, err;
+	int fd, err, proc;
 
 	text_add(&path, "/statm");
 	fd = sys_open(buf, O_RDONLY);
-	if (fd < 0)
-		return fd;
-	err = procfs_anon_pages(fd, pages);
-	sys_close(fd);
+	err = fd < 0 ? fd : procfs_anon_pages(fd, pages);
+	if (fd >= 0)
+		sys_close(fd);
+	*thread = err == -ESRCH;
+	if (!*thread)
+		return err;
+	proc = procfs_open(pid);
+	fd = proc < 0 ? proc : procfs_open_statm(proc);
+	err = fd < 0 ? fd : procfs_anon_pages(fd, pages);
+	if (fd >= 0)
+		sys_close(fd);
+	if (proc >= 0)
+		sys_close(proc);
 	return err;
 }

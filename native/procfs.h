@@ -25,12 +25,13 @@ int procfs_open(uint32_t pid);
 int procfs_read_stat(int proc, struct procfs_stat *stat);
 int procfs_read_status(int proc, struct procfs_status *status);
 int procfs_read_oom_score_adj(int proc, int *adj);
-/* Opens statm and reads it once, so that later reads need no memory. */
+/* Opens statm and reads it once, so that later reads need no memory. Where the leader is dead and threads
+ * live on, its own says 0: then it is that of a thread. */
 int procfs_open_statm(int proc);
 /* resident - shared of an open statm: the anonymous pages. -ESRCH when the process is gone. */
 int procfs_anon_pages(int statm, uint32_t *pages);
-/* The same by pid, opening and closing. */
-int procfs_anon_pages_of(uint32_t pid, uint32_t *pages);
+/* The same by pid, opening and closing. *thread: whether a thread had to answer for a dead leader. */
+int procfs_anon_pages_of(uint32_t pid, uint32_t *pages, int *thread);
 
 int procfs_parse_stat(const char *buf, long n, struct procfs_stat *stat);
 int procfs_parse_statm(const char *buf, long n, uint32_t *anon_pages);

@@ -13,7 +13,7 @@
 
 static int event;	/* wakes the reaper */
 static uint32_t victim; /* writer: the responder; pidfd + 1, 0: none */
-static uint32_t done;	/* 1: `result` is new */
+static uint32_t done;	/* pidfd + 1 of whom `result` tells; 0: told */
 static int result;	/* writer: the reaper */
 
 static _Noreturn void reaper_loop(void)
@@ -28,7 +28,7 @@ static _Noreturn void reaper_loop(void)
 			continue;
 		/* Whatever the number stands for by now: only who is being killed is reaped. */
 		result = sys_mrelease((int)pidfd - 1);
-		shared_store(&done, 1);
+		shared_store(&done, pidfd);
 	}
 }
 
@@ -47,9 +47,11 @@ void reaper_help(int pidfd)
 	role_wake(event);
 }
 
-int reaper_result(int *of)
+int reaper_result(int pidfd, int *of)
 {
-	if (!__atomic_exchange_n(&done, 0, __ATOMIC_ACQ_REL))
+	uint32_t ours = (uint32_t)pidfd + 1;
+
+	if (!__atomic_compare_exchange_n(&done, &ours, 0, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return 0;
 	*of = result;
 	return 1;

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 3u		   /* raised by every change of this file */
+#define REGION_LAYOUT 4u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -74,7 +74,11 @@ enum step {
 	STEP_ALARM = 19,	  /* handed over, still not relieved */
 };
 
-enum cause { CAUSE_OOM = 1, CAUSE_KERNEL_KILL = 2 };
+enum cause {
+	CAUSE_OOM = 1,
+	CAUSE_KERNEL_KILL = 2, /* all that is seen of it is the kernel's kill */
+	CAUSE_STARVING = 3,    /* nobody sleeps, but calls that need memory fail */
+};
 
 enum evidence {
 	EVIDENCE_LARGEST = 1, /* largest anonymous memory, read at the OOM */
@@ -142,6 +146,8 @@ struct helper {
 	uint64_t locked_kb;  /* VmLck at ready */
 	int32_t lock_result; /* mlockall: 0 or -errno */
 	uint32_t settled;    /* release: 1 when it has joined the groups it is to live in */
+	uint32_t is_slow;    /* release: 1 while in a call that waits for an RCU grace period */
+	uint32_t reserved;
 };
 
 struct guard {
@@ -152,6 +158,8 @@ struct guard {
 	uint32_t flags; /* enum guard_flag */
 	uint32_t want;	/* enum guard_want, release */
 	uint32_t reserved0;
+	/* writers: the roles, compare-and-swap from 0: the group's directory when it was first attached */
+	uint64_t inode;
 	/* writer: each role its own */
 	int32_t attached[ROLES];	 /* 0: not yet; 1: yes; -errno */
 	uint64_t threshold_limit[ROLES]; /* its threshold stands under this limit; 0: none */
@@ -159,12 +167,19 @@ struct guard {
 	uint32_t state;	       /* enum guard_state */
 	uint32_t kernel_kills; /* oom_kill of oom_control, last read */
 	uint32_t handed_over;  /* hand-overs since armed */
+	uint32_t let_go;       /* times its switch was written to "the kernel kills" */
+	uint32_t starving; /* release: full, held, and reclaim fails: nobody sleeps, calls fail */
+	/* writers: whichever watcher walked the descendants last */
+	uint32_t kills_below; /* kernel kills in them */
+	uint32_t chores_done; /* switch_chores(), when they were done */
+	/* writer: the owning watcher */
 	/* writers: any role, compare-and-swap; odd while an incident is open, number = (word +
 	 * 1) / 2. The watcher that owns the switch closes it. */
 	uint32_t incident;
-	/* writers: both watchers, the same value: lists_wanted, when the lists were read again */
+	/* writers: the watchers and the sampler, whoever did it: lists_wanted, when the lists were read anew */
 	uint32_t lists_read;
-	uint64_t opened_ns; /* writer: who opened the incident; the one timer of this incident */
+	/* writers: any role, compare-and-swap from 0; the closing watcher back to 0: the one timer */
+	uint64_t opened_ns;
 	/* writer: the responder */
 	uint32_t seen;		 /* incident word it has answered */
 	uint32_t asks_hand_over; /* enum reason: it wants the kernel to decide; 0: it does not */

@@ -80,8 +80,8 @@ static void remember_victim(struct response *r, const struct choice *c, uint64_t
 	r->killed_by_kernel = 0;
 	r->has_relieved = 0;
 	r->is_helped = 0;
-	r->tried[r->tries % CANDIDATES_MAX] = c->pid;
-	if (r->tries < CANDIDATES_MAX)
+	r->tried[r->tries % KILLS_PER_INCIDENT_MAX] = c->pid;
+	if (r->tries < KILLS_PER_INCIDENT_MAX)
 		r->tries++;
 }
 
@@ -136,7 +136,7 @@ static void tell_of_reaper(struct guarded *g)
 {
 	int result;
 
-	if (reaper_result(&result) && result != -ESRCH)
+	if (reaper_result(g->response.victim_pidfd, &result) && result != -ESRCH)
 		tell(g, STEP_MRELEASE,
 		     (struct log_record){ .pid = (int)g->response.victim_pid, .result = result });
 }
@@ -181,7 +181,8 @@ static struct sight look(struct guarded *g, uint64_t now_ns)
 	}
 	look_after_victim(g, now_ns);
 	return (struct sight){
-		.in_oom = g->oom.waiting && full,
+		.in_oom = full &&
+			  (g->oom.waiting || (g->oom.held && shared_load(&g->guard->starving))),
 		.full = full,
 		.held = g->oom.held,
 		.allow_kill = (g->guard->flags & GUARD_ALLOW_KILL) != 0,
@@ -242,14 +243,16 @@ static int respond(struct guarded *g)
 		end(g); /* removed: the watchers tell */
 		return 0;
 	}
-	if (!fired && !g->oom.waiting && !incident_is_open(r->word))
+	if (!fired && !g->oom.under_oom && !incident_is_open(r->word))
 		return 0;
 	if (!incident_is_open(r->word)) {
+		/* An ancestor's; one of ours behind it would come without an event. */
+		if (g->oom.under_oom && !(g->oom.waiting && memcg_is_full(&g->room)))
+			return 1;
 		/* With the kernel's killer on, the event is all there is to see: it may be over. */
-		if (!g->oom.waiting && g->oom.held)
+		if (!g->oom.under_oom &&
+		    ((g->oom.held && !incident_is_open(word)) || !memcg_is_full(&g->room)))
 			return 0;
-		if (!memcg_is_full(&g->room))
-			return g->oom.waiting; /* an ancestor's */
 		begin(g, now_ns);
 	}
 	faults = sys_faults_of_thread();

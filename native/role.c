@@ -17,8 +17,10 @@ void role_complain(const char *what, const char *name, int err)
 	text_add(&line, what);
 	text_add(&line, " ");
 	text_add_plain(&line, name);
-	text_add(&line, ": errno ");
-	text_add_number(&line, (uint64_t)-err);
+	if (err) {
+		text_add(&line, ": errno ");
+		text_add_number(&line, (uint64_t)-err);
+	}
 	text_add(&line, "\n");
 	sys_write(2, buf, line.len);
 }
@@ -84,6 +86,8 @@ int role_start(struct role_self *self, enum role role, const char *run_dir, char
 	self->log = &self->region->logs[role];
 	self->me->ready = 0;
 	self->me->settled = 0;
+	self->me->is_slow = 0;
+	self->me->pid = 0;
 	for (uint32_t i = 0; i < self->region->guards_max; i++)
 		self->region->guards[i].attached[role] = 0;
 	self->agent = sys_pidfd_open((int)self->region->agent_pid);
@@ -96,6 +100,22 @@ int role_start(struct role_self *self, enum role role, const char *run_dir, char
 	return 0;
 }
 
+int role_open_group(struct guard *guard)
+{
+	uint64_t known = shared_load(&guard->inode);
+	int dir = tree_open(guard->path, known);
+	uint64_t inode = dir < 0 ? 0 : tree_inode(dir);
+
+	if (dir < 0 || known)
+		return dir;
+	if (__atomic_compare_exchange_n(&guard->inode, &known, inode, 0, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE) ||
+	    known == inode)
+		return dir;
+	sys_close(dir);
+	return tree_open(guard->path, known);
+}
+
 int role_is_armed(const struct role_self *self)
 {
 	for (uint32_t i = 0; i < self->region->guards_max; i++)
@@ -104,15 +124,26 @@ int role_is_armed(const struct role_self *self)
 	return 0;
 }
 
+static int join_group_of(const struct role_self *self, const char *group)
+{
+	int err = tree_join(group);
+
+	if (err && err != -ENOMEM && !shared_load(&self->region->stop))
+		role_complain("cannot join", group, err);
+	return err;
+}
+
 void role_settle(struct role_self *self)
 {
-	for (char **group = self->own_groups; *group; group++) {
-		int err = tree_join(*group);
+	int again = 0;
 
-		if (err)
-			role_complain("cannot join", *group, err);
+	for (char **group = self->own_groups; *group; group++) {
+		int err = join_group_of(self, *group);
+
+		again |= err ==
+			 -ENOMEM; /* we live in a group that is full: the next turn tries again */
 	}
-	shared_store(&self->me->settled, 1);
+	shared_store(&self->me->settled, !again);
 }
 
 /* Touches as much stack as a role may need, and drops the rest of what execve has mapped for it. */

@@ -30,6 +30,9 @@ int role_start(struct role_self *self, enum role role, const char *run_dir, char
 void role_settle(struct role_self *self);
 /* Is any guard armed, so that somebody must be awake? */
 int role_is_armed(const struct role_self *self);
+/* The guard's group as it was first attached, whatever it is called by now: a descriptor of its directory, or
+ * -errno. */
+int role_open_group(struct guard *guard);
 /* Touches the stack to its full depth and locks everything; the rest of the start must be done.
  * Marks ready. */
 void role_ready(struct role_self *self);
@@ -44,7 +47,7 @@ _Noreturn void role_end(struct role_self *self, int with_files);
 /* An anonymous, zeroed mapping for the life of the process; exits when there is none: before
  * "ready" only. */
 void *role_memory(uint64_t bytes);
-/* One line on stderr: "reprieve: WHAT NAME: errno N". */
+/* One line on stderr: "reprieve: WHAT NAME: errno N"; err 0: without the errno. */
 void role_complain(const char *what, const char *name, int err);
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include "handler.h"
 #include "log.h"
+#include "pids.h"
 #include "sys.h"
 
 /* Opens everything of a guard. The first scan primes it before it is announced. */
@@ -13,7 +14,7 @@ static int attach(struct guarded *g)
 {
 	struct sys_epoll_event ev = { SYS_EPOLLIN, g->index };
 	struct memcg_oom oom;
-	int err = memcg_open(&g->memcg, g->guard->path, 0);
+	int err = memcg_open(&g->memcg, role_open_group(g->guard), 0);
 
 	if (err)
 		return err;
@@ -32,6 +33,8 @@ static int attach(struct guarded *g)
 	g->response = (struct response){ .last_kills = oom.kills };
 	scan_guard(g);
 	shared_store(&g->active, 1);
+	role_wake(
+		g->oom_event); /* the responder may have taken the event of an OOM that waits already */
 	return 0;
 }
 
@@ -43,6 +46,9 @@ static void detach(struct guarded *g)
 	memcg_close(&g->memcg);
 }
 
+/* An attach that failed is tried again once a second: a lack of descriptors or memory may pass. */
+static int is_due(const struct guarded *g) { return g->due_ms <= sys_now_ns() / 1000000; }
+
 /* Follows what the agent wants of each guard. */
 static void follow_wants(void)
 {
@@ -51,10 +57,10 @@ static void follow_wants(void)
 		uint32_t want = shared_load(&g->guard->want);
 		int32_t *attached = &g->guard->attached[ROLE_HANDLER];
 
-		if ((want == WANT_ATTACHED || want == WANT_ARMED) && !*attached) {
+		if ((want == WANT_ATTACHED || want == WANT_ARMED) && *attached != 1 && is_due(g)) {
 			int err = attach(g);
 
-			g->due_ms = sys_now_ns() / 1000000 + SAMPLE_NEAR_MS;
+			g->due_ms = sys_now_ns() / 1000000 + (err ? SAMPLE_FAR_MS : SAMPLE_NEAR_MS);
 			shared_store(attached, err ? err : 1);
 			role_wake(FD_AGENT);
 			role_wake_watchers(); /* the guard is fit now */
@@ -79,6 +85,20 @@ static int has_come_near(struct guarded *g)
 	return g->is_inside && !was_inside;
 }
 
+/* What the responder and the watchers have asked us for. */
+static void do_errands(struct guarded *g)
+{
+	uint32_t wanted = shared_load(&g->guard->lists_wanted);
+	uint32_t word = shared_load(&g->guard->incident);
+
+	if (wanted != shared_load(&g->guard->lists_read)) {
+		pids_refresh(g->memcg.dir);
+		shared_store(&g->guard->lists_read, wanted);
+	}
+	if (incident_is_open(word) && shared_load(&g->guard->seen) != word)
+		role_wake(g->oom_event); /* opened without an event: the group starves */
+}
+
 /* Scans who is due; when a watcher has woken us, also who has come near. */
 static void scan_due(uint64_t now_ms, int woken)
 {
@@ -86,6 +106,8 @@ static void scan_due(uint64_t now_ms, int woken)
 		struct guarded *g = &handler.guarded[i];
 		if (!shared_load(&g->active))
 			continue;
+		if (woken)
+			do_errands(g);
 		if (!(woken && has_come_near(g)) && g->due_ms > now_ms)
 			continue;
 		g->is_inside = scan_guard(g);

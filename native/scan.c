@@ -15,7 +15,7 @@
 #include "sys.h"
 #include "text.h"
 
-enum { CLOCK_TICK_MS = 10, DETAILS_EVERY = 16 };
+enum { CLOCK_TICK_MS = 10, DETAILS_EVERY = 16, LEADERS_EVERY = 8, NEVER_KILLED = -1000 };
 
 /* The scan under way. */
 static struct scan {
@@ -24,6 +24,7 @@ static struct scan {
 	uint32_t group; /* being listed */
 	int is_partial; /* somebody who lives could not be read */
 	int ask_tasks;	/* somebody's leader is not known to be in the group */
+	int ask_all;	/* leaders may have left since */
 	uint64_t now_ms;
 	uint64_t anon_bytes; /* the group's own count of anonymous memory, before anybody is read */
 	int64_t grown_pages; /* by how much those read have grown since they were read last */
@@ -75,16 +76,22 @@ static int read_details(struct snapshot *s, struct table_extra *e)
 	s->swap_pages = status.swap;
 	s->oom_score_adj = (int16_t)adj;
 	memcpy(s->comm, stat.comm, COMM_BYTES);
-	e->exempt = (uint8_t)(is_ours(s->pid) || stat.kernel_thread);
+	e->exempt = (uint8_t)(is_ours(s->pid) || stat.kernel_thread || adj == NEVER_KILLED);
 	return 0;
 }
 
 static int read_memory(struct snapshot *s, struct table_extra *e, const struct candidate *primed)
 {
 	uint32_t pages;
-	int err = primed ? procfs_anon_pages(primed->statm, &pages)
-			 : procfs_anon_pages_of(s->pid, &pages);
+	int err = primed ? procfs_anon_pages(primed->statm, &pages) : -ESRCH;
 
+	if (err == -ESRCH) {
+		int thread = 0;
+
+		err = procfs_anon_pages_of(s->pid, &pages, &thread);
+		e->leader_dead |= !err && thread;
+		e->moved |= !err && primed;
+	}
 	if (err || pages == s->anon_pages)
 		return err;
 	scan.grown_pages += (int64_t)pages - s->anon_pages;
@@ -123,22 +130,21 @@ static void read_again(struct snapshot *s, struct table_extra *e, const struct c
 static int visit_process(uint32_t pid, void *arg)
 {
 	struct table *t = &handler.table;
-	uint16_t slot = table_find(t, pid);
+	uint16_t slot = table_find(t, scan.g->index, pid);
 	struct table_extra *e;
 
 	(void)arg;
 	if (slot == TABLE_NONE) {
-		slot = table_add(t, pid);
+		slot = table_add(t, scan.g->index, pid);
 		if (slot == TABLE_NONE)
 			return 0;
-		t->latest[slot].guard = (uint16_t)scan.g->index;
 		t->latest[slot].group = (uint16_t)scan.group;
 	}
 	e = &t->extra[slot];
 	if (e->scan == scan.g->scans)
 		return 0; /* a thread of it is in another of the groups too */
 	e->scan = scan.g->scans;
-	if (!e->leader || t->latest[slot].group != scan.group)
+	if (!e->leader_scan || t->latest[slot].group != scan.group)
 		scan.ask_tasks = 1;
 	handler.sampled->slots[handler.sampled->n++] = slot;
 	return 0;
@@ -148,11 +154,11 @@ static int visit_process(uint32_t pid, void *arg)
 static int visit_task(uint32_t tid, void *arg)
 {
 	struct table *t = &handler.table;
-	uint16_t slot = table_find(t, tid);
+	uint16_t slot = table_find(t, scan.g->index, tid);
 
 	(void)arg;
-	if (slot != TABLE_NONE && t->latest[slot].guard == scan.g->index) {
-		t->extra[slot].leader = 1;
+	if (slot != TABLE_NONE) {
+		t->extra[slot].leader_scan = scan.g->scans;
 		t->latest[slot].group = (uint16_t)scan.group;
 	}
 	return 0;
@@ -167,7 +173,7 @@ static void list_groups(struct guarded *g)
 		scan.ask_tasks = 0;
 		err = pids_each_now(g->dirs[i], "cgroup.procs", handler.sample_pids, PIDS_BYTES,
 				    visit_process, 0);
-		if (!err && scan.ask_tasks)
+		if (!err && (scan.ask_tasks || scan.ask_all))
 			err = pids_each_now(g->dirs[i], "tasks", handler.sample_pids, PIDS_BYTES,
 					    visit_task, 0);
 		if (is_gone(err))
@@ -175,6 +181,8 @@ static void list_groups(struct guarded *g)
 		else if (err)
 			scan.is_partial = 1;
 	}
+	if (scan.ask_all && !scan.is_partial)
+		g->leaders_scan = g->scans;
 }
 
 /*
@@ -308,6 +316,7 @@ int scan_guard(struct guarded *g)
 	scan.is_partial = 0;
 	handler.sampled->n = 0;
 	g->scans++;
+	scan.ask_all = !g->is_inside || g->scans % LEADERS_EVERY == 0;
 	if (view_refresh_groups(g)) {
 		shared_store(&g->guard->tree_changes, g->guard->tree_changes + 1);
 		role_wake_watchers(); /* a new child may have inherited "killer off" */

@@ -37,11 +37,11 @@ static int lock(struct table *t, uint32_t spins)
 
 static void unlock(struct table *t) { __atomic_store_n(&t->lock, 0, __ATOMIC_RELEASE); }
 
-uint16_t table_find(const struct table *t, uint32_t pid)
+uint16_t table_find(const struct table *t, uint32_t guard, uint32_t pid)
 {
 	uint16_t slot = t->chain[bucket_of(pid)];
 
-	while (slot != TABLE_NONE && t->latest[slot].pid != pid)
+	while (slot != TABLE_NONE && (t->latest[slot].pid != pid || t->latest[slot].guard != guard))
 		slot = t->extra[slot].next;
 	return slot;
 }
@@ -54,7 +54,7 @@ static void lock_as_sampler(struct table *t)
 		;
 }
 
-uint16_t table_add(struct table *t, uint32_t pid)
+uint16_t table_add(struct table *t, uint32_t guard, uint32_t pid)
 {
 	uint16_t *head = &t->chain[bucket_of(pid)];
 	uint16_t slot = t->free;
@@ -69,6 +69,7 @@ uint16_t table_add(struct table *t, uint32_t pid)
 	memset(&t->latest[slot], 0, sizeof(t->latest[slot]));
 	memset(&t->extra[slot], 0, sizeof(t->extra[slot]));
 	t->latest[slot].pid = pid;
+	t->latest[slot].guard = (uint16_t)guard;
 	t->extra[slot].next = *head;
 	*head = slot;
 	unlock(t);
@@ -89,14 +90,14 @@ void table_remove(struct table *t, uint16_t slot)
 	unlock(t);
 }
 
-int table_ask(struct table *t, uint32_t pid, struct table_known *known)
+int table_ask(struct table *t, uint32_t guard, uint32_t pid, struct table_known *known)
 {
 	int err = -ESRCH;
 	uint16_t slot;
 
 	if (!lock(t, LOCK_SPINS))
 		return -EAGAIN;
-	slot = table_find(t, pid);
+	slot = table_find(t, guard, pid);
 	if (slot != TABLE_NONE) {
 		known->cpu_ns = t->extra[slot].cpu_ns;
 		known->start_time = t->latest[slot].start_time;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The sampler's table of processes: region's latest[] and what only the sampler knows, found by
- * pid.
+ * guard and pid: a process below two guards, one inside the other, has a slot for each.
  *
  * One writer, the sampler. The responder asks for one number, through a lock that is held for
  * memory accesses only, never over a system call, and that it gives up on after a bound.
@@ -19,9 +19,12 @@ struct table_extra {
 	uint64_t cpu_ns;      /* the same, as of the responder's current view */
 	uint32_t base_pages;  /* held when it moved in */
 	uint32_t scan;	      /* the scan that saw it last */
-	uint8_t leader;	      /* its leader is in a group of the guard */
-	uint8_t exempt;	      /* ours, pid 1, or a kernel thread: never a victim */
-	uint16_t next;	      /* in its hash chain */
+	uint32_t
+		leader_scan; /* the scan that saw its leader in a group of the guard last; 0: none */
+	uint8_t leader_dead; /* its threads live on */
+	uint8_t moved;	     /* what is primed reads nothing any more: prime it again */
+	uint8_t exempt;	     /* ours, pid 1, or a kernel thread: never a victim */
+	uint16_t next;	     /* in its hash chain */
 };
 
 struct table {
@@ -40,9 +43,9 @@ struct table_memory {
 };
 
 void table_init(struct table *table, struct snapshot *latest, struct table_memory *memory);
-uint16_t table_find(const struct table *table, uint32_t pid);
-/* A zeroed slot for pid, or TABLE_NONE when full. */
-uint16_t table_add(struct table *table, uint32_t pid);
+uint16_t table_find(const struct table *table, uint32_t guard, uint32_t pid);
+/* A zeroed slot, or TABLE_NONE when full. */
+uint16_t table_add(struct table *table, uint32_t guard, uint32_t pid);
 void table_remove(struct table *table, uint16_t slot);
 /* What the responder asks of a process that is not primed. */
 struct table_known {
@@ -52,6 +55,6 @@ struct table_known {
 };
 
 /* 0; -ESRCH: not in the table; -EAGAIN: the sampler is writing it. Called by the responder. */
-int table_ask(struct table *table, uint32_t pid, struct table_known *known);
+int table_ask(struct table *table, uint32_t guard, uint32_t pid, struct table_known *known);
 
 #endif

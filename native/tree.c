@@ -105,3 +105,55 @@ int tree_join(const char *dir)
 	sys_close(fd);
 	return n < 0 ? (int)n : 0;
 }
+
+uint64_t tree_inode(int dir)
+{
+	struct statx st;
+
+	return sys_statx(dir, "", 0x1000 /* AT_EMPTY_PATH */, STATX_INO, &st) ? 0 : st.stx_ino;
+}
+
+struct wanted {
+	uint64_t inode;
+	int dir;
+};
+
+static int find_child(int parent, const char *name, int depth, void *arg)
+{
+	struct wanted *wanted = arg;
+	int dir = sys_openat(parent, name, O_RDONLY | O_DIRECTORY, 0);
+
+	(void)depth;
+	if (dir < 0)
+		return 0;
+	if (tree_inode(dir) != wanted->inode) {
+		sys_close(dir);
+		return 0;
+	}
+	wanted->dir = dir;
+	return 1;
+}
+
+int tree_open(const char *path, uint64_t inode)
+{
+	struct wanted wanted = { inode, sys_open(path, O_RDONLY | O_DIRECTORY) };
+	char buf[PATH_BYTES];
+	struct text parent = text_on(buf, sizeof(buf));
+	int dir;
+
+	if (!inode || (wanted.dir >= 0 && tree_inode(wanted.dir) == inode))
+		return wanted.dir;
+	if (wanted.dir >= 0)
+		sys_close(wanted.dir);
+	wanted.dir = -ENOENT;
+	text_add(&parent, path);
+	while (parent.len && buf[parent.len - 1] != '/')
+		parent.len--;
+	buf[parent.len] = 0;
+	dir = sys_open(buf, O_RDONLY | O_DIRECTORY);
+	if (dir < 0)
+		return dir;
+	tree_each_child(dir, 0, find_child, &wanted);
+	sys_close(dir);
+	return wanted.dir;
+}

@@ -52,7 +52,7 @@ enum event verdict_event(enum guard_state state, const struct look *look)
 		return EVENT_VERDICT;
 	if (state == GUARD_HANDED && look->handed_ms >= HANDED_OVER_BOUND_MS && look->in_oom)
 		return EVENT_OVERDUE;
-	if (look->in_oom)
+	if (look->in_oom || (state == GUARD_QUIET && look->kernel_killed))
 		return EVENT_OOM;
 	if (state == GUARD_OOM)
 		return EVENT_FREE;

@@ -44,7 +44,9 @@ struct move verdict_next(enum guard_state state, enum event event);
 /* What a look at the guard showed. Times in ms, 0 = since now. */
 struct look {
 	int gone;
-	int in_oom;	   /* now, or the event just fired with the kernel's killer on */
+	enum cause cause; /* of an incident that would open now */
+	int in_oom; /* now, or the event just fired with the kernel's killer on, or starving */
+	int kernel_killed; /* a kill of the kernel's is all that is left to see of an OOM */
 	int unsettled;	   /* the group is full, or the victim still dies: relief may not last */
 	int incident_open; /* by whomever */
 	int inside_margin;

@@ -85,12 +85,18 @@ static int prime(struct candidate *c, struct snapshot *s)
 	return 0;
 }
 
+/* Memory is charged where a process's leader is; of a dead one it is not known. */
+static int is_leader_here(const struct guarded *g, const struct table_extra *e)
+{
+	return e->leader_dead || (e->leader_scan && e->leader_scan >= g->leaders_scan);
+}
+
 void view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon_bytes)
 {
 	struct view *old = &g->views[g->current], *new = &g->views[!g->current];
 	struct table *t = &handler.table;
 	struct rank rank = { 0 };
-	uint64_t unprimed_pages = 0;
+	uint64_t unprimed_pages = 0, sampled_pages = 0;
 
 	if (!retire(g))
 		return;
@@ -100,8 +106,9 @@ void view_publish(struct guarded *g, const struct sampled *sampled, uint64_t ano
 		uint32_t pages = rank_charged(s->anon_pages, t->extra[slot].base_pages);
 
 		t->extra[slot].cpu_ns = t->extra[slot].read_cpu_ns;
-		if (!t->extra[slot].leader)
+		if (!is_leader_here(g, &t->extra[slot]))
 			continue;
+		sampled_pages += pages;
 		rank_offer(&rank, slot, view_find(old, s->pid) ? with_bonus(pages) : pages);
 	}
 	new->groups = g->groups;
@@ -112,19 +119,21 @@ void view_publish(struct guarded *g, const struct sampled *sampled, uint64_t ano
 		struct candidate *c = &new->candidate[new->candidates];
 		struct candidate *had = view_find(old, s->pid);
 
-		if (had && had->start_time == s->start_time)
+		if (had && had->start_time == s->start_time && !t->extra[slot].moved)
 			*c = *had;
 		else if (prime(c, s)) {
 			unprimed_pages += rank_charged(s->anon_pages, t->extra[slot].base_pages);
 			t->extra[slot].cpu_ns = 0;
 			continue;
 		}
+		t->extra[slot].moved = 0;
 		c->base_pages = t->extra[slot].base_pages;
 		c->anon_pages = s->anon_pages;
 		c->exempt = t->extra[slot].exempt;
 		memcpy(c->comm, s->comm, COMM_BYTES);
 		new->candidates++;
 	}
+	new->sampled_bytes = sampled_pages * 4096;
 	/* Who cannot be read at OOM is found as the unexplained is. */
 	new->anon_bytes =
 		anon_bytes > unprimed_pages * 4096 ? anon_bytes - unprimed_pages * 4096 : 0;
@@ -174,6 +183,20 @@ static int add_group(int dir, void *arg)
 	return 0;
 }
 
+/* The lists are the current view's, unless none was published since they were opened. */
+static void close_groups(struct guarded *g)
+{
+	const struct view *now = &g->views[g->current];
+	int is_published = now->groups && g->groups && now->tasks[0] == g->tasks[0];
+
+	for (uint32_t i = 0; i < g->groups; i++) {
+		sys_close(g->dirs[i]);
+		if (!is_published)
+			sys_close(g->tasks[i]);
+	}
+	g->groups = 0;
+}
+
 int view_refresh_groups(struct guarded *g)
 {
 	int changed = g->groups == 0;
@@ -182,9 +205,7 @@ int view_refresh_groups(struct guarded *g)
 		changed = links_of(g->dirs[i]) != g->links[i];
 	if (!changed || !retire(g))
 		return 0;
-	for (uint32_t i = 0; i < g->groups; i++)
-		sys_close(g->dirs[i]); /* the lists are still the current view's */
-	g->groups = 0;
+	close_groups(g);
 	g->guard->unsampled_groups = 0;
 	add_group(g->memcg.dir, g);
 	tree_walk(g->memcg.dir, add_group, g);
@@ -193,13 +214,11 @@ int view_refresh_groups(struct guarded *g)
 
 void view_close(struct guarded *g)
 {
+	close_groups(g);
 	for (int i = 0; i < 2; i++) { /* both views, one after the other */
 		__atomic_store_n(&g->current, !g->current, __ATOMIC_SEQ_CST);
 		g->retired = 1;
 		while (!retire(g))
 			sys_sleep_ms(1);
 	}
-	for (uint32_t i = 0; i < g->groups; i++)
-		sys_close(g->dirs[i]);
-	g->groups = 0;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Hop 4d: the owner opens an incident, and closes it with its outcome and reason. */
 #include "log.h"
+#include "sys.h"
 #include "watcher.h"
 
-void watch_open_incident(struct watched *w, uint64_t now_ns)
+void watch_open_incident(struct watched *w, enum cause cause, uint64_t now_ns)
 {
 	int opened;
 
@@ -14,51 +15,62 @@ void watch_open_incident(struct watched *w, uint64_t now_ns)
 		w->free_ns =
 			now_ns; /* relief has to hold from now on, however calm it was before */
 	w->reason = w->state == GUARD_HANDED ? REASON_BURST : REASON_NONE;
-	if (opened)
-		watch_tell(w, STEP_OPENED, CAUSE_OOM, 0);
+	if (!opened)
+		return;
+	watch_tell(w, STEP_OPENED, cause, 0);
+	role_wake(FD_HANDLER); /* there may have been no event to wake the responder */
 }
 
-static enum outcome outcome_of(const struct watched *w, int unrelieved, enum reason *reason)
+static int has_kernel_killed(const struct watched *w)
 {
-	int observing = !(w->guard->flags & GUARD_ALLOW_KILL);
-	int killed_by_kernel = w->guard->kernel_kills != w->kills_at_open ||
-			       switch_kills_below(w) > w->kills_below;
-	int answered = w->guard->seen == w->guard->incident;
+	return w->guard->kernel_kills != w->kills_at_open ||
+	       switch_kills_below(w) != shared_load(&w->guard->kills_below);
+}
+
+static enum outcome outcome_of(const struct watched *w, uint32_t word, int unrelieved,
+			       enum reason *reason)
+{
+	int is_ours = shared_load(&w->guard->seen) == word && shared_load(&w->guard->kills);
+	int killed_by_kernel;
 
 	*reason = w->reason;
 	if (unrelieved)
 		return OUTCOME_UNRELIEVED;
-	if (observing) {
+	if (!(w->guard->flags & GUARD_ALLOW_KILL)) {
 		*reason = REASON_OBSERVING;
 		return OUTCOME_OBSERVED;
 	}
 	if (w->handed_over)
 		return OUTCOME_HANDED_OVER;
-	if (w->reason == REASON_BURST && killed_by_kernel)
+	killed_by_kernel = (!is_ours || w->reason == REASON_BURST) && has_kernel_killed(w);
+	if (killed_by_kernel) {
+		*reason = w->reason == REASON_BURST ? REASON_BURST : REASON_KERNEL_KILLED;
 		return OUTCOME_KERNEL_FIRST;
-	if (answered && w->guard->kills) {
-		*reason = REASON_KILLED;
-		return OUTCOME_RELIEVED;
 	}
-	*reason = killed_by_kernel ? REASON_KERNEL_KILLED : REASON_NO_KILL_SEEN;
-	return killed_by_kernel ? OUTCOME_KERNEL_FIRST : OUTCOME_EXITED_BY_ITSELF;
+	*reason = is_ours ? REASON_KILLED : REASON_NO_KILL_SEEN;
+	return is_ours ? OUTCOME_RELIEVED : OUTCOME_EXITED_BY_ITSELF;
 }
 
 void watch_close_incident(struct watched *w, int unrelieved)
 {
 	uint32_t word = shared_load(&w->guard->incident);
+	struct log_record closed = { .t_ns = sys_now_ns(),
+				     .guard = w->index,
+				     .step = STEP_CLOSED,
+				     .incident = incident_number(word),
+				     .bytes = w->guard->faults };
+	enum outcome outcome;
 	enum reason reason;
-	enum outcome outcome = outcome_of(w, unrelieved, &reason);
 
 	if (!incident_is_open(word))
 		return;
-	log_put(watcher.self.log,
-		(struct log_record){ .guard = w->index,
-				     .step = STEP_CLOSED,
-				     .incident = incident_number(word),
-				     .arg = (uint32_t)outcome << 16 | (uint32_t)reason,
-				     .bytes = w->guard->faults });
-	incident_close(w->guard, word);
-	w->kills_below = switch_kills_below(w);
+	outcome = outcome_of(w, word, unrelieved, &reason);
+	closed.arg = (uint32_t)outcome << 16 | (uint32_t)reason;
+	if (!incident_close(w->guard, word))
+		return; /* the other watcher has, while we were stopped */
+	log_put(watcher.self.log, closed);
+	shared_store(&w->guard->starving, 0);
+	if (outcome != OUTCOME_RELIEVED)
+		shared_store(&w->guard->kills_below, switch_kills_below(w));
 	role_wake(FD_AGENT);
 }

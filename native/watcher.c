@@ -8,6 +8,7 @@
  */
 #include "watcher.h"
 #include "log.h"
+#include "pids.h"
 #include "sys.h"
 #include "tree.h"
 
@@ -45,10 +46,11 @@ static int follow_helper(enum role role, uint32_t *pid, int *pidfd)
 	if (shared_load(&h->ready) && h->pid != *pid) {
 		if (*pidfd >= 0)
 			sys_close(*pidfd);
-		*pid = h->pid;
 		*pidfd = sys_pidfd_open((int)h->pid);
-		if (*pidfd >= 0)
+		if (*pidfd >= 0) {
+			*pid = h->pid;
 			add_to_epoll(*pidfd, EVENT_PEER);
+		}
 	}
 	if (*pidfd >= 0 && sys_pidfd_dead(*pidfd)) {
 		sys_close(*pidfd); /* or the epoll would never sleep again */
@@ -87,7 +89,10 @@ static void take_over(enum reason reason)
 static int oversee(uint64_t now_ns, int peer_alive)
 {
 	const struct region *r = watcher.self.region;
-	uint64_t beat_ns = shared_load(&r->helpers[other_role()].beat_ns);
+	const struct helper *owner = &r->helpers[other_role()];
+	uint64_t beat_ns = shared_load(&owner->beat_ns);
+	uint64_t silent_ns =
+		(shared_load(&owner->is_slow) ? SLOW_AFTER_MS : SILENT_AFTER_MS) * 1000000ull;
 	int open = 0;
 
 	if (!peer_alive && watcher.other_pid) {
@@ -105,12 +110,22 @@ static int oversee(uint64_t now_ns, int peer_alive)
 	if (!watcher.event_ns)
 		watcher.event_ns =
 			now_ns; /* an incident is open: from now on its beat must be fresh */
-	if (now_ns > watcher.event_ns + SILENT_AFTER_MS * 1000000ull &&
-	    now_ns > beat_ns + SILENT_AFTER_MS * 1000000ull) {
+	if (now_ns > watcher.event_ns + silent_ns && now_ns > beat_ns + silent_ns) {
 		take_over(REASON_OWNER_SILENT);
 		return 0;
 	}
 	return WATCH_TICK_MS;
+}
+
+/* What the responder cannot do in a full group. */
+static void read_lists(struct watched *w)
+{
+	uint32_t wanted = shared_load(&w->guard->lists_wanted);
+
+	if (!w->attached || wanted == shared_load(&w->guard->lists_read))
+		return;
+	pids_refresh(w->memcg.dir);
+	shared_store(&w->guard->lists_read, wanted);
 }
 
 static void follow_wants(struct watched *w)
@@ -118,7 +133,7 @@ static void follow_wants(struct watched *w)
 	uint32_t want = shared_load(&w->guard->want);
 	int32_t *attached = &w->guard->attached[watcher.self.role];
 
-	if ((want == WANT_ATTACHED || want == WANT_ARMED) && !w->attached && *attached >= 0) {
+	if ((want == WANT_ATTACHED || want == WANT_ARMED) && !w->attached) {
 		int err = watch_attach(w);
 
 		if (!err) {
@@ -161,19 +176,36 @@ static int is_over(int agent_dead)
 	return over;
 }
 
+/* Removes a group that reprieve made, when nobody is left in it: it may be parted by then, and its parts are
+ * its owner's. False: somebody is. */
+static int remove_if_empty(const char *path)
+{
+	int dir = sys_open(path, O_RDONLY | O_DIRECTORY);
+	int occupied = dir >= 0 && pids_any(dir);
+
+	if (dir >= 0)
+		sys_close(dir);
+	return !occupied && tree_remove(path) != -EBUSY;
+}
+
 /* The agent is dead and a group that reprieve made still has processes: they live on, under the
  * kernel's killer. The group is removed when they have ended. */
 static void linger(void)
 {
-	int busy;
+	int busy, told = 0;
 
 	do {
 		busy = 0;
 		for (uint32_t i = 0; i < watcher.guards; i++) {
 			struct guard *g = &watcher.self.region->guards[i];
 
-			if (g->flags & GUARD_OWNED && tree_remove(g->path) == -EBUSY)
-				busy = 1;
+			if (!(g->flags & GUARD_OWNED) || remove_if_empty(g->path))
+				continue;
+			busy = 1;
+			if (!told && watcher_owns())
+				role_complain("reprieve is dead; unguarded from now on:", g->path,
+					      0);
+			told = 1;
 		}
 		if (busy)
 			sys_sleep_ms(LINGER_MS);
@@ -206,20 +238,64 @@ static int sooner(int a_ms, int b_ms)
 	return a_ms < 0 ? b_ms : b_ms < 0 || a_ms < b_ms ? a_ms : b_ms;
 }
 
-/* The spare settles first, the watchdog when that has done: one of them is awake at any time. Says whether
- * we have. */
-static int settle(void)
+/* Work that is slow: it waits for an RCU grace period, or walks many groups. Says whether there is any. */
+static int has_slow_work(void)
+{
+	const struct role_self *self = &watcher.self;
+	int any = !self->me->settled && role_is_armed(self);
+
+	for (uint32_t i = 0; i < watcher.guards; i++) {
+		const struct watched *w = &watcher.watched[i];
+
+		any |= watch_wants_threshold(w);
+		any |= w->attached && w->guard->chores_done != switch_chores(w->guard);
+	}
+	return any;
+}
+
+static void do_slow_work(void)
 {
 	struct role_self *self = &watcher.self;
 
-	if (self->me->settled || !role_is_armed(self))
-		return 0;
-	if (self->role == ROLE_WATCHDOG && watcher.other >= 0 &&
-	    !shared_load(&self->region->helpers[ROLE_SPARE].settled))
-		return 0;
-	role_settle(self);
+	shared_store(&self->me->is_slow, 1);
+	if (!self->me->settled && role_is_armed(self))
+		role_settle(self);
+	for (uint32_t i = 0; i < watcher.guards; i++) {
+		struct watched *w = &watcher.watched[i];
+
+		if (watch_wants_threshold(w))
+			watch_set_threshold(w);
+		if (w->attached && w->guard->chores_done != switch_chores(w->guard))
+			switch_do_chores(w);
+		shared_store(&self->me->beat_ns, sys_now_ns());
+	}
+	shared_store(&self->me->is_slow, 0);
 	watcher_wake_other();
-	return 1;
+}
+
+/*
+ * One watcher is awake at any time: the one that does not own the switch goes first, the owner when that has
+ * done, or is dead, or has not begun after OTHER_FIRST_MS. Returns in how many ms to look again, -1: at the next event.
+ */
+static int see_to_slow_work(uint64_t now_ns, int peer_alive)
+{
+	int is_first = !watcher_owns() || !peer_alive;
+
+	if (shared_load(&watcher.self.region->stop) || !has_slow_work()) {
+		watcher.defers_ns = 0;
+		return -1;
+	}
+	if (is_first ||
+	    (watcher.defers_ns && now_ns > watcher.defers_ns + OTHER_FIRST_MS * 1000000ull)) {
+		do_slow_work();
+		watcher.defers_ns = 0;
+		return 0;
+	}
+	if (!watcher.defers_ns) {
+		watcher.defers_ns = now_ns;
+		watcher_wake_other();
+	}
+	return OTHER_FIRST_MS / 4;
 }
 
 /* One turn. Returns the next timeout. */
@@ -229,23 +305,35 @@ static int turn(uint64_t now_ns)
 	int next_ms = -1;
 
 	follow_helper(ROLE_HANDLER, &watcher.handler_pid, &watcher.handler);
-	for (uint32_t i = 0; i < watcher.guards; i++) {
+	for (uint32_t i = 0; i < watcher.guards; i++)
 		follow_wants(&watcher.watched[i]);
-		if (watcher.watched[i].attached)
-			switch_read_lists(&watcher.watched[i]);
-	}
 	if (!watcher_owns())
 		next_ms = oversee(now_ns, peer_alive);
 	for (uint32_t i = 0; i < watcher.guards && watcher_owns(); i++)
 		if (watcher.watched[i].attached)
 			next_ms = sooner(next_ms, watch_look(&watcher.watched[i]));
-	for (uint32_t i = 0; i < watcher.guards; i++) {
-		struct watched *w = &watcher.watched[i];
+	if (!watcher_owns() || !peer_alive)
+		for (uint32_t i = 0; i < watcher.guards; i++)
+			read_lists(&watcher.watched[i]);
+	return sooner(next_ms, see_to_slow_work(now_ns, peer_alive));
+}
 
-		if (w->attached && w->guard->state != GUARD_GONE && watch_threshold(w))
-			next_ms = 0; /* now it is known how far the group is from its limit */
+/* The last one sees to it that no helper that was stopped stays behind. */
+static void end_the_others(void)
+{
+	int *others[] = { &watcher.handler, &watcher.other };
+
+	if (!watcher_owns())
+		return;
+	for (int ms = 0; ms < OTHERS_END_MS && (watcher.handler >= 0 || watcher.other >= 0); ms++) {
+		for (int i = 0; i < 2; i++)
+			if (*others[i] >= 0 && sys_pidfd_dead(*others[i]))
+				*others[i] = -1;
+		sys_sleep_ms(1);
 	}
-	return settle() ? 0 : next_ms;
+	for (int i = 0; i < 2; i++)
+		if (*others[i] >= 0)
+			sys_pidfd_kill(*others[i]);
 }
 
 _Noreturn void watcher_run(enum role role, const char *run_dir, char **own_groups)
@@ -282,7 +370,9 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **own_group
 		if (agent_dead || shared_load(&watcher.self.region->stop))
 			timeout_ms = sooner(timeout_ms, WATCH_TICK_MS);
 	}
-	if (agent_dead)
+	if (agent_dead) {
+		end_the_others();
 		linger();
+	}
 	role_end(&watcher.self, agent_dead);
 }

@@ -16,18 +16,20 @@ struct watched {
 	int attached;
 	int oom_event;
 	int near_event;
-	int fired; /* the OOM event came, and has not been looked at */
+	int pressure_event; /* reclaim fails in the group */
+	int fired;	    /* the OOM event came, and has not been looked at */
 	struct memcg memcg;
 	/* as the owner sees it */
 	enum guard_state state;
-	uint32_t tree_changes;	/* of which the children have been reset */
 	uint32_t kills_at_open; /* kernel kills when the incident opened */
-	uint32_t kills_below;	/* the same of its descendants, when the last one closed */
 	int handed_over;	/* in this incident, by us */
 	enum reason reason;	/* of the hand-over */
 	uint64_t handed_ns;
 	uint64_t free_ns;    /* nobody waits since; 0: somebody does */
 	uint64_t outside_ns; /* outside the margin since; 0: inside */
+	int under_oom;	     /* its own or an ancestor's, when last looked at */
+	uint32_t starved;    /* ticks in a row in which it was full and could not reclaim */
+	uint64_t ticked_ns;
 };
 
 struct watcher {
@@ -39,7 +41,8 @@ struct watcher {
 	int other;   /* the other watcher */
 	uint32_t handler_pid;
 	uint32_t other_pid;
-	uint64_t event_ns; /* a kernel event the owner must show to have seen; 0: none */
+	uint64_t event_ns;  /* a kernel event the owner must show to have seen; 0: none */
+	uint64_t defers_ns; /* has slow work, and lets the other go first, since; 0: it has not */
 };
 
 extern struct watcher watcher;
@@ -50,8 +53,10 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **own_group
 int watch_attach(struct watched *w);
 void watch_detach(struct watched *w);
 void watch_resume(struct watched *w);
-/* Sets the threshold at the margin, if none stands under the group's limit. Says whether it did. */
-int watch_threshold(struct watched *w);
+/* Must the threshold at the margin be set, because none stands under the group's limit? */
+int watch_wants_threshold(const struct watched *w);
+/* Sets it. Waits for an RCU grace period. */
+void watch_set_threshold(struct watched *w);
 /* One look. Returns in how many ms to look again, -1: at the next event. */
 int watch_look(struct watched *w);
 /* Gives the group back as it was found. */
@@ -59,21 +64,22 @@ void watch_put_back(struct watched *w, enum reason reason);
 
 /* watch_incident.c: opens the incident of w->state, unless another role has; closes the open
  * one. */
-void watch_open_incident(struct watched *w, uint64_t now_ns);
+void watch_open_incident(struct watched *w, enum cause cause, uint64_t now_ns);
 void watch_close_incident(struct watched *w, int unrelieved);
 /* Logs a step of the guard, with the open incident's number. */
 void watch_tell(const struct watched *w, enum step step, uint32_t arg, int result);
 
-/* switch.c: writes it with memcg_hold() or memcg_hand_over() if it is still ours to write; a
- * watcher that was stopped may have lost it a moment ago. 0 or -errno, -EAGAIN when lost. */
-int switch_write(struct watched *w, int (*write)(const struct memcg *));
-/* A child made while the killer was off inherits that, and keeps it when we switch it on again. */
-void switch_reset_children(struct watched *w);
-/* Kernel kills in the group's descendants: each is counted where the victim lived only. */
+/* switch.c: writes it, if it is still ours to write; a watcher that was stopped may have lost it a moment
+ * ago. 0 or -errno, -EAGAIN when lost. */
+enum switch_to { SWITCH_HOLD, SWITCH_LET_GO };
+int switch_write(struct watched *w, enum switch_to to);
+/* Walks the descendants: a child made while the killer was off inherits that, and keeps it when we switch it on
+ * again. Unless a guard of its own answers for it, it gets it back. Slow where there are many. */
+void switch_do_chores(struct watched *w);
+/* Changes when that has to be done again; guard->chores_done says for which value it was. */
+uint32_t switch_chores(const struct guard *guard);
+/* Kernel kills in the group's descendants: each is counted where the victim lived only. Walks the tree. */
 uint32_t switch_kills_below(const struct watched *w);
-/* What the responder cannot do in a full group: has the kernel list the group's processes as
- * they are now. */
-void switch_read_lists(struct watched *w);
 
 void watcher_wake_other(void);
 /* Do we still own the switch? Asked before every write of it. */

@@ -18,11 +18,11 @@ int main(void)
 	for (int turn = 0; turn < 200000; turn++) {
 		seed = seed * 1664525 + 1013904223;
 		uint32_t pid = (seed >> 8) % PIDS + 1;
-		uint16_t slot = table_find(&table, pid);
+		uint16_t slot = table_find(&table, pid % 3, pid);
 
 		CHECK((slot != TABLE_NONE) == in[pid - 1]);
 		if (slot == TABLE_NONE) {
-			slot = table_add(&table, pid);
+			slot = table_add(&table, pid % 3, pid);
 			CHECK(slot != TABLE_NONE && latest[slot].pid == pid);
 			in[pid - 1] = 1;
 		} else {
@@ -34,9 +34,10 @@ int main(void)
 		if (in[pid - 1])
 			n++;
 	for (uint32_t pid = PIDS + 1; n < PROCS_MAX; pid++, n++)
-		CHECK(table_add(&table, pid) != TABLE_NONE);
-	CHECK(table_add(&table, 999999) == TABLE_NONE);
-	CHECK(table_ask(&table, PIDS + 1, &known) == 0 && known.cpu_ns == 0);
-	CHECK(table_ask(&table, 999999, &known) < 0);
+		CHECK(table_add(&table, pid % 3, pid) != TABLE_NONE);
+	CHECK(table_add(&table, 0, 999999) == TABLE_NONE);
+	CHECK(table_ask(&table, (PIDS + 1) % 3, PIDS + 1, &known) == 0 && known.cpu_ns == 0);
+	CHECK(table_ask(&table, 0, 999999, &known) < 0);
+	CHECK(table_ask(&table, (PIDS + 2) % 3, PIDS + 1, &known) < 0); /* another guard's */
 	CHECK_DONE();
 }

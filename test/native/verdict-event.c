@@ -17,6 +17,8 @@ int main(void)
 	      EVENT_OOM);
 	CHECK(event_of(GUARD_QUIET, (struct look){ .fit = 1, .inside_margin = 1 }) == EVENT_NEAR);
 	CHECK(event_of(GUARD_QUIET, (struct look){ .fit = 0, .inside_margin = 1 }) == EVENT_UNFIT);
+	CHECK(event_of(GUARD_QUIET, (struct look){ .fit = 1, .kernel_killed = 1 }) == EVENT_OOM);
+	CHECK(event_of(GUARD_NEAR, (struct look){ .fit = 1, .kernel_killed = 1 }) == EVENT_NONE);
 	CHECK(event_of(GUARD_NEAR, (struct look){ .incident_open = 1, .inside_margin = 1 }) ==
 	      EVENT_JOIN);
 	CHECK(event_of(GUARD_NEAR, (struct look){ .fit = 1, .outside_ms = FAR_AFTER_MS }) ==
