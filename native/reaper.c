@@ -51,7 +51,8 @@ int reaper_result(int pidfd, int *of)
 {
 	uint32_t ours = (uint32_t)pidfd + 1;
 
-	if (!__atomic_compare_exchange_n(&done, &ours, 0, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	if (pidfd < 0 ||
+	    !__atomic_compare_exchange_n(&done, &ours, 0, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return 0;
 	*of = result;
 	return 1;

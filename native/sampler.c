@@ -33,8 +33,9 @@ static int attach(struct guarded *g)
 	g->response = (struct response){ .last_kills = oom.kills };
 	scan_guard(g);
 	shared_store(&g->active, 1);
-	role_wake(
-		g->oom_event); /* the responder may have taken the event of an OOM that waits already */
+	/* The responder may have taken an event that it had not to heed yet. */
+	if (!memcg_oom(&g->memcg, &oom) && oom.under_oom)
+		role_wake(g->oom_event);
 	return 0;
 }
 
