@@ -108,13 +108,20 @@ static int choose_unread(struct search *s, uint64_t unexplained_bytes, struct ch
 	return 0;
 }
 
-/* A large one frees its memory by itself, though it is not dead yet: nobody else need die. Bounded,
- * for a dead leader's threads may live on. */
-static int is_exiting(const struct guarded *g, const struct candidate *c)
+/* A large one that exits frees its memory by itself: nobody else need die. It may get no CPU for that, so it is
+ * helped; and waited for within a bound, for a dead leader's threads may live on. */
+static int is_exiting(struct guarded *g, const struct candidate *c)
 {
-	return (uint64_t)c->anon_pages * 4096 >= KILL_MIN_BYTES && !was_tried(g, c->pid) &&
-	       !sys_pidfd_dead(c->pidfd) &&
-	       sys_now_ns() - g->response.begun_ns < VICTIM_BOUND_MS * 1000000ull;
+	uint64_t since_ns = sys_now_ns() - g->response.begun_ns;
+
+	if ((uint64_t)c->anon_pages * 4096 < KILL_MIN_BYTES || was_tried(g, c->pid) ||
+	    sys_pidfd_dead(c->pidfd) || since_ns >= VICTIM_BOUND_MS * 1000000ull)
+		return 0;
+	if (since_ns >= HELP_AFTER_MS * 1000000ull && !g->response.is_helped) {
+		g->response.is_helped = 1;
+		reaper_help(c->pidfd);
+	}
+	return 1;
 }
 
 /* What reading the primed has shown, in pages. */

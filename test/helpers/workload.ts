@@ -35,7 +35,10 @@ export type Means =
   | "quit"
   | "steady"
   | "outside"
-  | "thread-in";
+  | "thread-in"
+  | "orphan"
+  | "write"
+  | "leave";
 
 export interface Plan {
   readonly means: Means;

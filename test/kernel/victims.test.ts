@@ -4,8 +4,9 @@ import { afterEach, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { fixture } from "../helpers/build.ts";
 import { cleanUp } from "../helpers/clean.ts";
-import { kill } from "../helpers/group.ts";
+import { Group, kill } from "../helpers/group.ts";
 import { hierarchy } from "../helpers/paths.ts";
+import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
@@ -214,6 +215,83 @@ describeWith("victims", [...kernelTest, hasFreezer], () => {
     expect(scene.victims()).toEqual([leaker.pid]);
     expect(outside.isAlive()).toBe(true);
     await outside.stop();
+    await scene.end();
+  });
+
+  test("a process whose leader has left the group lives", async () => {
+    const scene = await Scene.set();
+    const { board, group } = scene;
+    const left = await board.start(group, { means: "leave", kb: LIMIT_KB * 2 }).ready();
+    await Bun.sleep(SAMPLED_MS); // sampled with its leader
+    left.go();
+    await until("it to have grown outside", () => left.word("done") === 1);
+    expect(group.procs()).toContain(left.pid);
+    await Bun.sleep(SAMPLED_MS);
+    const { leaker } = await scene.leak();
+    expect(scene.victims()).toEqual([leaker.pid]);
+    expect(left.isAlive()).toBe(true);
+    await left.stop();
+    await scene.end();
+  });
+
+  for (const pauseUs of [0, 2000]) {
+    test(`a process whose leader is dead is found (pause ${pauseUs} us)`, async () => {
+      const scene = await Scene.set();
+      const neighbours = [await scene.neighbour(2048), await scene.neighbour(3072)];
+      const plan = { means: "orphan", kb: LEAK_KB, chunkKb: 256, pauseUs } as const;
+      const orphan = await scene.board.start(scene.group, plan).ready();
+      orphan.go();
+      const { outcome } = await scene.closed();
+      await until("its death", () => !orphan.isAlive());
+      // Full speed outruns the sampler: then nobody that is seen holds the memory, and the kernel decides.
+      expect(["relieved", "handed-over"]).toContain(String(outcome));
+      for (const victim of scene.victims()) expect(victim).toBe(orphan.pid);
+      for (const neighbour of neighbours) expect(neighbour.isAlive()).toBe(true);
+      await scene.end();
+    });
+  }
+
+  test("nobody dies for a process that lives beyond the sampled children", async () => {
+    const group = new Group("many", { limit: LIMIT });
+    const children = Array.from({ length: 40 }, (_, i) => group.child(`c${i}`));
+    const reprieve = await Reprieve.guard([group.path]);
+    const board = new Board();
+    // Whichever 31 are sampled, most of the neighbours are, and one of two leakers is not, in some round.
+    const steady = { means: "steady", beforeKb: 2048, pauseUs: 500 } as const;
+    const neighbours = children.slice(0, 12).map((child) => board.start(child, steady));
+    for (const neighbour of neighbours) (await neighbour.ready()).go();
+    await Bun.sleep(SAMPLED_MS);
+    for (const child of children.slice(-3)) {
+      const from = reprieve.messages.length;
+      const leaker = await board
+        .start(child, { means: "touch", kb: LEAK_KB, pauseUs: 100 })
+        .ready();
+      leaker.go();
+      await until("its death", () => !leaker.isAlive());
+      await reprieve.message("incident.closed", { from });
+      for (const neighbour of neighbours) expect(neighbour.isAlive()).toBe(true);
+    }
+    expect(await reprieve.stop()).toBe(0);
+    await group.destroy();
+    board.close();
+  });
+
+  test("a group that starves without an event is relieved", async () => {
+    const scene = await Scene.set();
+    const { board, group, reprieve } = scene;
+    const hog = await board.start(group, { means: "touch", beforeKb: LIMIT_KB * 0.6 }).ready();
+    const plan = { means: "write", kb: LIMIT_KB * 0.6, pauseUs: 200 } as const;
+    const writer = await board.start(group, plan).ready();
+    await Bun.sleep(SAMPLED_MS);
+    writer.go();
+    await until("its writes to fail", () => writer.word("failedCalls") > 0);
+    const opened = await reprieve.message("incident.opened");
+    expect(opened.cause).toBe("starving");
+    expect((await scene.closed()).outcome).toBe("relieved");
+    expect(scene.victims()).toEqual([hog.pid]);
+    await until("the writer to end", () => writer.word("done") === 1);
+    board.dropHeld();
+    await writer.stop();
     await scene.end();
   });
 

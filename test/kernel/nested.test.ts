@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+/** Two guards, one group inside the other, and what a helper finds that starts again. */
+import { afterEach, expect, test } from "bun:test";
+import { cleanUp } from "../helpers/clean.ts";
+import { Group, kill, MB } from "../helpers/group.ts";
+import { Reprieve } from "../helpers/reprieve.ts";
+import { describeWith, kernelTest } from "../helpers/require.ts";
+import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
+import { Board } from "../helpers/workload.ts";
+
+const SAMPLED_MS = 1200; // SAMPLE_FAR_MS of native/limits.h, and some
+const CHILD_LIMIT = 24 * MB;
+
+afterEach(cleanUp);
+
+interface Nest {
+  readonly parent: Group;
+  readonly child: Group;
+  readonly board: Board;
+  readonly reprieve: Reprieve;
+  readonly end: () => Promise<void>;
+}
+
+async function nest(order: "child first" | "parent first"): Promise<Nest> {
+  const parent = new Group("nest", { limit: LIMIT });
+  const child = parent.child("child");
+  child.setLimit(CHILD_LIMIT);
+  const paths = [child.path, parent.path];
+  const reprieve = await Reprieve.guard(order === "child first" ? paths : paths.reverse());
+  const board = new Board();
+  const end = async () => {
+    expect(await reprieve.stop()).toBe(0);
+    await reprieve.gone();
+    await parent.destroy();
+    board.close();
+  };
+  return { parent, child, board, reprieve, end };
+}
+
+/** The victims, by the guard that killed them. */
+function victims(reprieve: Reprieve): [string, number][] {
+  return reprieve.messages
+    .filter((m) => m.type === "incident.step" && m.step === "kill")
+    .map((m) => [String(m.guard).endsWith("/child") ? "child" : "parent", Number(m.pid)]);
+}
+
+describeWith("nested guards", kernelTest, () => {
+  for (const order of ["child first", "parent first"] as const) {
+    test(`the child's OOM is the child's, ${order}`, async () => {
+      const { parent, child, board, reprieve, end } = await nest(order);
+      const steady = { means: "steady", beforeKb: 3072, pauseUs: 500 } as const;
+      const neighbour = await board.start(parent, steady).ready();
+      neighbour.go();
+      await Bun.sleep(SAMPLED_MS);
+      const leaker = await board.start(child, { means: "touch", kb: LEAK_KB }).ready();
+      leaker.go();
+      await until("its death", () => !leaker.isAlive());
+      await reprieve.message("incident.closed");
+      expect(victims(reprieve)).toEqual([["child", leaker.pid]]);
+      expect(neighbour.isAlive()).toBe(true);
+      await end();
+    });
+
+    test(`the parent's OOM finds who holds its memory in the child, ${order}`, async () => {
+      const { parent, child, board, reprieve, end } = await nest(order);
+      const hog = await board.start(child, { means: "touch", beforeKb: 20 * 1024 }).ready();
+      const small = { means: "touch", beforeKb: 2048 } as const;
+      const neighbour = await board.start(parent, small).ready();
+      const crowd = { means: "fork", kb: LEAK_KB / 2, parts: 8 } as const;
+      await Bun.sleep(SAMPLED_MS);
+      const many = await board.start(parent, crowd).ready();
+      many.go();
+      await until("a death", () => !hog.isAlive() || many.living().length < many.pids().length);
+      await reprieve.message("incident.closed");
+      expect(victims(reprieve)).toEqual([["parent", hog.pid]]);
+      expect(neighbour.isAlive()).toBe(true);
+      await end();
+    });
+  }
+
+  test("a child that stands at its own limit is no part of its parent's OOM", async () => {
+    const parent = new Group("nest", { limit: LIMIT });
+    const child = parent.child("child");
+    child.setLimit(CHILD_LIMIT);
+    const board = new Board();
+    const big = { means: "touch", beforeKb: CHILD_LIMIT / 1024 - 700 } as const;
+    const innocent = await board.start(child, big).ready();
+    const reprieve = await Reprieve.guard([parent.path, child.path]);
+    await Bun.sleep(SAMPLED_MS);
+    const leaker = await board.start(parent, { means: "touch", kb: LEAK_KB }).ready();
+    leaker.go();
+    await until("a death", () => !leaker.isAlive() || !innocent.isAlive());
+    await reprieve.message("incident.closed");
+    expect(victims(reprieve)).toEqual([["parent", leaker.pid]]);
+    expect(innocent.isAlive()).toBe(true);
+    const opened = reprieve.messages.filter((m) => m.type === "incident.opened");
+    expect(opened.map((m) => String(m.guard).endsWith("/child"))).toEqual([false]);
+    expect(await reprieve.stop()).toBe(0);
+    await parent.destroy();
+    board.close();
+  });
+
+  test("a group that was renamed is found by a helper that starts again", async () => {
+    const scene = await Scene.set();
+    scene.group.rename(`${scene.group.path}-anew`);
+    for (const role of ["spare", "watchdog", "handler"] as const) {
+      const old = await scene.reprieve.helper(role);
+      kill(old, "SIGKILL");
+      const isAnother = (now?: number) => now !== undefined && now !== old;
+      await until(`another ${role}`, () => isAnother(scene.reprieve.helpers().get(role)));
+      await Bun.sleep(200); // it has to attach the guard again
+    }
+    const { leaker, closed } = await scene.leak();
+    expect(closed.outcome).toBe("relieved");
+    expect(scene.victims()).toEqual([leaker.pid]);
+    await scene.end();
+  });
+
+  test("a helper that was stopped does not outlive the others", async () => {
+    for (const role of ["handler", "watchdog", "spare"] as const) {
+      const scene = await Scene.set();
+      kill(await scene.reprieve.helper(role), "SIGSTOP");
+      kill(scene.reprieve.pid, "SIGKILL");
+      await scene.reprieve.ended();
+      await scene.expectAsBefore();
+    }
+  });
+});
