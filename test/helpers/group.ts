@@ -33,7 +33,7 @@ export class Group {
     const own = parent ? `${parent.path}/${name}` : undefined;
     made += 1;
     this.path = own ?? `${memoryRoot}/reprieve-kernel-${process.pid}-${made}-${name}`;
-    mkdirSync(this.path);
+    mkdirSync(this.path, { recursive: own !== undefined });
     if (parent === undefined) living.add(this);
     if (limit !== undefined) this.setLimit(limit);
   }

@@ -14,28 +14,27 @@ const CHILD_LIMIT = 24 * MB;
 
 afterEach(cleanUp);
 
-interface Nest {
-  readonly parent: Group;
-  readonly child: Group;
-  readonly board: Board;
-  readonly reprieve: Reprieve;
-  readonly end: () => Promise<void>;
-}
-
-async function nest(order: "child first" | "parent first"): Promise<Nest> {
+/** The child holds `hogKb`, the parent a small neighbour, both near their limits before anybody guards them. */
+async function nest(order: "child first" | "parent first", hogKb: number) {
   const parent = new Group("nest", { limit: LIMIT });
   const child = parent.child("child");
   child.setLimit(CHILD_LIMIT);
-  const paths = [child.path, parent.path];
-  const reprieve = await Reprieve.guard(order === "child first" ? paths : paths.reverse());
   const board = new Board();
+  const hog = await board.start(child, { means: "touch", beforeKb: hogKb, kb: LEAK_KB }).ready();
+  const small = { means: "touch", beforeKb: 3072 } as const;
+  const neighbour = await board.start(parent, small).ready();
+  const paths = [child.path, parent.path];
+  if (order === "parent first") paths.reverse();
+  const reprieve = await Reprieve.guard(paths, ["--margin", "23M"]);
+  await Bun.sleep(SAMPLED_MS);
   const end = async () => {
+    expect(neighbour.isAlive()).toBe(true);
     expect(await reprieve.stop()).toBe(0);
     await reprieve.gone();
     await parent.destroy();
     board.close();
   };
-  return { parent, child, board, reprieve, end };
+  return { parent, child, board, reprieve, hog, end };
 }
 
 /** The victims, by the guard that killed them. */
@@ -48,57 +47,38 @@ function victims(reprieve: Reprieve): [string, number][] {
 describeWith("nested guards", kernelTest, () => {
   for (const order of ["child first", "parent first"] as const) {
     test(`the child's OOM is the child's, ${order}`, async () => {
-      const { parent, child, board, reprieve, end } = await nest(order);
-      const steady = { means: "steady", beforeKb: 3072, pauseUs: 500 } as const;
-      const neighbour = await board.start(parent, steady).ready();
-      neighbour.go();
-      await Bun.sleep(SAMPLED_MS);
-      const leaker = await board.start(child, { means: "touch", kb: LEAK_KB }).ready();
-      leaker.go();
-      await until("its death", () => !leaker.isAlive());
+      const { reprieve, hog, end } = await nest(order, 8 * 1024);
+      hog.go();
+      await until("its death", () => !hog.isAlive());
       await reprieve.message("incident.closed");
-      expect(victims(reprieve)).toEqual([["child", leaker.pid]]);
-      expect(neighbour.isAlive()).toBe(true);
+      expect(victims(reprieve)).toEqual([["child", hog.pid]]);
       await end();
     });
 
     test(`the parent's OOM finds who holds its memory in the child, ${order}`, async () => {
-      const { parent, child, board, reprieve, end } = await nest(order);
-      const hog = await board.start(child, { means: "touch", beforeKb: 20 * 1024 }).ready();
-      const small = { means: "touch", beforeKb: 2048 } as const;
-      const neighbour = await board.start(parent, small).ready();
+      const { parent, board, reprieve, hog, end } = await nest(order, 20 * 1024);
       const crowd = { means: "fork", kb: LEAK_KB / 2, parts: 8 } as const;
-      await Bun.sleep(SAMPLED_MS);
       const many = await board.start(parent, crowd).ready();
       many.go();
       await until("a death", () => !hog.isAlive() || many.living().length < many.pids().length);
       await reprieve.message("incident.closed");
       expect(victims(reprieve)).toEqual([["parent", hog.pid]]);
-      expect(neighbour.isAlive()).toBe(true);
       await end();
     });
   }
 
   test("a child that stands at its own limit is no part of its parent's OOM", async () => {
-    const parent = new Group("nest", { limit: LIMIT });
-    const child = parent.child("child");
-    child.setLimit(CHILD_LIMIT);
-    const board = new Board();
-    const big = { means: "touch", beforeKb: CHILD_LIMIT / 1024 - 700 } as const;
-    const innocent = await board.start(child, big).ready();
-    const reprieve = await Reprieve.guard([parent.path, child.path]);
-    await Bun.sleep(SAMPLED_MS);
+    const { parent, child, board, reprieve, hog, end } = await nest("parent first", 20 * 1024);
+    child.setLimit(child.usage() + 64 * 1024);
     const leaker = await board.start(parent, { means: "touch", kb: LEAK_KB }).ready();
     leaker.go();
-    await until("a death", () => !leaker.isAlive() || !innocent.isAlive());
+    await until("a death", () => !leaker.isAlive() || !hog.isAlive());
     await reprieve.message("incident.closed");
     expect(victims(reprieve)).toEqual([["parent", leaker.pid]]);
-    expect(innocent.isAlive()).toBe(true);
+    expect(hog.isAlive()).toBe(true);
     const opened = reprieve.messages.filter((m) => m.type === "incident.opened");
     expect(opened.map((m) => String(m.guard).endsWith("/child"))).toEqual([false]);
-    expect(await reprieve.stop()).toBe(0);
-    await parent.destroy();
-    board.close();
+    await end();
   });
 
   test("a group that was renamed is found by a helper that starts again", async () => {
