@@ -54,8 +54,11 @@ int memcg_anon(const struct memcg *m, uint64_t *bytes);
 /* File memory of the group and its descendants, in bytes: what reclaim can take. */
 int memcg_reclaimable(const struct memcg *m, uint64_t *bytes);
 
-/* Does the group stand at a limit of its own? Tells its OOM from an ancestor's. */
+/* Does the group stand at a limit of its own? */
 int memcg_is_full(const struct memcg_room *room);
+/* Does somebody sleep in the group's own OOM? Where the parent cannot be read, being full tells it from an
+ * ancestor's; being full is not asked otherwise, for charges kept in stock may be given back while they sleep. */
+int memcg_in_oom(const struct memcg *m, const struct memcg_oom *oom, const struct memcg_room *room);
 /* With so much left a group is far again: more than the margin, or it would flutter. */
 uint64_t memcg_far_bytes(uint64_t margin_bytes);
 /* The lower of what is left under the two limits. */

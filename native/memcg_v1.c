@@ -187,6 +187,11 @@ int memcg_is_full(const struct memcg_room *room)
 	return memcg_left_bytes(room) <= OWN_LIMIT_SLACK_BYTES;
 }
 
+int memcg_in_oom(const struct memcg *m, const struct memcg_oom *oom, const struct memcg_room *room)
+{
+	return oom->waiting && (m->parent_oom >= 0 || memcg_is_full(room));
+}
+
 static int write_byte(int fd, char c)
 {
 	long n = sys_pwrite(fd, &c, 1, 0);

@@ -247,7 +247,8 @@ static struct look take_look(struct watched *w, uint64_t now_ns)
 		look_for_starvation(w, full, now_ns);
 	starving = oom.held && full && shared_load(&w->guard->starving);
 	/* With the kernel's killer on, the event is all there is to see: it may be over already. */
-	look.in_oom = full && (oom.waiting || (fired && !oom.held) || starving);
+	look.in_oom =
+		memcg_in_oom(&w->memcg, &oom, &room) || (fired && !oom.held && full) || starving;
 	look.kernel_killed = oom.kills != w->guard->kernel_kills;
 	if (!look.in_oom && look.kernel_killed)
 		look.cause = CAUSE_KERNEL_KILL;
@@ -283,13 +284,12 @@ int watch_wants_threshold(const struct watched *w)
 
 void watch_set_threshold(struct watched *w)
 {
+	uint64_t limit_bytes = shared_load(&w->guard->limit_bytes);
 	struct memcg_room room;
 
-	if (memcg_room(&w->memcg, &room))
-		return;
-	if (room.limit_bytes != *threshold_limit(w))
+	if (!memcg_room(&w->memcg, &room))
 		memcg_watch_left(&w->memcg, &room, w->guard->margin_bytes, w->near_event);
-	shared_store(threshold_limit(w), room.limit_bytes);
+	shared_store(threshold_limit(w), limit_bytes);
 }
 
 static int next_look_ms(const struct watched *w)

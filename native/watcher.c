@@ -289,7 +289,8 @@ static int see_to_slow_work(uint64_t now_ns, int peer_alive)
 	    (watcher.defers_ns && now_ns > watcher.defers_ns + OTHER_FIRST_MS * 1000000ull)) {
 		do_slow_work();
 		watcher.defers_ns = 0;
-		return 0;
+		return has_slow_work() ? OTHER_FIRST_MS
+				       : 0; /* what could not be done is tried again */
 	}
 	if (!watcher.defers_ns) {
 		watcher.defers_ns = now_ns;

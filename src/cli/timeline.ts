@@ -51,6 +51,7 @@ export function visible(text: string): string {
 const OPENED: Readonly<Record<string, string>> = {
   oom: "out of memory",
   "kernel-kill": "out of memory, the kernel killed first",
+  starving: "full, and its programs' calls fail for want of memory",
 };
 
 const OUTCOMES: Readonly<Record<IncidentClosed["outcome"], string>> = {

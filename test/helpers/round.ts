@@ -74,7 +74,7 @@ function drawNeighbour(random: Random, limit: number): Plan {
 }
 
 export async function play(arena: Arena, plan: RoundPlan): Promise<Played> {
-  const { group, child, board, nurseries, reprieve } = arena;
+  const { group, child, limit, board, nurseries, reprieve } = arena;
   board.clear();
   const bear = (what: Plan, below: boolean) => board.bear(nurseries[below ? 1 : 0], what);
   const first = plan.leakerFirst ? bear(plan.leaker, plan.leakerBelow) : null;
@@ -92,7 +92,9 @@ export async function play(arena: Arena, plan: RoundPlan): Promise<Played> {
   const messages = () => reprieve.messages.slice(from);
   const ended = () => leakEnded(leaker) && isSettled(messages()) && !group.oom().underOom;
   await until("the round's end", ended, BOUND_MS).catch(() =>
-    wrong.push(`no end in ${BOUND_MS} ms: ${JSON.stringify(group.oom())}`),
+    wrong.push(
+      `no end in ${BOUND_MS} ms: ${JSON.stringify({ ...group.oom(), usage: group.usage(), limit })}`,
+    ),
   );
   const kernelKills = killsOfKernel() - killsBefore;
   const judged = judge(messages(), leaker.pids(), kernelKills);
