@@ -5,6 +5,7 @@
  * needs no libc.
  */
 #include "ledger.h"
+#include "lock.h"
 #include "log.h"
 #include "memcg.h"
 #include "sys.h"
@@ -70,7 +71,6 @@ EXPORT int rpv_wake(int eventfd)
  * the group. */
 EXPORT int rpv_group_lock(const char *path)
 {
-	struct flock whole = { .l_type = F_WRLCK };
 	char buf[PATH_BYTES + 32];
 	struct text file = text_on(buf, sizeof(buf));
 	int fd, err;
@@ -80,10 +80,10 @@ EXPORT int rpv_group_lock(const char *path)
 	fd = file.cut ? -ENAMETOOLONG : sys_open(buf, O_RDWR);
 	if (fd < 0)
 		return fd;
-	err = sys_fcntl(fd, F_OFD_SETLK, &whole);
+	err = lock_take(fd);
 	if (err) {
 		sys_close(fd);
-		return err == -EACCES ? -EAGAIN : err;
+		return err;
 	}
 	return fd;
 }

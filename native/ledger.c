@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The ledger: which groups a reprieve may have switched. */
 #include "ledger.h"
+#include "lock.h"
 #include "sys.h"
 #include "text.h"
 
 static uint64_t offset_of(uint32_t index)
 {
 	return sizeof(struct ledger) + (uint64_t)index * sizeof(struct ledger_record);
-}
-
-static int lock_whole(int fd, int command)
-{
-	struct flock whole = { .l_type = F_WRLCK };
-	int err = sys_fcntl(fd, command, &whole);
-
-	return err ? err : whole.l_type != F_UNLCK;
 }
 
 int ledger_create(const char *file, uint32_t records)
@@ -25,7 +18,7 @@ int ledger_create(const char *file, uint32_t records)
 
 	if (fd < 0)
 		return fd;
-	err = lock_whole(fd, F_OFD_SETLK);
+	err = lock_take(fd);
 	if (err >= 0)
 		err = sys_fallocate(fd, offset_of(records));
 	if (err >= 0)
@@ -54,8 +47,6 @@ int ledger_add(int fd, uint32_t index, const char *path)
 	return sys_pwrite(fd, &record, sizeof(record), offset_of(index)) == sizeof(record) ? 0
 											   : -EIO;
 }
-
-int ledger_is_held(int fd) { return lock_whole(fd, F_OFD_GETLK) > 0; }
 
 int ledger_read(int fd, uint32_t index, struct ledger_record *record)
 {

@@ -4,8 +4,8 @@
  * its death.
  *
  * A preallocated file in the run directory, written before a guard is armed. What was there before
- * is always "the kernel kills": reprieve refuses a group whose killer is off already. A lock on
- * the file (OFD) lives as long as any process that inherited the descriptor: agent, handler,
+ * is always "the kernel kills": reprieve refuses a group whose killer is off already. The lock on
+ * the file (lock.h) lives as long as any process that inherited the descriptor: agent, handler,
  * watchdog or spare.
  */
 #ifndef RPV_LEDGER_H
@@ -33,8 +33,6 @@ struct ledger {
 int ledger_create(const char *file, uint32_t records);
 /* Records the group; call it before arming. 0 or -errno. */
 int ledger_add(int fd, uint32_t index, const char *path);
-/* Does a living reprieve hold the lock of this open ledger? */
-int ledger_is_held(int fd);
 /* Reads record `index` of an open ledger. 1, 0 where there is none, or -errno: -EPROTO for
  * another layout. */
 int ledger_read(int fd, uint32_t index, struct ledger_record *record);

@@ -9,6 +9,7 @@
  */
 #include "release.h"
 #include "ledger.h"
+#include "lock.h"
 #include "role.h"
 #include "sys.h"
 #include "text.h"
@@ -129,7 +130,7 @@ static void release_ledger(int run_dir, const char *name)
 
 	if (fd < 0)
 		return;
-	if (ledger_is_held(fd)) {
+	if (lock_is_held(fd)) {
 		say("left alone: reprieve", name,
 		    " is running and watches its groups; end it to release them");
 		left++;

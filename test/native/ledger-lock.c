@@ -2,6 +2,7 @@
 /* Description: a ledger keeps its records and its lock for as long as any process holds the descriptor. */
 #define _GNU_SOURCE
 #include "../../native/ledger.h"
+#include "../../native/lock.h"
 #include "check.h"
 #include <fcntl.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ int main(void)
 	CHECK(ledger_add(fd, 2, dir) == 0);
 	CHECK(ledger_add(fd, 1, "/does/not/exist") < 0);
 	other = open(file, O_RDWR);
-	CHECK(ledger_is_held(other));
+	CHECK(lock_is_held(other));
 	CHECK(ledger_read(other, 0, &record) == 0);
 	CHECK(ledger_read(other, 2, &record) == 1 && !strcmp(record.path, dir) && record.inode);
 	CHECK(ledger_read(other, 4, &record) < 0);
@@ -36,10 +37,10 @@ int main(void)
 		_exit(read(ends[0], &c, 1) != 0);
 	}
 	close(fd);
-	CHECK(ledger_is_held(other)); /* the child inherited it */
+	CHECK(lock_is_held(other)); /* the child inherited it */
 	close(ends[1]);
 	waitpid(child, NULL, 0);
-	CHECK(!ledger_is_held(other));
+	CHECK(!lock_is_held(other));
 	CHECK(pwrite(other, "x", 1, 0) == 1 && ledger_read(other, 2, &record) < 0);
 	unlink(file);
 	rmdir(dir);
