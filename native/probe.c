@@ -30,14 +30,24 @@ static void try_calls(struct probe *p, int pipe_out)
 		p->pipe_result = (int)sys_write(pipe_out, page, sizeof(page));
 }
 
+/* A hog that outlives doctor would keep its group. The parent may be gone before the kernel knew. */
+static void die_with(const char *parent)
+{
+	SYS2(prctl, 1 /* PR_SET_PDEATHSIG */, SYS_SIGKILL);
+	if (text_number(&parent, parent + text_len(parent)) != (uint64_t)sys_getppid())
+		sys_exit(0);
+}
+
 int probe_run(char **args)
 {
 	struct probe *p = sys_mmap(sizeof(*p), SYS_PROT_RW, SYS_MAP_SHARED, FD_PROBE, 0);
-	const char *bytes = args[0] ? args[1] : 0;
+	const char *bytes;
 	int ends[2] = { -1, -1 };
 
-	if (!args[0] || sys_is_error(p))
+	if (!args[0] || !args[1] || sys_is_error(p))
 		return EXIT_USAGE;
+	die_with(*args++);
+	bytes = args[1];
 	SYS2(pipe2, ends, 04000 /* O_NONBLOCK */);
 	p->pid = (uint32_t)sys_getpid();
 	sys_mlockall(SYS_MCL_ALL);

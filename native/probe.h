@@ -22,9 +22,10 @@ struct probe {
 enum { FD_PROBE = 3 };
 
 /*
- * "touch BYTES": waits for `go`, then touches so many bytes page by page: over the limit it sleeps
- * in the OOM. "calls": opens its files, waits for `go`, tries system calls that need memory, notes
- * the results. Then waits to be killed. An exit code only for wrong use.
+ * "PARENT touch BYTES": waits for `go`, then touches so many bytes page by page: over the limit it sleeps
+ * in the OOM. "PARENT calls": opens its files, waits for `go`, tries system calls that need memory, notes
+ * the results. Then waits to be killed, and dies with its parent. An exit code only for wrong
+ * use.
  */
 int probe_run(char **args);
 

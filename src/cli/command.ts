@@ -60,6 +60,11 @@ export class Signals {
     for (const signal of SIGNALS) process.on(signal, () => this.#on(signal));
   }
 
+  /** 128 + n of the signal that was for us, like a shell. */
+  get code(): number {
+    return this.received === undefined ? exit.ok : exit.signal + os.signals[this.received];
+  }
+
   /** From now on signals are the command's. */
   passTo(command: Bun.Subprocess): void {
     this.#command = command;

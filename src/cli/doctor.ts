@@ -9,6 +9,7 @@ import { findHierarchy, homeOf, isWritable, readIfThere } from "../cgroup/v1.ts"
 import { CliError, exit } from "../errors.ts";
 import { type Core, errnoName, openCore } from "../native/core.ts";
 import { findCore } from "../native/embed.ts";
+import { Signals } from "./command.ts";
 import { type Check, prove } from "./proofs.ts";
 import { visible } from "./timeline.ts";
 
@@ -167,9 +168,11 @@ function coreCheck(): Check {
 async function proofChecks(core: Core): Promise<Check[]> {
   const memory = findHierarchy("memory");
   if (memory === undefined) return [];
+  const signals = new Signals();
   try {
-    return await prove(memory, core);
+    return await prove(memory, core, signals);
   } catch (error) {
+    if (signals.received !== undefined) throw error;
     return [check("live proofs", "no", (error as Error).message)];
   }
 }

@@ -132,15 +132,10 @@ async function guardAndWait(
   const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
   undo.defer(() => clearTimeout(trim));
   if (opened !== undefined) say(opened.line);
-  if (signals.received !== undefined) return program === undefined ? exit.ok : codeOf(signals);
+  if (signals.received !== undefined) return program === undefined ? exit.ok : signals.code;
   if (own === undefined || program === undefined)
     return await waitForSignal(signals, agent, guards);
   return await runCommand(state, agent, image, own, program);
-}
-
-function codeOf(signals: Signals): number {
-  const numbers = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 };
-  return signals.received === undefined ? exit.ok : exit.signal + numbers[signals.received];
 }
 
 async function waitForSignal(

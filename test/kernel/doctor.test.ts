@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 /** What doctor finds, proves and leaves behind on this host, and on one where it must not try. */
 import { afterEach, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
+import { kill } from "../helpers/group.ts";
 import { binary, memoryRoot } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
 
 afterEach(cleanUp);
 
-const groups = () => readdirSync(memoryRoot ?? "").filter((name) => name.includes("doctor"));
+const groupOf = (doctor: Reprieve) => `${memoryRoot}/reprieve-doctor-${doctor.pid}`;
 
 describeWith("doctor", [...kernelTest, program("unshare", "util-linux")], () => {
   test("proves the central promises on a real OOM and leaves nothing", async () => {
@@ -27,13 +28,29 @@ describeWith("doctor", [...kernelTest, program("unshare", "util-linux")], () => 
     }
     expect(ended.out).not.toMatch(/^ {2}no /m);
     await doctor.gone();
-    expect(groups()).toEqual([]);
+    expect(existsSync(groupOf(doctor))).toBe(false);
   });
+
+  /** From before the first change to the last proof; none takes the whole time. */
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    test(`leaves nothing when ${signal} comes at any moment`, async () => {
+      const codes = new Set<number>();
+      for (let delayMs = 60; delayMs < 400; delayMs += 20) {
+        const doctor = Reprieve.start(["doctor"]);
+        await Bun.sleep(delayMs);
+        kill(doctor.pid, signal);
+        codes.add((await doctor.ended()).code);
+        expect(doctor.leftovers()).toEqual([]);
+        expect(existsSync(groupOf(doctor))).toBe(false);
+      }
+      expect([...codes]).toContain(signal === "SIGTERM" ? 143 : 130);
+    });
+  }
 
   test("tries nothing where a hand-over would panic the host", async () => {
     const panics =
       'echo 2 > /dev/shm/two && mount --bind /dev/shm/two /proc/sys/vm/panic_on_oom && exec "$@"';
-    const ended = await Reprieve.ends(["doctor"], {
+    const doctor = Reprieve.start(["doctor"], {
       command: [
         "unshare",
         "-m",
@@ -44,9 +61,10 @@ describeWith("doctor", [...kernelTest, program("unshare", "util-linux")], () => 
         binary,
       ],
     });
+    const ended = await doctor.ended();
     expect(ended.code).toBe(69);
     expect(ended.out).toMatch(/no +panic_on_oom +2: .* set 0 or 1/);
     expect(ended.out).toContain("No live proof was tried");
-    expect(groups()).toEqual([]);
+    expect(existsSync(groupOf(doctor))).toBe(false);
   });
 });
