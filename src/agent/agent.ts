@@ -7,8 +7,7 @@
  */
 
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { findHierarchy, type Hierarchy, homeOf, removeGroup } from "../cgroup/v1.ts";
+import { helperGroups, removeGroup } from "../cgroup/v1.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
 import { type Core, errnoName } from "../native/core.ts";
@@ -34,7 +33,6 @@ export interface AgentOptions {
   readonly core: Core;
   readonly image: CoreImage;
   readonly runDir: RunDir;
-  readonly memory: Hierarchy;
   readonly guards: readonly GuardSpec[];
   readonly handlerInside: boolean;
   readonly send: (message: Message) => void;
@@ -307,21 +305,16 @@ function armedOf(guard: GuardSpec): Draft {
 }
 
 /** A group of the helpers' own where the kernel may neither starve nor freeze them with somebody else's. */
-function makeHelperGroups({ memory, say }: AgentOptions): string[] {
-  const made: string[] = [];
-  for (const hierarchy of [memory, findHierarchy("freezer")]) {
-    const home = hierarchy && homeOf(hierarchy);
-    if (home === undefined) continue;
-    const path = join(home, `reprieve-helpers-${process.pid}`);
+function makeHelperGroups({ runDir, say }: AgentOptions): string[] {
+  return helperGroups(runDir.name).filter((path) => {
     try {
       mkdirSync(path);
-      made.push(path);
+      return true;
     } catch (error) {
-      if (errnoOf(error) === "EEXIST") made.push(path);
-      else say(`the helpers stay in our own group: cannot make ${path} (${errnoOf(error)})`);
+      say(`the helpers stay in our own group: cannot make ${path} (${errnoOf(error)})`);
+      return false;
     }
-  }
-  return made;
+  });
 }
 
 function errnoOf(error: unknown): string {

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 /** The directory that is this agent's: ledger and token. Nobody else may write there. */
 
-import { lstatSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ownGroups } from "../cgroup/v1.ts";
 import { CliError, exit } from "../errors.ts";
+import { NativeError } from "../native/core.ts";
 
 /** A starting `core release` removes directories without a ledger, ours too: then it is made again. */
 const TRIES = 5;
+/** Of a ledger: the directory is gone, or in the moment without a ledger became another one's. */
+const LOST: ReadonlySet<string> = new Set(["ENOENT", "EEXIST"]);
+const NAMES_MAX = 99;
 
 /** Where the run directories of all of this user's agents may be, best first: a container's /run may be read-only. */
 export function runBases(
@@ -19,29 +24,34 @@ export function runBases(
 }
 
 export class RunDir {
-  readonly #undo: AsyncDisposableStack;
   #base: string | undefined;
+  #name: string | undefined;
 
   constructor(undo: AsyncDisposableStack) {
-    this.#undo = undo;
+    undo.defer(() => this.#remove());
+  }
+
+  /** Also of the groups that go with it: nobody else's on this host, as far as we see. */
+  get name(): string {
+    return this.#name ?? "";
   }
 
   get path(): string {
-    return join(this.#base ?? "", String(process.pid));
+    return join(this.#base ?? "", this.name);
   }
 
-  /** Makes it in the first base where that can be done. */
+  /** Makes it, unless it is made, in the first base where that can be done. */
   make(): string {
+    if (this.#name !== undefined) return this.path;
     const refusals: string[] = [];
     for (const base of this.#base === undefined ? runBases() : [this.#base]) {
-      const refusal = whyNotMade(base);
-      if (refusal !== undefined) {
-        refusals.push(`${base}: ${refusal}`);
-        continue;
+      try {
+        this.#name = makeIn(base);
+        this.#base = base;
+        return this.path;
+      } catch (error) {
+        refusals.push(`${base}: ${codeOf(error)}`);
       }
-      if (this.#base === undefined) this.#undo.defer(() => this.#remove(base));
-      this.#base = base;
-      return this.path;
     }
     throw new CliError(exit.host, `cannot make a run directory (${refusals.join("; ")})`);
   }
@@ -49,11 +59,15 @@ export class RunDir {
   /** Makes it together with the ledger, whose lock says that we live. */
   makeWith(createLedger: (path: string) => number): number {
     for (let tries = 1; ; tries++) {
+      const path = this.make();
       try {
-        return createLedger(join(this.make(), "ledger"));
+        return createLedger(join(path, "ledger"));
       } catch (error) {
-        if (error instanceof CliError) throw error;
-        if (tries === TRIES) throw new CliError(exit.host, `${(error as Error).message}`);
+        const errno = error instanceof NativeError ? error.errno : String(error);
+        if (!LOST.has(errno) || tries === TRIES) {
+          throw new CliError(exit.host, `cannot write a ledger in ${path} (${errno}): make room`);
+        }
+        this.#name = undefined;
       }
     }
   }
@@ -63,10 +77,11 @@ export class RunDir {
   }
 
   /** The base goes too when no other agent is there. */
-  #remove(base: string): void {
+  #remove(): void {
+    if (this.#base === undefined || this.#name === undefined) return;
     rmSync(this.path, { recursive: true, force: true });
     try {
-      rmdirSync(base);
+      rmdirSync(this.#base);
     } catch {
       // Another agent lives there.
     }
@@ -75,17 +90,37 @@ export class RunDir {
 
 // --- internal ---
 
-/** Makes base and directory, unless another user could write to the base. */
-function whyNotMade(base: string): string | undefined {
-  try {
+/**
+ * Makes the base, unless another user could write to it, and in it a directory that was not there: the process
+ * id is another agent's too where two pid namespaces share the base. Returns its name.
+ */
+function makeIn(base: string): string {
+  for (let n = 1; n <= NAMES_MAX; n++) {
+    const name = n === 1 ? String(process.pid) : `${process.pid}-${n}`;
+    if (!ownGroups(name).some(existsSync) && mkdirIn(base, name)) return name;
+  }
+  throw new Error(`${NAMES_MAX} of this process id are there, remove those of the dead`);
+}
+
+/** False: it is there. The base may go meanwhile, with the last other agent. */
+function mkdirIn(base: string, name: string): boolean {
+  for (let tries = 1; ; tries++) {
     mkdirSync(base, { recursive: true, mode: 0o700 });
     const { uid, mode } = lstatSync(base);
     if (uid !== process.getuid?.() || (mode & 0o022) !== 0) {
-      return "others may write to it, remove it";
+      throw new Error("others may write to it, remove it");
     }
-    mkdirSync(join(base, String(process.pid)), { recursive: true, mode: 0o700 });
-    return undefined;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? String(error);
+    try {
+      mkdirSync(join(base, name), { mode: 0o700 });
+      return true;
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === "EEXIST") return false;
+      if (code !== "ENOENT" || tries === TRIES) throw error;
+    }
   }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? (error as Error).message;
 }

@@ -68,6 +68,17 @@ export function homeOf(hierarchy: Hierarchy): string | undefined {
   return [hierarchy.root, hierarchy.own].find(isWritable);
 }
 
+/** Where the groups of an agent's helpers are made. */
+export function helperGroups(name: string): string[] {
+  return homes().map((home) => join(home, `reprieve-helpers-${name}`));
+}
+
+/** All groups that an agent of this name may make by itself. */
+export function ownGroups(name: string): string[] {
+  const kinds = ["", "helpers-", "doctor-"];
+  return homes().flatMap((home) => kinds.map((kind) => join(home, `reprieve-${kind}${name}`)));
+}
+
 /** The directory of an existing group, given as an absolute path or one relative to the hierarchy's root. */
 export function resolveGroup(hierarchy: Hierarchy, given: string): string {
   const bad = (code: number, why: string) => new CliError(code, `cannot guard ${given}: ${why}`);
@@ -192,6 +203,14 @@ export function readIfThere(path: string): string | undefined {
 }
 
 // --- internal ---
+
+/** Of the hierarchies in which we make groups. */
+function homes(): string[] {
+  return ["memory", "freezer"].flatMap((controller) => {
+    const hierarchy = findHierarchy(controller);
+    return (hierarchy && homeOf(hierarchy)) ?? [];
+  });
+}
 
 function mkdirGroup(path: string): void {
   try {

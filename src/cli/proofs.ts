@@ -49,7 +49,7 @@ export async function prove(memory: Hierarchy, core: Core, signals: Signals): Pr
   if (home === undefined) return [];
   await using undo = new AsyncDisposableStack();
   const { image, runDir, ledger } = await makeRunDir({ core, undo }, 1);
-  const group = join(home, `reprieve-doctor-${process.pid}`);
+  const group = join(home, `reprieve-doctor-${runDir.name}`);
   makeGroup(group, LIMIT_BYTES);
   undo.defer(async () => {
     writeFileSync(join(group, "memory.oom_control"), "0");
@@ -69,7 +69,7 @@ export async function prove(memory: Hierarchy, core: Core, signals: Signals): Pr
   };
   const send = (message: Message) => void messages.push(message);
   const agent = new Agent(
-    { core, image, runDir, memory, guards: [guard], handlerInside: false, send, say },
+    { core, image, runDir, guards: [guard], handlerInside: false, send, say },
     ledger.fd,
   );
   let relief: Check;

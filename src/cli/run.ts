@@ -116,17 +116,14 @@ async function guardAndWait(
     opened?.feed.send(message);
     if (lines === undefined) for (const line of linesOf(message)) say(line);
   };
-  const own = home === undefined ? undefined : makeOwnGroup(state, home);
+  const own = home === undefined ? undefined : makeOwnGroup(state, home, runDir.name);
   const guards = [...new Set(own === undefined ? existing : [own])].map((path) =>
     prepareGuard(state, path, own !== undefined),
   );
   guards.forEach((guard, index) => void state.core.addToLedger(ledger.fd, index, guard.path));
-  const { core, memory } = state;
+  const { core } = state;
   const handlerInside = options.handler === "inside";
-  const agent = new Agent(
-    { core, image, runDir, memory, guards, handlerInside, send, say },
-    ledger.fd,
-  );
+  const agent = new Agent({ core, image, runDir, guards, handlerInside, send, say }, ledger.fd);
   undo.defer(() => agent.stop(ledger.close));
   await agent.arm();
   const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
@@ -239,8 +236,12 @@ function demandHome(memory: Hierarchy): string {
 }
 
 /** Makes the group for CMD; what is in it at the end is killed with it. */
-function makeOwnGroup({ options, memory, core, undo }: Run, home: string): string {
-  const path = join(home, `reprieve-${options.name ?? process.pid}`);
+function makeOwnGroup(
+  { options, memory, core, undo }: Run,
+  home: string,
+  defaultName: string,
+): string {
+  const path = join(home, `reprieve-${options.name ?? defaultName}`);
   const limitBytes = options.limit ?? defaultLimit(core, memory);
   makeGroup(path, limitBytes);
   undo.defer(async () => {

@@ -10,9 +10,9 @@ import { Message } from "../../src/feed/protocol.ts";
 import { fixture } from "../helpers/build.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { Group, kill } from "../helpers/group.ts";
-import { memoryRoot } from "../helpers/paths.ts";
+import { binary, memoryRoot, runBase } from "../helpers/paths.ts";
 import { type Ended, leftoversOf, Reprieve } from "../helpers/reprieve.ts";
-import { describeWith, kernelTest } from "../helpers/require.ts";
+import { describeWith, kernelTest, program } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
@@ -163,6 +163,41 @@ describeWith("run -- CMD", kernelTest, () => {
     kill(Number(inside()), "SIGKILL");
     await reprieve.gone();
     await until("the group to go", () => !existsSync(path));
+  });
+});
+
+describeWith("two of one process id", [...kernelTest, program("unshare", "util-linux")], () => {
+  /** In a pid namespace of its own, so that both have the same number; /run is shared. */
+  const start = (...more: readonly string[]) => {
+    const script = '"$@"; exit $?'; // no exec: reprieve is to be process 2, not 1
+    const command = ["unshare", "-pf", "--mount-proc", "sh", "-c", script, "sh", binary];
+    return Reprieve.start([...RUN, "--json", ...more], { command });
+  };
+  const ledgers = () =>
+    ["2", "2-2", "2-3"].filter((name) => existsSync(`${runBase}/${name}/ledger`));
+
+  test("each has its own directory, ledger and groups", async () => {
+    const first = start("--", "sleep", "2");
+    await first.armed();
+    const second = start("--", "sleep", "0.2");
+    await second.armed();
+    expect(ledgers()).toEqual(["2", "2-2"]);
+    expect((await second.ended()).code).toBe(0);
+    expect(ledgers()).toEqual(["2"]);
+    expect((await first.ended()).code).toBe(0);
+    expect(ledgers()).toEqual([]);
+    const cgroups = [first, second].map((r) => r.messages.find((m) => m.type === "armed")?.cgroup);
+    expect(new Set(cgroups).size).toBe(2);
+    for (const cgroup of cgroups) expect(existsSync(String(cgroup))).toBe(false);
+  });
+
+  test("a start that fails leaves the other's directory alone", async () => {
+    const name = `kernel-${process.pid}-same`;
+    const first = start("--name", name, "--", "sleep", "2");
+    await first.armed();
+    expect((await start("--name", name, "--", "true").ended()).code).toBe(73);
+    expect(ledgers()).toEqual(["2"]);
+    expect((await first.ended()).code).toBe(0);
   });
 });
 
