@@ -119,9 +119,9 @@ EXPORT int rpv_ledger_create(const char *file, uint32_t guards_max)
 	return ledger_create(file, guards_max);
 }
 
-EXPORT int rpv_ledger_add(int fd, uint32_t index, const char *path)
+EXPORT int rpv_ledger_add(int fd, uint32_t index, const char *path, int owned)
 {
-	return ledger_add(fd, index, path);
+	return ledger_add(fd, index, path, owned);
 }
 
 /* Gives the pages of a mapping back to the kernel; what is needed again is read again. */

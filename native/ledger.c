@@ -31,9 +31,9 @@ int ledger_create(const char *file, uint32_t records)
 	return fd;
 }
 
-int ledger_add(int fd, uint32_t index, const char *path)
+int ledger_add(int fd, uint32_t index, const char *path, int owned)
 {
-	struct ledger_record record = { 0 };
+	struct ledger_record record = { .owned = owned != 0 };
 	struct text t = text_on(record.path, sizeof(record.path));
 	struct statx st;
 	int err = sys_statx(AT_FDCWD, path, 0, STATX_INO, &st);

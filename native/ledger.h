@@ -15,10 +15,11 @@
 #include <stdint.h>
 
 #define LEDGER_MAGIC 0x7265676465766572ull
-#define LEDGER_LAYOUT 1u
+#define LEDGER_LAYOUT 2u
 
 struct ledger_record {
 	uint64_t inode;	       /* of the group's directory; 0: no record */
+	uint64_t owned;	       /* reprieve made the group: it goes with it */
 	char path[PATH_BYTES]; /* as it was when armed: owners rename */
 };
 
@@ -32,7 +33,7 @@ struct ledger {
 /* Makes, allocates and locks the file. The descriptor, or -errno. */
 int ledger_create(const char *file, uint32_t records);
 /* Records the group; call it before arming. 0 or -errno. */
-int ledger_add(int fd, uint32_t index, const char *path);
+int ledger_add(int fd, uint32_t index, const char *path, int owned);
 /* Reads record `index` of an open ledger. 1, 0 where there is none, or -errno: -EPROTO for
  * another layout. */
 int ledger_read(int fd, uint32_t index, struct ledger_record *record);

@@ -8,20 +8,22 @@
  *   release --all --force RUN_BASE ...  and switches it on
  */
 #include "release.h"
+#include "hierarchy.h"
 #include "ledger.h"
+#include "limits.h"
 #include "lock.h"
-#include "role.h"
 #include "sys.h"
 #include "text.h"
 #include "tree.h"
 
-enum { MOUNTS_BYTES = 64 * 1024, EXIT_NOTHING_FAILED = 0, EXIT_FAILED = 70, EXIT_LEFT = 75 };
+enum { EXIT_NOTHING_FAILED = 0, EXIT_FAILED = 70, EXIT_LEFT = 75 };
 
-static int failures, left;
+static int failures, left, said;
+static char memory[PATH_BYTES], freezer[PATH_BYTES];
 
 static void say(const char *what, const char *name, const char *then)
 {
-	char buf[PATH_BYTES + 160];
+	char buf[2 * PATH_BYTES + 160];
 	struct text line = text_on(buf, sizeof(buf));
 
 	text_add(&line, what);
@@ -30,6 +32,7 @@ static void say(const char *what, const char *name, const char *then)
 	text_add(&line, then);
 	text_add(&line, "\n");
 	sys_write(1, buf, line.len);
+	said = 1;
 }
 
 static int is_off(int control)
@@ -40,12 +43,17 @@ static int is_off(int control)
 	return n > 0 && text_after(now, now + n, "oom_kill_disable 1");
 }
 
-/* Switches the killer of the group at `dir` on, if it is off. */
-static void switch_on(int dir, const char *name)
+/* Switches the killer of the group at `dir` on, if it is off. Says whether it is a living reprieve's: then
+ * it stays off. */
+static int switch_on(int dir, const char *name)
 {
 	int control = sys_openat(dir, "memory.oom_control", O_RDWR, 0);
+	int guarded = control >= 0 && lock_is_held(control);
 
-	if (is_off(control)) {
+	if (is_off(control) && guarded) {
+		say("left alone:", name, " is guarded by a living reprieve");
+		left++;
+	} else if (is_off(control)) {
 		if (sys_pwrite(control, "0", 1, 0) == 1 && !is_off(control)) {
 			say("released", name, ": the kernel's OOM killer is on again");
 		} else {
@@ -59,6 +67,7 @@ static void switch_on(int dir, const char *name)
 	}
 	if (control >= 0)
 		sys_close(control);
+	return guarded;
 }
 
 static int switch_on_child(int dir, void *name)
@@ -70,7 +79,7 @@ static int switch_on_child(int dir, void *name)
 /* A group that was renamed is found by its inode. */
 struct by_inode {
 	uint64_t inode;
-	const char *path;
+	int found;
 };
 
 static uint64_t inode_of(int dir)
@@ -80,67 +89,137 @@ static uint64_t inode_of(int dir)
 	return sys_statx(dir, "", 0x1000 /* AT_EMPTY_PATH */, STATX_INO, &st) ? 0 : st.stx_ino;
 }
 
-static int release_if_inode(int dir, void *arg)
+static int open_if_inode(int dir, void *arg)
 {
-	const struct by_inode *wanted = arg;
+	struct by_inode *wanted = arg;
 
 	if (inode_of(dir) != wanted->inode)
 		return 0;
-	switch_on(dir, wanted->path);
-	tree_walk(dir, switch_on_child, (void *)wanted->path);
+	wanted->found = sys_openat(dir, ".", O_RDONLY | O_DIRECTORY, 0);
 	return 1;
 }
 
-static void release_record(const struct ledger_record *record)
+/* The directory of the group, or -errno where it is gone. */
+static int open_group(const struct ledger_record *record)
 {
-	struct by_inode wanted = { record->inode, record->path };
+	struct by_inode wanted = { record->inode, -ENOENT };
 	int dir = sys_open(record->path, O_RDONLY | O_DIRECTORY);
 
-	if (dir >= 0 && release_if_inode(dir, &wanted)) {
-		sys_close(dir);
-		return;
-	}
+	if (dir >= 0 && inode_of(dir) == record->inode)
+		return dir;
 	if (dir >= 0)
 		sys_close(dir);
-	dir = sys_open(release_hierarchy(), O_RDONLY | O_DIRECTORY);
-	if (dir >= 0) {
-		tree_walk(dir, release_if_inode, &wanted);
-		sys_close(dir);
-	}
+	dir = sys_open(memory, O_RDONLY | O_DIRECTORY);
+	if (dir < 0)
+		return dir;
+	tree_walk(dir, open_if_inode, &wanted);
+	sys_close(dir);
+	return wanted.found;
+}
+
+/* The path of an open directory, as the kernel prints it. */
+static void path_of(int dir, char *path, size_t size)
+{
+	char link[64];
+	struct text t = text_on(link, sizeof(link));
+	long n;
+
+	text_add(&t, "/proc/self/fd/");
+	text_add_number(&t, (uint64_t)dir);
+	n = SYS3(readlink, link, path, size - 1);
+	path[n > 0 ? n : 0] = 0;
+}
+
+/* Says whether the group is one that reprieve made and that cannot go yet. */
+static int release_record(const struct ledger_record *record)
+{
+	char path[PATH_BYTES];
+	int dir = open_group(record), guarded, stays;
+
+	if (dir < 0)
+		return 0;
+	path_of(dir, path, sizeof(path));
+	guarded = switch_on(dir, path);
+	tree_walk(dir, switch_on_child, path);
+	sys_close(dir);
+	if (!record->owned || guarded)
+		return 0;
+	stays = tree_remove(path) == -EBUSY;
+	if (stays)
+		left++;
+	say(stays ? "left alone:" : "removed", path,
+	    stays ? " still has processes; when they have ended, release removes it"
+		  : ": nobody was in it");
+	return stays;
 }
 
 /* The group that the dead reprieve made for its helpers. */
-static void remove_helpers(const char *hierarchy, const char *agent_pid)
+static void remove_helpers(const char *hierarchy, const char *run_dir)
 {
 	char path[PATH_BYTES];
 	struct text t = text_on(path, sizeof(path));
 
 	text_add(&t, hierarchy);
 	text_add(&t, "/reprieve-helpers-");
-	text_add(&t, agent_pid);
+	text_add(&t, run_dir);
 	tree_remove(path);
 }
 
-/* RUN_BASE/PID/ledger: put back and remove, unless its reprieve lives. */
+/* The agent holds the lock of each group that it guards; the helpers hold the ledger's only. */
+static int is_guarded(const struct ledger_record *record)
+{
+	int dir = open_group(record);
+	int control = dir < 0 ? dir : sys_openat(dir, "memory.oom_control", O_RDONLY, 0);
+	int guarded = control < 0 || lock_is_held(control);
+
+	if (control >= 0)
+		sys_close(control);
+	if (dir >= 0)
+		sys_close(dir);
+	return guarded;
+}
+
+/* The ledger is held: by a living reprieve, or by the watchers of a dead one. */
+static void tell_held(int ledger, const char *name)
+{
+	struct ledger_record record = { 0 };
+	char then[PATH_BYTES + 80];
+	struct text t = text_on(then, sizeof(then));
+	int got;
+
+	for (uint32_t i = 0; (got = ledger_read(ledger, i, &record)) == 0; i++)
+		;
+	if (got != 1 || is_guarded(&record)) {
+		say("left alone: reprieve", name,
+		    " is running and watches its groups; end it to release them");
+		left++;
+		return;
+	}
+	text_add(&t, record.owned ? " is dead; its CMD goes on in "
+				  : " is dead; its watchers give back ");
+	text_add_plain(&t, record.path);
+	text_add(&t, record.owned ? " under the kernel's killer" : "");
+	say("reprieve", name, then);
+}
+
+/* RUN_BASE/NAME/ledger: put back and remove, unless its reprieve lives. */
 static void release_ledger(int run_dir, const char *name)
 {
 	struct ledger_record record;
 	int fd = sys_openat(run_dir, "ledger", O_RDWR | O_NOFOLLOW, 0);
-	int got = 1;
+	int got = 1, stay = 0;
 
 	if (fd < 0)
 		return;
 	if (lock_is_held(fd)) {
-		say("left alone: reprieve", name,
-		    " is running and watches its groups; end it to release them");
-		left++;
+		tell_held(fd, name);
 		sys_close(fd);
 		return;
 	}
 	for (uint32_t i = 0; got >= 0; i++) {
 		got = ledger_read(fd, i, &record);
 		if (got == 1)
-			release_record(&record);
+			stay += release_record(&record);
 	}
 	sys_close(fd);
 	if (got == -EPROTO) {
@@ -149,8 +228,10 @@ static void release_ledger(int run_dir, const char *name)
 		failures++;
 		return;
 	}
-	remove_helpers(release_hierarchy(), name);
-	remove_helpers("/sys/fs/cgroup/freezer", name);
+	remove_helpers(memory, name);
+	remove_helpers(freezer, name);
+	if (stay)
+		return; /* the ledger knows what is to go */
 	SYS3(unlinkat, run_dir, "ledger", 0);
 	SYS3(unlinkat, run_dir, "token", 0);
 	SYS3(unlinkat, run_dir, "core", 0);
@@ -193,19 +274,6 @@ static void release_ledgers(const char *run_base)
 	sys_close(base);
 }
 
-/* The path of an open directory, as the kernel prints it. */
-static void path_of(int dir, char *path, size_t size)
-{
-	char link[64];
-	struct text t = text_on(link, sizeof(link));
-	long n;
-
-	text_add(&t, "/proc/self/fd/");
-	text_add_number(&t, (uint64_t)dir);
-	n = SYS3(readlink, link, path, size - 1);
-	path[n > 0 ? n : 0] = 0;
-}
-
 static int list_or_force(int dir, void *force)
 {
 	char path[PATH_BYTES];
@@ -228,50 +296,21 @@ static int list_or_force(int dir, void *force)
 
 int release_run(int all, int force, char **run_bases)
 {
+	hierarchy_find("memory", memory, sizeof(memory));
+	hierarchy_find("freezer", freezer, sizeof(freezer));
 	while (*run_bases)
 		release_ledgers(*run_bases++);
 	if (all) {
-		int dir = sys_open(release_hierarchy(), O_RDONLY | O_DIRECTORY);
+		int dir = sys_open(memory, O_RDONLY | O_DIRECTORY);
 
 		if (dir < 0) {
-			say("cannot open", release_hierarchy(), ": no cgroup v1 memory hierarchy");
+			say("cannot open", memory, ": no cgroup v1 memory hierarchy");
 			return EXIT_FAILED;
 		}
 		tree_walk(dir, list_or_force, &force);
 		sys_close(dir);
 	}
+	if (!said)
+		say("nothing", "to", " release");
 	return failures ? EXIT_FAILED : left ? EXIT_LEFT : EXIT_NOTHING_FAILED;
-}
-
-/* The mount point of the v1 memory controller: the line of /proc/self/mounts whose options name
- * it. */
-const char *release_hierarchy(void)
-{
-	static char found[PATH_BYTES];
-	char *mounts = role_memory(MOUNTS_BYTES);
-	int fd = sys_open("/proc/self/mounts", O_RDONLY);
-	long n = fd < 0 ? fd : sys_read(fd, mounts, MOUNTS_BYTES);
-	const char *end = mounts + (n > 0 ? n : 0);
-
-	if (fd >= 0)
-		sys_close(fd);
-	for (const char *line = mounts; line < end;) {
-		const char *stop = text_after(line, end, "\n");
-		const char *path, *type;
-
-		if (!stop)
-			stop = end;
-		path = text_after(line, stop, " ");
-		type = path ? text_after(path, stop, " cgroup ") : 0;
-		if (type &&
-		    (text_after(type, stop, ",memory,") || text_after(type, stop, ",memory "))) {
-			struct text t = text_on(found, sizeof(found));
-
-			for (; path < type - 8; path++)
-				text_add(&t, (char[]){ *path, 0 });
-			return found;
-		}
-		line = stop;
-	}
-	return "/sys/fs/cgroup/memory";
 }

@@ -6,7 +6,5 @@
 /* Does it for the ledgers below each of run_bases (NULL-terminated), prints a line for each group. An exit
  * code: 0; 70: something failed; 75: something was left alone. */
 int release_run(int all, int force, char **run_bases);
-/* Where the v1 memory controller is mounted. */
-const char *release_hierarchy(void);
 
 #endif

@@ -27,6 +27,8 @@ const START_TICK_MS = 5;
 export interface GuardSpec extends GuardOrders {
   /** What messages call it. */
   readonly name: string;
+  /** The descriptor that keeps a second reprieve, and release, away. */
+  readonly lock: number;
 }
 
 export interface AgentOptions {
@@ -116,14 +118,17 @@ export class Agent {
     return this.#options.handlerInside ? this.#helpers?.pid("HANDLER") : undefined;
   }
 
-  /** Has everything put back and waits until the helpers are gone. */
-  async stop(closeLedger: () => void): Promise<void> {
+  /**
+   * Has everything put back and waits until the helpers are gone. `letGo` gives up ledger and locks: what
+   * helpers that had to be killed have left is released then.
+   */
+  async stop(letGo: () => void): Promise<void> {
     clearInterval(this.#safety);
     clearTimeout(this.#hold);
     this.#region.setStop();
     this.#wakeHelpers();
     const clean = (await this.#helpers?.stopped()) ?? true;
-    closeLedger();
+    letGo();
     this.#turn(false, Number.POSITIVE_INFINITY);
     await this.#wakes.cancel();
     const code = clean ? 0 : await releaseDead(this.#options.image);

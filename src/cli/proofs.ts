@@ -56,16 +56,17 @@ export async function prove(memory: Hierarchy, core: Core, signals: Signals): Pr
     await emptyGroup(group, []);
     await removeGroup(group);
   });
-  core.addToLedger(ledger.fd, 0, group);
+  core.addToLedger(ledger.fd, 0, group, true);
   const scene = { core, image, group, signals };
   const messages: Message[] = [];
   const guard = {
     name: "doctor",
     path: group,
+    lock: core.lockGroup(group),
     marginBytes: LIMIT_BYTES / 4,
     delayMs: DELAY_MS,
     allowKill: true,
-    owned: false,
+    owned: true,
   };
   const send = (message: Message) => void messages.push(message);
   const agent = new Agent(

@@ -120,11 +120,18 @@ async function guardAndWait(
   const guards = [...new Set(own === undefined ? existing : [own])].map((path) =>
     prepareGuard(state, path, own !== undefined),
   );
-  guards.forEach((guard, index) => void state.core.addToLedger(ledger.fd, index, guard.path));
+  guards.forEach(({ path, owned }, index) => {
+    state.core.addToLedger(ledger.fd, index, path, owned);
+  });
   const { core } = state;
   const handlerInside = options.handler === "inside";
   const agent = new Agent({ core, image, runDir, guards, handlerInside, send, say }, ledger.fd);
-  undo.defer(() => agent.stop(ledger.close));
+  undo.defer(() =>
+    agent.stop(() => {
+      ledger.close();
+      for (const { lock } of guards) closeSync(lock);
+    }),
+  );
   await agent.arm();
   const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
   undo.defer(() => clearTimeout(trim));
@@ -270,13 +277,7 @@ function prepareGuard({ options, memory, core }: Run, path: string, owned: boole
     const most = limit.PATH_BYTES - 1;
     throw new CliError(exit.usage, `cannot guard ${shown}: its path has over ${most} bytes`);
   }
-  try {
-    core.lockGroup(path);
-  } catch (error) {
-    if (!(error instanceof NativeError)) throw error;
-    if (error.errno !== "EAGAIN") throw attachError(shown, "lock", error.errno);
-    throw new CliError(exit.inUse, `cannot guard ${shown}: another reprieve guards it already`);
-  }
+  const lock = lockGroup(core, path);
   const why = whyUnsafe(path);
   if (why !== undefined) throw unsafe(why);
   const { limitBytes } = core.counters(path);
@@ -293,9 +294,21 @@ function prepareGuard({ options, memory, core }: Run, path: string, owned: boole
   return {
     name: relative(memory.root, path),
     path,
+    lock,
     marginBytes,
     delayMs: options.delay,
     allowKill: owned || options.allowKill === true,
     owned,
   };
+}
+
+function lockGroup(core: Core, path: string): number {
+  try {
+    return core.lockGroup(path);
+  } catch (error) {
+    if (!(error instanceof NativeError)) throw error;
+    const shown = visible(path);
+    if (error.errno !== "EAGAIN") throw attachError(shown, "lock", error.errno);
+    throw new CliError(exit.inUse, `cannot guard ${shown}: another reprieve guards it already`);
+  }
 }

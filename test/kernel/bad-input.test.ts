@@ -60,6 +60,7 @@ const wrongFlags: readonly [args: readonly string[], names: RegExp][] = [
   [["run", "--cgroup", "x", ...CMD], /--cgroup/],
   [["guard"], /guard/],
   [["release", "everything"], /everything|argument/],
+  [["release", "--force"], /--force goes with --all/],
   [["doctor", "--loud"], /--loud/],
 ];
 

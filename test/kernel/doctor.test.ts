@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /** What doctor finds, proves and leaves behind on this host, and on one where it must not try. */
 import { afterEach, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
 import { kill } from "../helpers/group.ts";
 import { binary, memoryRoot } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
+import { until } from "../helpers/wait.ts";
 
 afterEach(cleanUp);
 
@@ -46,6 +47,22 @@ describeWith("doctor", [...kernelTest, program("unshare", "util-linux")], () => 
       expect([...codes]).toContain(signal === "SIGTERM" ? 143 : 130);
     });
   }
+
+  test("SIGKILL takes its victims with it, and its watchers or release the rest", async () => {
+    const doctor = Reprieve.start(["doctor"]);
+    const procs = () => {
+      const file = `${groupOf(doctor)}/cgroup.procs`;
+      return existsSync(file) ? readFileSync(file, "utf8") : "";
+    };
+    await until("a victim", () => procs() !== "");
+    kill(doctor.pid, "SIGKILL");
+    await doctor.ended();
+    await until("the victims' end", () => procs() === "");
+    await until("the helpers' end", () => doctor.helpers().size === 0);
+    await Reprieve.ends(["release"]);
+    expect(existsSync(groupOf(doctor))).toBe(false);
+    await doctor.gone();
+  });
 
   test("tries nothing where a hand-over would panic the host", async () => {
     const panics =

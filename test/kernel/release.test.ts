@@ -4,14 +4,17 @@
  * back.
  */
 import { afterEach, expect, test } from "bun:test";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
-import { Group } from "../helpers/group.ts";
+import { Group, kill } from "../helpers/group.ts";
 import { binary, memoryRoot, runBase } from "../helpers/paths.ts";
 import { type Ended, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
+
+const RUN = ["run", "--limit", "48M", "--listen", "none", "--json"];
+const procsOf = (group: string) => readFileSync(`${group}/cgroup.procs`, "utf8").trim();
 
 afterEach(cleanUp);
 
@@ -69,8 +72,9 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
       "mount -t tmpfs none /dev/shm && mkdir -p /dev/shm/reprieve/1 && " +
       'cat > /dev/shm/reprieve/1/ledger && $CHOWN /dev/shm/reprieve && exec "$@"';
     const ledger = Buffer.concat([
-      Buffer.from(BigUint64Array.of(0x7265676465766572n, (1n << 32n) | 1n).buffer),
+      Buffer.from(BigUint64Array.of(0x7265676465766572n, (1n << 32n) | 2n).buffer),
       Buffer.from(inode.buffer),
+      Buffer.alloc(8), // not owned
       Buffer.from(group.path),
       Buffer.alloc(512 - group.path.length),
     ]);
@@ -120,6 +124,75 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
     await expectReleased(scene);
   });
 
+  /** A reprieve with a CMD of its own that is dead as a whole, while CMD lives. */
+  async function orphanOfItsOwn(): Promise<{ reprieve: Reprieve; path: string }> {
+    const reprieve = Reprieve.start([...RUN, "--", "sleep", "60"]);
+    await reprieve.armed();
+    const path = String((await reprieve.message("armed")).cgroup);
+    await until("CMD to run", () => procsOf(path) !== "");
+    reprieve.killAll();
+    await until("all to be dead", () => reprieve.helpers().size === 0);
+    return { reprieve, path };
+  }
+
+  test("removes the group that a dead reprieve made, once CMD has ended", async () => {
+    const { reprieve, path } = await orphanOfItsOwn();
+    const first = await Reprieve.ends(["release"]);
+    expect(first.code).toBe(75);
+    expect(first.out).toContain(`left alone: ${path} still has processes`);
+    kill(Number(procsOf(path)), "SIGKILL");
+    await until("CMD's end", () => procsOf(path) === "");
+    expect((await releases()).out).toContain(`removed ${path}`);
+    expect(existsSync(path)).toBe(false);
+    await reprieve.gone();
+  });
+
+  test("the next start removes it too", async () => {
+    const { reprieve, path } = await orphanOfItsOwn();
+    kill(Number(procsOf(path)), "SIGKILL");
+    await until("CMD's end", () => procsOf(path) === "");
+    expect((await Reprieve.ends([...RUN, "--", "true"])).code).toBe(0);
+    expect(existsSync(path)).toBe(false);
+    await reprieve.gone();
+  });
+
+  test("says that a dead agent's CMD goes on", async () => {
+    const reprieve = Reprieve.start([...RUN, "--", "sleep", "60"]);
+    await reprieve.armed();
+    const path = String((await reprieve.message("armed")).cgroup);
+    await until("CMD to run", () => procsOf(path) !== "");
+    kill(reprieve.pid, "SIGKILL");
+    await reprieve.ended();
+    expect((await releases()).out).toContain(
+      `reprieve ${reprieve.pid} is dead; its CMD goes on in ${path} under the kernel's killer`,
+    );
+    kill(Number(procsOf(path)), "SIGKILL");
+    await reprieve.gone();
+  });
+
+  test("says so when there is nothing to do", async () => {
+    const empty = 'mount -t tmpfs none /run && mount -t tmpfs none /dev/shm && exec "$@"';
+    const ended = await Reprieve.ends(["release"], {
+      command: ["unshare", "-m", "sh", "-c", empty, "sh", binary],
+    });
+    expect(ended.out).toBe("nothing to release\n");
+    expect(ended.code).toBe(0);
+  });
+
+  /** The kernel gives one page of /proc/self/mounts a read, with a space as \\040. */
+  test("finds the hierarchy behind many mounts, at a path with a space", async () => {
+    const host = new Group("host", { limit: LIMIT });
+    host.child("a").write("memory.oom_control", "1");
+    const mounts = `mount -t tmpfs none /dev/shm && cd /dev/shm &&
+      for i in $(seq 100); do mkdir $i && mount -t tmpfs none /dev/shm/$i || exit 1; done &&
+      mkdir 'a b' && mount --bind ${host.path} '/dev/shm/a b' && umount -l ${memoryRoot} && exec "$@"`;
+    const ended = await Reprieve.ends(["release", "--all"], {
+      command: ["unshare", "-m", "sh", "-c", mounts, "sh", binary],
+    });
+    expect(ended.out).toContain("killer is off in /dev/shm/a b/a;");
+    await host.destroy();
+  });
+
   test("--all lists the groups whose killer is off and changes none", async () => {
     const group = new Group("off", { limit: LIMIT });
     group.write("memory.oom_control", "1");
@@ -146,5 +219,30 @@ describeWith("release --all --force", [...kernelTest, program("unshare", "util-l
     expect(other.oom().killDisabled).toBe(true);
     await host.destroy();
     await other.destroy();
+  });
+
+  test("leaves the group of a living reprieve alone", async () => {
+    const scene = await Scene.set();
+    const near = { means: "touch", beforeKb: (LIMIT / 1024) * 0.9 } as const;
+    await scene.board.start(scene.group, near).ready();
+    await until("the killer to be off", () => scene.group.oom().killDisabled);
+    const mount = `mkdir /dev/shm/x && mount --bind ${scene.group.path} /dev/shm/x &&
+      mount -t tmpfs none ${memoryRoot} && mkdir ${memoryRoot}/x &&
+      mount --move /dev/shm/x ${memoryRoot}/x && exec "$@"`;
+    const ended = await Reprieve.ends(["release", "--all", "--force"], {
+      command: [
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        `mount -t tmpfs none /dev/shm && ${mount}`,
+        "sh",
+        binary,
+      ],
+    });
+    expect(ended.out).toMatch(/left alone: .* is guarded by a living reprieve/);
+    expect(ended.code).toBe(75);
+    expect(scene.group.oom().killDisabled).toBe(true);
+    await scene.end();
   });
 });

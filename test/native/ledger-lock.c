@@ -22,12 +22,13 @@ int main(void)
 	fd = ledger_create(file, 4);
 	CHECK(fd >= 0);
 	CHECK(ledger_create(file, 4) < 0);
-	CHECK(ledger_add(fd, 2, dir) == 0);
-	CHECK(ledger_add(fd, 1, "/does/not/exist") < 0);
+	CHECK(ledger_add(fd, 2, dir, 1) == 0);
+	CHECK(ledger_add(fd, 1, "/does/not/exist", 0) < 0);
 	other = open(file, O_RDWR);
 	CHECK(lock_is_held(other));
 	CHECK(ledger_read(other, 0, &record) == 0);
-	CHECK(ledger_read(other, 2, &record) == 1 && !strcmp(record.path, dir) && record.inode);
+	CHECK(ledger_read(other, 2, &record) == 1 && !strcmp(record.path, dir) && record.inode &&
+	      record.owned);
 	CHECK(ledger_read(other, 4, &record) < 0);
 	child = fork();
 	if (!child) {
