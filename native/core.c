@@ -5,8 +5,8 @@
  *
  *   core handler|watchdog|spare RUN_DIR|- [OWN_GROUP ...]
  *   core release [--all] [--force] RUN_BASE ...
- *   core join GROUP ... -- CMD ARGS ...
- *   core probe BYTES
+ *   core join AGENT GROUP ... -- PROGRAM CMD ARGS ...
+ *   core probe PARENT touch BYTES|calls
  *   core version
  */
 #include "handler.h"

@@ -8,6 +8,7 @@
 #include "lock.h"
 #include "log.h"
 #include "memcg.h"
+#include "signals.h"
 #include "sys.h"
 #include "text.h"
 
@@ -123,6 +124,8 @@ EXPORT int rpv_ledger_add(int fd, uint32_t index, const char *path, int owned)
 {
 	return ledger_add(fd, index, path, owned);
 }
+
+EXPORT int rpv_signals_catch(uint64_t which) { return signals_catch(which); }
 
 /* Gives the pages of a mapping back to the kernel; what is needed again is read again. */
 EXPORT int rpv_pageout(uint64_t at, uint64_t bytes) { return sys_pageout(at, bytes); }

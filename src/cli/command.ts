@@ -5,13 +5,32 @@ import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { constants as os } from "node:os";
 import { resolve } from "node:path";
 import { CliError, exit } from "../errors.ts";
+import type { Core } from "../native/core.ts";
 
-const SIGNALS = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"] as const;
-type Signal = (typeof SIGNALS)[number];
+/** What ends a guard; everything else is for CMD only. */
+const ENDING = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"] as const;
+type Signal = (typeof ENDING)[number];
+/** With the real-time ones all that would end us, or tell something, and is not Bun's own. */
+const CAUGHT = [
+  ...ENDING,
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGALRM",
+  "SIGVTALRM",
+  "SIGPROF",
+  "SIGIO",
+  "SIGCONT",
+  "SIGWINCH",
+] as const;
+/** A terminal sends these to everybody in front of it: CMD has got its own, unless somebody used kill(2). */
+const TERMINALS: readonly number[] = [os.signals.SIGINT, os.signals.SIGQUIT, os.signals.SIGWINCH];
 
 /** The absolute path that execve(2) gets; the errors are those of a shell. */
 export function findProgram(name: string): string {
   const missing = new CliError(exit.notFound, `cannot run ${name}: no such program`);
+  if (name.includes("\u{fffd}")) {
+    throw new CliError(exit.notFound, `cannot run ${name}: its name is not UTF-8, give it a link`);
+  }
   if (!name.includes("/")) {
     const found = name === "" ? null : Bun.which(name);
     if (found === null) throw missing;
@@ -29,9 +48,17 @@ export function findProgram(name: string): string {
   return resolve(name);
 }
 
-/** The group's program, started by the core: it joins first, so that nothing of it is charged elsewhere. */
-export function startCommand(core: string, group: string, argv: readonly string[]) {
-  return Bun.spawn([core, "join", group, "--", ...argv], {
+/**
+ * The group's program, started by the core: it joins first, so that nothing of it is charged elsewhere. The core
+ * takes arguments and environment as we got them; these here have been decoded.
+ */
+export function startCommand(
+  core: string,
+  group: string,
+  program: string,
+  argv: readonly string[],
+) {
+  return Bun.spawn([core, "join", String(process.pid), group, "--", program, ...argv], {
     stdio: ["inherit", "inherit", "inherit"],
     env: process.env,
   });
@@ -45,19 +72,24 @@ export async function exitCodeOf(command: Bun.Subprocess): Promise<number> {
   return exit.signal + (typeof signal === "number" ? signal : os.signals[signal]);
 }
 
-/** From its making on, signals end nothing by themselves: what is to be put back is put back first. */
+/**
+ * From its making on, signals end nothing by themselves: what is to be put back is put back first. One that was
+ * ignored when we started stays so, for CMD too.
+ */
 export class Signals {
   /** The first signal that was for us to act upon. */
   readonly first: Promise<Signal>;
   received: Signal | undefined;
+  readonly #pipe: number;
   #command: Bun.Subprocess | undefined;
   #resolve: (signal: Signal) => void = () => {};
 
-  constructor() {
+  constructor(core: Core) {
     this.first = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    for (const signal of SIGNALS) process.on(signal, () => this.#on(signal));
+    const bits = CAUGHT.map((signal) => 1n << BigInt(os.signals[signal] - 1));
+    this.#pipe = core.catchSignals(bits.reduce((all, bit) => all | bit));
   }
 
   /** 128 + n of the signal that was for us, like a shell. */
@@ -65,20 +97,40 @@ export class Signals {
     return this.received === undefined ? exit.ok : exit.signal + os.signals[this.received];
   }
 
+  /** What came till now is handled too. Not before the last synchronous child: that could lose the wake. */
+  async listen(): Promise<void> {
+    for await (const chunk of Bun.file(this.#pipe).stream()) {
+      const words = new Int32Array(chunk.slice().buffer);
+      for (let i = 0; i < words.length; i += 2) this.#on(words[i] ?? 0, words[i + 1] ?? 0);
+    }
+  }
+
   /** From now on signals are the command's. */
   passTo(command: Bun.Subprocess): void {
     this.#command = command;
   }
 
-  #on(signal: Signal): void {
+  #on(signal: number, code: number): void {
     const command = this.#command;
-    // A terminal sends these two to everybody in front of it: the command has got its own already.
-    const isTwice = (signal === "SIGINT" || signal === "SIGQUIT") && process.stdin.isTTY === true;
     if (command !== undefined && command.exitCode === null && command.signalCode === null) {
-      if (!isTwice) command.kill(signal);
+      const isByKernel = code > 0;
+      if (!(isByKernel && TERMINALS.includes(signal))) pass(command.pid, signal);
       return;
     }
-    this.received ??= signal;
-    this.#resolve(signal);
+    const ending = ENDING.find((name) => os.signals[name] === signal);
+    if (ending === undefined) return;
+    this.received ??= ending;
+    this.#resolve(ending);
+  }
+}
+
+// --- internal ---
+
+/** Bun's own kill() of a child knows no real-time signal. */
+function pass(pid: number, signal: number): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // CMD has become another user's.
   }
 }

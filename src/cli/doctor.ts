@@ -168,7 +168,7 @@ function coreCheck(): Check {
 async function proofChecks(core: Core): Promise<Check[]> {
   const memory = findHierarchy("memory");
   if (memory === undefined) return [];
-  const signals = new Signals();
+  const signals = new Signals(core);
   try {
     return await prove(memory, core, signals);
   } catch (error) {

@@ -49,6 +49,7 @@ export async function prove(memory: Hierarchy, core: Core, signals: Signals): Pr
   if (home === undefined) return [];
   await using undo = new AsyncDisposableStack();
   const { image, runDir, ledger } = await makeRunDir({ core, undo }, 1);
+  void signals.listen();
   const group = join(home, `reprieve-doctor-${runDir.name}`);
   makeGroup(group, LIMIT_BYTES);
   undo.defer(async () => {

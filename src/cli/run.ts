@@ -68,17 +68,25 @@ interface Run {
   readonly signals: Signals;
 }
 
+interface Command {
+  /** What is executed. */
+  readonly program: string;
+  /** As it was given, its name included. */
+  readonly argv: readonly string[];
+}
+
 /** Returns the exit code. */
 export async function run(argv: readonly string[], options: RunOptions): Promise<number> {
   checkTogether(argv, options);
-  const [name, ...args] = argv;
-  const program = name === undefined ? undefined : [findProgram(name), ...args];
+  const [name] = argv;
+  const command = name === undefined ? undefined : { program: findProgram(name), argv };
   const memory = requireMemory();
   const lines = options.json ? new JsonLines() : undefined;
   try {
     await using undo = new AsyncDisposableStack();
-    const state = { options, memory, core: openCore(), undo, signals: new Signals() };
-    return await guardAndWait(state, program, lines);
+    const core = openCore();
+    const state = { options, memory, core, undo, signals: new Signals(core) };
+    return await guardAndWait(state, command, lines);
   } finally {
     await lines?.end(JSON_END_BOUND_MS);
   }
@@ -102,14 +110,15 @@ export async function makeRunDir({ core, undo }: Pick<Run, "core" | "undo">, gua
 
 async function guardAndWait(
   state: Run,
-  program: readonly string[] | undefined,
+  command: Command | undefined,
   lines: JsonLines | undefined,
 ): Promise<number> {
   const { options, undo, signals } = state;
   // Groups first: most mistakes are found before anything is changed.
   const existing = options.cgroup.map((given) => demandGroup(state.memory, given));
-  const home = program === undefined ? undefined : demandHome(state.memory);
+  const home = command === undefined ? undefined : demandHome(state.memory);
   const { image, runDir, ledger } = await makeRunDir(state, existing.length || 1);
+  void signals.listen();
   const opened = await openFeed(state, runDir);
   const send = (message: Message) => {
     lines?.write(message);
@@ -136,10 +145,10 @@ async function guardAndWait(
   const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
   undo.defer(() => clearTimeout(trim));
   if (opened !== undefined) say(opened.line);
-  if (signals.received !== undefined) return program === undefined ? exit.ok : signals.code;
-  if (own === undefined || program === undefined)
+  if (signals.received !== undefined) return command === undefined ? exit.ok : signals.code;
+  if (own === undefined || command === undefined)
     return await waitForSignal(signals, agent, guards);
-  return await runCommand(state, agent, image, own, program);
+  return await runCommand(state, agent, image, own, command);
 }
 
 async function waitForSignal(
@@ -160,11 +169,11 @@ async function runCommand(
   agent: Agent,
   image: CoreImage,
   group: string,
-  program: readonly string[],
+  { program, argv }: Command,
 ): Promise<number> {
-  const command = startCommand(image.path, group, program);
-  signals.passTo(command);
-  const code = await exitCodeOf(command);
+  const started = startCommand(image.path, group, program, argv);
+  signals.passTo(started);
+  const code = await exitCodeOf(started);
   const spared = () => (agent.pidInside === undefined ? [] : [agent.pidInside]);
   const isLeft = () => processesOf(group).some((pid) => !spared().includes(pid));
   while (options.keep && signals.received === undefined && isLeft()) {

@@ -40,6 +40,7 @@ export function openCore() {
     rpv_counters: { args: ["ptr", "ptr"], returns: "i32" },
     rpv_ledger_create: { args: ["ptr", "u32"], returns: "i32" },
     rpv_ledger_add: { args: ["i32", "u32", "ptr", "i32"], returns: "i32" },
+    rpv_signals_catch: { args: ["u64"], returns: "i32" },
     rpv_pageout: { args: ["u64", "u64"], returns: "i32" },
     rpv_try_pidfd: { args: [], returns: "i32" },
     rpv_try_mrelease: { args: [], returns: "i32" },
@@ -67,6 +68,8 @@ export function openCore() {
       lifted(check(`make ${file}`, lib.rpv_ledger_create(cstring(file), guards))),
     addToLedger: (fd: number, index: number, path: string, owned: boolean) =>
       void check(`record ${path}`, lib.rpv_ledger_add(fd, index, cstring(path), Number(owned))),
+    /** A pipe of pairs of i32: signal, si_code. Signal n is bit n - 1. */
+    catchSignals: (which: bigint) => lifted(check("catch signals", lib.rpv_signals_catch(which))),
     /** 0 or -errno: only the binary's owner and root may. */
     pageout: (from: bigint, to: bigint) => lib.rpv_pageout(from, to - from),
     /** What this kernel, and whatever filters our calls, lets us do: 0 or -errno. */

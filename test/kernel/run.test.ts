@@ -13,7 +13,7 @@ import { Group, kill } from "../helpers/group.ts";
 import { binary, memoryRoot, runBase } from "../helpers/paths.ts";
 import { type Ended, leftoversOf, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
-import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
+import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
 
@@ -96,6 +96,51 @@ describeWith("run -- CMD", kernelTest, () => {
     expectNothingLeft(reprieve.pid);
   });
 
+  for (const signal of ["USR1", "USR2", "ALRM", "CONT", "WINCH", "HUP", "QUIT", "35"]) {
+    test(`signal ${signal} goes to CMD, once, and ends nothing by itself`, async () => {
+      const script = `trap "echo got" ${signal}; echo on; for i in 1 2 3 4 5; do sleep 0.05; done`;
+      const reprieve = Reprieve.start([...RUN, "--", "sh", "-c", script]);
+      await until("CMD to run", () => reprieve.out.includes("on"));
+      Bun.spawnSync(["kill", `-${signal}`, String(reprieve.pid)]);
+      const ended = await reprieve.ended();
+      expect(ended.out).toBe("on\ngot\n");
+      expect(ended.code).toBe(0);
+    });
+  }
+
+  test("what nohup has set is kept: for CMD, and for us", async () => {
+    const script = "grep SigIgn /proc/self/status; sleep 0.3; exit 7";
+    const reprieve = Reprieve.start([...RUN, "--", "sh", "-c", script], {
+      command: ["sh", "-c", 'trap "" HUP INT QUIT; exec "$@"', "sh", binary],
+    });
+    await until("CMD to run", () => reprieve.out.includes("SigIgn"));
+    kill(reprieve.pid, "SIGHUP");
+    kill(reprieve.pid, "SIGINT");
+    const ended = await reprieve.ended();
+    expect(ended.code).toBe(7);
+    expect(ended.out).toBe("SigIgn:\t0000000000000007\n");
+  });
+
+  test("CMD gets its arguments and environment byte by byte", async () => {
+    const script = 'printf "%s|%s|%s" "$1" "$2" "$MARK" | od -An -tx1';
+    const start = `MARK=$(printf 'm\\377'); export MARK; exec "$@" "$(printf 'a\\377b')" ''`;
+    const reprieve = Reprieve.start([...RUN, "--", "sh", "-c", script, "sh"], {
+      command: ["sh", "-c", start, "sh", binary],
+    });
+    expect((await reprieve.ended()).out.trim()).toBe("61 ff 62 7c 7c 6d ff");
+  });
+
+  test("a script without #!, and one whose interpreter is missing, are said in words", async () => {
+    writeFileSync(scratch, "text", { mode: 0o755 });
+    const script = await runs([], scratch);
+    expect(script.code).toBe(126);
+    expect(script.err).toContain(`cannot run ${scratch}: it is no program this kernel can run`);
+    writeFileSync(scratch, "#!/no/such/interpreter\n");
+    const interpreter = await runs([], scratch);
+    expect(interpreter.code).toBe(126);
+    expect(interpreter.err).toContain(`cannot run ${scratch}: its interpreter is missing`);
+  });
+
   test("what is left of CMD's descendants dies with the group, in child groups too", async () => {
     const mark = `99.${process.pid}1`;
     const own = `sed -n 's,.*:memory:,${memoryRoot},p' /proc/self/cgroup`;
@@ -166,6 +211,46 @@ describeWith("run -- CMD", kernelTest, () => {
   });
 });
 
+describeWith("in a terminal", [...kernelTest, program("script", "util-linux")], () => {
+  /** CMD counts its SIGINTs; whoever sends one finds out where by what it prints. */
+  const cmd = `trap "echo got" INT; echo on; for i in 1 2 3 4 5 6; do sleep 0.05; done`;
+
+  for (const input of ["the terminal", "/dev/null"]) {
+    const from = input === "/dev/null" ? "< /dev/null" : "";
+    const start = () => {
+      const run = `${binary} ${RUN.join(" ")} -- sh -c '${cmd}' ${from}`;
+      return Bun.spawn(["script", "-qfec", `sh -c "echo pid=\\$\\$; exec $RUN"`, "/dev/null"], {
+        stdio: ["pipe", "pipe", "inherit"],
+        env: { ...process.env, RUN: run },
+      });
+    };
+    const countsOne = async (send: (pid: number, input: Bun.FileSink) => void) => {
+      const terminal = start();
+      let out = "";
+      for await (const chunk of terminal.stdout) {
+        const before = out;
+        out += new TextDecoder().decode(chunk);
+        const isOn = /^on\r$/m;
+        const pid = Number(/pid=(\d+)/.exec(out)?.[1]);
+        if (isOn.test(out) && !isOn.test(before)) send(pid, terminal.stdin);
+      }
+      expect(out.match(/got\r/g)).toHaveLength(1);
+      expect(await terminal.exited).toBe(0);
+    };
+
+    test(`Ctrl-C reaches CMD once, stdin is ${input}`, async () => {
+      await countsOne((_, keyboard) => {
+        keyboard.write("\x03");
+        keyboard.flush();
+      });
+    });
+
+    test(`kill -INT of reprieve reaches CMD once, stdin is ${input}`, async () => {
+      await countsOne((pid) => kill(pid, "SIGINT"));
+    });
+  }
+});
+
 describeWith("two of one process id", [...kernelTest, program("unshare", "util-linux")], () => {
   /** In a pid namespace of its own, so that both have the same number; /run is shared. */
   const start = (...more: readonly string[]) => {
@@ -201,7 +286,7 @@ describeWith("two of one process id", [...kernelTest, program("unshare", "util-l
   });
 });
 
-describeWith("observing", kernelTest, () => {
+describeWith("guarding", kernelTest, () => {
   test("it says whom it would kill, and never touches the switch", async () => {
     const group = new Group("observed", { limit: LIMIT });
     const board = new Board();
@@ -225,5 +310,14 @@ describeWith("observing", kernelTest, () => {
     await reprieve.gone();
     await group.destroy();
     board.close();
+  });
+
+  test("signals that are a program's own change nothing", async () => {
+    const scene = await Scene.set();
+    for (const signal of ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH"] as const) {
+      kill(scene.reprieve.pid, signal);
+    }
+    expect((await scene.leak()).closed.outcome).toBe("relieved");
+    await scene.end();
   });
 });
