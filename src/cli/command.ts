@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** CMD of `run -- CMD`: finds it, starts it inside its group, passes signals on, tells how it ended. */
 
-import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, statSync } from "node:fs";
 import { constants as os } from "node:os";
 import { resolve } from "node:path";
 import { CliError, exit } from "../errors.ts";
 import type { Core } from "../native/core.ts";
+import { inherited } from "../native/embed.ts";
 
 /** What ends a guard; everything else is for CMD only. */
 const ENDING = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"] as const;
@@ -24,6 +25,13 @@ const CAUGHT = [
 ] as const;
 /** A terminal sends these to everybody in front of it: CMD has got its own, unless somebody used kill(2). */
 const TERMINALS: readonly number[] = [os.signals.SIGINT, os.signals.SIGQUIT, os.signals.SIGWINCH];
+
+export interface Command {
+  /** What is executed. */
+  readonly program: string;
+  /** As it was given, its name included. */
+  readonly argv: readonly string[];
+}
 
 /** The absolute path that execve(2) gets; the errors are those of a shell. */
 export function findProgram(name: string): string {
@@ -52,16 +60,17 @@ export function findProgram(name: string): string {
  * The group's program, started by the core: it joins first, so that nothing of it is charged elsewhere. The core
  * takes arguments and environment as we got them; these here have been decoded.
  */
-export function startCommand(
-  core: string,
-  group: string,
-  program: string,
-  argv: readonly string[],
-) {
-  return Bun.spawn([core, "join", String(process.pid), group, "--", program, ...argv], {
-    stdio: ["inherit", "inherit", "inherit"],
+export function startCommand(core: string, group: string, { program, argv }: Command) {
+  // An index is a descriptor's number; Bun closes the gaps, and our own are above (native/embed.ts).
+  const stdio: (number | null)[] = Array(Math.max(2, ...inherited) + 1).fill(null);
+  for (const fd of [0, 1, 2, ...inherited]) stdio[fd] = fd;
+  const started = Bun.spawn([core, "join", String(process.pid), group, "--", program, ...argv], {
+    stdio: stdio as [number, number, number],
     env: process.env,
   });
+  // CMD may close its own to tell the other end something.
+  for (const fd of inherited) closeSync(fd);
+  return started;
 }
 
 /** 128 + n for a signal, like a shell. */

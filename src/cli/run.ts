@@ -30,7 +30,7 @@ import { type Core, NativeError, openCore } from "../native/core.ts";
 import { type CoreImage, findCore } from "../native/embed.ts";
 import { limit } from "../native/layout.ts";
 import type { ListenAddress } from "./args.ts";
-import { exitCodeOf, findProgram, Signals, startCommand } from "./command.ts";
+import { type Command, exitCodeOf, findProgram, Signals, startCommand } from "./command.ts";
 import { JsonLines, say } from "./output.ts";
 import { bytes, linesOf, visible } from "./timeline.ts";
 
@@ -66,13 +66,6 @@ interface Run {
   readonly core: Core;
   readonly undo: AsyncDisposableStack;
   readonly signals: Signals;
-}
-
-interface Command {
-  /** What is executed. */
-  readonly program: string;
-  /** As it was given, its name included. */
-  readonly argv: readonly string[];
 }
 
 /** Returns the exit code. */
@@ -169,9 +162,9 @@ async function runCommand(
   agent: Agent,
   image: CoreImage,
   group: string,
-  { program, argv }: Command,
+  command: Command,
 ): Promise<number> {
-  const started = startCommand(image.path, group, program, argv);
+  const started = startCommand(image.path, group, command);
   signals.passTo(started);
   const code = await exitCodeOf(started);
   const spared = () => (agent.pidInside === undefined ? [] : [agent.pidInside]);

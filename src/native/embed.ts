@@ -7,7 +7,16 @@
  */
 
 import { dlopen, type FFIFunction } from "bun:ffi";
-import { chmodSync, closeSync, existsSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import coreFile from "../../dist/build/core" with { type: "file" };
 import libraryFile from "../../dist/build/core.so" with { type: "file" };
@@ -22,8 +31,16 @@ export interface CoreImage {
 const MFD_CLOEXEC = 1;
 const MFD_EXEC = 0x10;
 const F_DUPFD_CLOEXEC = 1030;
+/**
+ * What we were started with beside the streams, like the pipe of a shell's <(...): it is for CMD. Looked up before
+ * anything is opened; Bun has opened two by then, and marked all close-on-exec, so that only their kind tells
+ * them apart.
+ */
+export const inherited: readonly number[] = readdirSync("/proc/self/fd")
+  .map(Number)
+  .filter((fd) => fd > 2 && isInherited(fd));
 /** Above what a child inherits by number (native/region.h): Bun.spawn dup2s one after the other. */
-const INHERITED_LEAST = 64;
+const LIFTED_LEAST = Math.max(63, ...inherited) + 1;
 
 /** Loads the FFI library. The descriptor stays open: the C library caches libraries by path. */
 export function loadLibrary<T extends Record<string, FFIFunction>>(symbols: T) {
@@ -62,7 +79,7 @@ export function findCore(
 
 /** The same open file under a number that no dup2 for a child will hit; the old number is closed. */
 export function lifted(fd: number): number {
-  const high = libc().fcntl(fd, F_DUPFD_CLOEXEC, INHERITED_LEAST);
+  const high = libc().fcntl(fd, F_DUPFD_CLOEXEC, LIFTED_LEAST);
   closeSync(fd);
   if (high < 0)
     throw new CliError(exit.host, "cannot get a descriptor: raise the limit (ulimit -n)");
@@ -82,6 +99,15 @@ export function makeMemfd(name: string): number {
 }
 
 // --- internal ---
+
+/** False for Bun's own two, and for the one that readdir had. */
+function isInherited(fd: number): boolean {
+  try {
+    return !/^anon_inode:\[event(poll|fd)\]$/.test(readlinkSync(`/proc/self/fd/${fd}`));
+  } catch {
+    return false;
+  }
+}
 
 /** undefined: it runs. The codes are those of `core release`, which also says what it left alone. */
 function whyNotRunning(command: string[]): string | undefined {

@@ -130,6 +130,29 @@ describeWith("run -- CMD", kernelTest, () => {
     expect((await reprieve.ended()).out.trim()).toBe("61 ff 62 7c 7c 6d ff");
   });
 
+  test("CMD gets the descriptors that reprieve was started with, and no other", async () => {
+    const script = 'cat /dev/fd/5 /dev/fd/63; ls /proc/self/fd | tr "\\n" " "';
+    const open = 'exec 5<<A 63<<B "$@"\nfive\nA\nsixty-three\nB\n';
+    const reprieve = Reprieve.start([...RUN, "--", "sh", "-c", script], {
+      command: ["bash", "-c", open, "bash", binary],
+    });
+    // 3: of ls itself. What the harness leaks is in both.
+    const leaked = Bun.spawnSync(["ls", "/proc/self/fd"]).stdout.toString().trim().split("\n");
+    const ended = await reprieve.ended();
+    const [five, sixtyThree, list = ""] = ended.out.split("\n");
+    expect([five, sixtyThree]).toEqual(["five", "sixty-three"]);
+    const expected = new Set([...leaked, "5", "63"]);
+    expect(new Set(list.trim().split(" "))).toEqual(expected);
+  });
+
+  test("the other end sees CMD close what it was given", async () => {
+    const reprieve = Reprieve.start([...RUN, "--", "sh", "-c", "exec 9>&-; sleep 2"], {
+      command: ["sh", "-c", '(exec "$@" 9>&1 > /dev/null) | (cat; echo closed)', "sh", binary],
+    });
+    await until("the end of the pipe", () => reprieve.out.includes("closed"), 900);
+    expect((await reprieve.ended()).code).toBe(0);
+  });
+
   test("a script without #!, and one whose interpreter is missing, are said in words", async () => {
     writeFileSync(scratch, "text", { mode: 0o755 });
     const script = await runs([], scratch);
