@@ -4,12 +4,15 @@
 import { Command, CommanderError, Option } from "commander";
 import { version } from "../package.json" with { type: "json" };
 import { Duration, Handler, Limit, Listen, Name, parsed, Size } from "./cli/args.ts";
+import { said, say } from "./cli/output.ts";
 import { CliError, exit } from "./errors.ts";
 
 /** A neighbour's failed calls while a group is held: 78 in 50 ms, up to 871 in 500 ms (measured). */
 const DEFAULT_DELAY_MS = 100;
 
-process.exit(await main(process.argv.slice(2)));
+const code = await main(process.argv.slice(2));
+await said();
+process.exit(code);
 
 async function main(argv: readonly string[]): Promise<number> {
   let code: number = exit.ok;
@@ -24,7 +27,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exit.ok : exit.usage;
     const isExpected = error instanceof CliError;
     const text = isExpected ? error.message : `internal error: ${(error as Error).stack ?? error}`;
-    process.stderr.write(`reprieve: ${text}\n`);
+    say(text);
     return isExpected ? error.code : exit.internal;
   }
 }
@@ -38,7 +41,7 @@ function program(done: (code: number) => void): Command {
     .helpCommand(false)
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error/, "reprieve")) });
+    .configureOutput({ outputError: (text) => say(text.replace(/^error: /, "").trimEnd()) });
   addRun(reprieve, done);
   reprieve
     .command("doctor")

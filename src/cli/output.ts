@@ -1,54 +1,61 @@
 // SPDX-License-Identifier: MIT
 /** Where lines go: stderr for a person, stdout for programs. A reader that is slow or gone never stops the agent. */
 
-import { write, writeSync } from "node:fs";
-import type { Message } from "../feed/protocol.ts";
+import { write } from "node:fs";
 
-/** Waiting for a slow reader of --json; what comes beyond is dropped and counted. */
+/** Waiting for a slow reader; what comes beyond is dropped and counted. */
 const BACKLOG_BYTES = 1 << 20;
 /** A full reader, and a full group. */
 const PASSING: ReadonlySet<string> = new Set(["EAGAIN", "ENOMEM", "ENOBUFS"]);
 const RETRY_MS = 100;
-
-/** One line to the person. */
-export function say(text: string): void {
-  try {
-    writeSync(2, `reprieve: ${text}\n`);
-  } catch {
-    // Nobody reads.
-  }
-}
+/** What a reader gets to take what is left when we end. */
+export const END_BOUND_MS = 1000;
 
 /**
- * Writes one JSON object a line to stdout. Through the thread pool: Bun's own writer waits for ever when
- * a full group refuses it an epoll entry (measured, Bun 1.4.5).
+ * Writes lines to a stream. Through the thread pool: a write of ours would wait for the reader, and Bun's own writer
+ * waits for ever when a full group refuses it an epoll entry (measured, Bun 1.4.5).
  */
-export class JsonLines {
+export class Lines {
+  readonly #fd: number;
+  readonly #kind: string;
   #waiting: Buffer = Buffer.alloc(0);
   #dropped = 0;
   #flushing: Promise<void> | undefined;
   #closed = false;
 
-  write(message: Message): void {
-    if (this.#closed) return;
-    if (this.#waiting.length > BACKLOG_BYTES) {
-      this.#dropped++;
-      return;
-    }
-    this.#waiting = Buffer.concat([this.#waiting, Buffer.from(`${JSON.stringify(message)}\n`)]);
-    this.#flushing ??= this.#flush();
+  /** `kind` is what a person calls the lines. */
+  constructor(fd: 1 | 2, kind: string) {
+    this.#fd = fd;
+    this.#kind = kind;
   }
 
-  /** Waits for the reader, at most so long. */
-  async end(boundMs: number): Promise<void> {
+  write(line: string): void {
+    if (this.#waiting.length > BACKLOG_BYTES) this.#dropped++;
+    else this.#add(line);
+  }
+
+  /** Waits for the reader, at most so long. False: it did not get everything. */
+  async end(boundMs: number): Promise<boolean> {
+    if (this.#dropped > 0) {
+      toPerson.#add(
+        `reprieve: ${this.#dropped} ${this.#kind} were dropped: the reader was too slow`,
+      );
+      this.#dropped = 0;
+    }
     await Promise.race([this.#flushing, Bun.sleep(boundMs)]);
-    if (this.#dropped > 0) say(`${this.#dropped} JSON lines were dropped: the reader was too slow`);
+    return this.#waiting.length === 0 && !this.#closed;
+  }
+
+  #add(line: string): void {
+    if (this.#closed) return;
+    this.#waiting = Buffer.concat([this.#waiting, Buffer.from(`${line}\n`)]);
+    this.#flushing ??= this.#flush();
   }
 
   async #flush(): Promise<void> {
     while (this.#waiting.length > 0 && !this.#closed) {
       try {
-        const { bytesWritten } = await writeToStdout(this.#waiting);
+        const { bytesWritten } = await writeTo(this.#fd, this.#waiting);
         this.#waiting = this.#waiting.subarray(bytesWritten);
       } catch (error) {
         // Any other is EPIPE or as final: the reader is gone, the guard goes on.
@@ -60,10 +67,22 @@ export class JsonLines {
   }
 }
 
+const toPerson = new Lines(2, "lines");
+
+/** One line to the person. */
+export function say(text: string): void {
+  toPerson.write(`reprieve: ${text}`);
+}
+
+/** Waits, within a bound, until the person has it all. */
+export async function said(): Promise<void> {
+  await toPerson.end(END_BOUND_MS);
+}
+
 // --- internal ---
 
-function writeToStdout(bytes: Buffer): Promise<{ bytesWritten: number }> {
+function writeTo(fd: number, bytes: Buffer): Promise<{ bytesWritten: number }> {
   return new Promise((resolve, reject) => {
-    write(1, bytes, (error, bytesWritten) => (error ? reject(error) : resolve({ bytesWritten })));
+    write(fd, bytes, (error, bytesWritten) => (error ? reject(error) : resolve({ bytesWritten })));
   });
 }

@@ -31,7 +31,7 @@ import { type CoreImage, findCore } from "../native/embed.ts";
 import { limit } from "../native/layout.ts";
 import type { ListenAddress } from "./args.ts";
 import { type Command, exitCodeOf, findProgram, Signals, startCommand } from "./command.ts";
-import { JsonLines, say } from "./output.ts";
+import { END_BOUND_MS, Lines, say } from "./output.ts";
 import { bytes, linesOf, visible } from "./timeline.ts";
 
 export interface RunOptions {
@@ -56,7 +56,6 @@ const MARGIN_MOST_BYTES = 16 * 2 ** 20;
 const LIMIT_SHARE_OF_AVAILABLE = 0.9;
 const TOKEN_BYTES = 32;
 const KEEP_TICK_MS = 1000;
-const JSON_END_BOUND_MS = 1000;
 const TRIM_AFTER_MS = 1000;
 
 /** What the steps of a run share. */
@@ -74,14 +73,14 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
   const [name] = argv;
   const command = name === undefined ? undefined : { program: findProgram(name), argv };
   const memory = requireMemory();
-  const lines = options.json ? new JsonLines() : undefined;
+  const lines = options.json ? new Lines(1, "JSON lines") : undefined;
   try {
     await using undo = new AsyncDisposableStack();
     const core = openCore();
     const state = { options, memory, core, undo, signals: new Signals(core) };
     return await guardAndWait(state, command, lines);
   } finally {
-    await lines?.end(JSON_END_BOUND_MS);
+    await lines?.end(END_BOUND_MS);
   }
 }
 
@@ -104,7 +103,7 @@ export async function makeRunDir({ core, undo }: Pick<Run, "core" | "undo">, gua
 async function guardAndWait(
   state: Run,
   command: Command | undefined,
-  lines: JsonLines | undefined,
+  lines: Lines | undefined,
 ): Promise<number> {
   const { options, undo, signals } = state;
   // Groups first: most mistakes are found before anything is changed.
@@ -114,7 +113,7 @@ async function guardAndWait(
   void signals.listen();
   const opened = await openFeed(state, runDir);
   const send = (message: Message) => {
-    lines?.write(message);
+    lines?.write(JSON.stringify(message));
     opened?.feed.send(message);
     if (lines === undefined) for (const line of linesOf(message)) say(line);
   };

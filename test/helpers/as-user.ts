@@ -9,14 +9,18 @@ import {
   readdirSync,
   rmSync,
 } from "node:fs";
+import type { Group } from "./group.ts";
 import { binary } from "./paths.ts";
 import { type Ended, Reprieve } from "./reprieve.ts";
 
 /** Nobody's, on every distribution. */
 export const UID = 12345;
 
-/** From a copy where that user may read it; the checkout may be closed to others. */
-export async function endsAsUser(args: readonly string[]): Promise<Ended> {
+/**
+ * From a copy where that user may read it; the checkout may be closed to others. `group`: in that group, which is
+ * delegated to the user.
+ */
+export async function endsAsUser(args: readonly string[], group?: Group): Promise<Ended> {
   const folder = mkdtempSync("/var/tmp/reprieve-test-");
   try {
     chmodSync(folder, 0o755);
@@ -25,7 +29,7 @@ export async function endsAsUser(args: readonly string[]): Promise<Ended> {
     mkdirSync(XDG_RUNTIME_DIR, { mode: 0o700 });
     chownSync(XDG_RUNTIME_DIR, UID, UID);
     const drop = ["setpriv", `--reuid=${UID}`, `--regid=${UID}`, "--clear-groups"];
-    const command = [...drop, `${folder}/reprieve`];
+    const command = [...(group ? enter(group) : []), ...drop, `${folder}/reprieve`];
     const ended = await Reprieve.ends(args, { command, env: { XDG_RUNTIME_DIR } });
     const left = readdirSync(XDG_RUNTIME_DIR);
     if (left.length > 0) throw new Error(`Left behind in the user's run directory: ${left}`);
@@ -33,4 +37,11 @@ export async function endsAsUser(args: readonly string[]): Promise<Ended> {
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** With what a user may lock by default on many hosts. */
+function enter(group: Group): string[] {
+  for (const file of ["", ...readdirSync(group.path)]) chownSync(`${group.path}/${file}`, UID, UID);
+  const script = 'echo 0 > "$0/cgroup.procs" && ulimit -l 8192 && exec "$@"';
+  return ["sh", "-c", script, group.path];
 }

@@ -234,6 +234,19 @@ describeWith("run -- CMD", kernelTest, () => {
   });
 });
 
+describeWith("a stderr that nobody reads", kernelTest, () => {
+  /** A pipe holds 64 KiB; `sleep` is the reader. */
+  test("does not stop the agent", async () => {
+    const full =
+      '{ { head -c 65536 /dev/zero >&2; "$@"; echo code=$? >&3; } 2>&1 | sleep 5; } 3>&1';
+    const reprieve = Reprieve.start([...RUN, "--", "sh", "-c", "exit 5"], {
+      command: ["sh", "-c", full, "sh", binary],
+    });
+    await until("its end", () => reprieve.out.includes("code=5"), 3000);
+    await reprieve.ended();
+  });
+});
+
 describeWith("in a terminal", [...kernelTest, program("script", "util-linux")], () => {
   /** CMD counts its SIGINTs; whoever sends one finds out where by what it prints. */
   const cmd = `trap "echo got" INT; echo on; for i in 1 2 3 4 5 6; do sleep 0.05; done`;
