@@ -10,6 +10,22 @@ import { CliError, exit } from "./errors.ts";
 /** A neighbour's failed calls while a group is held: 78 in 50 ms, up to 871 in 500 ms (measured). */
 const DEFAULT_DELAY_MS = 100;
 
+const RUN_HELP = `
+Examples:
+  reprieve run --limit 512M -- make -j8
+  reprieve run --cgroup docker/4f5e --allow-kill --delay 200ms
+
+Exit codes:
+  0                done; with CMD: its own
+  64, 66           wrong use; no such group
+  69               this host lacks something
+  73, 75           cannot make the group; it, or the port, is in use
+  77, 78           not permitted; refused, for it would be unsafe
+  70               a fault of reprieve's own
+  125, 126, 127    CMD could not be put in its group, is not executable, was not found
+  128 + n          CMD died of signal n
+`;
+
 const code = await main(process.argv.slice(2));
 await said();
 process.exit(code);
@@ -25,11 +41,31 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     // Commander has printed its own sentence; 0 is --help and --version.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exit.ok : exit.usage;
-    const isExpected = error instanceof CliError;
-    const text = isExpected ? error.message : `internal error: ${(error as Error).stack ?? error}`;
-    say(text);
-    return isExpected ? error.code : exit.internal;
+    const errors = unwrapped(error).map(expected);
+    for (const { message } of errors) say(message);
+    return errors[0]?.code ?? exit.internal;
   }
+}
+
+/** What went wrong first, then what went wrong while that was undone. */
+function unwrapped(error: unknown): unknown[] {
+  if ((error as Error).name !== "SuppressedError") return [error];
+  const { suppressed, error: later } = error as SuppressedError;
+  return [...unwrapped(suppressed), ...unwrapped(later)];
+}
+
+/** Anything may run out of descriptors. */
+function expected(error: unknown): CliError {
+  if (error instanceof CliError) return error;
+  const { errno, code = errno } = error as { errno?: unknown; code?: unknown };
+  if (code === "EMFILE" || code === "ENFILE") {
+    return new CliError(
+      exit.host,
+      `${(error as Error).message}: too many open files, raise ulimit -n`,
+    );
+  }
+  const text = `internal error: ${(error as Error).stack ?? error}`;
+  return new CliError(exit.internal, text);
 }
 
 function program(done: (code: number) => void): Command {
@@ -63,8 +99,12 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
     .command("run")
     .description("run CMD in a guarded group of its own, or guard groups that exist")
     .argument("[cmd...]", "the program and its arguments, after --")
+    .addHelpText("after", RUN_HELP)
     .addOption(
-      new Option("--cgroup <path>", "guard this existing group; may be repeated")
+      new Option(
+        "--cgroup <path>",
+        "guard this group, absolute or below the memory hierarchy; repeatable",
+      )
         .argParser(add)
         .default([], "none"),
     )
@@ -85,7 +125,7 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
     )
     .option("--keep", "wait for what CMD leaves behind instead of killing it")
     .option("--allow-kill", "let it kill in the groups of --cgroup; without: observe")
-    .option("--json", "print one JSON object a line on stdout")
+    .option("--json", "print one JSON object a line on stdout, which CMD's own output shares")
     .passThroughOptions()
     .action(async (argv, options) => done(await (await import("./cli/run.ts")).run(argv, options)));
 }

@@ -269,15 +269,17 @@ export class Agent {
 export function attachError(path: string, who: string, errno: string): CliError {
   const cannot = `cannot guard ${path}: the ${who} got ${errno}`;
   switch (errno) {
+    case "EROFS":
+      return new CliError(exit.host, `${cannot}: its hierarchy is mounted read-only`);
+    case "EMFILE":
+    case "ENFILE":
+      return new CliError(exit.host, `${cannot}: too many open files, raise ulimit -n`);
     case "EACCES":
     case "EPERM":
-    case "EROFS":
       return new CliError(exit.notPermitted, `${cannot}: run as root or as the group's owner`);
     case "ENOENT":
     case "ENODEV":
       return new CliError(exit.noGroup, `${cannot}: the group was removed meanwhile`);
-    case "EMFILE":
-    case "ENFILE":
     case "ENOMEM":
     case "ENOSPC":
       return new CliError(exit.host, `${cannot}: the host has too little left to watch it`);

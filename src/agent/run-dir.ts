@@ -63,7 +63,8 @@ export class RunDir {
       try {
         return createLedger(join(path, "ledger"));
       } catch (error) {
-        const errno = error instanceof NativeError ? error.errno : String(error);
+        if (!(error instanceof NativeError)) throw error;
+        const { errno } = error;
         if (!LOST.has(errno) || tries === TRIES) {
           throw new CliError(exit.host, `cannot write a ledger in ${path} (${errno}): make room`);
         }
@@ -73,17 +74,23 @@ export class RunDir {
   }
 
   writeToken(token: string): void {
-    writeFileSync(join(this.path, "token"), `${token}\n`, { mode: 0o600 });
+    const path = join(this.path, "token");
+    try {
+      writeFileSync(path, `${token}\n`, { mode: 0o600 });
+    } catch (error) {
+      const remedy = "make room, or give --no-token or --listen none";
+      throw new CliError(exit.host, `cannot write ${path} (${codeOf(error)}): ${remedy}`);
+    }
   }
 
   /** The base goes too when no other agent is there. */
   #remove(): void {
     if (this.#base === undefined || this.#name === undefined) return;
-    rmSync(this.path, { recursive: true, force: true });
     try {
+      rmSync(this.path, { recursive: true, force: true });
       rmdirSync(this.#base);
     } catch {
-      // Another agent lives there.
+      // Another agent lives in the base, or the next release finds it without a lock.
     }
   }
 }

@@ -17,7 +17,7 @@ import {
   rmdirSync,
   writeFileSync,
 } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { CliError, exit } from "../errors.ts";
 
 export interface Hierarchy {
@@ -171,7 +171,7 @@ export function whyUnsafe(path: string): string | undefined {
   }
   const held = treeOf(path).find((group) => isHeld(group));
   if (held !== undefined) {
-    return `the kernel's killer is already off in ${held} by somebody else: reprieve release --all --force`;
+    return `the kernel's killer is already off in ${held} by somebody else: echo 0 > ${held}/memory.oom_control`;
   }
   const pids = processesOf(path);
   const immune = (pid: number) => readIfThere(`/proc/${pid}/oom_score_adj`)?.trim() === "-1000";
@@ -186,12 +186,27 @@ export function isHeld(group: string): boolean {
 }
 
 export function isWritable(path: string): boolean {
+  return whyNotWritable(path) === undefined;
+}
+
+/** The errno, like "EACCES". */
+export function whyNotWritable(path: string): string | undefined {
   try {
     accessSync(path, constants.W_OK);
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return codeOf(error);
   }
+}
+
+/** The error for what could not be done in a hierarchy, with the remedy that goes with the errno. */
+export function refusal(cannot: string, errno: string, root: string): CliError {
+  if (errno === "EROFS") {
+    const remedy = `it is mounted read-only, mount -o remount,rw ${root}`;
+    return new CliError(exit.host, `${cannot}: ${remedy}`);
+  }
+  const remedy = "run as root, or in a group that is yours";
+  return new CliError(exit.notPermitted, `${cannot} (${errno}): ${remedy}`);
 }
 
 export function readIfThere(path: string): string | undefined {
@@ -220,6 +235,9 @@ function mkdirGroup(path: string): void {
     if (code === "EEXIST") {
       const remedy = "choose another --name, or rmdir it when nobody uses it";
       throw new CliError(exit.cannotCreate, `cannot make ${path}: it is there already; ${remedy}`);
+    }
+    if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
+      throw refusal(`cannot make ${path}`, code, dirname(path));
     }
     throw new CliError(exit.cannotCreate, `cannot make ${path}: ${code}`);
   }

@@ -45,14 +45,20 @@ export const Duration = v.pipe(
   v.regex(DURATION, "a duration is a number with ms, s or m, like 100ms or 2s"),
   v.transform((text) => {
     const [, number = "0", unit = "ms"] = DURATION.exec(text) ?? [];
-    return Math.round(Number(number) * (MS[unit] ?? 1));
+    return Number(number) * (MS[unit] ?? 1);
   }),
+  v.check((ms) => ms === 0 || ms >= 1, "a delay is 0 or at least 1ms"),
+  v.transform(Math.round),
   v.maxValue(DELAY_MOST_MS, "a delay is at most 10m: the group's programs fail while it runs"),
 );
 
 export const Name = v.pipe(
   v.string(),
   v.regex(/^[A-Za-z0-9._-]{1,64}$/, "a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -"),
+  v.regex(
+    /^(?!helpers-|doctor-)/,
+    "a name does not begin with helpers- or doctor-: those are reprieve's",
+  ),
 );
 
 export const Listen = v.union([

@@ -14,13 +14,14 @@ import {
   emptyGroup,
   type Hierarchy,
   homeOf,
-  isWritable,
   makeGroup,
   processesOf,
   readIfThere,
+  refusal,
   removeGroup,
   requireMemory,
   resolveGroup,
+  whyNotWritable,
   whyUnsafe,
 } from "../cgroup/v1.ts";
 import { CliError, exit } from "../errors.ts";
@@ -190,6 +191,9 @@ function checkTogether(argv: readonly string[], options: RunOptions): void {
       throw wrong(`--${flag} goes with -- CMD, not with --cgroup: the group's owner decides that`);
     }
   }
+  if (!isExisting && options.allowKill) {
+    throw wrong("--allow-kill goes with --cgroup: in CMD's own group reprieve may always kill");
+  }
   if (options.handler === "inside" && new Set(options.cgroup).size > 1) {
     throw wrong("--handler inside goes with one --cgroup only: the handler lives in one group");
   }
@@ -205,8 +209,9 @@ async function openFeed(
   runDir: RunDir,
 ): Promise<{ feed: Feed; line: string } | undefined> {
   if (options.listen === "none") return undefined;
-  const { serveFeed, feedUrl } = await import("../feed/serve.ts");
+  const { demandResolved, serveFeed, feedUrl } = await import("../feed/serve.ts");
   const address = options.listen ?? DEFAULT_LISTEN;
+  await demandResolved(address);
   const random = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
   const token = options.token ? random.toHex() : undefined;
   let feed: Feed;
@@ -227,20 +232,17 @@ async function openFeed(
 /** An existing group in which we may write. */
 function demandGroup(memory: Hierarchy, given: string): string {
   const path = resolveGroup(memory, given);
-  if (isWritable(join(path, "memory.oom_control"))) return path;
-  const remedy = "run as root or as its owner";
-  throw new CliError(exit.notPermitted, `cannot guard ${visible(path)}: ${remedy}`);
+  const errno = whyNotWritable(join(path, "memory.oom_control"));
+  if (errno === undefined) return path;
+  throw refusal(`cannot guard ${visible(path)}`, errno, memory.root);
 }
 
 /** The directory in which the group for CMD is made. */
 function demandHome(memory: Hierarchy): string {
   const home = homeOf(memory);
   if (home !== undefined) return home;
-  throw new CliError(
-    exit.host,
-    `cannot make a group: ${memory.root} and ${memory.own} are not writable: run as root, or ` +
-      "in a group that was delegated to you",
-  );
+  const errno = whyNotWritable(memory.root) ?? "";
+  throw refusal(`cannot make a group in ${memory.root} or ${memory.own}`, errno, memory.root);
 }
 
 /** Makes the group for CMD; what is in it at the end is killed with it. */

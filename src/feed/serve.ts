@@ -5,6 +5,7 @@
  * Everything is bounded: clients, what a client may send, and what waits for a slow one, which is disconnected.
  */
 
+import { lookup } from "node:dns/promises";
 import type { ListenAddress } from "../cli/args.ts";
 import { CliError, exit } from "../errors.ts";
 import { createApp } from "./app.ts";
@@ -20,6 +21,16 @@ export interface Feed {
   readonly port: number;
   send(message: Message): void;
   stop(): Promise<void>;
+}
+
+/** Bun 1.4.5 says of a name without an address that it is in use, or EINVAL. */
+export async function demandResolved({ hostname, port }: ListenAddress): Promise<void> {
+  try {
+    await lookup(hostname);
+  } catch {
+    const remedy = `${hostname} does not resolve, give an address of this host`;
+    throw new CliError(exit.host, `cannot listen on ${hostname}:${port}: ${remedy}`);
+  }
 }
 
 /** Throws CliError(inUse) when the port is taken. */

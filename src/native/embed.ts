@@ -122,9 +122,13 @@ function whyNotRunning(command: string[]): string | undefined {
 
 function unpack(dir: string): string {
   const path = join(dir, "core");
-  writeFileSync(path, readFileSync(coreFile), { mode: 0o700, flag: "wx" });
-  chmodSync(path, 0o700);
-  return path;
+  try {
+    writeFileSync(path, readFileSync(coreFile), { mode: 0o700, flag: "wx" });
+    chmodSync(path, 0o700);
+    return path;
+  } catch (error) {
+    throw new CliError(exit.host, `cannot unpack the native core: ${(error as Error).message}`);
+  }
 }
 
 function memfdOf(name: string, embedded: string): number {

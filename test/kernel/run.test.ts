@@ -50,6 +50,12 @@ function isRunning(marker: string): boolean {
 }
 
 describeWith("run -- CMD", kernelTest, () => {
+  test("--help ends with examples and the exit codes", async () => {
+    const ended = await Reprieve.ends(["run", "--help"]);
+    expect(ended.out).toMatch(/reprieve run --cgroup .* --allow-kill.*128 \+ n +CMD died/s);
+    expect(ended.code).toBe(0);
+  });
+
   for (const code of [0, 1, 3, 64, 125, 255]) {
     test(`exits with CMD's code ${code}`, async () => {
       expect((await runs([], "sh", "-c", `exit ${code}`)).code).toBe(code);
@@ -238,11 +244,11 @@ describeWith("a stderr that nobody reads", kernelTest, () => {
   /** A pipe holds 64 KiB; `sleep` is the reader. */
   test("does not stop the agent", async () => {
     const full =
-      '{ { head -c 65536 /dev/zero >&2; "$@"; echo code=$? >&3; } 2>&1 | sleep 5; } 3>&1';
+      '{ { head -c 65536 /dev/zero >&2; "$@"; echo code=$? >&3; } 2>&1 | sleep 3; } 3>&1';
     const reprieve = Reprieve.start([...RUN, "--", "sh", "-c", "exit 5"], {
       command: ["sh", "-c", full, "sh", binary],
     });
-    await until("its end", () => reprieve.out.includes("code=5"), 3000);
+    await until("its end", () => reprieve.out.includes("code=5"), 2500);
     await reprieve.ended();
   });
 });

@@ -33,13 +33,18 @@ describe("Duration", () => {
     ["1.5s", 1500],
     ["10m", 600_000],
     ["0", 0],
+    ["0ms", 0],
+    ["1ms", 1],
   ])("accepts %s", (text, ms) => {
     expect(parsed(Duration)(text)).toBe(ms);
   });
 
-  test.each(["", "5", "-1s", "1h", "s", "1 s", "601s", "11m"])("refuses %p", (text) => {
-    expect(() => parsed(Duration)(text)).toThrow(/duration|delay/);
-  });
+  test.each(["", "5", "-1s", "1h", "s", "1 s", "601s", "11m", "0.5ms", "0.0009s"])(
+    "refuses %p",
+    (text) => {
+      expect(() => parsed(Duration)(text)).toThrow(/duration|delay/);
+    },
+  );
 });
 
 describe("Listen", () => {
@@ -63,6 +68,9 @@ test("Name refuses what could leave the directory", () => {
   expect(parsed(Name)("web-1.a_B")).toBe("web-1.a_B");
   for (const bad of ["", "a/b", "a b", "ä", "x".repeat(65)]) {
     expect(() => parsed(Name)(bad)).toThrow("a name is 1 to 64");
+  }
+  for (const ours of ["helpers-7", "doctor-7"]) {
+    expect(() => parsed(Name)(ours)).toThrow("those are reprieve's");
   }
 });
 
