@@ -131,9 +131,11 @@ export class Agent {
     letGo();
     this.#turn(false, Number.POSITIVE_INFINITY);
     await this.#wakes.cancel();
-    const code = clean ? 0 : await releaseDead(this.#options.image);
+    const code = clean ? exit.ok : await releaseDead(this.#options.image);
     await Promise.all(this.#helperGroups.map(removeGroup));
-    const result = code === 0 ? "ok" : `release ended with code ${code}`;
+    // "In use" is what it says of another living reprieve.
+    const isDone = code === exit.ok || code === exit.inUse;
+    const result = isDone ? "ok" : `release ended with code ${code}`;
     if (!this.#armed) return;
     this.#send(this.#options.guards.map(({ name }) => ({ type: "released", guard: name, result })));
   }

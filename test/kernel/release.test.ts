@@ -64,6 +64,20 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
     await scene.end();
   });
 
+  test("an end whose watchers do not answer releases, beside a living other", async () => {
+    const other = await Scene.set();
+    const scene = await Scene.set();
+    const near = { means: "touch", beforeKb: (LIMIT / 1024) * 0.9 } as const;
+    await scene.board.start(scene.group, near).ready();
+    await until("the killer to be off", () => scene.group.oom().killDisabled);
+    for (const role of ["watchdog", "spare"] as const) {
+      kill(await scene.reprieve.helper(role), "SIGSTOP");
+    }
+    await scene.end();
+    expect(scene.reprieve.messages.at(-1)).toMatchObject({ type: "released", result: "ok" });
+    await other.end();
+  });
+
   test("reads no ledger that another user could have written", async () => {
     const group = new Group("forged", { limit: LIMIT });
     group.write("memory.oom_control", "1");

@@ -159,6 +159,15 @@ describeWith("run -- CMD", kernelTest, () => {
     expect((await reprieve.ended()).code).toBe(0);
   });
 
+  test("a CMD whose name is not UTF-8 is refused", async () => {
+    const start = 'exec "$@" "$(printf "a\\\\377")"';
+    const ended = await Reprieve.ends([...RUN, "--"], {
+      command: ["sh", "-c", start, "sh", binary],
+    });
+    expect(ended.err).toContain("its name is not UTF-8");
+    expect(ended.code).toBe(127);
+  });
+
   test("a script without #!, and one whose interpreter is missing, are said in words", async () => {
     writeFileSync(scratch, "text", { mode: 0o755 });
     const script = await runs([], scratch);
