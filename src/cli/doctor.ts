@@ -5,7 +5,14 @@ import { existsSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { runBases } from "../agent/run-dir.ts";
-import { findHierarchy, homeOf, isWritable, readIfThere } from "../cgroup/v1.ts";
+import {
+  findHierarchy,
+  homeOf,
+  isWritable,
+  readIfThere,
+  refusal,
+  whyNotWritable,
+} from "../cgroup/v1.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, errnoName, openCore } from "../native/core.ts";
 import { findCore } from "../native/embed.ts";
@@ -70,6 +77,7 @@ function hierarchyChecks(): Check[] {
     return [check("memory hierarchy", "no", "no cgroup v1 memory hierarchy is mounted here")];
   }
   const home = homeOf(memory);
+  const why = whyNotWritable(memory.root);
   const freezer = findHierarchy("freezer");
   const has = (file: string) => readIfThere(join(memory.own, file)) !== undefined;
   const isThere = (name: string, file: string, otherwise: Check["status"], why: string) =>
@@ -77,7 +85,7 @@ function hierarchyChecks(): Check[] {
   return [
     check("memory hierarchy", "ok", `cgroup v1 at ${memory.root}, we are in ${memory.own}`),
     home === undefined
-      ? check("writable", "no", `${memory.root} and ${memory.own} are not: run as root`)
+      ? check("writable", "no", refusal("no group can be made", why ?? "", memory.root).message)
       : check("writable", "ok", `new groups are made in ${home}`),
     isThere(
       "killer switch",

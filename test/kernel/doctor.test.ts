@@ -77,6 +77,15 @@ describeWith(
       await group.destroy();
     });
 
+    test("a hierarchy that is mounted read-only: what to do", async () => {
+      const change = `mount -o remount,bind,ro ${memoryRoot} && exec "$@"`;
+      const ended = await Reprieve.ends(["doctor"], {
+        command: ["unshare", "-m", "sh", "-c", change, "sh", binary],
+      });
+      expect(ended.out).toMatch(/no +writable +.* mounted read-only, mount -o remount,rw/);
+      expect(ended.code).toBe(69);
+    });
+
     test("says so when its output cannot be written", async () => {
       const ended = await Reprieve.ends(["doctor"], {
         command: ["sh", "-c", 'exec "$@" > /dev/full', "sh", binary],
