@@ -24,6 +24,7 @@ struct search {
 	uint32_t best_pid;
 	uint64_t best_cpu_ns;
 	struct table_known best_known;
+	int newborn_only; /* who was sampled is left alone */
 	int err;
 };
 
@@ -55,6 +56,8 @@ static int visit_unread(uint32_t pid, void *arg)
 		s->err = -EAGAIN;
 		return 1;
 	}
+	if (s->newborn_only && known.start_time)
+		return 0;
 	cpu_ns -= known.cpu_ns < cpu_ns ? known.cpu_ns : 0; /* behind: its pid was used again */
 	if (cpu_ns > s->best_cpu_ns) {
 		s->best_cpu_ns = cpu_ns;
@@ -187,8 +190,15 @@ int choose_victim(struct guarded *g, struct choice *choice)
 	find_unexplained(&s, &r, &grown, &hidden);
 	if (grown > best && grown >= KILL_MIN_BYTES)
 		return choose_unread(&s, (uint64_t)grown, choice);
-	/* Killing who is seen would not help: the kernel sees them all. */
-	if (best < KILL_MIN_BYTES || (hidden > best && hidden >= KILL_MIN_BYTES))
+	/* Hidden memory may be a newborn's, where the snapshot counted that of somebody who was just dying. Where it
+	 * stands there for longer, killing who is seen would not help: the kernel sees them all. */
+	if (hidden > best && hidden >= KILL_MIN_BYTES) {
+		s.newborn_only = 1;
+		return s.view->hidden_before_bytes > best
+			       ? -ESRCH
+			       : choose_unread(&s, (uint64_t)hidden, choice);
+	}
+	if (best < KILL_MIN_BYTES)
 		return -ESRCH;
 	*choice = (struct choice){ .pidfd = r.best->pidfd,
 				   .pid = r.best->pid,

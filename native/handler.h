@@ -32,7 +32,9 @@ struct candidate {
 struct view {
 	uint64_t anon_bytes;	/* the group's own count when the candidates were sampled */
 	uint64_t sampled_bytes; /* the sum over all who were sampled, primed or not */
-	uint32_t candidates;	/* largest first */
+	int64_t hidden_bytes; /* so much more the group held; below 0: its processes share pages */
+	int64_t hidden_before_bytes; /* the same, one snapshot earlier */
+	uint32_t candidates;	     /* largest first */
 	uint32_t groups;
 	struct candidate candidate[CANDIDATES_MAX];
 	int tasks[GROUPS_MAX]; /* lists of the guard's group and its descendants */

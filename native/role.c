@@ -124,11 +124,12 @@ int role_is_armed(const struct role_self *self)
 	return 0;
 }
 
-static int join_group_of(const struct role_self *self, const char *group)
+static int join_group_of(const char *group)
 {
 	int err = tree_join(group);
 
-	if (err && err != -ENOMEM && !shared_load(&self->region->stop))
+	/* One that is gone was removed by a sibling that ends already; a full one is tried again. */
+	if (err && err != -ENOENT && err != -ENODEV && err != -ENOMEM)
 		role_complain("cannot join", group, err);
 	return err;
 }
@@ -138,7 +139,7 @@ void role_settle(struct role_self *self)
 	int again = 0;
 
 	for (char **group = self->own_groups; *group; group++) {
-		int err = join_group_of(self, *group);
+		int err = join_group_of(*group);
 
 		again |= err ==
 			 -ENOMEM; /* we live in a group that is full: the next turn tries again */

@@ -134,6 +134,8 @@ void view_publish(struct guarded *g, const struct sampled *sampled, uint64_t ano
 		new->candidates++;
 	}
 	new->sampled_bytes = sampled_pages * 4096;
+	new->hidden_bytes = (int64_t)anon_bytes - (int64_t) new->sampled_bytes;
+	new->hidden_before_bytes = old->hidden_bytes;
 	/* Who cannot be read at OOM is found as the unexplained is. */
 	new->anon_bytes =
 		anon_bytes > unprimed_pages * 4096 ? anon_bytes - unprimed_pages * 4096 : 0;
