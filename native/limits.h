@@ -19,8 +19,8 @@ enum {
 	REAPER_STACK_BYTES = 4096, /* two system calls */
 	TREE_DEPTH_MAX = 16,	   /* descendants deeper than this are not walked */
 
-	/* A charge is taken in batches of 64 pages (MEMCG_CHARGE_BATCH): as good as full. */
-	OWN_LIMIT_SLACK_BYTES = 64 * 4096,
+	/* A CPU takes charges in batches of 64 pages (MEMCG_CHARGE_BATCH): so near is as good as full. */
+	STOCK_BYTES = 64 * 4096,
 
 	/* --- the sampler --- */
 	SAMPLE_FAR_MS = 1000, /* far from the limit */

@@ -27,6 +27,9 @@ struct memcg {
 	int pressure; /* -1: not to be had, without root */
 };
 
+/* Learns how many CPUs keep charges in stock. Once, before "ready"; without it: one. */
+void memcg_init(void);
+
 struct memcg_oom {
 	int held;	/* the kernel does not kill: we answer for the group */
 	int under_oom;	/* somebody sleeps in the group's OOM, or in that of an ancestor */
@@ -56,8 +59,9 @@ int memcg_reclaimable(const struct memcg *m, uint64_t *bytes);
 
 /* Does the group stand at a limit of its own? */
 int memcg_is_full(const struct memcg_room *room);
-/* Does somebody sleep in the group's own OOM? Where the parent cannot be read, being full tells it from an
- * ancestor's; being full is not asked otherwise, for charges kept in stock may be given back while they sleep. */
+/* Does somebody sleep in the group's own OOM, with no room yet? Where the parent cannot be read, being full tells it
+ * from an ancestor's. Else there may be so much room as each CPU keeps in stock: it is given back while they sleep, and
+ * wakes nobody. */
 int memcg_in_oom(const struct memcg *m, const struct memcg_oom *oom, const struct memcg_room *room);
 /* With so much left a group is far again: more than the margin, or it would flutter. */
 uint64_t memcg_far_bytes(uint64_t margin_bytes);

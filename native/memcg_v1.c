@@ -12,6 +12,8 @@
 
 enum { SMALL_BYTES = 128, STAT_BYTES = 4096 };
 
+static uint64_t cpus = 1;
+
 static const struct memcg none = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 };
 
 /* Opens DIR/name and reads it once. */
@@ -182,14 +184,26 @@ uint64_t memcg_left_bytes(const struct memcg_room *room)
 	return left < swap_left ? left : swap_left;
 }
 
-int memcg_is_full(const struct memcg_room *room)
+int memcg_is_full(const struct memcg_room *room) { return memcg_left_bytes(room) <= STOCK_BYTES; }
+
+void memcg_init(void)
 {
-	return memcg_left_bytes(room) <= OWN_LIMIT_SLACK_BYTES;
+	char buf[SMALL_BYTES];
+	int fd = sys_open("/sys/devices/system/cpu/possible", O_RDONLY);
+	long n = fd < 0 ? fd : sys_read(fd, buf, sizeof(buf));
+	const char *at = n > 0 ? text_after(buf, buf + n, "-") : NULL; /* "0-7"; one CPU: "0" */
+
+	if (fd >= 0)
+		sys_close(fd);
+	if (at)
+		cpus = text_number(&at, buf + n) + 1;
 }
 
 int memcg_in_oom(const struct memcg *m, const struct memcg_oom *oom, const struct memcg_room *room)
 {
-	return oom->waiting && (m->parent_oom >= 0 || memcg_is_full(room));
+	uint64_t stock_bytes = m->parent_oom >= 0 ? cpus * STOCK_BYTES : STOCK_BYTES;
+
+	return oom->waiting && memcg_left_bytes(room) <= stock_bytes;
 }
 
 static int write_byte(int fd, char c)

@@ -47,9 +47,11 @@ static void begin(struct guarded *g, uint64_t now_ns)
 	int opened;
 	uint32_t word = incident_open(g->guard, now_ns, &opened);
 
-	g->response = (struct response){
-		.word = word, .begun_ns = now_ns, .last_kills = g->oom.kills, .victim_pidfd = -1
-	};
+	g->response = (struct response){ .word = word,
+					 .begun_ns = now_ns,
+					 .progress_ns = now_ns,
+					 .last_kills = g->oom.kills,
+					 .victim_pidfd = -1 };
 	shared_store(&g->guard->kills, 0);
 	shared_store(&g->guard->faults, 0);
 	shared_store(&g->guard->dying, 0);

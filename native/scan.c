@@ -185,6 +185,16 @@ static void list_groups(struct guarded *g)
 		g->leaders_scan = g->scans;
 }
 
+/* One that holds more than the whole group grew elsewhere, however young it is. (The group may have grown since it
+ * was asked.) */
+static int holds_more_than_group(const struct snapshot *s)
+{
+	uint64_t bytes = (uint64_t)s->anon_pages * 4096, now_bytes = 0;
+
+	return bytes > scan.anon_bytes + KILL_MIN_BYTES &&
+	       !memcg_anon(&scan.g->memcg, &now_bytes) && bytes > now_bytes + KILL_MIN_BYTES;
+}
+
 /*
  * A process that was alive before the last scan but not in the group has moved in. Of its memory only
  * so much is charged here as the group has grown by more than those known explain.
@@ -195,8 +205,7 @@ static uint32_t base_of(const struct snapshot *s)
 		       scan.grown_pages;
 	int is_new = s->start_time * CLOCK_TICK_MS + CLOCK_TICK_MS >= scan.g->scanned_ms;
 
-	/* One that holds more than the whole group grew elsewhere, however young it is. */
-	if (is_new && (uint64_t)s->anon_pages * 4096 <= scan.anon_bytes + KILL_MIN_BYTES)
+	if (is_new && !holds_more_than_group(s))
 		return 0;
 	if (here < 0)
 		here = 0;
