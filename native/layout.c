@@ -178,6 +178,7 @@ static void print_record_enums(void)
 	E(STEP_, GONE);
 	E(STEP_, CHILD_RESET);
 	E(STEP_, ALARM);
+	E(STEP_, WOKE);
 	CLOSE();
 	OPEN("cause");
 	E(CAUSE_, OOM);

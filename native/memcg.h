@@ -27,9 +27,6 @@ struct memcg {
 	int pressure; /* -1: not to be had, without root */
 };
 
-/* Learns how many CPUs keep charges in stock. Once, before "ready"; without it: one. */
-void memcg_init(void);
-
 struct memcg_oom {
 	int held;	/* the kernel does not kill: we answer for the group */
 	int under_oom;	/* somebody sleeps in the group's OOM, or in that of an ancestor */
@@ -59,10 +56,8 @@ int memcg_reclaimable(const struct memcg *m, uint64_t *bytes);
 
 /* Does the group stand at a limit of its own? */
 int memcg_is_full(const struct memcg_room *room);
-/* Does somebody sleep in the group's own OOM, with no room yet? Where the parent cannot be read, being full tells it
- * from an ancestor's. Else there may be so much room as each CPU keeps in stock: it is given back while they sleep, and
- * wakes nobody. */
-int memcg_in_oom(const struct memcg *m, const struct memcg_oom *oom, const struct memcg_room *room);
+/* Does somebody sleep in the group's own OOM, and has reason to? */
+int memcg_in_oom(const struct memcg_oom *oom, const struct memcg_room *room);
 /* With so much left a group is far again: more than the margin, or it would flutter. */
 uint64_t memcg_far_bytes(uint64_t margin_bytes);
 /* The lower of what is left under the two limits. */
@@ -72,6 +67,12 @@ uint64_t memcg_left_bytes(const struct memcg_room *room);
 int memcg_hold(const struct memcg *m);
 /* Gives the group to the kernel's killer, which picks and kills within 7 ms (measured). */
 int memcg_hand_over(const struct memcg *m);
+/*
+ * Wakes who sleeps in the OOM of a held group, and holds it again. The kernel loses wake-ups: memory that is given back
+ * between a charge that fails and the sleep wakes nobody (mem_cgroup_oom_synchronize(), 1 in 1,000 OOMs of huge pages here),
+ * and they sleep for ever in a group with room. Where there is none after all, the kernel kills.
+ */
+int memcg_wake(const struct memcg *m);
 
 /* The eventfd is signalled once per OOM of the group, of an ancestor, and when the group is
  * removed. */

@@ -12,8 +12,6 @@
 
 enum { SMALL_BYTES = 128, STAT_BYTES = 4096 };
 
-static uint64_t cpus = 1;
-
 static const struct memcg none = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 };
 
 /* Opens DIR/name and reads it once. */
@@ -186,24 +184,9 @@ uint64_t memcg_left_bytes(const struct memcg_room *room)
 
 int memcg_is_full(const struct memcg_room *room) { return memcg_left_bytes(room) <= STOCK_BYTES; }
 
-void memcg_init(void)
+int memcg_in_oom(const struct memcg_oom *oom, const struct memcg_room *room)
 {
-	char buf[SMALL_BYTES];
-	int fd = sys_open("/sys/devices/system/cpu/possible", O_RDONLY);
-	long n = fd < 0 ? fd : sys_read(fd, buf, sizeof(buf));
-	const char *at = n > 0 ? text_after(buf, buf + n, "-") : NULL; /* "0-7"; one CPU: "0" */
-
-	if (fd >= 0)
-		sys_close(fd);
-	if (at)
-		cpus = text_number(&at, buf + n) + 1;
-}
-
-int memcg_in_oom(const struct memcg *m, const struct memcg_oom *oom, const struct memcg_room *room)
-{
-	uint64_t stock_bytes = m->parent_oom >= 0 ? cpus * STOCK_BYTES : STOCK_BYTES;
-
-	return oom->waiting && memcg_left_bytes(room) <= stock_bytes;
+	return oom->waiting && memcg_is_full(room);
 }
 
 static int write_byte(int fd, char c)
@@ -216,6 +199,13 @@ static int write_byte(int fd, char c)
 int memcg_hold(const struct memcg *m) { return write_byte(m->oom_control, '1'); }
 
 int memcg_hand_over(const struct memcg *m) { return write_byte(m->oom_control, '0'); }
+
+int memcg_wake(const struct memcg *m)
+{
+	int err = memcg_hand_over(m);
+
+	return err ? err : memcg_hold(m);
+}
 
 /* "EVENTFD FD [ARGUMENT]", memory.rst sections 9 to 11. */
 static int watch(const struct memcg *m, int eventfd, int fd, const char *argument)

@@ -19,8 +19,6 @@ enum order orders_next(const struct sight *s)
 		return ORDER_WAIT; /* it was first: one victim is enough */
 	if (dying)
 		return ORDER_WAIT;
-	if (!s->full && s->idle_ms < VICTIM_BOUND_MS)
-		return ORDER_WAIT; /* there is room: those who slept have not run yet */
 	if (s->victim == VICTIM_DEAD && s->idle_ms < RESPOND_TICK_MS)
 		return ORDER_WAIT; /* dead a moment ago: those it held up wake now */
 	return s->kills < KILLS_PER_INCIDENT_MAX ? ORDER_KILL : ORDER_GIVE_UP;

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 4u		   /* raised by every change of this file */
+#define REGION_LAYOUT 5u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -72,6 +72,7 @@ enum step {
 	STEP_GONE = 17,		  /* the group was removed */
 	STEP_CHILD_RESET = 18,	  /* a child had inherited "killer off" and got it back; result */
 	STEP_ALARM = 19,	  /* handed over, still not relieved */
+	STEP_WOKE = 20,		  /* they slept in a group with room, and were woken; result */
 };
 
 enum cause {

@@ -183,7 +183,7 @@ static struct sight look(struct guarded *g, uint64_t now_ns)
 	}
 	look_after_victim(g, now_ns);
 	return (struct sight){
-		.in_oom = memcg_in_oom(&g->memcg, &g->oom, &g->room) ||
+		.in_oom = memcg_in_oom(&g->oom, &g->room) ||
 			  (full && g->oom.held && shared_load(&g->guard->starving)),
 		.full = full,
 		.held = g->oom.held,
@@ -249,7 +249,7 @@ static int respond(struct guarded *g)
 		return 0;
 	if (!incident_is_open(r->word)) {
 		/* An ancestor's; one of ours behind it would come without an event. */
-		if (g->oom.under_oom && !memcg_in_oom(&g->memcg, &g->oom, &g->room))
+		if (g->oom.under_oom && !memcg_in_oom(&g->oom, &g->room))
 			return 1;
 		/* With the kernel's killer on, the event is all there is to see: it may be over. */
 		if (!g->oom.under_oom &&

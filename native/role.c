@@ -2,7 +2,6 @@
 /* What every long-lived role does at its start and its end. */
 #include "role.h"
 #include "log.h"
-#include "memcg.h"
 #include "sys.h"
 #include "text.h"
 #include "tree.h"
@@ -83,7 +82,6 @@ int role_start(struct role_self *self, enum role role, const char *run_dir, char
 		role_complain("cannot map", "the region", err);
 		return err;
 	}
-	memcg_init();
 	self->me = &self->region->helpers[role];
 	self->log = &self->region->logs[role];
 	self->me->ready = 0;

@@ -72,7 +72,9 @@ int switch_write(struct watched *w, enum switch_to to)
 
 	if (!watcher_owns())
 		return -EAGAIN;
-	err = to == SWITCH_HOLD ? memcg_hold(&w->memcg) : memcg_hand_over(&w->memcg);
+	err = to == SWITCH_HOLD	  ? memcg_hold(&w->memcg)
+	      : to == SWITCH_WAKE ? memcg_wake(&w->memcg)
+				  : memcg_hand_over(&w->memcg);
 	if (to == SWITCH_LET_GO)
 		shared_store(&w->guard->let_go, w->guard->let_go + 1);
 	watcher_wake_other(); /* for the chores; and if we lost it during the write, to look at once */

@@ -226,6 +226,20 @@ static void mend_switch(struct watched *w, struct memcg_oom *oom)
 		oom->held = switch_write(w, SWITCH_LET_GO) != 0;
 }
 
+/* Who sleeps in a near group that has room was not woken. Asleep so long, not just about to run. */
+static void wake_the_stale(struct watched *w, const struct memcg_oom *oom, int full,
+			   uint64_t now_ns)
+{
+	if (w->state != GUARD_NEAR || !oom->held || !oom->waiting || full)
+		w->stale_ns = 0;
+	else if (!w->stale_ns)
+		w->stale_ns = now_ns;
+	if (!w->stale_ns || ms_since(w->stale_ns, now_ns) < RELIEF_HOLD_MS)
+		return;
+	watch_tell(w, STEP_WOKE, 0, switch_write(w, SWITCH_WAKE));
+	w->stale_ns = now_ns;
+}
+
 /* Reads the kernel's state. */
 static struct look take_look(struct watched *w, uint64_t now_ns)
 {
@@ -243,12 +257,12 @@ static struct look take_look(struct watched *w, uint64_t now_ns)
 	mend_switch(w, &oom);
 	left = memcg_left_bytes(&room);
 	full = memcg_is_full(&room);
+	wake_the_stale(w, &oom, full, now_ns);
 	if (w->state == GUARD_NEAR)
 		look_for_starvation(w, full, now_ns);
 	starving = oom.held && full && shared_load(&w->guard->starving);
 	/* With the kernel's killer on, the event is all there is to see: it may be over already. */
-	look.in_oom =
-		memcg_in_oom(&w->memcg, &oom, &room) || (fired && !oom.held && full) || starving;
+	look.in_oom = memcg_in_oom(&oom, &room) || (fired && !oom.held && full) || starving;
 	look.kernel_killed = oom.kills != w->guard->kernel_kills;
 	if (!look.in_oom && look.kernel_killed)
 		look.cause = CAUSE_KERNEL_KILL;

@@ -27,6 +27,7 @@ struct watched {
 	uint64_t handed_ns;
 	uint64_t free_ns;    /* nobody waits since; 0: somebody does */
 	uint64_t outside_ns; /* outside the margin since; 0: inside */
+	uint64_t stale_ns;   /* somebody sleeps in its OOM though there is room, since; 0: nobody */
 	int under_oom;	     /* its own or an ancestor's, when last looked at */
 	uint32_t starved;    /* ticks in a row in which it was full and could not reclaim */
 	uint64_t ticked_ns;
@@ -71,7 +72,7 @@ void watch_tell(const struct watched *w, enum step step, uint32_t arg, int resul
 
 /* switch.c: writes it, if it is still ours to write; a watcher that was stopped may have lost it a moment
  * ago. 0 or -errno, -EAGAIN when lost. */
-enum switch_to { SWITCH_HOLD, SWITCH_LET_GO };
+enum switch_to { SWITCH_HOLD, SWITCH_LET_GO, SWITCH_WAKE };
 int switch_write(struct watched *w, enum switch_to to);
 /* Walks the descendants: a child made while the killer was off inherits that, and keeps it when we switch it on
  * again. Unless a guard of its own answers for it, it gets it back. Slow where there are many. */

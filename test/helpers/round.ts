@@ -34,6 +34,8 @@ export interface Played {
   readonly outcomes: string[];
   readonly kernelKills: number;
   readonly kills: number;
+  /** Sleepers that the kernel had forgotten to wake. */
+  readonly woken: number;
 }
 
 const FAR_MS = 1200; // FAR_AFTER_MS of native/limits.h, and some
@@ -132,12 +134,13 @@ function judge(messages: readonly Message[], leakers: readonly number[], kernelK
   for (const kill of kills) {
     if (!leakers.includes(Number(kill.pid))) wrong.push(`wrong victim ${JSON.stringify(kill)}`);
   }
+  const woken = messages.filter((m) => m.type === "guard" && m.event === "woke").length;
   const good = kernelKills > 0 ? ["relieved", "kernel-first"] : ["relieved"];
   for (const end of closed) {
     if (!good.includes(String(end.outcome))) wrong.push(`outcome ${JSON.stringify(end)}`);
     if (end.faults !== 0) wrong.push(`page faults in the event path: ${JSON.stringify(end)}`);
   }
-  return { wrong, outcomes: closed.map((end) => String(end.outcome)), kills: kills.length };
+  return { wrong, outcomes: closed.map((end) => String(end.outcome)), kills: kills.length, woken };
 }
 
 /** Alive, and those that work get on with it. */

@@ -45,12 +45,13 @@ interface Tally {
   relieved: number;
   kernelFirst: number;
   kills: number;
+  woken: number;
   failures: string[];
 }
 
 async function playAll(place: string): Promise<Tally> {
   const random = new Random(seed);
-  const tally: Tally = { relieved: 0, kernelFirst: 0, kills: 0, failures: [] };
+  const tally: Tally = { relieved: 0, kernelFirst: 0, kills: 0, woken: 0, failures: [] };
   let arena: Arena | null = null;
   for (let i = 0; i < rounds; i += 1) {
     if (arena === null || i % ROUNDS_PER_GROUP === 0) {
@@ -62,6 +63,7 @@ async function playAll(place: string): Promise<Tally> {
     if (played.kernelKills > 0) tally.kernelFirst += 1;
     else tally.relieved += 1;
     tally.kills += played.kills;
+    tally.woken += played.woken;
     if (played.wrong.length > 0) {
       tally.failures.push(`round ${i}: ${played.wrong.join("; ")}: ${JSON.stringify(plan)}`);
       await leave(arena); // what follows must not inherit this round's state
@@ -78,10 +80,10 @@ describeWith("rounds", kernelTest, () => {
       `${rounds} rounds with the handler ${place}: relieved, right victim, no page fault`,
       async () => {
         console.log(`SEED=${seed} ROUNDS=${rounds}`);
-        const { relieved, kernelFirst, kills, failures } = await playAll(place);
+        const { relieved, kernelFirst, kills, woken, failures } = await playAll(place);
         console.log(
           `handler ${place}: ${relieved} relieved with ${kills} kills, ` +
-            `${kernelFirst} kernel-first, ${failures.length} wrong`,
+            `${kernelFirst} kernel-first, ${woken} wake-ups, ${failures.length} wrong`,
         );
         for (const failure of failures.slice(0, FAILURES_SHOWN)) console.error(failure);
         expect(failures).toHaveLength(0);

@@ -30,11 +30,6 @@ int main(void)
 	CHECK(order_of((struct sight){ OURS, .killed_by_kernel = 1 }) == ORDER_WAIT);
 	CHECK(order_of((struct sight){ OURS, .killed_by_kernel = 1,
 				       .idle_ms = KERNEL_KILL_GRACE_MS }) == ORDER_KILL);
-	/* There is room, but who slept has not run yet. */
-	CHECK(order_of((struct sight){ .in_oom = 1, .held = 1, .allow_kill = 1 }) == ORDER_WAIT);
-	CHECK(order_of((struct sight){
-		      .in_oom = 1, .held = 1, .allow_kill = 1, .idle_ms = VICTIM_BOUND_MS }) ==
-	      ORDER_KILL);
 	CHECK(order_of((struct sight){ OURS, .kills = KILLS_PER_INCIDENT_MAX }) == ORDER_GIVE_UP);
 	CHECK_DONE();
 }
