@@ -52,19 +52,20 @@ static int refresh_one(int dir, void *arg)
 {
 	char some[16];
 	int list = sys_openat(dir, "tasks", O_RDONLY, 0);
+	long n = list < 0 ? list : sys_pread(list, some, sizeof(some), 0);
 
 	(void)arg;
-	if (list >= 0) {
-		sys_pread(list, some, sizeof(some), 0);
+	if (list >= 0)
 		sys_close(list);
-	}
-	return 0;
+	return n < 0 && n != -ENOENT && n != -ENODEV ? (int)n
+						     : 0; /* one may be removed meanwhile */
 }
 
-void pids_refresh(int dir)
+int pids_refresh(int dir)
 {
-	refresh_one(dir, 0);
-	tree_walk(dir, refresh_one, 0);
+	int err = refresh_one(dir, 0);
+
+	return err ? err : tree_walk(dir, refresh_one, 0);
 }
 
 static int is_occupied(int dir, void *arg)

@@ -23,8 +23,9 @@ int pids_each(int list, char *buf, size_t size, pids_visit visit, void *arg);
 /* The same of DIR/name, opened for it: for calm times. */
 int pids_each_now(int dir, const char *name, char *buf, size_t size, pids_visit visit, void *arg);
 
-/* Has the kernel list the tasks of `dir` and of its descendants anew, for all who read them. */
-void pids_refresh(int dir);
+/* Has the kernel list the tasks of `dir` and of its descendants anew, for all who read them. 0, or -errno: in a full
+ * group it cannot be done. */
+int pids_refresh(int dir);
 
 /* Is any process in `dir` or below? */
 int pids_any(int dir);

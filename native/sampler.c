@@ -92,10 +92,8 @@ static void do_errands(struct guarded *g)
 	uint32_t wanted = shared_load(&g->guard->lists_wanted);
 	uint32_t word = shared_load(&g->guard->incident);
 
-	if (wanted != shared_load(&g->guard->lists_read)) {
-		pids_refresh(g->memcg.dir);
+	if (wanted != shared_load(&g->guard->lists_read) && !pids_refresh(g->memcg.dir))
 		shared_store(&g->guard->lists_read, wanted);
-	}
 	if (incident_is_open(word) && shared_load(&g->guard->seen) != word)
 		role_wake(g->oom_event); /* opened without an event: the group starves */
 }

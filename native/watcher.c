@@ -124,8 +124,8 @@ static void read_lists(struct watched *w)
 
 	if (!w->attached || wanted == shared_load(&w->guard->lists_read))
 		return;
-	pids_refresh(w->memcg.dir);
-	shared_store(&w->guard->lists_read, wanted);
+	if (!pids_refresh(w->memcg.dir))
+		shared_store(&w->guard->lists_read, wanted);
 }
 
 static void follow_wants(struct watched *w)
