@@ -17,16 +17,28 @@
 #include "sys.h"
 #include "text.h"
 
+struct suspect {
+	uint32_t pid; /* 0: none */
+	uint64_t measure;
+	struct table_known known;
+};
+
 /* A search among those not read. */
 struct search {
 	struct guarded *g;
 	struct view *view;
-	uint32_t best_pid;
-	uint64_t best_cpu_ns;
-	struct table_known best_known;
-	int newborn_only; /* who was sampled is left alone */
+	struct suspect largest; /* in pages, as the sampler read them after the view was made */
+	struct suspect busiest; /* in CPU time since */
+	int newborn_only;	/* who is in the view is left alone */
 	int err;
 };
+
+static void suspect(struct suspect *s, uint32_t pid, uint64_t measure,
+		    const struct table_known *known)
+{
+	if (measure > s->measure)
+		*s = (struct suspect){ pid, measure, *known };
+}
 
 static int was_tried(const struct guarded *g, uint32_t pid)
 {
@@ -56,14 +68,11 @@ static int visit_unread(uint32_t pid, void *arg)
 		s->err = -EAGAIN;
 		return 1;
 	}
-	if (s->newborn_only && known.start_time)
+	if (known.exempt || (s->newborn_only && known.in_view))
 		return 0;
-	cpu_ns -= known.cpu_ns < cpu_ns ? known.cpu_ns : 0; /* behind: its pid was used again */
-	if (cpu_ns > s->best_cpu_ns) {
-		s->best_cpu_ns = cpu_ns;
-		s->best_pid = pid;
-		s->best_known = known;
-	}
+	suspect(&s->largest, pid, known.pages, &known);
+	/* Behind what was known: its pid was used again. */
+	suspect(&s->busiest, pid, cpu_ns - (known.cpu_ns < cpu_ns ? known.cpu_ns : 0), &known);
 	return 0;
 }
 
@@ -88,10 +97,11 @@ static int lists_are_fresh(struct guarded *g)
 	return 1;
 }
 
-/* Takes the one of those not read that used most CPU time. */
+/* Takes who was seen to hold most of it, else the one who used most CPU time. */
 static int choose_unread(struct search *s, uint64_t unexplained_bytes, struct choice *choice)
 {
-	struct candidate *c;
+	const struct suspect *best = &s->busiest;
+	const struct candidate *c;
 
 	if (!lists_are_fresh(s->g))
 		return -EAGAIN;
@@ -99,15 +109,17 @@ static int choose_unread(struct search *s, uint64_t unexplained_bytes, struct ch
 		pids_each(s->view->tasks[i], handler.respond_pids, PIDS_BYTES, visit_unread, s);
 	if (s->err)
 		return s->err;
-	if (!s->best_pid)
+	if (s->largest.measure * 4096 >= unexplained_bytes / 2)
+		best = &s->largest;
+	if (!best->pid)
 		return -ESRCH;
-	c = view_find(s->view, s->best_pid);
+	c = view_find(s->view, best->pid);
 	*choice = (struct choice){ .pidfd = c ? c->pidfd : -1,
-				   .pid = s->best_pid,
+				   .pid = best->pid,
 				   .evidence = EVIDENCE_UNEXPLAINED,
 				   .bytes = unexplained_bytes,
-				   .start_time = s->best_known.start_time };
-	memcpy(choice->comm, s->best_known.comm, COMM_BYTES);
+				   .start_time = best->known.start_time };
+	memcpy(choice->comm, best->known.comm, COMM_BYTES);
 	return 0;
 }
 
@@ -179,6 +191,27 @@ static void find_unexplained(const struct search *s, const struct reading *r, in
 	*hidden = (int64_t)anon_bytes - r->grown * 4096 - (int64_t)s->view->sampled_bytes;
 }
 
+/*
+ * Memory that no process holds who was sampled or read. Where it has stood there for longer, killing who is seen would
+ * not help: the kernel sees them all. Else it may be a newborn's, where the snapshot counted that of somebody who was
+ * just dying; or a dead one's still: whoever reads of it in /proc frees it in his own time.
+ */
+static int choose_hidden(struct search *s, int64_t best_bytes, uint64_t hidden_bytes,
+			 struct choice *choice)
+{
+	const struct response *r = &s->g->response;
+	int is_early = sys_now_ns() - r->progress_ns < VICTIM_BOUND_MS * 1000000ull;
+	int err;
+
+	if (s->view->hidden_before_bytes > best_bytes)
+		return -ESRCH;
+	if (r->victim != VICTIM_NONE && is_early)
+		return -EAGAIN; /* the victim's */
+	s->newborn_only = 1;
+	err = choose_unread(s, hidden_bytes, choice);
+	return err == -ESRCH && is_early ? -EAGAIN : err;
+}
+
 int choose_victim(struct guarded *g, struct choice *choice)
 {
 	struct search s = { .g = g, .view = &g->views[g->current] };
@@ -190,14 +223,8 @@ int choose_victim(struct guarded *g, struct choice *choice)
 	find_unexplained(&s, &r, &grown, &hidden);
 	if (grown > best && grown >= KILL_MIN_BYTES)
 		return choose_unread(&s, (uint64_t)grown, choice);
-	/* Hidden memory may be a newborn's, where the snapshot counted that of somebody who was just dying. Where it
-	 * stands there for longer, killing who is seen would not help: the kernel sees them all. */
-	if (hidden > best && hidden >= KILL_MIN_BYTES) {
-		s.newborn_only = 1;
-		return s.view->hidden_before_bytes > best
-			       ? -ESRCH
-			       : choose_unread(&s, (uint64_t)hidden, choice);
-	}
+	if (hidden > best && hidden >= KILL_MIN_BYTES)
+		return choose_hidden(&s, best, (uint64_t)hidden, choice);
 	if (best < KILL_MIN_BYTES)
 		return -ESRCH;
 	*choice = (struct choice){ .pidfd = r.best->pidfd,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The sampler's table of processes. */
 #include "table.h"
+#include "rank.h"
 #include "sys.h"
 #include "text.h"
 
@@ -99,7 +100,12 @@ int table_ask(struct table *t, uint32_t guard, uint32_t pid, struct table_known 
 		return -EAGAIN;
 	slot = table_find(t, guard, pid);
 	if (slot != TABLE_NONE) {
-		known->cpu_ns = t->extra[slot].cpu_ns;
+		const struct table_extra *e = &t->extra[slot];
+
+		known->in_view = e->cpu_ns != 0;
+		known->cpu_ns = e->cpu_ns ? e->cpu_ns : e->read_cpu_ns;
+		known->pages = rank_charged(t->latest[slot].anon_pages, e->base_pages);
+		known->exempt = e->exempt;
 		known->start_time = t->latest[slot].start_time;
 		memcpy(known->comm, t->latest[slot].comm, COMM_BYTES);
 		err = 0;

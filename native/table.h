@@ -49,8 +49,12 @@ uint16_t table_add(struct table *table, uint32_t guard, uint32_t pid);
 void table_remove(struct table *table, uint16_t slot);
 /* What the responder asks of a process that is not primed. */
 struct table_known {
-	uint64_t cpu_ns; /* when its current view was made */
+	uint64_t
+		cpu_ns; /* when its current view was made, or when last read, for one not in the view */
 	uint64_t start_time;
+	uint32_t pages; /* charged, when last read */
+	uint8_t exempt;
+	uint8_t in_view;
 	char comm[COMM_BYTES];
 };
 
