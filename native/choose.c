@@ -27,7 +27,8 @@ struct suspect {
 struct search {
 	struct guarded *g;
 	struct view *view;
-	struct suspect largest; /* in pages, as the sampler read them after the view was made */
+	struct suspect
+		largest; /* in pages, of those whom the sampler read first after the view was made */
 	struct suspect busiest; /* in CPU time since */
 	int newborn_only;	/* who is in the view is left alone */
 	int err;
@@ -70,9 +71,9 @@ static int visit_unread(uint32_t pid, void *arg)
 	}
 	if (known.exempt || (s->newborn_only && known.in_view))
 		return 0;
-	suspect(&s->largest, pid, known.pages, &known);
+	suspect(&s->largest, pid, known.in_view ? 0 : known.pages, &known);
 	/* Behind what was known: its pid was used again. */
-	suspect(&s->busiest, pid, cpu_ns - (known.cpu_ns < cpu_ns ? known.cpu_ns : 0), &known);
+	suspect(&s->busiest, pid, cpu_ns - (known.cpu_ns <= cpu_ns ? known.cpu_ns : 0), &known);
 	return 0;
 }
 
@@ -132,7 +133,8 @@ static int is_exiting(struct guarded *g, const struct candidate *c)
 	if ((uint64_t)c->anon_pages * 4096 < KILL_MIN_BYTES || was_tried(g, c->pid) ||
 	    sys_pidfd_dead(c->pidfd) || since_ns >= VICTIM_BOUND_MS * 1000000ull)
 		return 0;
-	if (since_ns >= HELP_AFTER_MS * 1000000ull && !g->response.is_helped) {
+	if (since_ns >= HELP_AFTER_MS * 1000000ull && !g->response.is_helped &&
+	    g->guard->flags & GUARD_ALLOW_KILL) {
 		g->response.is_helped = 1;
 		reaper_help(c->pidfd);
 	}

@@ -69,6 +69,7 @@ struct guarded {
 	/* the sampler's own */
 	uint32_t retired; /* the view that is not current still holds descriptors to close */
 	uint32_t groups;
+	int is_incomplete;	    /* a group could not be opened */
 	int dirs[GROUPS_MAX];	    /* of the guard's group and its descendants */
 	uint32_t links[GROUPS_MAX]; /* their link counts: a change means a child came or went */
 	int tasks[GROUPS_MAX];
@@ -113,15 +114,13 @@ _Noreturn void sampler_loop(void);
 /* scan.c: one scan of one guard. Says whether the group is inside its margin. */
 int scan_guard(struct guarded *g);
 
-/* view.c: makes what was sampled of a guard the responder's current view. */
-void view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon_bytes);
+/* view.c: makes what was sampled of a guard the responder's current view. False: that one still works with the other. */
+int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon_bytes);
 /* Opens the lists of the guard's group and its descendants again when the tree has changed;
  * says whether. */
 int view_refresh_groups(struct guarded *g);
 /* The candidate primed for this pid, or NULL. */
 struct candidate *view_find(struct view *view, uint32_t pid);
-/* Closes everything of a guard that is let go. */
-void view_close(struct guarded *g);
 
 /* responder.c */
 _Noreturn void responder_loop(void);

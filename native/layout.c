@@ -137,7 +137,6 @@ static void print_control_enums(void)
 	E(WANT_, NOTHING);
 	E(WANT_, ATTACHED);
 	E(WANT_, ARMED);
-	E(WANT_, RELEASED);
 	CLOSE();
 	OPEN("state");
 	E(GUARD_, NONE);

@@ -40,12 +40,13 @@ enum {
 		10, /* the kernel has just killed; its victim dies within 7 (measured) */
 
 	/* --- the watchers --- */
-	WATCH_TICK_MS = 5,    /* while an incident is open */
-	SILENT_AFTER_MS = 15, /* an owner without a beat for so long has lost the switch */
-	SLOW_AFTER_MS = 60,   /* the same while it waits for an RCU grace period; 20 (measured) */
-	OTHER_FIRST_MS = 200, /* so long the one watcher lets the other go first with slow work */
-	NEAR_TICK_MS = 100,   /* inside the margin: is the group starving? */
-	STARVED_LOOKS = 3,    /* so many ticks in a row */
+	WATCH_TICK_MS = 5,	/* while an incident is open */
+	SILENT_AFTER_MS = 15,	/* an owner without a beat for so long has lost the switch */
+	SLOW_AFTER_MS = 60,	/* the same while it waits for an RCU grace period; 20 (measured) */
+	OTHER_FIRST_MS = 200,	/* so long the one watcher lets the other go first with slow work */
+	ATTACH_AGAIN_MS = 1000, /* a lack of descriptors or memory may pass */
+	NEAR_TICK_MS = 100,	/* inside the margin: is the group starving? */
+	STARVED_LOOKS = 3,	/* so many ticks in a row */
 	STARVED_RECLAIMABLE_BYTES = 1 << 20, /* less file memory than that is none */
 	OTHERS_END_MS = 200,  /* the last watcher's patience with helpers that were stopped */
 	UNSEEN_AFTER_MS = 25, /* a handler that has not marked "seen" is not running */

@@ -102,10 +102,12 @@ int memcg_oom(const struct memcg *m, struct memcg_oom *oom)
 	struct memcg_oom parent = { 0 };
 	int err = read_oom(m->oom_control, oom);
 
-	if (!err && oom->under_oom && m->parent_oom >= 0)
+	if (err)
+		return err;
+	if (oom->under_oom && m->parent_oom >= 0)
 		read_oom(m->parent_oom, &parent);
 	oom->waiting = oom->under_oom && !parent.under_oom;
-	return err;
+	return 0;
 }
 
 static int read_number(int fd, uint64_t *value)

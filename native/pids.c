@@ -65,7 +65,9 @@ int pids_refresh(int dir)
 {
 	int err = refresh_one(dir, 0);
 
-	return err ? err : tree_walk(dir, refresh_one, 0);
+	if (!err)
+		err = tree_walk(dir, refresh_one, 0);
+	return err == -ENOENT || err == -ENODEV ? 0 : err;
 }
 
 static int is_occupied(int dir, void *arg)

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 5u		   /* raised by every change of this file */
+#define REGION_LAYOUT 6u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -30,7 +30,7 @@ enum fd_of_role {
 enum role { ROLE_HANDLER = 0, ROLE_WATCHDOG = 1, ROLE_SPARE = 2, ROLES = 3 };
 
 /* What the agent wants of a guard. */
-enum guard_want { WANT_NOTHING = 0, WANT_ATTACHED = 1, WANT_ARMED = 2, WANT_RELEASED = 3 };
+enum guard_want { WANT_NOTHING = 0, WANT_ATTACHED = 1, WANT_ARMED = 2 };
 
 /* Where a guard is, as the owning watcher sees it. */
 enum guard_state {
@@ -168,7 +168,7 @@ struct guard {
 	uint32_t state;	       /* enum guard_state */
 	uint32_t kernel_kills; /* oom_kill of oom_control, last read */
 	uint32_t handed_over;  /* hand-overs since armed */
-	uint32_t let_go;       /* times its switch was written to "the kernel kills" */
+	uint32_t switched;     /* times its switch was written */
 	uint32_t starving; /* release: full, held, and reclaim fails: nobody sleeps, calls fail */
 	/* writers: whichever watcher walked the descendants last */
 	uint32_t kills_below; /* kernel kills in them */

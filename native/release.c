@@ -76,47 +76,6 @@ static int switch_on_child(int dir, void *name)
 	return 0;
 }
 
-/* A group that was renamed is found by its inode. */
-struct by_inode {
-	uint64_t inode;
-	int found;
-};
-
-static uint64_t inode_of(int dir)
-{
-	struct statx st;
-
-	return sys_statx(dir, "", 0x1000 /* AT_EMPTY_PATH */, STATX_INO, &st) ? 0 : st.stx_ino;
-}
-
-static int open_if_inode(int dir, void *arg)
-{
-	struct by_inode *wanted = arg;
-
-	if (inode_of(dir) != wanted->inode)
-		return 0;
-	wanted->found = sys_openat(dir, ".", O_RDONLY | O_DIRECTORY, 0);
-	return 1;
-}
-
-/* The directory of the group, or -errno where it is gone. */
-static int open_group(const struct ledger_record *record)
-{
-	struct by_inode wanted = { record->inode, -ENOENT };
-	int dir = sys_open(record->path, O_RDONLY | O_DIRECTORY);
-
-	if (dir >= 0 && inode_of(dir) == record->inode)
-		return dir;
-	if (dir >= 0)
-		sys_close(dir);
-	dir = sys_open(memory, O_RDONLY | O_DIRECTORY);
-	if (dir < 0)
-		return dir;
-	tree_walk(dir, open_if_inode, &wanted);
-	sys_close(dir);
-	return wanted.found;
-}
-
 /* The path of an open directory, as the kernel prints it. */
 static void path_of(int dir, char *path, size_t size)
 {
@@ -134,7 +93,7 @@ static void path_of(int dir, char *path, size_t size)
 static int release_record(const struct ledger_record *record)
 {
 	char path[PATH_BYTES];
-	int dir = open_group(record), guarded, stays;
+	int dir = tree_open(record->path, record->inode), guarded, err;
 
 	if (dir < 0)
 		return 0;
@@ -144,13 +103,18 @@ static int release_record(const struct ledger_record *record)
 	sys_close(dir);
 	if (!record->owned || guarded)
 		return 0;
-	stays = tree_remove(path) == -EBUSY;
-	if (stays)
+	err = tree_remove(path);
+	if (!err || err == -ENOENT) {
+		say("removed", path, ": nobody was in it");
+	} else if (err == -EBUSY) {
+		say("left alone:", path,
+		    " still has processes; when they have ended, release removes it");
 		left++;
-	say(stays ? "left alone:" : "removed", path,
-	    stays ? " still has processes; when they have ended, release removes it"
-		  : ": nobody was in it");
-	return stays;
+	} else {
+		say("cannot remove", path, ": run this as root");
+		failures++;
+	}
+	return err && err != -ENOENT;
 }
 
 /* The group that the dead reprieve made for its helpers. */
@@ -168,7 +132,7 @@ static void remove_helpers(const char *hierarchy, const char *run_dir)
 /* The agent holds the lock of each group that it guards; the helpers hold the ledger's only. */
 static int is_guarded(const struct ledger_record *record)
 {
-	int dir = open_group(record);
+	int dir = tree_open(record->path, record->inode);
 	int control = dir < 0 ? dir : sys_openat(dir, "memory.oom_control", O_RDONLY, 0);
 	int guarded = control < 0 || lock_is_held(control);
 

@@ -69,6 +69,7 @@ static void end(struct guarded *g)
 {
 	g->response.word = 0;
 	g->response.victim = VICTIM_NONE;
+	shared_store(&g->guard->dying, 0);
 	__atomic_store_n(&g->busy, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -184,7 +185,8 @@ static struct sight look(struct guarded *g, uint64_t now_ns)
 	look_after_victim(g, now_ns);
 	return (struct sight){
 		.in_oom = memcg_in_oom(&g->oom, &g->room) ||
-			  (full && g->oom.held && shared_load(&g->guard->starving)),
+			  (full && g->oom.held && !r->has_relieved &&
+			   shared_load(&g->guard->starving)),
 		.full = full,
 		.held = g->oom.held,
 		.allow_kill = (g->guard->flags & GUARD_ALLOW_KILL) != 0,
@@ -247,16 +249,16 @@ static int respond(struct guarded *g)
 	}
 	if (!fired && !g->oom.under_oom && !incident_is_open(r->word))
 		return 0;
-	if (!incident_is_open(r->word)) {
+	if (!incident_is_open(r->word) && !incident_is_open(word)) {
 		/* An ancestor's; one of ours behind it would come without an event. */
 		if (g->oom.under_oom && !memcg_in_oom(&g->oom, &g->room))
 			return 1;
 		/* With the kernel's killer on, the event is all there is to see: it may be over. */
-		if (!g->oom.under_oom &&
-		    ((g->oom.held && !incident_is_open(word)) || !memcg_is_full(&g->room)))
+		if (!g->oom.under_oom && (g->oom.held || !memcg_is_full(&g->room)))
 			return 0;
-		begin(g, now_ns);
 	}
+	if (!incident_is_open(r->word))
+		begin(g, now_ns);
 	faults = sys_faults_of_thread();
 	__atomic_store_n(&g->busy, 1, __ATOMIC_SEQ_CST);
 	sight = look(g, now_ns);

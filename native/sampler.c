@@ -27,6 +27,8 @@ static int attach(struct guarded *g)
 	if (!err)
 		err = sys_epoll_ctl(handler.respond_epoll, SYS_EPOLL_ADD, g->oom_event, &ev);
 	if (err) {
+		if (g->oom_event >= 0)
+			sys_close(g->oom_event);
 		memcg_close(&g->memcg);
 		return err;
 	}
@@ -37,14 +39,6 @@ static int attach(struct guarded *g)
 	if (!memcg_oom(&g->memcg, &oom) && oom.under_oom)
 		role_wake(g->oom_event);
 	return 0;
-}
-
-static void detach(struct guarded *g)
-{
-	shared_store(&g->active, 0);
-	view_close(g);
-	sys_close(g->oom_event);
-	memcg_close(&g->memcg);
 }
 
 /* An attach that failed is tried again once a second: a lack of descriptors or memory may pass. */
@@ -58,17 +52,14 @@ static void follow_wants(void)
 		uint32_t want = shared_load(&g->guard->want);
 		int32_t *attached = &g->guard->attached[ROLE_HANDLER];
 
-		if ((want == WANT_ATTACHED || want == WANT_ARMED) && *attached != 1 && is_due(g)) {
+		if ((want == WANT_ATTACHED || want == WANT_ARMED) && *attached != 1 && is_due(g) &&
+		    shared_load(&g->guard->state) != GUARD_GONE) {
 			int err = attach(g);
 
 			g->due_ms = sys_now_ns() / 1000000 + (err ? SAMPLE_FAR_MS : SAMPLE_NEAR_MS);
 			shared_store(attached, err ? err : 1);
 			role_wake(FD_AGENT);
 			role_wake_watchers(); /* the guard is fit now */
-		} else if (want == WANT_RELEASED && *attached == 1) {
-			detach(g);
-			shared_store(attached, 0);
-			role_wake(FD_AGENT);
 		}
 	}
 }
@@ -105,8 +96,7 @@ static void scan_due(uint64_t now_ms, int woken)
 		struct guarded *g = &handler.guarded[i];
 		if (!shared_load(&g->active))
 			continue;
-		if (woken)
-			do_errands(g);
+		do_errands(g);
 		if (!(woken && has_come_near(g)) && g->due_ms > now_ms)
 			continue;
 		g->is_inside = scan_guard(g);

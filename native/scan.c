@@ -335,10 +335,9 @@ int scan_guard(struct guarded *g)
 		forget_the_gone();
 	read_known();
 	admit_new();
-	if (!scan.is_partial && !is_cut_short()) {
-		view_publish(g, handler.sampled, scan.anon_bytes);
+	if (!scan.is_partial && !is_cut_short() &&
+	    view_publish(g, handler.sampled, scan.anon_bytes))
 		g->scanned_ms = scan.now_ms;
-	}
 	publish_counters(g, &room);
 	sys_clock_ns(SYS_CLOCK_THREAD_CPU, &end_ns);
 	shared_store(&r->scan_cpu_ns, r->scan_cpu_ns + (end_ns - start_ns));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hop 4c: the one writer of the switch, and what only a process outside the group can do for one
+  * Hop 4c: the one writer of the switch, and what only a process outside the group can do for one
  * inside.
  */
 #include "lock.h"
@@ -52,7 +52,7 @@ uint32_t switch_kills_below(const struct watched *w)
 
 uint32_t switch_chores(const struct guard *guard)
 {
-	return shared_load(&guard->tree_changes) + shared_load(&guard->let_go);
+	return shared_load(&guard->tree_changes) + shared_load(&guard->switched);
 }
 
 void switch_do_chores(struct watched *w)
@@ -75,8 +75,8 @@ int switch_write(struct watched *w, enum switch_to to)
 	err = to == SWITCH_HOLD	  ? memcg_hold(&w->memcg)
 	      : to == SWITCH_WAKE ? memcg_wake(&w->memcg)
 				  : memcg_hand_over(&w->memcg);
-	if (to == SWITCH_LET_GO)
-		shared_store(&w->guard->let_go, w->guard->let_go + 1);
+	if (!err)
+		shared_store(&w->guard->switched, w->guard->switched + 1);
 	watcher_wake_other(); /* for the chores; and if we lost it during the write, to look at once */
 	return err;
 }

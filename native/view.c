@@ -91,7 +91,7 @@ static int is_leader_here(const struct guarded *g, const struct table_extra *e)
 	return e->leader_dead || (e->leader_scan && e->leader_scan >= g->leaders_scan);
 }
 
-void view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon_bytes)
+int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon_bytes)
 {
 	struct view *old = &g->views[g->current], *new = &g->views[!g->current];
 	struct table *t = &handler.table;
@@ -99,7 +99,7 @@ void view_publish(struct guarded *g, const struct sampled *sampled, uint64_t ano
 	uint64_t unprimed_pages = 0, sampled_pages = 0;
 
 	if (!retire(g))
-		return;
+		return 0;
 	for (uint32_t i = 0; i < sampled->n; i++) {
 		uint16_t slot = sampled->slots[i];
 		struct snapshot *s = &t->latest[slot];
@@ -142,6 +142,7 @@ void view_publish(struct guarded *g, const struct sampled *sampled, uint64_t ano
 	__atomic_store_n(&g->current, !g->current, __ATOMIC_SEQ_CST);
 	g->retired = 1;
 	retire(g);
+	return 1;
 }
 
 static int open_primed(int dir, const char *name)
@@ -176,8 +177,9 @@ static int add_group(int dir, void *arg)
 		return copy;
 	g->tasks[i] = open_primed(dir, "tasks");
 	if (g->tasks[i] < 0) {
+		g->is_incomplete |= g->tasks[i] != -ENOENT && g->tasks[i] != -ENODEV;
 		sys_close(copy);
-		return 0; /* removed meanwhile, or no memory: the next look tries again */
+		return 0;
 	}
 	g->dirs[i] = copy;
 	g->links[i] = links_of(dir);
@@ -203,24 +205,15 @@ int view_refresh_groups(struct guarded *g)
 {
 	int changed = g->groups == 0;
 
+	changed |= g->is_incomplete; /* there was no memory for one */
 	for (uint32_t i = 0; i < g->groups && !changed; i++)
 		changed = links_of(g->dirs[i]) != g->links[i];
 	if (!changed || !retire(g))
 		return 0;
 	close_groups(g);
 	g->guard->unsampled_groups = 0;
+	g->is_incomplete = 0;
 	add_group(g->memcg.dir, g);
 	tree_walk(g->memcg.dir, add_group, g);
 	return 1;
-}
-
-void view_close(struct guarded *g)
-{
-	close_groups(g);
-	for (int i = 0; i < 2; i++) { /* both views, one after the other */
-		__atomic_store_n(&g->current, !g->current, __ATOMIC_SEQ_CST);
-		g->retired = 1;
-		while (!retire(g))
-			sys_sleep_ms(1);
-	}
 }

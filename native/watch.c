@@ -81,6 +81,16 @@ void watch_detach(struct watched *w)
 	w->attached = 0;
 }
 
+/* What reclaim has signalled so far belongs to what is over. */
+static void forget_starvation(struct watched *w, uint64_t now_ns)
+{
+	uint64_t count;
+
+	sys_read(w->pressure_event, &count, sizeof(count));
+	w->starved = 0;
+	w->ticked_ns = now_ns;
+}
+
 /* Where the guard stands, from what the kernel and the region say: at the start, and when
  * taking over. */
 void watch_resume(struct watched *w)
@@ -96,7 +106,8 @@ void watch_resume(struct watched *w)
 	w->handed_ns = now_ns;
 	w->free_ns = oom.waiting ? 0 : now_ns;
 	w->outside_ns = 0;
-	w->starved = 0;
+	w->stale_ns = 0;
+	forget_starvation(w, now_ns);
 	if (open) {
 		w->state = oom.held ? GUARD_OOM : GUARD_HANDED;
 	} else {
@@ -124,8 +135,6 @@ static void hand_over(struct watched *w, enum reason reason, uint64_t now_ns)
 static void forget(struct watched *w)
 {
 	w->reason = REASON_GROUP_GONE;
-	if (w->state == GUARD_OOM)
-		w->handed_over = 0;
 	watch_close_incident(w, 0);
 	watch_tell(w, STEP_GONE, 0, 0);
 }
@@ -175,6 +184,8 @@ static enum reason judge(const struct watched *w, uint64_t now_ns)
 				    __ATOMIC_ACQUIRE);
 	trial.age_ms = ms_since(opened_ns, now_ns);
 	trial.asks = trial.seen ? shared_load(&g->asks_hand_over) : 0;
+	trial.seen |= shared_load(&g->starving) !=
+		      0; /* there was no event: it hears of it through the sampler */
 	return verdict_on_handler(&trial);
 }
 
@@ -187,7 +198,7 @@ static void look_for_starvation(struct watched *w, int full, uint64_t now_ns)
 	uint64_t count, reclaimable;
 	int fails;
 
-	if (ms_since(w->ticked_ns, now_ns) < NEAR_TICK_MS && w->ticked_ns)
+	if (ms_since(w->ticked_ns, now_ns) < NEAR_TICK_MS)
 		return;
 	w->ticked_ns = now_ns;
 	fails = sys_read(w->pressure_event, &count, sizeof(count)) == sizeof(count);
@@ -196,8 +207,7 @@ static void look_for_starvation(struct watched *w, int full, uint64_t now_ns)
 		w->starved++;
 	else
 		w->starved = 0;
-	if (w->starved >= STARVED_LOOKS)
-		shared_store(&w->guard->starving, 1);
+	shared_store(&w->guard->starving, w->starved >= STARVED_LOOKS);
 }
 
 /* The times for which the group has been free of an OOM, and outside its margin. */
@@ -230,13 +240,17 @@ static void mend_switch(struct watched *w, struct memcg_oom *oom)
 static void wake_the_stale(struct watched *w, const struct memcg_oom *oom, int full,
 			   uint64_t now_ns)
 {
+	int err;
+
 	if (w->state != GUARD_NEAR || !oom->held || !oom->waiting || full)
 		w->stale_ns = 0;
 	else if (!w->stale_ns)
 		w->stale_ns = now_ns;
 	if (!w->stale_ns || ms_since(w->stale_ns, now_ns) < RELIEF_HOLD_MS)
 		return;
-	watch_tell(w, STEP_WOKE, 0, switch_write(w, SWITCH_WAKE));
+	err = switch_write(w, SWITCH_WAKE);
+	if (err != -EAGAIN)
+		watch_tell(w, STEP_WOKE, 0, err);
 	w->stale_ns = now_ns;
 }
 
@@ -260,6 +274,8 @@ static struct look take_look(struct watched *w, uint64_t now_ns)
 	wake_the_stale(w, &oom, full, now_ns);
 	if (w->state == GUARD_NEAR)
 		look_for_starvation(w, full, now_ns);
+	else if (!full)
+		shared_store(&w->guard->starving, 0);
 	starving = oom.held && full && shared_load(&w->guard->starving);
 	/* With the kernel's killer on, the event is all there is to see: it may be over already. */
 	look.in_oom = memcg_in_oom(&oom, &room) || (fired && !oom.held && full) || starving;
@@ -301,9 +317,9 @@ void watch_set_threshold(struct watched *w)
 	uint64_t limit_bytes = shared_load(&w->guard->limit_bytes);
 	struct memcg_room room;
 
-	if (!memcg_room(&w->memcg, &room))
-		memcg_watch_left(&w->memcg, &room, w->guard->margin_bytes, w->near_event);
-	shared_store(threshold_limit(w), limit_bytes);
+	if (!memcg_room(&w->memcg, &room) &&
+	    !memcg_watch_left(&w->memcg, &room, w->guard->margin_bytes, w->near_event))
+		shared_store(threshold_limit(w), limit_bytes);
 }
 
 static int next_look_ms(const struct watched *w)
@@ -340,7 +356,8 @@ int watch_look(struct watched *w)
 
 		w->state = (enum guard_state)move.state;
 		act(w, (enum act)move.act, &look, now_ns);
-		shared_store(&w->guard->state, (uint32_t)w->state);
+		if (watcher_owns())
+			shared_store(&w->guard->state, (uint32_t)w->state);
 		if (w->state == before)
 			break;
 	}
@@ -354,8 +371,11 @@ void watch_put_back(struct watched *w, enum reason reason)
 	struct memcg_oom oom;
 	int err = memcg_oom(&w->memcg, &oom);
 
-	if (!err && oom.held && w->guard->flags & GUARD_ALLOW_KILL)
+	if (!err && oom.held && w->guard->flags & GUARD_ALLOW_KILL) {
 		err = switch_write(w, SWITCH_LET_GO);
+		w->handed_over |= oom.waiting;
+		w->reason = reason;
+	}
 	switch_do_chores(w);
 	watch_close_incident(w, 0);
 	watch_tell(w, STEP_PUT_BACK, reason, err == -ENODEV ? 0 : err);

@@ -42,6 +42,8 @@ static enum outcome outcome_of(const struct watched *w, uint32_t word, int unrel
 	}
 	if (w->handed_over)
 		return OUTCOME_HANDED_OVER;
+	if (w->reason == REASON_GROUP_GONE) /* with the processes in it */
+		return is_ours ? OUTCOME_RELIEVED : OUTCOME_EXITED_BY_ITSELF;
 	killed_by_kernel = (!is_ours || w->reason == REASON_BURST) && has_kernel_killed(w);
 	if (killed_by_kernel) {
 		*reason = w->reason == REASON_BURST ? REASON_BURST : REASON_KERNEL_KILLED;
@@ -70,7 +72,5 @@ void watch_close_incident(struct watched *w, int unrelieved)
 		return; /* the other watcher has, while we were stopped */
 	log_put(watcher.self.log, closed);
 	shared_store(&w->guard->starving, 0);
-	if (outcome != OUTCOME_RELIEVED)
-		shared_store(&w->guard->kills_below, switch_kills_below(w));
 	role_wake(FD_AGENT);
 }

@@ -47,8 +47,9 @@ static int follow_helper(enum role role, uint32_t *pid, int *pidfd)
 		if (*pidfd >= 0)
 			sys_close(*pidfd);
 		*pidfd = sys_pidfd_open((int)h->pid);
-		if (*pidfd >= 0) {
+		if (*pidfd >= 0 || *pidfd == -ESRCH)
 			*pid = h->pid;
+		if (*pidfd >= 0) {
 			add_to_epoll(*pidfd, EVENT_PEER);
 		}
 	}
@@ -133,21 +134,17 @@ static void follow_wants(struct watched *w)
 	uint32_t want = shared_load(&w->guard->want);
 	int32_t *attached = &w->guard->attached[watcher.self.role];
 
-	if ((want == WANT_ATTACHED || want == WANT_ARMED) && !w->attached) {
+	if ((want == WANT_ATTACHED || want == WANT_ARMED) && !w->attached &&
+	    w->guard->state != GUARD_GONE && sys_now_ns() >= w->due_ns) {
 		int err = watch_attach(w);
+
+		w->due_ns = sys_now_ns() + ATTACH_AGAIN_MS * 1000000ull;
 
 		if (!err) {
 			add_to_epoll(w->oom_event, w->index);
 			add_to_epoll(w->near_event, w->index | EVENT_NEAR);
 		}
 		shared_store(attached, err ? err : 1);
-		role_wake(FD_AGENT);
-	}
-	if (want == WANT_RELEASED && w->attached) {
-		if (watcher_owns())
-			watch_put_back(w, REASON_RELEASED);
-		watch_detach(w);
-		shared_store(attached, 0);
 		role_wake(FD_AGENT);
 	}
 }
@@ -282,9 +279,11 @@ static int see_to_slow_work(uint64_t now_ns, int peer_alive)
 	int is_first = !watcher_owns() || !peer_alive;
 
 	if (shared_load(&watcher.self.region->stop) || !has_slow_work()) {
-		watcher.defers_ns = 0;
+		watcher.defers_ns = watcher.again_ns = 0;
 		return -1;
 	}
+	if (now_ns < watcher.again_ns) /* it could not be done a moment ago */
+		return OTHER_FIRST_MS;
 	if (is_first ||
 	    (watcher.defers_ns && now_ns > watcher.defers_ns + OTHER_FIRST_MS * 1000000ull)) {
 		do_slow_work();

@@ -14,6 +14,7 @@ struct watched {
 	struct guard *guard;
 	uint32_t index;
 	int attached;
+	uint64_t due_ns; /* an attach that failed is not tried again before */
 	int oom_event;
 	int near_event;
 	int pressure_event; /* reclaim fails in the group */
@@ -43,6 +44,7 @@ struct watcher {
 	uint32_t handler_pid;
 	uint32_t other_pid;
 	uint64_t event_ns;  /* a kernel event the owner must show to have seen; 0: none */
+	uint64_t again_ns;  /* slow work that could not be done is not tried again before */
 	uint64_t defers_ns; /* has slow work, and lets the other go first, since; 0: it has not */
 };
 
