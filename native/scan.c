@@ -76,7 +76,7 @@ static int read_details(struct snapshot *s, struct table_extra *e)
 	s->swap_pages = status.swap;
 	s->oom_score_adj = (int16_t)adj;
 	memcpy(s->comm, stat.comm, COMM_BYTES);
-	e->exempt = (uint8_t)(is_ours(s->pid) || stat.kernel_thread || adj == NEVER_KILLED);
+	e->exempt = is_ours(s->pid) || stat.kernel_thread || adj == NEVER_KILLED;
 	return 0;
 }
 
@@ -89,8 +89,10 @@ static int read_memory(struct snapshot *s, struct table_extra *e, const struct c
 		int thread = 0;
 
 		err = procfs_anon_pages_of(s->pid, &pages, &thread);
-		e->leader_dead |= !err && thread;
-		e->moved |= !err && primed;
+		if (!err && thread)
+			e->leader_dead = 1;
+		if (!err && primed)
+			e->moved = 1;
 	}
 	if (err || pages == s->anon_pages)
 		return err;

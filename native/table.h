@@ -21,11 +21,13 @@ struct table_extra {
 	uint32_t scan;	      /* the scan that saw it last */
 	uint32_t
 		leader_scan; /* the scan that saw its leader in a group of the guard last; 0: none */
-	uint8_t leader_dead; /* its threads live on */
-	uint8_t moved;	     /* what is primed reads nothing any more: prime it again */
-	uint8_t exempt;	     /* ours, pid 1, or a kernel thread: never a victim */
-	uint16_t next;	     /* in its hash chain */
+	uint8_t exempt : 1;  /* ours, pid 1, a kernel thread, or -1000: never a victim */
+	uint8_t leader_dead : 1; /* its threads live on */
+	uint8_t moved : 1;	 /* what is primed reads nothing any more: prime it again */
+	uint16_t next;		 /* in its hash chain */
 };
+
+_Static_assert(sizeof(struct table_extra) == 32, "the table is most of what the handler locks");
 
 struct table {
 	struct snapshot *latest; /* PROCS_MAX */
