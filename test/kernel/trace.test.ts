@@ -23,6 +23,7 @@ const RESPONDER = [
   "process_mrelease",
   "restart_syscall",
 ];
+const TRIES = 5;
 const WATCHER = [
   ...READS,
   "write",
@@ -88,9 +89,15 @@ describeWith("the event path", [...kernelTest, program("strace", "apt-get instal
       `the responder ${place} makes no call that is not on the list`,
       async () => {
         const scene = await Scene.set(["--handler", place]);
-        const pid = await scene.reprieve.helper("handler");
-        const calls = await traced(pid, () => scene.leak());
-        const killer = calls.find((call) => call.name === "pidfd_send_signal");
+        let calls: Call[] = [];
+        let killer: Call | undefined;
+        // A tracer makes it slow: the kernel may be first, and a handler that was too slow is another by then.
+        for (let tries = 0; killer === undefined && tries < TRIES; tries += 1) {
+          const pid = await scene.reprieve.helper("handler");
+          calls = await traced(pid, () => scene.leak());
+          killer = calls.find(({ name }) => name === "pidfd_send_signal" || name === "kill");
+          await Bun.sleep(300); // until it has attached the guard again
+        }
         expect(killer).toBeDefined();
         // The sampler is the other thread: it runs while there is memory, and may open files.
         const responder = calls.filter((call) => call.thread === killer?.thread);
