@@ -85,12 +85,6 @@ static uint64_t hex(const char *s)
 /* What nohup(1) has set. */
 static void ignore_signals_of(const char *agent)
 {
-	struct {
-		void *handler;
-		uint64_t flags;
-		void *restorer;
-		uint64_t mask;
-	} action = { (void *)1 /* SIG_IGN */, 0, 0, 0 };
 	char status[2 * PROC_TEXT_BYTES] = { 0 };
 	size_t len = read_of_agent(agent, "status", status, sizeof(status) - 1);
 	const char *at = text_after(status, status + len, "SigIgn:\t");
@@ -98,7 +92,7 @@ static void ignore_signals_of(const char *agent)
 
 	for (int signal = 1; signal <= 64; signal++)
 		if (ignored >> (signal - 1) & 1)
-			SYS4(rt_sigaction, signal, &action, 0, sizeof(action.mask));
+			sys_ignore_signal(signal);
 }
 
 /* Says why, in words where there are some. An exit code. */

@@ -2,8 +2,8 @@
 /*
  * THE CONTRACT between the agent and the native roles: one shared, locked region.
  *
- * Made by the agent (ffi.c), mapped by every role. Each word has one writer, named beside it; the
- * three words that several may write are written with compare-and-swap and say so. A reader of a
+ * Made by the agent (ffi.c), mapped by every role. Each word has one writer, named beside it;
+ * those that several may write say so, and how. A reader of a
  * word marked "release" loads it with acquire; everything written before it is then visible. The
  * layout is written here only: layout.c prints it for TypeScript at build time, and both sides
  * compare `layout` at start, so a region of another build is refused and never misread.

@@ -36,18 +36,6 @@ void *role_memory(uint64_t bytes)
 	return p;
 }
 
-static void ignore_signal(int sig)
-{
-	struct {
-		void *handler;
-		uint64_t flags;
-		void *restorer;
-		uint64_t mask;
-	} action = { (void *)1 /* SIG_IGN */, 0, 0, 0 };
-
-	SYS4(rt_sigaction, sig, &action, 0, sizeof(action.mask));
-}
-
 static int map_region(struct role_self *self)
 {
 	struct region *head = sys_mmap(sizeof(*head), SYS_PROT_RW, SYS_MAP_SHARED, FD_REGION, 0);
@@ -76,7 +64,7 @@ int role_start(struct role_self *self, enum role role, const char *run_dir, char
 	*self = (struct role_self){ .role = role, .run_dir = run_dir, .own_groups = own_groups };
 	SYS0(setsid);
 	for (unsigned i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
-		ignore_signal(ignored[i]);
+		sys_ignore_signal(ignored[i]);
 	err = map_region(self);
 	if (err) {
 		role_complain("cannot map", "the region", err);

@@ -187,6 +187,17 @@ enum {
 	SYS_SIGTTOU = 22
 };
 
+static inline void sys_ignore_signal(int sig)
+{
+	struct {
+		void *handler;
+		uint64_t flags;
+		void *restorer;
+		uint64_t mask;
+	} action = { (void *)1 /* SIG_IGN */, 0, 0, 0 };
+
+	SYS4(rt_sigaction, sig, &action, 0, sizeof(action.mask));
+}
 static inline int sys_getpid(void) { return (int)SYS0(getpid); }
 static inline int sys_getppid(void) { return (int)SYS0(getppid); }
 static inline int sys_gettid(void) { return (int)SYS0(gettid); }
