@@ -96,7 +96,7 @@ export class Agent {
     void this.#listen();
     await this.#until(() => guards.every((_, index) => this.#isAttached(index)));
     guards.forEach((guard, index) => {
-      for (const role of ROLES) this.#demandAttached(guard, index, role);
+      this.#demandAttached(guard, index);
       this.#region.setWant(index, want.ARMED);
     });
     this.#wakeHelpers();
@@ -234,15 +234,16 @@ export class Agent {
     return results.every((result) => result !== 0) || results.some((result) => result < 0);
   }
 
-  #demandAttached(guard: GuardSpec, index: number, role: Role): void {
-    const result = this.#region.attached(index, role);
-    if (result === 1) return;
-    const who = role.toLowerCase();
-    if (result === 0) {
-      const seconds = ATTACH_BOUND_MS / 1000;
-      throw new CliError(exit.internal, `cannot guard ${guard.path}: no ${who} after ${seconds} s`);
-    }
-    throw attachError(guard.path, who, errnoName(result));
+  /** One that failed tells more than one that is still at it: the wait ends with the first failure. */
+  #demandAttached(guard: GuardSpec, index: number): void {
+    const results = ROLES.map((role) => ({ role, result: this.#region.attached(index, role) }));
+    const failed =
+      results.find(({ result }) => result < 0) ?? results.find(({ result }) => result === 0);
+    if (failed === undefined) return;
+    const who = failed.role.toLowerCase();
+    if (failed.result < 0) throw attachError(guard.path, who, errnoName(failed.result));
+    const seconds = ATTACH_BOUND_MS / 1000;
+    throw new CliError(exit.internal, `cannot guard ${guard.path}: no ${who} after ${seconds} s`);
   }
 
   async #until(done: () => boolean): Promise<void> {

@@ -272,10 +272,13 @@ describeWith("in a terminal", [...kernelTest, program("script", "util-linux")], 
     const from = input === "/dev/null" ? "< /dev/null" : "";
     const start = () => {
       const run = `${binary} ${RUN.join(" ")} -- sh -c '${cmd}' ${from}`;
-      return Bun.spawn(["script", "-qfec", `sh -c "echo pid=\\$\\$; exec $RUN"`, "/dev/null"], {
-        stdio: ["pipe", "pipe", "inherit"],
-        env: { ...process.env, RUN: run },
-      });
+      return Bun.spawn(
+        ["script", "-qfec", `exec sh -c "echo pid=\\$\\$; exec $RUN"`, "/dev/null"],
+        {
+          stdio: ["pipe", "pipe", "inherit"],
+          env: { ...process.env, RUN: run },
+        },
+      );
     };
     const countsOne = async (send: (pid: number, input: Bun.FileSink) => void) => {
       const terminal = start();
