@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 6u		   /* raised by every change of this file */
+#define REGION_LAYOUT 7u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -151,6 +151,15 @@ struct helper {
 	uint32_t reserved;
 };
 
+/* A handler that is not ours, as the door has let it in. The watchers judge it; it owes no word here. */
+struct designated {
+	uint64_t start_time; /* of pid, clock ticks since boot */
+	uint32_t uid;
+	uint32_t tid; /* its essential thread; 0: any of its threads counts */
+	uint32_t pid; /* release, written last; 0: nobody, our own handler answers for the group */
+	uint32_t reserved;
+};
+
 struct guard {
 	/* writer: the agent */
 	char path[PATH_BYTES]; /* the group's directory, terminated */
@@ -161,6 +170,8 @@ struct guard {
 	uint32_t reserved0;
 	/* writers: the roles, compare-and-swap from 0: the group's directory when it was first attached */
 	uint64_t inode;
+	/* writer: the door */
+	struct designated designated;
 	/* writer: each role its own */
 	int32_t attached[ROLES];	 /* 0: not yet; 1: yes; -errno */
 	uint64_t threshold_limit[ROLES]; /* its threshold stands under this limit; 0: none */
