@@ -58,6 +58,7 @@ struct response {
 	uint32_t tried[KILLS_PER_INCIDENT_MAX]; /* pids killed in this incident: never twice */
 	uint32_t tries;
 	uint64_t lists_ns; /* asked for the lists then; 0: not */
+	uint64_t asked_ns; /* asked for the suspects' memory then; 0: not */
 };
 
 struct guarded {
@@ -142,5 +143,7 @@ struct choice {
 	char comm[COMM_BYTES];
 };
 int choose_victim(struct guarded *g, struct choice *choice);
+/* Was pid killed in this incident? Never twice. */
+int response_has_tried(const struct response *response, uint32_t pid);
 
 #endif

@@ -28,12 +28,12 @@ enum {
 	SAMPLE_SHARE = 8,     /* of the processes not primed, one in so many is read a snapshot */
 
 	/* --- the responder --- */
-	RESPOND_TICK_MS = 1, /* while an incident is open */
-	AGENT_WAKE_MS = 50,  /* a step that waits so long for its victim's death is told */
-	HELP_AFTER_MS = 5,   /* a victim begins to free within 3, unless it is frozen (measured) */
-	LISTS_BOUND_MS =
-		20, /* waiting for a watcher to read the lists of processes anew; 1 (measured) */
-	VICTIM_BOUND_MS = 50,	     /* a victim that frees nothing for so long is given up */
+	RESPOND_TICK_MS = 1,  /* while an incident is open */
+	AGENT_WAKE_MS = 50,   /* a step that waits so long for its victim's death is told */
+	HELP_AFTER_MS = 5,    /* a victim begins to free within 3, unless it is frozen (measured) */
+	ASKED_MAX = 16,	      /* suspects whose memory another reads; 4 us each (measured) */
+	ERRAND_BOUND_MS = 20, /* waiting for another to do so, or to read the lists; 1 (measured) */
+	VICTIM_BOUND_MS = 50, /* a victim that frees nothing for so long is given up */
 	KILL_MIN_BYTES = 1 << 20,    /* a process with less anonymous memory is not worth a kill */
 	KILLS_PER_INCIDENT_MAX = 64, /* then the kernel decides */
 	KERNEL_KILL_GRACE_MS =

@@ -84,7 +84,9 @@ enum cause {
 enum evidence {
 	EVIDENCE_LARGEST = 1, /* largest anonymous memory, read at the OOM */
 	EVIDENCE_UNEXPLAINED =
-		2, /* most CPU time of those not read, while memory was unexplained */
+		2, /* memory was unexplained: largest of those not primed, read at the OOM */
+	EVIDENCE_BUSIEST =
+		3, /* the same, and nobody could read them: most CPU time since the snapshot */
 };
 
 enum outcome {
@@ -188,8 +190,10 @@ struct guard {
 	/* writers: any role, compare-and-swap; odd while an incident is open, number = (word +
 	 * 1) / 2. The watcher that owns the switch closes it. */
 	uint32_t incident;
-	/* writers: the watchers and the sampler, whoever did it: lists_wanted, when the lists were read anew */
-	uint32_t lists_read;
+	/* writers: the watchers and the sampler, whoever did it (errand.h) */
+	uint32_t lists_read; /* release: lists_wanted, when the lists were read anew */
+	uint32_t answered;   /* release: asked, when answer_pages were read */
+	uint32_t answer_pages[ASKED_MAX];
 	/* writers: any role, compare-and-swap from 0; the closing watcher back to 0: the one timer */
 	uint64_t opened_ns;
 	/* writer: the responder */
@@ -198,7 +202,9 @@ struct guard {
 	uint32_t kills;		 /* kills in this incident */
 	uint32_t faults;	 /* page faults of the responder in this incident */
 	uint32_t lists_wanted;	 /* release: raised to have the lists read anew */
-	uint32_t dying;		 /* its last victim is not dead yet */
+	uint32_t asked;		 /* release: raised to have the memory of asked_pids read */
+	uint32_t asked_pids[ASKED_MAX];
+	uint32_t dying; /* its last victim is not dead yet */
 	uint32_t reserved1;
 	/* writer: the sampler */
 	uint64_t usage_bytes;

@@ -4,9 +4,9 @@
  * the limit, fast near it, and at once when the group comes near. It also opens and closes the
  * guards for both threads.
  */
+#include "errand.h"
 #include "handler.h"
 #include "log.h"
-#include "pids.h"
 #include "sys.h"
 
 /* Opens everything of a guard. The first scan primes it before it is announced. */
@@ -80,11 +80,9 @@ static int has_come_near(struct guarded *g)
 /* What the responder and the watchers have asked us for. */
 static void do_errands(struct guarded *g)
 {
-	uint32_t wanted = shared_load(&g->guard->lists_wanted);
 	uint32_t word = shared_load(&g->guard->incident);
 
-	if (wanted != shared_load(&g->guard->lists_read) && !pids_refresh(g->memcg.dir))
-		shared_store(&g->guard->lists_read, wanted);
+	errand_do(g->guard, g->memcg.dir);
 	if (incident_is_open(word) && shared_load(&g->guard->seen) != word)
 		role_wake(g->oom_event); /* opened without an event: the group starves */
 }

@@ -105,6 +105,7 @@ int table_ask(struct table *t, uint32_t guard, uint32_t pid, struct table_known 
 		known->in_view = e->cpu_ns != 0;
 		known->cpu_ns = e->cpu_ns ? e->cpu_ns : e->read_cpu_ns;
 		known->pages = rank_charged(t->latest[slot].anon_pages, e->base_pages);
+		known->base_pages = e->base_pages;
 		known->exempt = e->exempt;
 		known->start_time = t->latest[slot].start_time;
 		memcpy(known->comm, t->latest[slot].comm, COMM_BYTES);

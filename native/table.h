@@ -55,6 +55,7 @@ struct table_known {
 		cpu_ns; /* when its current view was made, or when last read, for one not in the view */
 	uint64_t start_time;
 	uint32_t pages; /* charged, when last read */
+	uint32_t base_pages;
 	uint8_t exempt;
 	uint8_t in_view;
 	char comm[COMM_BYTES];

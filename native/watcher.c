@@ -7,6 +7,7 @@
  * was stopped and wakes finds itself not the owner.
  */
 #include "watcher.h"
+#include "errand.h"
 #include "log.h"
 #include "pids.h"
 #include "sys.h"
@@ -116,17 +117,6 @@ static int oversee(uint64_t now_ns, int peer_alive)
 		return 0;
 	}
 	return WATCH_TICK_MS;
-}
-
-/* What the responder cannot do in a full group. */
-static void read_lists(struct watched *w)
-{
-	uint32_t wanted = shared_load(&w->guard->lists_wanted);
-
-	if (!w->attached || wanted == shared_load(&w->guard->lists_read))
-		return;
-	if (!pids_refresh(w->memcg.dir))
-		shared_store(&w->guard->lists_read, wanted);
 }
 
 static void follow_wants(struct watched *w)
@@ -314,7 +304,8 @@ static int turn(uint64_t now_ns)
 			next_ms = sooner(next_ms, watch_look(&watcher.watched[i]));
 	if (!watcher_owns() || !peer_alive)
 		for (uint32_t i = 0; i < watcher.guards; i++)
-			read_lists(&watcher.watched[i]);
+			if (watcher.watched[i].attached)
+				errand_do(watcher.watched[i].guard, watcher.watched[i].memcg.dir);
 	return sooner(next_ms, see_to_slow_work(now_ns, peer_alive));
 }
 

@@ -69,7 +69,7 @@ export const IncidentStep = v.object({
   rss_bytes: v.optional(count),
   /** Memory charged to the group. */
   usage_bytes: v.optional(count),
-  /** Why this process: "largest" or "unexplained". */
+  /** Why this process: "largest", "unexplained" or "busiest" (native/region.h, enum evidence). */
   evidence: v.optional(v.string()),
   /** Why it was given to the kernel, or why another watcher took the switch. */
   reason: v.optional(v.string()),

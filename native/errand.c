@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* What the responder cannot do in a full group. */
+#include "errand.h"
+#include "log.h"
+#include "pids.h"
+#include "procfs.h"
+#include "sys.h"
+
+/* The lists of processes, as they are now (pids.h). In a full group it fails: another has to. */
+static void read_lists(struct guard *guard, int dir)
+{
+	uint32_t wanted = shared_load(&guard->lists_wanted);
+
+	if (wanted != shared_load(&guard->lists_read) && !pids_refresh(dir))
+		shared_store(&guard->lists_read, wanted);
+}
+
+/* The anonymous memory of suspects, in pages; of one that is gone: none. */
+static void read_memory(struct guard *guard)
+{
+	uint32_t wanted = shared_load(&guard->asked);
+
+	if (wanted == shared_load(&guard->answered))
+		return;
+	for (uint32_t i = 0; i < ASKED_MAX; i++) {
+		uint32_t pid = shared_load(&guard->asked_pids[i]), pages = 0;
+		int thread, err = pid ? procfs_anon_pages_of(pid, &pages, &thread) : 0;
+
+		if (err && err != -ENOENT && err != -ESRCH)
+			return; /* in a full group: another has to */
+		shared_store(&guard->answer_pages[i], err ? 0 : pages);
+	}
+	shared_store(&guard->answered, wanted);
+}
+
+void errand_do(struct guard *guard, int dir)
+{
+	read_lists(guard, dir);
+	read_memory(guard);
+}

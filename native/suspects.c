@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* Hop 3b: who holds memory that those primed do not explain? */
+#include "suspects.h"
+#include "log.h"
+#include "pids.h"
+#include "rank.h"
+#include "sys.h"
+#include "text.h"
+
+struct suspect {
+	uint32_t pid; /* 0: none */
+	uint64_t measure;
+};
+
+/* A walk over the lists. */
+struct search {
+	struct guarded *g;
+	struct view *view;
+	int newborn_only;
+	int err;
+	struct suspect largest; /* in pages: read by the sampler after the view was made */
+	struct suspect busiest[ASKED_MAX]; /* in CPU time since, most first */
+};
+
+/* False: the table is being written. Somebody unknown has zeros. */
+static int ask_table(const struct guarded *g, uint32_t pid, struct table_known *known)
+{
+	*known = (struct table_known){ 0 };
+	return table_ask(&handler.table, g->index, pid, known) != -EAGAIN;
+}
+
+static void insert(struct search *s, uint32_t pid, uint64_t cpu_ns)
+{
+	uint32_t i = ASKED_MAX;
+
+	while (i && s->busiest[i - 1].measure < cpu_ns)
+		i--;
+	for (uint32_t last = ASKED_MAX - 1; last > i; last--)
+		s->busiest[last] = s->busiest[last - 1];
+	if (i < ASKED_MAX)
+		s->busiest[i] = (struct suspect){ pid, cpu_ns };
+}
+
+/* A thread that leads no process has no process clock: the leaders remain. */
+static int visit(uint32_t pid, void *arg)
+{
+	struct search *s = arg;
+	const struct region *r = handler.self.region;
+	const struct candidate *c = view_find(s->view, pid);
+	struct table_known known;
+	uint64_t cpu_ns;
+
+	if (pid <= 1 || pid == r->agent_pid || response_has_tried(&s->g->response, pid) ||
+	    (c && !c->base_pages))
+		return 0;
+	for (int i = 0; i < ROLES; i++)
+		if (pid == r->helpers[i].pid)
+			return 0;
+	if (sys_cpu_of_process_ns((int)pid, &cpu_ns))
+		return 0;
+	if (!ask_table(s->g, pid, &known)) {
+		s->err = -EAGAIN;
+		return 1;
+	}
+	if (known.exempt || (s->newborn_only && known.in_view))
+		return 0;
+	if (!known.in_view && known.pages > s->largest.measure)
+		s->largest = (struct suspect){ pid, known.pages };
+	/* Behind what was known: its pid was used again. */
+	insert(s, pid, cpu_ns - (known.cpu_ns <= cpu_ns ? known.cpu_ns : 0));
+	return 0;
+}
+
+static int search(struct search *s)
+{
+	for (uint32_t i = 0; i < s->view->groups && !s->err; i++)
+		pids_each(s->view->tasks[i], handler.respond_pids, PIDS_BYTES, visit, s);
+	return s->err;
+}
+
+/* Raises what others are to do, and wakes them: the watchers, which are never in a full group, and the sampler
+ * should both be stopped. */
+static void send_on_errand(uint32_t *wanted)
+{
+	shared_store(wanted, *wanted + 1);
+	role_wake_watchers();
+	role_wake(FD_HANDLER);
+}
+
+/* The lists that are open may be a second old (pids.h). */
+static int lists_are_fresh(struct guarded *g, uint64_t now_ns)
+{
+	struct response *r = &g->response;
+
+	if (!r->lists_ns) {
+		r->lists_ns = now_ns;
+		send_on_errand(&g->guard->lists_wanted);
+		return 0;
+	}
+	return shared_load(&g->guard->lists_read) == g->guard->lists_wanted ||
+	       now_ns - r->lists_ns >= ERRAND_BOUND_MS * 1000000ull;
+}
+
+/* Has the memory of the suspects read. */
+static void ask(struct guarded *g, const struct search *s, uint64_t now_ns)
+{
+	uint32_t *pids = g->guard->asked_pids, n = 0;
+
+	if (s->largest.pid)
+		shared_store(&pids[n++], s->largest.pid);
+	for (uint32_t i = 0; n < ASKED_MAX; i++)
+		if (!s->busiest[i].pid || s->busiest[i].pid != s->largest.pid)
+			shared_store(&pids[n++], s->busiest[i].pid);
+	g->response.asked_ns = now_ns;
+	send_on_errand(&g->guard->asked);
+}
+
+static void describe(struct guarded *g, struct choice *choice)
+{
+	const struct candidate *c = view_find(&g->views[g->current], choice->pid);
+	struct table_known known;
+
+	ask_table(g, choice->pid, &known);
+	choice->pidfd = c ? c->pidfd : -1;
+	choice->start_time = known.start_time;
+	memcpy(choice->comm, known.comm, COMM_BYTES);
+}
+
+/* Of the suspects that were read, the one with most memory charged here. */
+static int choose_largest(const struct guarded *g, struct choice *choice)
+{
+	uint64_t usage_bytes = g->room.usage_bytes;
+
+	*choice = (struct choice){ .evidence = EVIDENCE_UNEXPLAINED };
+	for (uint32_t i = 0; i < ASKED_MAX && g->guard->asked_pids[i]; i++) {
+		uint32_t pid = g->guard->asked_pids[i];
+		struct table_known known;
+		uint64_t bytes;
+
+		if (!ask_table(g, pid, &known))
+			return -EAGAIN;
+		bytes = 4096ull *
+			rank_charged(shared_load(&g->guard->answer_pages[i]), known.base_pages);
+		/* More than the whole group: it grew elsewhere. */
+		if (bytes > choice->bytes && bytes <= usage_bytes + KILL_MIN_BYTES) {
+			choice->pid = pid;
+			choice->bytes = bytes;
+		}
+	}
+	return choice->bytes >= KILL_MIN_BYTES ? 0 : -ESRCH;
+}
+
+int suspects_choose(struct guarded *g, int newborn_only, uint64_t bytes, struct choice *choice)
+{
+	struct search s = { .g = g, .view = &g->views[g->current], .newborn_only = newborn_only };
+	struct response *r = &g->response;
+	uint64_t now_ns = sys_now_ns();
+	int err = 0;
+
+	if (!r->asked_ns) {
+		if (!lists_are_fresh(g, now_ns))
+			return -EAGAIN;
+		err = search(&s);
+		if (!err)
+			ask(g, &s, now_ns);
+		return err ? err : -EAGAIN;
+	}
+	if (shared_load(&g->guard->answered) == g->guard->asked) {
+		err = choose_largest(g, choice);
+	} else if (now_ns - r->asked_ns < ERRAND_BOUND_MS * 1000000ull) {
+		return -EAGAIN;
+	} else {
+		err = search(&s);
+		*choice = (struct choice){ .pid = s.busiest[0].pid,
+					   .bytes = bytes,
+					   .evidence = EVIDENCE_BUSIEST };
+		if (!err && !choice->pid)
+			err = -ESRCH;
+	}
+	if (err == -EAGAIN)
+		return err;
+	r->lists_ns = r->asked_ns = 0;
+	if (!err)
+		describe(g, choice);
+	return err;
+}
