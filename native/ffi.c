@@ -29,6 +29,7 @@ EXPORT int rpv_region_create(uint32_t guards_max, uint32_t agent_pid)
 		.recorder_offset = control,
 		.agent_pid = agent_pid,
 		.owner = ROLE_WATCHDOG,
+		.sleeps_in = "mem_cgroup_oom_synchronize",
 	};
 	int fd = sys_memfd_create("reprieve-region", 1 /* MFD_CLOEXEC */);
 	int err = fd < 0 ? fd : sys_ftruncate(fd, head.size_bytes);

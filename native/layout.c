@@ -178,6 +178,9 @@ static void print_record_enums(void)
 	E(STEP_, CHILD_RESET);
 	E(STEP_, ALARM);
 	E(STEP_, WOKE);
+	E(STEP_, OVERRODE);
+	E(STEP_, MENDED);
+	E(STEP_, CHILD_LEFT);
 	CLOSE();
 	OPEN("cause");
 	E(CAUSE_, OOM);
@@ -187,6 +190,7 @@ static void print_record_enums(void)
 	OPEN("evidence");
 	E(EVIDENCE_, LARGEST);
 	E(EVIDENCE_, UNEXPLAINED);
+	E(EVIDENCE_, BUSIEST);
 	CLOSE();
 	OPEN("outcome");
 	E(OUTCOME_, RELIEVED);
@@ -195,6 +199,7 @@ static void print_record_enums(void)
 	E(OUTCOME_, EXITED_BY_ITSELF);
 	E(OUTCOME_, UNRELIEVED);
 	E(OUTCOME_, OBSERVED);
+	E(OUTCOME_, OWNER_OVERRODE);
 	CLOSE();
 	OPEN("reason");
 	E(REASON_, NONE);
@@ -214,6 +219,10 @@ static void print_record_enums(void)
 	E(REASON_, GROUP_GONE);
 	E(REASON_, KERNEL_KILLED);
 	E(REASON_, NOT_RELIEVED);
+	E(REASON_, HANDLER_ASLEEP);
+	E(REASON_, BUDGET);
+	E(REASON_, DESIGNATED);
+	E(REASON_, SWITCH_WRITTEN);
 	CLOSE();
 }
 

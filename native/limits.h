@@ -10,6 +10,7 @@
 enum {
 	/* --- what a guard may hold --- */
 	PATH_BYTES = 512,    /* a Kubernetes container's path is about 240 */
+	SYMBOL_BYTES = 64,   /* a kernel function's name, as wchan shows it */
 	COMM_BYTES = 16,     /* TASK_COMM_LEN, include/linux/sched.h */
 	CANDIDATES_MAX = 32, /* primed victims; a statm takes 4.7 KB of kernel memory (measured) */
 	GROUPS_MAX = 32,     /* the guard's group and its descendants; others are not sampled */
@@ -48,7 +49,9 @@ enum {
 	NEAR_TICK_MS = 100,	/* inside the margin: is the group starving? */
 	STARVED_LOOKS = 3,	/* so many ticks in a row */
 	STARVED_RECLAIMABLE_BYTES = 1 << 20, /* less file memory than that is none */
-	OTHERS_END_MS = 200,  /* the last watcher's patience with helpers that were stopped */
+	OTHERS_END_MS = 200, /* the last watcher's patience with helpers that were stopped */
+	BUDGET_MS =
+		6000, /* of each minute a guard may be in OOM: a handler that frees a page at a time is no relief */
 	UNSEEN_AFTER_MS = 25, /* a handler that has not marked "seen" is not running */
 	RELIEF_HOLD_MS = 20,  /* relief that lasts shorter continues the same timer */
 	RELIEF_UNSETTLED_HOLD_MS =

@@ -199,3 +199,62 @@ int procfs_anon_pages_of(uint32_t pid, uint32_t *pages, int *thread)
 		sys_close(proc);
 	return err;
 }
+
+/* "Uid: real effective saved filesystem" */
+int procfs_read_uids(uint32_t pid, struct procfs_uids *uids)
+{
+	char buf[PROC_TEXT_BYTES];
+	int proc = procfs_open(pid);
+	long n = proc < 0 ? proc : read_file(proc, "status", buf, sizeof(buf));
+	const char *at = n > 0 ? text_after(buf, buf + n, "\nUid:\t") : 0;
+
+	if (proc >= 0)
+		sys_close(proc);
+	if (!at)
+		return n < 0 ? (int)n : -EIO;
+	uids->real = (uint32_t)text_number(&at, buf + n);
+	at++;
+	text_number(&at, buf + n);
+	at++;
+	uids->saved = (uint32_t)text_number(&at, buf + n);
+	return 0;
+}
+
+/* Called with each thread's directory name; stops at one that sleeps there. */
+static int visit_wchan(int tasks, const char *tid, int depth, void *symbol)
+{
+	char now[SYMBOL_BYTES];
+	int dir = sys_openat(tasks, tid, O_RDONLY | O_DIRECTORY, 0);
+	long n = dir < 0 ? dir : read_file(dir, "wchan", now, sizeof(now) - 1);
+
+	(void)depth;
+	if (dir >= 0)
+		sys_close(dir);
+	if (n <= 0)
+		return 0;
+	now[n] = 0;
+	return text_equal(now, symbol);
+}
+
+int procfs_sleeps_in(uint32_t pid, uint32_t tid, const char *symbol)
+{
+	char buf[64];
+	struct text path = path_of(buf, sizeof(buf), pid);
+	int tasks, found;
+
+	text_add(&path, "/task");
+	tasks = sys_open(buf, O_RDONLY | O_DIRECTORY);
+	if (tasks < 0)
+		return 0;
+	if (tid) {
+		char name[16];
+		struct text t = text_on(name, sizeof(name));
+
+		text_add_number(&t, tid);
+		found = visit_wchan(tasks, name, 0, (void *)(uintptr_t)symbol);
+	} else {
+		found = tree_each_child(tasks, 0, visit_wchan, (void *)(uintptr_t)symbol);
+	}
+	sys_close(tasks);
+	return found == 1;
+}

@@ -33,6 +33,15 @@ int procfs_anon_pages(int statm, uint32_t *pages);
 /* The same by pid, opening and closing. *thread: whether a thread had to answer for a dead leader. */
 int procfs_anon_pages_of(uint32_t pid, uint32_t *pages, int *thread);
 
+struct procfs_uids {
+	uint32_t real;
+	uint32_t saved;
+};
+int procfs_read_uids(uint32_t pid, struct procfs_uids *uids);
+/* Does the thread sleep in the kernel function `symbol` (wchan, proc(5))? tid 0: any thread of the process. Opens
+ * files: from outside the group. */
+int procfs_sleeps_in(uint32_t pid, uint32_t tid, const char *symbol);
+
 int procfs_parse_stat(const char *buf, long n, struct procfs_stat *stat);
 int procfs_parse_statm(const char *buf, long n, uint32_t *anon_pages);
 

@@ -73,6 +73,9 @@ enum step {
 	STEP_CHILD_RESET = 18,	  /* a child had inherited "killer off" and got it back; result */
 	STEP_ALARM = 19,	  /* handed over, still not relieved */
 	STEP_WOKE = 20,		  /* they slept in a group with room, and were woken; result */
+	STEP_OVERRODE = 21,	  /* somebody else switched the killer on while we held the group */
+	STEP_MENDED = 22,	  /* it was off, and not by us now: on again; result */
+	STEP_CHILD_LEFT = 23,	  /* a child's killer is off by its owner's will, and stays so */
 };
 
 enum cause {
@@ -96,6 +99,7 @@ enum outcome {
 	OUTCOME_EXITED_BY_ITSELF = 4,
 	OUTCOME_UNRELIEVED = 5,
 	OUTCOME_OBSERVED = 6,
+	OUTCOME_OWNER_OVERRODE = 7, /* somebody else switched the killer on */
 };
 
 enum reason {
@@ -116,11 +120,15 @@ enum reason {
 	REASON_GROUP_GONE = 14,
 	REASON_KERNEL_KILLED = 15, /* the kernel's own kill brought relief */
 	REASON_NOT_RELIEVED = 16,
+	REASON_HANDLER_ASLEEP = 17, /* in the OOM that it is to resolve */
+	REASON_BUDGET = 18,	    /* the guard has been in OOM for too much of the last minute */
+	REASON_DESIGNATED = 19,	    /* with a designated handler at work */
+	REASON_SWITCH_WRITTEN = 20, /* by somebody else */
 };
 
 /* One step. Written by one role only, in its own log. 72 bytes. */
 struct log_record {
-	uint64_t t_ns; /* CLOCK_BOOTTIME */
+	uint64_t t_ns; /* CLOCK_MONOTONIC */
 	uint64_t bytes;
 	uint64_t start_time; /* of pid, clock ticks since boot (proc(5), stat field 22) */
 	uint32_t guard;	     /* index */
@@ -145,7 +153,7 @@ struct log {
 struct helper {
 	uint32_t pid;
 	uint32_t ready;	     /* release: 1 when every descriptor is open and memory is locked */
-	uint64_t beat_ns;    /* last turn of its loop; CLOCK_BOOTTIME */
+	uint64_t beat_ns;    /* last turn of its loop; CLOCK_MONOTONIC */
 	uint64_t locked_kb;  /* VmLck at ready */
 	int32_t lock_result; /* mlockall: 0 or -errno */
 	uint32_t settled;    /* release: 1 when it has joined the groups it is to live in */
@@ -184,8 +192,9 @@ struct guard {
 	uint32_t switched;     /* times its switch was written */
 	uint32_t starving; /* release: full, held, and reclaim fails: nobody sleeps, calls fail */
 	/* writers: whichever watcher walked the descendants last */
-	uint32_t kills_below; /* kernel kills in them */
-	uint32_t chores_done; /* switch_chores(), when they were done */
+	uint32_t kills_below;	       /* kernel kills in them */
+	uint32_t chores_done;	       /* switch_chores(), when they were done */
+	uint64_t children[GROUPS_MAX]; /* inodes of those seen before, the rest is switch.c's */
 	/* writer: the owning watcher */
 	/* writers: any role, compare-and-swap; odd while an incident is open, number = (word +
 	 * 1) / 2. The watcher that owns the switch closes it. */
@@ -250,7 +259,9 @@ struct region {
 	uint32_t agent_pid;
 	/* writers: both watchers, compare-and-swap: which of them owns the switch (enum role) */
 	uint32_t owner;
-	uint32_t stop; /* writer: the agent, release: put everything back and exit */
+	char sleeps_in
+		[SYMBOL_BYTES]; /* writer: the agent: the kernel function in which a group's OOM sleeps */
+	uint32_t stop;		/* writer: the agent, release: put everything back and exit */
 	uint32_t reserved;
 	struct helper helpers[ROLES];
 	struct log logs[ROLES];
@@ -261,6 +272,6 @@ _Static_assert(sizeof(struct log_record) == 72, "the agent strides by 72");
 _Static_assert(sizeof(struct snapshot) == 64, "a cache line");
 _Static_assert((LOG_RECORDS & (LOG_RECORDS - 1)) == 0, "masked index");
 _Static_assert((RING_RECORDS & (RING_RECORDS - 1)) == 0, "masked index");
-_Static_assert(sizeof(struct guard) % 8 == 0 && sizeof(struct guard) <= 1024, "guard budget");
+_Static_assert(sizeof(struct guard) % 8 == 0 && sizeof(struct guard) <= 1536, "guard budget");
 
 #endif

@@ -294,8 +294,19 @@ static void forget_the_gone(void)
 	}
 }
 
-/* Publishes the counters, and wakes the watchers for what they have no event of: another limit, and
- * a group that they hold and that is far from its limit again. */
+/* Has somebody else written the switch? */
+static int is_switch_strange(const struct guarded *g)
+{
+	uint32_t state = shared_load(&g->guard->state);
+	int we_hold = state >= GUARD_NEAR && state <= GUARD_RELIEF;
+	struct memcg_oom oom;
+
+	return g->guard->flags & GUARD_ALLOW_KILL && state != GUARD_NONE &&
+	       !memcg_oom(&g->memcg, &oom) && oom.held != we_hold;
+}
+
+/* Publishes the counters, and wakes the watchers for what they have no event of: another limit, a group that they
+ * hold and that is far from its limit again, and a switch that somebody else has written. */
 static void publish_counters(struct guarded *g, const struct memcg_room *room)
 {
 	struct guard *guard = g->guard;
@@ -306,7 +317,7 @@ static void publish_counters(struct guarded *g, const struct memcg_room *room)
 	shared_store(&guard->usage_bytes, room->usage_bytes);
 	shared_store(&guard->limit_bytes, room->limit_bytes);
 	shared_store(&guard->procs, handler.sampled->n);
-	if (limit_changed || far_again)
+	if (limit_changed || far_again || is_switch_strange(g))
 		role_wake_watchers();
 }
 
@@ -322,7 +333,7 @@ int scan_guard(struct guarded *g)
 	sys_clock_ns(SYS_CLOCK_THREAD_CPU, &start_ns);
 	scan.g = g;
 	scan.view = &g->views[g->current];
-	scan.now_ms = sys_now_ns() / 1000000;
+	scan.now_ms = sys_boot_ns() / 1000000;
 	scan.grown_pages = 0;
 	scan.is_partial = 0;
 	handler.sampled->n = 0;

@@ -10,21 +10,66 @@
 #include "tree.h"
 #include "watcher.h"
 
-static int reset_child(int dir, void *arg)
+#define CHILD_LEFT (1ull << 63) /* its owner wants its killer off, and we have told so */
+
+/* A walk over the children. */
+struct walk {
+	struct watched *w;
+	uint64_t known[GROUPS_MAX]; /* becomes guard->children */
+	uint32_t n;
+};
+
+/* The child's word in guard->children; 0: it was not seen before. */
+static uint64_t find_child(const struct guard *guard, uint64_t inode)
 {
-	struct watched *w = arg;
+	for (uint32_t i = 0; i < GROUPS_MAX; i++) {
+		uint64_t word = shared_load(&guard->children[i]);
+
+		if ((word & ~CHILD_LEFT) == inode)
+			return word;
+	}
+	return 0;
+}
+
+/*
+ * A child made while we held its parent has inherited "killer off", and gets it back. Where it was off before we ever
+ * held the parent, or was seen on, somebody wants it so: it is left, and told of once. One that another guard,
+ * ours or another reprieve's, answers for is that guard's.
+ */
+static int visit_child(int dir, void *arg)
+{
+	struct walk *walk = arg;
+	struct guard *guard = walk->w->guard;
+	uint64_t inode = tree_inode(dir);
+	uint64_t word = find_child(guard, inode);
+	int is_off;
 	char now[64];
 	int fd = sys_openat(dir, "memory.oom_control", O_RDWR, 0);
 	long n = fd < 0 ? fd : sys_pread(fd, now, sizeof(now), 0);
 
-	/* One that another guard, ours or another reprieve's, answers for stays as it is. */
-	if (n > 0 && text_after(now, now + n, "oom_kill_disable 1") && !lock_is_held(fd)) {
+	is_off = n > 0 && text_after(now, now + n, "oom_kill_disable 1") && !lock_is_held(fd);
+	if (is_off && !word && shared_load(&guard->switched)) {
 		n = sys_pwrite(fd, "0", 1, 0);
-		watch_tell(w, STEP_CHILD_RESET, 0, n < 0 ? (int)n : 0);
+		watch_tell(walk->w, STEP_CHILD_RESET, 0, n < 0 ? (int)n : 0);
+	} else if (is_off) {
+		inode |= CHILD_LEFT;
+		if (!(word & CHILD_LEFT))
+			watch_tell(walk->w, STEP_CHILD_LEFT, 0, 0);
 	}
+	if (walk->n < GROUPS_MAX)
+		walk->known[walk->n++] = inode;
 	if (fd >= 0)
 		sys_close(fd);
 	return 0;
+}
+
+static void look_after_children(struct watched *w)
+{
+	struct walk walk = { .w = w };
+
+	tree_walk(w->memcg.dir, visit_child, &walk);
+	for (uint32_t i = 0; i < GROUPS_MAX; i++)
+		shared_store(&w->guard->children[i], walk.known[i]);
 }
 
 static int add_kills(int dir, void *arg)
@@ -62,7 +107,7 @@ void switch_do_chores(struct watched *w)
 	if (!incident_is_open(shared_load(&w->guard->incident)))
 		shared_store(&w->guard->kills_below, switch_kills_below(w));
 	if (w->guard->flags & GUARD_ALLOW_KILL)
-		tree_walk(w->memcg.dir, reset_child, w);
+		look_after_children(w);
 	shared_store(&w->guard->chores_done, chores);
 }
 

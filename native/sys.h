@@ -144,7 +144,7 @@ struct sys_timespec {
 	int64_t nsec;
 };
 
-enum { SYS_CLOCK_THREAD_CPU = 3, SYS_CLOCK_BOOTTIME = 7 };
+enum { SYS_CLOCK_MONOTONIC = 1, SYS_CLOCK_THREAD_CPU = 3, SYS_CLOCK_BOOTTIME = 7 };
 
 static inline int sys_clock_ns(int clock, uint64_t *ns)
 {
@@ -155,7 +155,16 @@ static inline int sys_clock_ns(int clock, uint64_t *ns)
 		*ns = (uint64_t)ts.sec * 1000000000u + (uint64_t)ts.nsec;
 	return err;
 }
+/* Stands still while the host is suspended: what is left of a delay is left afterwards. */
 static inline uint64_t sys_now_ns(void)
+{
+	uint64_t ns = 0;
+
+	sys_clock_ns(SYS_CLOCK_MONOTONIC, &ns);
+	return ns;
+}
+/* What a process's start time is counted in. */
+static inline uint64_t sys_boot_ns(void)
 {
 	uint64_t ns = 0;
 

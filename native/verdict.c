@@ -15,16 +15,19 @@ static const struct move table[GUARD_STATES][EVENTS] = {
 	ROW(GUARD_NEAR, EVENT_GONE, GUARD_GONE, ACT_FORGET),
 	ROW(GUARD_NEAR, EVENT_OOM, GUARD_OOM, ACT_OPEN),
 	ROW(GUARD_NEAR, EVENT_JOIN, GUARD_RELIEF, ACT_OPEN),
+	ROW(GUARD_NEAR, EVENT_OVERRODE, GUARD_QUIET, ACT_YIELD),
 	ROW(GUARD_NEAR, EVENT_UNFIT, GUARD_QUIET, ACT_LET_GO),
 	ROW(GUARD_NEAR, EVENT_FAR, GUARD_QUIET, ACT_LET_GO),
 
 	ROW(GUARD_OOM, EVENT_GONE, GUARD_GONE, ACT_FORGET),
 	ROW(GUARD_OOM, EVENT_FREE, GUARD_RELIEF, ACT_NOTHING),
+	ROW(GUARD_OOM, EVENT_OVERRODE, GUARD_HANDED, ACT_YIELD),
 	ROW(GUARD_OOM, EVENT_VERDICT, GUARD_HANDED, ACT_HAND_OVER),
 
 	ROW(GUARD_RELIEF, EVENT_GONE, GUARD_GONE, ACT_FORGET),
 	ROW(GUARD_RELIEF, EVENT_OOM, GUARD_OOM,
 	    ACT_NOTHING), /* the same incident, the same timer */
+	ROW(GUARD_RELIEF, EVENT_OVERRODE, GUARD_HANDED, ACT_YIELD),
 	ROW(GUARD_RELIEF, EVENT_HELD, GUARD_NEAR, ACT_CLOSE),
 
 	ROW(GUARD_HANDED, EVENT_GONE, GUARD_GONE, ACT_FORGET),
@@ -48,6 +51,8 @@ enum event verdict_event(enum guard_state state, const struct look *look)
 {
 	if (look->gone)
 		return EVENT_GONE;
+	if (look->overrode)
+		return EVENT_OVERRODE;
 	if (state == GUARD_OOM && look->reason && look->in_oom)
 		return EVENT_VERDICT;
 	if (state == GUARD_HANDED && look->handed_ms >= HANDED_OVER_BOUND_MS && look->in_oom)
@@ -76,11 +81,15 @@ enum reason verdict_on_handler(const struct trial *trial)
 
 	if (trial->dead)
 		return REASON_HANDLER_DEAD;
+	if (trial->asleep)
+		return REASON_HANDLER_ASLEEP;
 	if (trial->asks)
 		return (enum reason)trial->asks;
 	if (!trial->seen && trial->age_ms >= unseen_ms)
 		return REASON_HANDLER_UNSEEN;
 	if (trial->age_ms >= trial->delay_ms)
 		return REASON_DEADLINE;
+	if (trial->over_budget)
+		return REASON_BUDGET;
 	return REASON_NONE;
 }

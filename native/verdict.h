@@ -10,16 +10,17 @@
 
 enum event {
 	EVENT_NONE,
-	EVENT_GONE,    /* the group was removed */
-	EVENT_OOM,     /* somebody waits at the group's own limit */
-	EVENT_FREE,    /* nobody waits any more */
-	EVENT_HELD,    /* and for RELIEF_HOLD_MS now */
-	EVENT_JOIN,    /* the responder has opened an incident that is over already */
-	EVENT_NEAR,    /* inside the margin */
-	EVENT_FAR,     /* outside it for FAR_AFTER_MS */
-	EVENT_UNFIT,   /* no handler is at work */
-	EVENT_VERDICT, /* the time is up, the handler is stuck or dead, or it asks */
-	EVENT_OVERDUE, /* handed over, and no relief for HANDED_OVER_BOUND_MS */
+	EVENT_GONE,	/* the group was removed */
+	EVENT_OOM,	/* somebody waits at the group's own limit */
+	EVENT_FREE,	/* nobody waits any more */
+	EVENT_HELD,	/* and for RELIEF_HOLD_MS now */
+	EVENT_JOIN,	/* the responder has opened an incident that is over already */
+	EVENT_NEAR,	/* inside the margin */
+	EVENT_FAR,	/* outside it for FAR_AFTER_MS */
+	EVENT_UNFIT,	/* no handler is at work */
+	EVENT_OVERRODE, /* somebody else switched the killer on */
+	EVENT_VERDICT,	/* the time is up, the handler is stuck or dead, or it asks */
+	EVENT_OVERDUE,	/* handed over, and no relief for HANDED_OVER_BOUND_MS */
 	EVENTS,
 };
 
@@ -29,6 +30,7 @@ enum act {
 	ACT_LET_GO, /* switch it on: far, or no handler */
 	ACT_OPEN,   /* open an incident */
 	ACT_HAND_OVER,
+	ACT_YIELD, /* to who switched it on */
 	ACT_CLOSE,
 	ACT_CLOSE_UNRELIEVED,
 	ACT_FORGET, /* the group is gone */
@@ -47,6 +49,7 @@ struct look {
 	enum cause cause; /* of an incident that would open now */
 	int in_oom; /* now, or the event just fired with the kernel's killer on, or starving */
 	int kernel_killed; /* a kill of the kernel's is all that is left to see of an OOM */
+	int overrode;	   /* we hold it, and the switch says that the kernel does */
 	int unsettled;	   /* the group is full, or the victim still dies: relief may not last */
 	int incident_open; /* by whomever */
 	int inside_margin;
@@ -63,7 +66,9 @@ enum event verdict_event(enum guard_state state, const struct look *look);
 /* The verdict on a handler at work on an incident: enum reason, or REASON_NONE to let it go on. */
 struct trial {
 	int dead;
+	int asleep; /* in the OOM */
 	int seen;
+	int over_budget;
 	uint32_t asks;	 /* enum reason */
 	uint32_t age_ms; /* of the incident */
 	uint32_t delay_ms;

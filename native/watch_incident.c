@@ -2,14 +2,15 @@
 /* Hop 4d: the owner opens an incident, and closes it with its outcome and reason. */
 #include "log.h"
 #include "sys.h"
-#include "watcher.h"
+#include "trial.h"
 
 void watch_open_incident(struct watched *w, enum cause cause, uint64_t now_ns)
 {
 	int opened;
 
 	incident_open(w->guard, now_ns, &opened);
-	w->handed_over = 0;
+	w->handed_over = w->overrode = 0;
+	trial_begin(w, now_ns);
 	w->handed_ns = now_ns;
 	if (w->free_ns)
 		w->free_ns =
@@ -40,7 +41,13 @@ static enum outcome outcome_of(const struct watched *w, uint32_t word, int unrel
 		*reason = REASON_OBSERVING;
 		return OUTCOME_OBSERVED;
 	}
-	if (w->handed_over)
+	if (w->overrode) {
+		*reason = REASON_SWITCH_WRITTEN;
+		return OUTCOME_OWNER_OVERRODE;
+	}
+	if (!w->guard->delay_ms)
+		*reason = REASON_DEADLINE;
+	if (w->handed_over || !w->guard->delay_ms)
 		return OUTCOME_HANDED_OVER;
 	if (w->reason == REASON_GROUP_GONE) /* with the processes in it */
 		return is_ours ? OUTCOME_RELIEVED : OUTCOME_EXITED_BY_ITSELF;
@@ -48,6 +55,10 @@ static enum outcome outcome_of(const struct watched *w, uint32_t word, int unrel
 	if (killed_by_kernel) {
 		*reason = w->reason == REASON_BURST ? REASON_BURST : REASON_KERNEL_KILLED;
 		return OUTCOME_KERNEL_FIRST;
+	}
+	if (w->tried_pid) {
+		*reason = REASON_DESIGNATED;
+		return OUTCOME_RELIEVED;
 	}
 	*reason = is_ours ? REASON_KILLED : REASON_NO_KILL_SEEN;
 	return is_ours ? OUTCOME_RELIEVED : OUTCOME_EXITED_BY_ITSELF;

@@ -11,9 +11,9 @@
 #include "log.h"
 #include "pids.h"
 #include "sys.h"
-#include "tree.h"
+#include "trial.h"
 
-enum { EVENT_CONTROL = 1u << 16, EVENT_AGENT, EVENT_PEER, EVENT_NEAR = 1u << 20, LINGER_MS = 500 };
+enum { WAKE_CONTROL = 1u << 16, WAKE_AGENT, WAKE_PEER, WAKE_NEAR = 1u << 20 };
 
 struct watcher watcher = { .handler = -1, .other = -1 };
 
@@ -39,6 +39,8 @@ static void add_to_epoll(int fd, uint64_t data)
 	sys_epoll_ctl(watcher.epoll, SYS_EPOLL_ADD, fd, &ev);
 }
 
+void watcher_listen(int pidfd) { add_to_epoll(pidfd, WAKE_PEER); }
+
 /* Follows a helper by pidfd; a restarted one is a new pid. Says whether one is alive. */
 static int follow_helper(enum role role, uint32_t *pid, int *pidfd)
 {
@@ -50,9 +52,8 @@ static int follow_helper(enum role role, uint32_t *pid, int *pidfd)
 		*pidfd = sys_pidfd_open((int)h->pid);
 		if (*pidfd >= 0 || *pidfd == -ESRCH)
 			*pid = h->pid;
-		if (*pidfd >= 0) {
-			add_to_epoll(*pidfd, EVENT_PEER);
-		}
+		if (*pidfd >= 0)
+			watcher_listen(*pidfd);
 	}
 	if (*pidfd >= 0 && sys_pidfd_dead(*pidfd)) {
 		sys_close(*pidfd); /* or the epoll would never sleep again */
@@ -132,71 +133,11 @@ static void follow_wants(struct watched *w)
 
 		if (!err) {
 			add_to_epoll(w->oom_event, w->index);
-			add_to_epoll(w->near_event, w->index | EVENT_NEAR);
+			add_to_epoll(w->near_event, w->index | WAKE_NEAR);
 		}
 		shared_store(attached, err ? err : 1);
 		role_wake(FD_AGENT);
 	}
-}
-
-/* Everything is back as it was: by us, or, when we do not own the switch, by the owner. */
-static int is_over(int agent_dead)
-{
-	struct region *r = watcher.self.region;
-	int stop = shared_load(&r->stop) != 0;
-	int over = stop || agent_dead;
-
-	if (over && !watcher.event_ns)
-		watcher.event_ns = sys_now_ns(); /* the owner must show that it puts things back */
-	for (uint32_t i = 0; i < watcher.guards && over; i++) {
-		struct watched *w = &watcher.watched[i];
-
-		if (w->guard->state == GUARD_NONE)
-			continue;
-		if (watcher_owns() && w->attached &&
-		    (stop || !incident_is_open(shared_load(&w->guard->incident)))) {
-			watch_put_back(w, stop ? REASON_RELEASED : REASON_AGENT_DEAD);
-			watch_detach(w);
-		}
-		over = w->guard->state == GUARD_NONE || w->guard->state == GUARD_GONE;
-	}
-	return over;
-}
-
-/* Removes a group that reprieve made, when nobody is left in it: it may be parted by then, and its parts are
- * its owner's. False: somebody is. */
-static int remove_if_empty(const char *path)
-{
-	int dir = sys_open(path, O_RDONLY | O_DIRECTORY);
-	int occupied = dir >= 0 && pids_any(dir);
-
-	if (dir >= 0)
-		sys_close(dir);
-	return !occupied && tree_remove(path) != -EBUSY;
-}
-
-/* The agent is dead and a group that reprieve made still has processes: they live on, under the
- * kernel's killer. The group is removed when they have ended. */
-static void linger(void)
-{
-	int busy, told = 0;
-
-	do {
-		busy = 0;
-		for (uint32_t i = 0; i < watcher.guards; i++) {
-			struct guard *g = &watcher.self.region->guards[i];
-
-			if (!(g->flags & GUARD_OWNED) || remove_if_empty(g->path))
-				continue;
-			busy = 1;
-			if (!told && watcher_owns())
-				role_complain("reprieve is dead; unguarded from now on:", g->path,
-					      0);
-			told = 1;
-		}
-		if (busy)
-			sys_sleep_ms(LINGER_MS);
-	} while (busy);
 }
 
 static void take_events(const struct sys_epoll_event *events, int n, uint64_t now_ns)
@@ -206,13 +147,13 @@ static void take_events(const struct sys_epoll_event *events, int n, uint64_t no
 		uint32_t data = (uint32_t)events[i].data;
 		struct watched *w = &watcher.watched[data & 0xffff];
 
-		if (data == EVENT_CONTROL) {
+		if (data == WAKE_CONTROL) {
 			sys_read(FD_CONTROL, &count, sizeof(count));
-		} else if (data & EVENT_NEAR) {
+		} else if (data & WAKE_NEAR) {
 			sys_read(w->near_event, &count, sizeof(count));
 			role_wake(FD_HANDLER); /* its sampler looks at everybody now */
 			watcher.event_ns = now_ns;
-		} else if (data < EVENT_CONTROL) {
+		} else if (data < WAKE_CONTROL) {
 			sys_read(w->oom_event, &count, sizeof(count));
 			w->fired = 1;
 			watcher.event_ns = now_ns;
@@ -225,69 +166,6 @@ static int sooner(int a_ms, int b_ms)
 	return a_ms < 0 ? b_ms : b_ms < 0 || a_ms < b_ms ? a_ms : b_ms;
 }
 
-/* Work that is slow: it waits for an RCU grace period, or walks many groups. Says whether there is any. */
-static int has_slow_work(void)
-{
-	const struct role_self *self = &watcher.self;
-	int any = !self->me->settled && role_is_armed(self);
-
-	for (uint32_t i = 0; i < watcher.guards; i++) {
-		const struct watched *w = &watcher.watched[i];
-
-		any |= watch_wants_threshold(w);
-		any |= w->attached && w->guard->chores_done != switch_chores(w->guard);
-	}
-	return any;
-}
-
-static void do_slow_work(void)
-{
-	struct role_self *self = &watcher.self;
-
-	shared_store(&self->me->is_slow, 1);
-	if (!self->me->settled && role_is_armed(self))
-		role_settle(self);
-	for (uint32_t i = 0; i < watcher.guards; i++) {
-		struct watched *w = &watcher.watched[i];
-
-		if (watch_wants_threshold(w))
-			watch_set_threshold(w);
-		if (w->attached && w->guard->chores_done != switch_chores(w->guard))
-			switch_do_chores(w);
-		shared_store(&self->me->beat_ns, sys_now_ns());
-	}
-	shared_store(&self->me->is_slow, 0);
-	watcher_wake_other();
-}
-
-/*
- * One watcher is awake at any time: the one that does not own the switch goes first, the owner when that has
- * done, or is dead, or has not begun after OTHER_FIRST_MS. Returns in how many ms to look again, -1: at the next event.
- */
-static int see_to_slow_work(uint64_t now_ns, int peer_alive)
-{
-	int is_first = !watcher_owns() || !peer_alive;
-
-	if (shared_load(&watcher.self.region->stop) || !has_slow_work()) {
-		watcher.defers_ns = watcher.again_ns = 0;
-		return -1;
-	}
-	if (now_ns < watcher.again_ns) /* it could not be done a moment ago */
-		return OTHER_FIRST_MS;
-	if (is_first ||
-	    (watcher.defers_ns && now_ns > watcher.defers_ns + OTHER_FIRST_MS * 1000000ull)) {
-		do_slow_work();
-		watcher.defers_ns = 0;
-		return has_slow_work() ? OTHER_FIRST_MS
-				       : 0; /* what could not be done is tried again */
-	}
-	if (!watcher.defers_ns) {
-		watcher.defers_ns = now_ns;
-		watcher_wake_other();
-	}
-	return OTHER_FIRST_MS / 4;
-}
-
 /* One turn. Returns the next timeout. */
 static int turn(uint64_t now_ns)
 {
@@ -297,6 +175,8 @@ static int turn(uint64_t now_ns)
 	follow_helper(ROLE_HANDLER, &watcher.handler_pid, &watcher.handler);
 	for (uint32_t i = 0; i < watcher.guards; i++)
 		follow_wants(&watcher.watched[i]);
+	for (uint32_t i = 0; i < watcher.guards; i++)
+		trial_follow(&watcher.watched[i]);
 	if (!watcher_owns())
 		next_ms = oversee(now_ns, peer_alive);
 	for (uint32_t i = 0; i < watcher.guards && watcher_owns(); i++)
@@ -306,25 +186,7 @@ static int turn(uint64_t now_ns)
 		for (uint32_t i = 0; i < watcher.guards; i++)
 			if (watcher.watched[i].attached)
 				errand_do(watcher.watched[i].guard, watcher.watched[i].memcg.dir);
-	return sooner(next_ms, see_to_slow_work(now_ns, peer_alive));
-}
-
-/* The last one sees to it that no helper that was stopped stays behind. */
-static void end_the_others(void)
-{
-	int *others[] = { &watcher.handler, &watcher.other };
-
-	if (!watcher_owns())
-		return;
-	for (int ms = 0; ms < OTHERS_END_MS && (watcher.handler >= 0 || watcher.other >= 0); ms++) {
-		for (int i = 0; i < 2; i++)
-			if (*others[i] >= 0 && sys_pidfd_dead(*others[i]))
-				*others[i] = -1;
-		sys_sleep_ms(1);
-	}
-	for (int i = 0; i < 2; i++)
-		if (*others[i] >= 0)
-			sys_pidfd_kill(*others[i]);
+	return sooner(next_ms, slow_work_see_to(now_ns, peer_alive));
 }
 
 _Noreturn void watcher_run(enum role role, const char *run_dir, char **own_groups)
@@ -339,10 +201,11 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **own_group
 	for (uint32_t i = 0; i < watcher.guards; i++) {
 		watcher.watched[i].guard = &watcher.self.region->guards[i];
 		watcher.watched[i].index = i;
+		watcher.watched[i].followed.pidfd = -1;
 	}
 	watcher.epoll = sys_epoll_create();
-	add_to_epoll(FD_CONTROL, EVENT_CONTROL);
-	add_to_epoll(watcher.self.agent, EVENT_AGENT);
+	add_to_epoll(FD_CONTROL, WAKE_CONTROL);
+	add_to_epoll(watcher.self.agent, WAKE_AGENT);
 	role_ready(&watcher.self);
 	role_hurry();
 	for (;;) {
@@ -354,7 +217,7 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **own_group
 			agent_dead = 1;
 			sys_close(watcher.self.agent);
 		}
-		if (is_over(agent_dead))
+		if (ending_is_over(agent_dead))
 			break;
 		timeout_ms = turn(now_ns);
 		shared_store(&watcher.self.me->beat_ns, sys_now_ns());
@@ -362,8 +225,7 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **own_group
 			timeout_ms = sooner(timeout_ms, WATCH_TICK_MS);
 	}
 	if (agent_dead) {
-		end_the_others();
-		linger();
+		ending_last_one();
 	}
 	role_end(&watcher.self, agent_dead);
 }

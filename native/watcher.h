@@ -9,6 +9,16 @@
 
 #include "memcg.h"
 #include "role.h"
+#include "verdict.h"
+
+/* The designated handler of a guard, pinned. */
+struct followed {
+	uint32_t pid; /* as the door wrote it; 0: nobody */
+	uint32_t tid;
+	uint32_t uid;
+	int pidfd; /* -1: dead */
+	uint64_t start_time;
+};
 
 struct watched {
 	struct guard *guard;
@@ -24,7 +34,14 @@ struct watched {
 	enum guard_state state;
 	uint32_t kills_at_open; /* kernel kills when the incident opened */
 	int handed_over;	/* in this incident, by us */
-	enum reason reason;	/* of the hand-over */
+	int overrode;		/* in this incident, somebody else switched the killer on */
+	int yielded;		/* to who did so; until the group is far from its limit */
+	struct followed followed;
+	uint32_t tried_pid; /* who is to resolve this incident; 0: ours */
+	uint64_t tried_ns;  /* in OOM since */
+	uint32_t spent_ms;  /* of the minute's budget, as of spent_ns */
+	uint64_t spent_ns;
+	enum reason reason; /* of the hand-over */
 	uint64_t handed_ns;
 	uint64_t free_ns;    /* nobody waits since; 0: somebody does */
 	uint64_t outside_ns; /* outside the margin since; 0: inside */
@@ -51,6 +68,22 @@ struct watcher {
 extern struct watcher watcher;
 
 _Noreturn void watcher_run(enum role role, const char *run_dir, char **own_groups);
+/* Do we still own the switch? Asked before every write of it. */
+int watcher_owns(void);
+void watcher_wake_other(void);
+/* Wakes for the death of the process behind a pidfd. */
+void watcher_listen(int pidfd);
+
+/*
+ * slow_work.c: one watcher is awake at any time: the one that does not own the switch goes first, the owner when that has
+ * done, or is dead, or has not begun after OTHER_FIRST_MS. Returns in how many ms to look again, -1: at the next event.
+ */
+int slow_work_see_to(uint64_t now_ns, int peer_alive);
+
+/* ending.c: is everything back as it was? By us or, when we do not own the switch, by the owner. */
+int ending_is_over(int agent_dead);
+/* The agent is dead: ends helpers that were stopped, and stays for the groups that reprieve made until they are empty. */
+void ending_last_one(void);
 
 /* watch.c: opens and closes a guard; finds out where it stands; one look of the owner at it. */
 int watch_attach(struct watched *w);
@@ -60,6 +93,15 @@ void watch_resume(struct watched *w);
 int watch_wants_threshold(const struct watched *w);
 /* Sets it. Waits for an RCU grace period. */
 void watch_set_threshold(struct watched *w);
+/* Set by this watcher for the limit that it stands under. */
+uint64_t *watch_threshold_limit(const struct watched *w);
+/* watch_look.c: reads what the kernel says; forgets what reclaim has signalled so far. */
+struct look watch_take_look(struct watched *w, uint64_t now_ns);
+void watch_forget_starvation(struct watched *w, uint64_t now_ns);
+static inline uint32_t watch_ms_since(uint64_t then_ns, uint64_t now_ns)
+{
+	return then_ns && now_ns > then_ns ? (uint32_t)((now_ns - then_ns) / 1000000) : 0;
+}
 /* One look. Returns in how many ms to look again, -1: at the next event. */
 int watch_look(struct watched *w);
 /* Gives the group back as it was found. */
@@ -83,9 +125,5 @@ void switch_do_chores(struct watched *w);
 uint32_t switch_chores(const struct guard *guard);
 /* Kernel kills in the group's descendants: each is counted where the victim lived only. Walks the tree. */
 uint32_t switch_kills_below(const struct watched *w);
-
-void watcher_wake_other(void);
-/* Do we still own the switch? Asked before every write of it. */
-int watcher_owns(void);
 
 #endif

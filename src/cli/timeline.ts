@@ -61,6 +61,16 @@ const OUTCOMES: Readonly<Record<IncidentClosed["outcome"], string>> = {
   "exited-by-itself": "the memory came back by itself",
   unrelieved: "not relieved",
   observed: "observed only",
+  "owner-overrode": "somebody else switched the kernel's killer on",
+};
+
+const EVENTS: Readonly<Record<string, string>> = {
+  gone: "the group was removed",
+  "child-reset": "a child group got its killer back",
+  "child-left": "a child group's killer is off by its owner's will: nobody answers for it",
+  overrode:
+    "somebody else switched the kernel's killer on: it decides until the limit is far again",
+  mended: "the kernel's killer was off, and not by reprieve: it is on again",
 };
 
 /** Right-aligned, so that the steps of an incident form a column. */
@@ -108,9 +118,8 @@ function guard(message: Guard): string[] {
   if (message.state === "alarm" && message.event === undefined) {
     return [`${name}: STILL OUT OF MEMORY after the hand-over: kill something or raise its limit`];
   }
-  if (message.event === "gone") return [`${name}: the group was removed`];
   if (message.event === "took-over")
     return [`${name}: the other watcher took over (${message.result})`];
-  if (message.event === "child-reset") return [`${name}: a child group got its killer back`];
-  return [];
+  const line = EVENTS[message.event ?? ""];
+  return line === undefined ? [] : [`${name}: ${line}`];
 }

@@ -23,6 +23,7 @@ export const OUTCOMES = [
   "exited-by-itself",
   "unrelieved",
   "observed",
+  "owner-overrode",
 ] as const;
 
 export const STATES = [

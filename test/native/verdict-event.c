@@ -29,6 +29,9 @@ int main(void)
 	      EVENT_VERDICT);
 	CHECK(event_of(GUARD_OOM, (struct look){ .reason = REASON_DEADLINE }) == EVENT_FREE);
 	CHECK(event_of(GUARD_OOM, (struct look){ .in_oom = 1 }) == EVENT_OOM);
+	CHECK(event_of(GUARD_OOM,
+		       (struct look){ .in_oom = 1, .overrode = 1, .reason = REASON_DEADLINE }) ==
+	      EVENT_OVERRODE);
 	CHECK(event_of(GUARD_RELIEF, (struct look){ .free_ms = RELIEF_HOLD_MS }) == EVENT_HELD);
 	CHECK(event_of(GUARD_RELIEF, (struct look){ .free_ms = RELIEF_HOLD_MS - 1 }) == EVENT_NONE);
 	CHECK(event_of(GUARD_RELIEF, (struct look){ .unsettled = 1, .free_ms = RELIEF_HOLD_MS }) ==
@@ -53,5 +56,9 @@ int main(void)
 	CHECK(reason_of((struct trial){ .seen = 1, .age_ms = 100, .delay_ms = 100 }) ==
 	      REASON_DEADLINE);
 	CHECK(reason_of((struct trial){ .delay_ms = 0 }) != REASON_NONE);
+	CHECK(reason_of((struct trial){ .seen = 1, .asleep = 1, .delay_ms = 100 }) ==
+	      REASON_HANDLER_ASLEEP);
+	CHECK(reason_of((struct trial){ .seen = 1, .over_budget = 1, .delay_ms = 100 }) ==
+	      REASON_BUDGET);
 	CHECK_DONE();
 }

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* How the watchers end: everything is put back, and nobody and nothing of ours is left. */
+#include "log.h"
+#include "pids.h"
+#include "sys.h"
+#include "tree.h"
+#include "watcher.h"
+
+enum { LINGER_MS = 500 };
+
+int ending_is_over(int agent_dead)
+{
+	struct region *r = watcher.self.region;
+	int stop = shared_load(&r->stop) != 0;
+	int over = stop || agent_dead;
+
+	if (over && !watcher.event_ns)
+		watcher.event_ns = sys_now_ns(); /* the owner must show that it puts things back */
+	for (uint32_t i = 0; i < watcher.guards && over; i++) {
+		struct watched *w = &watcher.watched[i];
+
+		if (w->guard->state == GUARD_NONE)
+			continue;
+		if (watcher_owns() && w->attached &&
+		    (stop || !incident_is_open(shared_load(&w->guard->incident)))) {
+			watch_put_back(w, stop ? REASON_RELEASED : REASON_AGENT_DEAD);
+			watch_detach(w);
+		}
+		over = w->guard->state == GUARD_NONE || w->guard->state == GUARD_GONE;
+	}
+	return over;
+}
+
+/* Removes a group that reprieve made, when nobody is left in it: it may be parted by then, and its parts are
+ * its owner's. False: somebody is. */
+static int remove_if_empty(const char *path)
+{
+	int dir = sys_open(path, O_RDONLY | O_DIRECTORY);
+	int occupied = dir >= 0 && pids_any(dir);
+
+	if (dir >= 0)
+		sys_close(dir);
+	return !occupied && tree_remove(path) != -EBUSY;
+}
+
+/* The agent is dead and a group that reprieve made still has processes: they live on, under the
+ * kernel's killer. The group is removed when they have ended. */
+static void linger(void)
+{
+	int busy, told = 0;
+
+	do {
+		busy = 0;
+		for (uint32_t i = 0; i < watcher.guards; i++) {
+			struct guard *g = &watcher.self.region->guards[i];
+
+			if (!(g->flags & GUARD_OWNED) || remove_if_empty(g->path))
+				continue;
+			busy = 1;
+			if (!told && watcher_owns())
+				role_complain("reprieve is dead; unguarded from now on:", g->path,
+					      0);
+			told = 1;
+		}
+		if (busy)
+			sys_sleep_ms(LINGER_MS);
+	} while (busy);
+}
+
+/* The last one sees to it that no helper that was stopped stays behind. */
+static void end_the_others(void)
+{
+	int *others[] = { &watcher.handler, &watcher.other };
+
+	if (!watcher_owns())
+		return;
+	for (int ms = 0; ms < OTHERS_END_MS && (watcher.handler >= 0 || watcher.other >= 0); ms++) {
+		for (int i = 0; i < 2; i++)
+			if (*others[i] >= 0 && sys_pidfd_dead(*others[i]))
+				*others[i] = -1;
+		sys_sleep_ms(1);
+	}
+	for (int i = 0; i < 2; i++)
+		if (*others[i] >= 0)
+			sys_pidfd_kill(*others[i]);
+}
+
+void ending_last_one(void)
+{
+	end_the_others();
+	linger();
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* Hop 4b: the owner's look at a guard: what the kernel says of it, and for how long. */
+#include "log.h"
+#include "sys.h"
+#include "trial.h"
+#include "verdict.h"
+#include "watcher.h"
+
+/* What reclaim has signalled so far belongs to what is over. */
+void watch_forget_starvation(struct watched *w, uint64_t now_ns)
+{
+	uint64_t count;
+
+	sys_read(w->pressure_event, &count, sizeof(count));
+	w->starved = 0;
+	w->ticked_ns = now_ns;
+}
+
+/*
+ * Silent starvation: the group is held and full, nobody sleeps in its OOM, but calls fail. It is told from a
+ * group that is merely full by reclaim failing, tick after tick, with no file memory left to take.
+ */
+static void look_for_starvation(struct watched *w, int full, uint64_t now_ns)
+{
+	uint64_t count, reclaimable;
+	int fails;
+
+	if (watch_ms_since(w->ticked_ns, now_ns) < NEAR_TICK_MS)
+		return;
+	w->ticked_ns = now_ns;
+	fails = sys_read(w->pressure_event, &count, sizeof(count)) == sizeof(count);
+	if (full && fails && !memcg_reclaimable(&w->memcg, &reclaimable) &&
+	    reclaimable < STARVED_RECLAIMABLE_BYTES)
+		w->starved++;
+	else
+		w->starved = 0;
+	shared_store(&w->guard->starving, w->starved >= STARVED_LOOKS);
+}
+
+/* The times for which the group has been free of an OOM, and outside its margin. */
+static void time_look(struct watched *w, struct look *look, uint64_t left_bytes, uint64_t now_ns)
+{
+	if (look->in_oom)
+		w->free_ns = 0;
+	else if (!w->free_ns)
+		w->free_ns = now_ns;
+	if (left_bytes <= memcg_far_bytes(w->guard->margin_bytes))
+		w->outside_ns = 0;
+	else if (!w->outside_ns)
+		w->outside_ns = now_ns;
+	if (watch_ms_since(w->outside_ns, now_ns) >= FAR_AFTER_MS)
+		w->yielded = 0;
+	look->free_ms = watch_ms_since(w->free_ns, now_ns);
+	look->outside_ms = watch_ms_since(w->outside_ns, now_ns);
+	look->handed_ms = watch_ms_since(w->handed_ns, now_ns);
+}
+
+/* The switch is off and no state of ours wants it so: a write of a watcher that was stopped came late. */
+static void mend_switch(struct watched *w, struct memcg_oom *oom)
+{
+	int is_kernels =
+		w->state == GUARD_QUIET || w->state == GUARD_HANDED || w->state == GUARD_ALARM;
+
+	int err;
+
+	if (!oom->held || !is_kernels || !(w->guard->flags & GUARD_ALLOW_KILL))
+		return;
+	err = switch_write(w, SWITCH_LET_GO);
+	oom->held = err != 0;
+	watch_tell(w, STEP_MENDED, 0, err);
+}
+
+/* Who sleeps in a near group that has room was not woken. Asleep so long, not just about to run. */
+static void wake_the_stale(struct watched *w, const struct memcg_oom *oom, int full,
+			   uint64_t now_ns)
+{
+	int err;
+
+	if (w->state != GUARD_NEAR || !oom->held || !oom->waiting || full)
+		w->stale_ns = 0;
+	else if (!w->stale_ns)
+		w->stale_ns = now_ns;
+	if (!w->stale_ns || watch_ms_since(w->stale_ns, now_ns) < RELIEF_HOLD_MS)
+		return;
+	err = switch_write(w, SWITCH_WAKE);
+	if (err != -EAGAIN)
+		watch_tell(w, STEP_WOKE, 0, err);
+	w->stale_ns = now_ns;
+}
+
+/* Reads the kernel's state. */
+struct look watch_take_look(struct watched *w, uint64_t now_ns)
+{
+	struct look look = { .cause = CAUSE_OOM };
+	struct memcg_oom oom;
+	struct memcg_room room;
+	uint64_t left;
+	int fired = w->fired, full, starving;
+
+	w->fired = 0;
+	if (memcg_oom(&w->memcg, &oom) || memcg_room(&w->memcg, &room)) {
+		look.gone = 1;
+		return look;
+	}
+	mend_switch(w, &oom);
+	left = memcg_left_bytes(&room);
+	full = memcg_is_full(&room);
+	wake_the_stale(w, &oom, full, now_ns);
+	if (w->state == GUARD_NEAR)
+		look_for_starvation(w, full, now_ns);
+	else if (!full)
+		shared_store(&w->guard->starving, 0);
+	starving = oom.held && full && shared_load(&w->guard->starving);
+	/* With the kernel's killer on, the event is all there is to see: it may be over already. */
+	look.in_oom = memcg_in_oom(&oom, &room) || (fired && !oom.held && full) || starving;
+	look.kernel_killed = oom.kills != w->guard->kernel_kills;
+	if (!look.in_oom && look.kernel_killed)
+		look.cause = CAUSE_KERNEL_KILL;
+	else if (starving && !oom.waiting)
+		look.cause = CAUSE_STARVING;
+	look.unsettled = full || shared_load(&w->guard->dying);
+	look.incident_open = incident_is_open(shared_load(&w->guard->incident));
+	look.fit = trial_is_fit(w);
+	look.overrode = !oom.held && (w->state == GUARD_NEAR || w->state == GUARD_OOM ||
+				      w->state == GUARD_RELIEF);
+	look.inside_margin = (left <= w->guard->margin_bytes || !*watch_threshold_limit(w)) &&
+			     (w->guard->flags & GUARD_ALLOW_KILL) && w->guard->delay_ms &&
+			     !w->yielded && shared_load(&w->guard->want) == WANT_ARMED;
+	if (w->state == GUARD_OOM)
+		look.reason = trial_judge(w, now_ns);
+	time_look(w, &look, left, now_ns);
+	w->under_oom = oom.under_oom;
+	if (w->state == GUARD_QUIET ||
+	    w->state == GUARD_NEAR) /* an incident may open with this look */
+		w->kills_at_open = w->guard->kernel_kills;
+	shared_store(&w->guard->kernel_kills, oom.kills);
+	return look;
+}
