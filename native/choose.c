@@ -12,7 +12,6 @@
 #include "rank.h"
 #include "suspects.h"
 #include "sys.h"
-#include "text.h"
 
 int response_has_tried(const struct response *response, uint32_t pid)
 {
@@ -133,6 +132,6 @@ int choose_victim(struct guarded *g, struct choice *choice)
 				   .evidence = EVIDENCE_LARGEST,
 				   .bytes = (uint64_t)best,
 				   .start_time = r.best->start_time };
-	memcpy(choice->comm, r.best->comm, COMM_BYTES);
+	suspects_name(g, choice);
 	return 0;
 }

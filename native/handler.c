@@ -15,6 +15,7 @@ _Noreturn void handler_run(const char *run_dir, char **own_groups)
 		sys_exit(70);
 	handler.guards = handler.self.region->guards_max;
 	handler.guarded = role_memory(sizeof(*handler.guarded) * handler.guards);
+	handler.restless = role_memory(handler.guards);
 	sampler_stack = role_memory(STACK_BYTES);
 	handler.sampled = role_memory(sizeof(*handler.sampled));
 	handler.respond_pids = role_memory(PIDS_BYTES);

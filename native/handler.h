@@ -26,7 +26,6 @@ struct candidate {
 	uint32_t anon_pages; /* as last sampled */
 	uint32_t exempt;     /* ours: counted, never chosen */
 	uint64_t start_time;
-	char comm[COMM_BYTES];
 };
 
 struct view {
@@ -99,6 +98,7 @@ struct handler {
 	struct table table;
 	struct guarded *guarded; /* guards_max */
 	uint32_t guards;
+	uint8_t *restless; /* the responder's, by tree: somebody in it is, or may be, in OOM */
 	int respond_epoll;
 	struct sampled *sampled;
 	char *respond_pids; /* PIDS_BYTES each */

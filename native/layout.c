@@ -69,6 +69,7 @@ static void print_offsets(void)
 	AT(guard, delay_ms);
 	AT(guard, flags);
 	AT(guard, want);
+	AT(guard, tree);
 	AT(guard, attached);
 	AT(guard, state);
 	AT(guard, kernel_kills);

@@ -12,7 +12,7 @@ enum {
 	PATH_BYTES = 512,    /* a Kubernetes container's path is about 240 */
 	SYMBOL_BYTES = 64,   /* a kernel function's name, as wchan shows it */
 	COMM_BYTES = 16,     /* TASK_COMM_LEN, include/linux/sched.h */
-	CANDIDATES_MAX = 32, /* primed victims; a statm takes 4.7 KB of kernel memory (measured) */
+	CANDIDATES_MAX = 16, /* primed victims; a statm takes 4.7 KB of kernel memory (measured) */
 	GROUPS_MAX = 32,     /* the guard's group and its descendants; others are not sampled */
 	PIDS_BYTES = 4096,   /* seq_file gives no more at a read */
 	PROC_TEXT_BYTES = 2048,	   /* /proc/PID/status counts about 1,400 */
@@ -36,7 +36,7 @@ enum {
 	ERRAND_BOUND_MS = 20, /* waiting for another to do so, or to read the lists; 1 (measured) */
 	VICTIM_BOUND_MS = 50, /* a victim that frees nothing for so long is given up */
 	KILL_MIN_BYTES = 1 << 20,    /* a process with less anonymous memory is not worth a kill */
-	KILLS_PER_INCIDENT_MAX = 64, /* then the kernel decides */
+	KILLS_PER_INCIDENT_MAX = 32, /* then the kernel decides */
 	KERNEL_KILL_GRACE_MS =
 		10, /* the kernel has just killed; its victim dies within 7 (measured) */
 

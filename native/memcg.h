@@ -3,9 +3,10 @@
  * Hop 1: what a memory cgroup can be asked and told. One interface, one implementation per
  * hierarchy.
  *
- * memcg_open() opens and reads every file once, so that later reads work inside the full group
- * (the kernel keeps the seq_file buffer). All others allocate nothing, open nothing, and return 0
- * or -errno; -ENODEV means that the group was removed.
+ * memcg_open() and memcg_open_counters() open and read every file once, so that later reads work inside the full
+ * group (the kernel keeps the seq_file buffer, 4.5 KB of its memory each). The memcg_watch_* open what they need and
+ * close it. All others allocate nothing, open nothing, and return 0 or -errno; -ENODEV means that the group was
+ * removed.
  */
 #ifndef RPV_MEMCG_H
 #define RPV_MEMCG_H
@@ -17,14 +18,13 @@
 struct memcg {
 	int dir;
 	int oom_control;
+	/* the counters */
 	int parent_oom; /* its parent's oom_control; -1: none that we see */
-	int event_control;
 	int usage;
 	int limit;
 	int swap_usage; /* memory + swap; -1 without swap accounting */
 	int swap_limit;
 	int stat;
-	int pressure; /* -1: not to be had, without root */
 };
 
 struct memcg_oom {
@@ -45,6 +45,10 @@ struct memcg_room {
  * stays open on error. */
 int memcg_open(struct memcg *m, int dir, int may_write);
 void memcg_close(struct memcg *m);
+/* What memcg_room() and those below it read, and whose OOM it is. A watcher has them open only where a group is
+ * near its limit: a thousand quiet ones would cost 90 MB of kernel memory. Open already: 0. */
+int memcg_open_counters(struct memcg *m);
+void memcg_close_counters(struct memcg *m);
 
 int memcg_oom(const struct memcg *m, struct memcg_oom *oom);
 int memcg_room(const struct memcg *m, struct memcg_room *room);
@@ -78,11 +82,10 @@ int memcg_wake(const struct memcg *m);
  * removed. */
 int memcg_watch_oom(const struct memcg *m, int eventfd);
 /* The eventfd is signalled while reclaim fails in the group: at OOM, when calls fail for want of memory, and
- * under a heavy load of file pages. -ENOENT where pressure cannot be watched. */
+ * under a heavy load of file pages. An error where pressure cannot be watched: without root it is not to be had. */
 int memcg_watch_pressure(const struct memcg *m, int eventfd);
-/* The eventfd is signalled when `left` bytes or less are left under a limit, and when more are
- * again. */
-/* Takes 5 to 20 ms: the kernel waits for an RCU grace period (measured). */
+/* The eventfd is signalled when `left` bytes or less are left under a limit, and when more are again. The counters
+ * must be open. Takes 5 to 20 ms: the kernel waits for an RCU grace period (measured). */
 int memcg_watch_left(const struct memcg *m, const struct memcg_room *room, uint64_t left,
 		     int eventfd);
 

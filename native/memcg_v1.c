@@ -12,7 +12,7 @@
 
 enum { SMALL_BYTES = 128, STAT_BYTES = 4096 };
 
-static const struct memcg none = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 };
+static const struct memcg none = { -1, -1, -1, -1, -1, -1, -1, -1 };
 
 /* Opens DIR/name and reads it once. */
 static int open_primed(int dir, const char *name, int flags)
@@ -31,48 +31,58 @@ static int open_primed(int dir, const char *name, int flags)
 	return fd;
 }
 
-static void close_all(const int *fds, int n)
+static void close_fd(int *fd)
 {
-	while (n--)
-		if (fds[n] >= 0)
-			sys_close(fds[n]);
+	if (*fd >= 0)
+		sys_close(*fd);
+	*fd = -1;
 }
 
 int memcg_open(struct memcg *m, int dir, int may_write)
 {
-	int access = may_write ? O_RDWR : O_RDONLY;
-	int err;
-
 	*m = none;
 	if (dir < 0)
 		return dir;
 	m->dir = dir;
-	m->event_control = sys_openat(m->dir, "cgroup.event_control", O_WRONLY, 0);
-	m->oom_control = open_primed(m->dir, "memory.oom_control", access);
-	m->parent_oom = open_primed(m->dir, "../memory.oom_control", O_RDONLY);
+	m->oom_control = open_primed(dir, "memory.oom_control", may_write ? O_RDWR : O_RDONLY);
+	if (m->oom_control >= 0)
+		return 0;
+	sys_close(dir);
+	return m->oom_control;
+}
+
+int memcg_open_counters(struct memcg *m)
+{
+	int err;
+
+	if (m->stat >= 0)
+		return 0;
 	m->usage = open_primed(m->dir, "memory.usage_in_bytes", O_RDONLY);
 	m->limit = open_primed(m->dir, "memory.limit_in_bytes", O_RDONLY);
-	m->pressure = sys_openat(m->dir, "memory.pressure_level", O_RDONLY, 0);
 	m->stat = open_primed(m->dir, "memory.stat", O_RDONLY);
+	m->parent_oom = open_primed(m->dir, "../memory.oom_control", O_RDONLY);
 	m->swap_usage = open_primed(m->dir, "memory.memsw.usage_in_bytes", O_RDONLY);
 	m->swap_limit = open_primed(m->dir, "memory.memsw.limit_in_bytes", O_RDONLY);
-	err = m->event_control < 0 ? m->event_control
-	      : m->oom_control < 0 ? m->oom_control
-	      : m->usage < 0	   ? m->usage
-	      : m->limit < 0	   ? m->limit
-	      : m->stat < 0	   ? m->stat
-				   : 0;
+	err = m->usage < 0 ? m->usage : m->limit < 0 ? m->limit : m->stat < 0 ? m->stat : 0;
 	if (err)
-		memcg_close(m);
+		memcg_close_counters(m);
 	return err;
+}
+
+void memcg_close_counters(struct memcg *m)
+{
+	int *fds[] = { &m->usage,      &m->limit,      &m->stat,
+		       &m->parent_oom, &m->swap_usage, &m->swap_limit };
+
+	for (unsigned i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		close_fd(fds[i]);
 }
 
 void memcg_close(struct memcg *m)
 {
-	close_all((int[]){ m->dir, m->oom_control, m->parent_oom, m->event_control, m->usage,
-			   m->limit, m->swap_usage, m->swap_limit, m->stat, m->pressure },
-		  10);
-	*m = none;
+	memcg_close_counters(m);
+	close_fd(&m->oom_control);
+	close_fd(&m->dir);
 }
 
 static uint64_t number_after(const char *buf, const char *end, const char *key)
@@ -214,14 +224,18 @@ static int watch(const struct memcg *m, int eventfd, int fd, const char *argumen
 {
 	char buf[SMALL_BYTES];
 	struct text line = text_on(buf, sizeof(buf));
+	int control = sys_openat(m->dir, "cgroup.event_control", O_WRONLY, 0);
 	long n;
 
+	if (control < 0)
+		return control;
 	text_add_number(&line, (uint64_t)eventfd);
 	text_add(&line, " ");
 	text_add_number(&line, (uint64_t)fd);
 	text_add(&line, " ");
 	text_add(&line, argument);
-	n = sys_write(m->event_control, buf, line.len);
+	n = sys_write(control, buf, line.len);
+	sys_close(control);
 	return n < 0 ? (int)n : 0;
 }
 
@@ -241,7 +255,12 @@ int memcg_watch_oom(const struct memcg *m, int eventfd)
 
 int memcg_watch_pressure(const struct memcg *m, int eventfd)
 {
-	return m->pressure < 0 ? -ENOENT : watch(m, eventfd, m->pressure, "critical,local");
+	int pressure = sys_openat(m->dir, "memory.pressure_level", O_RDONLY, 0);
+	int err = pressure < 0 ? pressure : watch(m, eventfd, pressure, "critical,local");
+
+	if (pressure >= 0)
+		sys_close(pressure);
+	return err;
 }
 
 int memcg_watch_left(const struct memcg *m, const struct memcg_room *room, uint64_t left,

@@ -220,23 +220,48 @@ int procfs_read_uids(uint32_t pid, struct procfs_uids *uids)
 	return 0;
 }
 
-/* Called with each thread's directory name; stops at one that sleeps there. */
-static int visit_wchan(int tasks, const char *tid, int depth, void *symbol)
+int procfs_open_wchan(uint32_t pid, uint32_t tid)
+{
+	char buf[64], now[SYMBOL_BYTES];
+	struct text path = path_of(buf, sizeof(buf), pid);
+	int fd;
+
+	text_add(&path, "/task/");
+	text_add_number(&path, tid);
+	text_add(&path, "/wchan");
+	fd = sys_open(buf, O_RDONLY);
+	if (fd >= 0)
+		sys_pread(fd, now, sizeof(now), 0); /* once: the buffer is kept */
+	return fd;
+}
+
+int procfs_sleeps_in(int wchan, const char *symbol)
 {
 	char now[SYMBOL_BYTES];
-	int dir = sys_openat(tasks, tid, O_RDONLY | O_DIRECTORY, 0);
-	long n = dir < 0 ? dir : read_file(dir, "wchan", now, sizeof(now) - 1);
+	long n = wchan < 0 ? wchan : sys_pread(wchan, now, sizeof(now) - 1, 0);
 
-	(void)depth;
-	if (dir >= 0)
-		sys_close(dir);
 	if (n <= 0)
 		return 0;
 	now[n] = 0;
 	return text_equal(now, symbol);
 }
 
-int procfs_sleeps_in(uint32_t pid, uint32_t tid, const char *symbol)
+/* Called with each thread's directory name; stops at one that sleeps there. */
+static int visit_thread(int tasks, const char *tid, int depth, void *symbol)
+{
+	int dir = sys_openat(tasks, tid, O_RDONLY | O_DIRECTORY, 0);
+	int wchan = dir < 0 ? dir : sys_openat(dir, "wchan", O_RDONLY, 0);
+	int found = procfs_sleeps_in(wchan, symbol);
+
+	(void)depth;
+	if (wchan >= 0)
+		sys_close(wchan);
+	if (dir >= 0)
+		sys_close(dir);
+	return found;
+}
+
+int procfs_any_sleeps_in(uint32_t pid, const char *symbol)
 {
 	char buf[64];
 	struct text path = path_of(buf, sizeof(buf), pid);
@@ -246,15 +271,7 @@ int procfs_sleeps_in(uint32_t pid, uint32_t tid, const char *symbol)
 	tasks = sys_open(buf, O_RDONLY | O_DIRECTORY);
 	if (tasks < 0)
 		return 0;
-	if (tid) {
-		char name[16];
-		struct text t = text_on(name, sizeof(name));
-
-		text_add_number(&t, tid);
-		found = visit_wchan(tasks, name, 0, (void *)(uintptr_t)symbol);
-	} else {
-		found = tree_each_child(tasks, 0, visit_wchan, (void *)(uintptr_t)symbol);
-	}
+	found = tree_each_child(tasks, 0, visit_thread, (void *)(uintptr_t)symbol);
 	sys_close(tasks);
 	return found == 1;
 }

@@ -38,9 +38,11 @@ struct procfs_uids {
 	uint32_t saved;
 };
 int procfs_read_uids(uint32_t pid, struct procfs_uids *uids);
-/* Does the thread sleep in the kernel function `symbol` (wchan, proc(5))? tid 0: any thread of the process. Opens
- * files: from outside the group. */
-int procfs_sleeps_in(uint32_t pid, uint32_t tid, const char *symbol);
+/* Opens a thread's wchan (proc(5)) and reads it once; does the thread sleep in the kernel function `symbol`? */
+int procfs_open_wchan(uint32_t pid, uint32_t tid);
+int procfs_sleeps_in(int wchan, const char *symbol);
+/* Does any thread of the process? Opens files: from outside the group. */
+int procfs_any_sleeps_in(uint32_t pid, const char *symbol);
 
 int procfs_parse_stat(const char *buf, long n, struct procfs_stat *stat);
 int procfs_parse_statm(const char *buf, long n, uint32_t *anon_pages);

@@ -177,6 +177,10 @@ struct guard {
 	uint32_t delay_ms;
 	uint32_t flags; /* enum guard_flag */
 	uint32_t want;	/* enum guard_want, release */
+	uint32_t
+		tree; /* index of the outermost guard above it, or its own: OOMs of a tree hide each other */
+	/* writers: any role, atomic add: raised to have the owner of the switch look at it */
+	uint32_t looks_asked;
 	uint32_t reserved0;
 	/* writers: the roles, compare-and-swap from 0: the group's directory when it was first attached */
 	uint64_t inode;

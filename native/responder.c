@@ -271,6 +271,18 @@ static int respond(struct guarded *g)
 	return 1;
 }
 
+/* Nested OOMs swallow each other's events: one of a guard means a look at each of its tree. */
+static void find_restless(void)
+{
+	memset(handler.restless, 0, handler.guards);
+	for (uint32_t i = 0; i < handler.guards; i++) {
+		const struct guarded *g = &handler.guarded[i];
+
+		handler.restless[g->guard->tree] |=
+			g->response.fired || g->oom.under_oom || incident_is_open(g->response.word);
+	}
+}
+
 static void wake_agent(int dying)
 {
 	if (!told_ns || (dying && ms_since(told_ns, sys_now_ns()) < AGENT_WAKE_MS))
@@ -297,12 +309,11 @@ _Noreturn void responder_loop(void)
 			handler.guarded[events[i].data].response.fired = 1;
 		}
 		open = 0;
-		/* Nested OOMs swallow each other's events: any event means a look at every
-		 * guard. */
+		find_restless();
 		for (uint32_t i = 0; i < handler.guards; i++) {
 			struct guarded *g = &handler.guarded[i];
 
-			if (!shared_load(&g->active))
+			if (!handler.restless[g->guard->tree] || !shared_load(&g->active))
 				continue;
 			open |= respond(g);
 			dying |= g->response.victim == VICTIM_DYING;

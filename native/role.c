@@ -192,6 +192,12 @@ void role_wake_watchers(void)
 	role_wake(FD_SPARE);
 }
 
+void role_ask_for_look(struct guard *guard)
+{
+	__atomic_fetch_add(&guard->looks_asked, 1, __ATOMIC_ACQ_REL);
+	role_wake_watchers();
+}
+
 /* A group can be removed when the last of us has left it: everybody tries. A handler inside the
  * guarded group only leaves. */
 static void leave(const char *group)

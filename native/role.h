@@ -41,6 +41,8 @@ void role_ready(struct role_self *self);
 void role_hurry(void);
 void role_wake(int eventfd);
 void role_wake_watchers(void);
+/* Has the owner of the switch look at a guard of which it has no event. */
+void role_ask_for_look(struct guard *guard);
 /* Leaves and removes its own groups and, when `with_files`, the run directory. Does not return. */
 _Noreturn void role_end(struct role_self *self, int with_files);
 

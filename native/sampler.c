@@ -19,7 +19,7 @@ static int attach(struct guarded *g)
 	if (err)
 		return err;
 	g->oom_event = sys_eventfd(0, SYS_EFD_NONBLOCK);
-	err = g->oom_event < 0 ? g->oom_event : 0;
+	err = g->oom_event < 0 ? g->oom_event : memcg_open_counters(&g->memcg);
 	if (!err)
 		err = memcg_oom(&g->memcg, &oom);
 	if (!err)
@@ -59,7 +59,7 @@ static void follow_wants(void)
 			g->due_ms = sys_now_ns() / 1000000 + (err ? SAMPLE_FAR_MS : SAMPLE_NEAR_MS);
 			shared_store(attached, err ? err : 1);
 			role_wake(FD_AGENT);
-			role_wake_watchers(); /* the guard is fit now */
+			role_ask_for_look(g->guard); /* it is fit now */
 		}
 	}
 }

@@ -318,7 +318,7 @@ static void publish_counters(struct guarded *g, const struct memcg_room *room)
 	shared_store(&guard->limit_bytes, room->limit_bytes);
 	shared_store(&guard->procs, handler.sampled->n);
 	if (limit_changed || far_again || is_switch_strange(g))
-		role_wake_watchers();
+		role_ask_for_look(guard);
 }
 
 /* One scan of one guard. Says whether the group is inside its margin. */

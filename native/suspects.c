@@ -115,6 +115,14 @@ static void ask(struct guarded *g, const struct search *s, uint64_t now_ns)
 	send_on_errand(&g->guard->asked);
 }
 
+void suspects_name(const struct guarded *g, struct choice *choice)
+{
+	struct table_known known;
+
+	ask_table(g, choice->pid, &known);
+	memcpy(choice->comm, known.comm, COMM_BYTES);
+}
+
 static void describe(struct guarded *g, struct choice *choice)
 {
 	const struct candidate *c = view_find(&g->views[g->current], choice->pid);
@@ -123,7 +131,7 @@ static void describe(struct guarded *g, struct choice *choice)
 	ask_table(g, choice->pid, &known);
 	choice->pidfd = c ? c->pidfd : -1;
 	choice->start_time = known.start_time;
-	memcpy(choice->comm, known.comm, COMM_BYTES);
+	suspects_name(g, choice);
 }
 
 /* Of the suspects that were read, the one with most memory charged here. */

@@ -18,4 +18,7 @@
  */
 int suspects_choose(struct guarded *g, int newborn_only, uint64_t bytes, struct choice *choice);
 
+/* The name of who was chosen, as last sampled; empty where the table is being written. */
+void suspects_name(const struct guarded *g, struct choice *choice);
+
 #endif

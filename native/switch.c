@@ -122,6 +122,7 @@ int switch_write(struct watched *w, enum switch_to to)
 				  : memcg_hand_over(&w->memcg);
 	if (!err)
 		shared_store(&w->guard->switched, w->guard->switched + 1);
+	__atomic_fetch_add(&w->guard->looks_asked, 1, __ATOMIC_ACQ_REL);
 	watcher_wake_other(); /* for the chores; and if we lost it during the write, to look at once */
 	return err;
 }

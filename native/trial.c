@@ -12,7 +12,9 @@ static void unfollow(struct followed *f)
 {
 	if (f->pidfd >= 0)
 		sys_close(f->pidfd);
-	f->pidfd = -1;
+	if (f->wchan >= 0)
+		sys_close(f->wchan);
+	f->pidfd = f->wchan = -1;
 }
 
 /* Pins the process that the door has named. */
@@ -31,10 +33,13 @@ static void follow(struct followed *f, const struct designated *d)
 	err = proc < 0 ? proc : procfs_read_stat(proc, &stat);
 	if (proc >= 0)
 		sys_close(proc);
-	if (err || stat.start_time != f->start_time)
+	if (err || stat.start_time != f->start_time) {
 		unfollow(f); /* another's by now */
-	else
-		watcher_listen(f->pidfd);
+		return;
+	}
+	if (f->tid)
+		f->wchan = procfs_open_wchan(f->pid, f->tid);
+	watcher_listen(f->pidfd);
 }
 
 void trial_follow(struct watched *w)
@@ -97,9 +102,11 @@ static int is_asleep(const struct watched *w)
 	const char *symbol = watcher.self.region->sleeps_in;
 	const struct followed *f = &w->followed;
 
-	if (w->tried_pid)
-		return procfs_sleeps_in(f->pid, f->tid, symbol) && !sys_pidfd_dead(f->pidfd);
-	return procfs_sleeps_in(watcher.handler_pid, watcher.handler_pid, symbol);
+	if (!w->tried_pid)
+		return procfs_sleeps_in(watcher.handler_wchan, symbol);
+	if (f->tid)
+		return procfs_sleeps_in(f->wchan, symbol);
+	return procfs_any_sleeps_in(f->pid, symbol) && !sys_pidfd_dead(f->pidfd);
 }
 
 /* When the incident opened. One without a timer: who opened it was stopped before it set one. */

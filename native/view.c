@@ -130,7 +130,6 @@ int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon
 		c->base_pages = t->extra[slot].base_pages;
 		c->anon_pages = s->anon_pages;
 		c->exempt = t->extra[slot].exempt;
-		memcpy(c->comm, s->comm, COMM_BYTES);
 		new->candidates++;
 	}
 	new->sampled_bytes = sampled_pages * 4096;

@@ -177,10 +177,14 @@ void watch_set_threshold(struct watched *w)
 	uint64_t limit_bytes = shared_load(&w->guard->limit_bytes);
 	struct memcg_room room;
 
-	if (!memcg_room(&w->memcg, &room) &&
+	if (!memcg_open_counters(&w->memcg) && !memcg_room(&w->memcg, &room) &&
 	    !memcg_watch_left(&w->memcg, &room, w->guard->margin_bytes, w->near_event))
 		shared_store(watch_threshold_limit(w), limit_bytes);
+	memcg_close_counters(&w->memcg); /* the next look opens them if it must */
 }
+
+/* Quiet, and yet to be looked at soon. */
+static int is_waiting(const struct watched *w) { return w->yielded || w->is_blind; }
 
 static int next_look_ms(const struct watched *w, uint64_t now_ns)
 {
@@ -199,10 +203,24 @@ static int next_look_ms(const struct watched *w, uint64_t now_ns)
 		/* Nested OOMs swallow each other's events: ours may come without one. */
 		return w->under_oom ? WATCH_TICK_MS : NEAR_TICK_MS;
 	case GUARD_QUIET:
-		return w->under_oom ? WATCH_TICK_MS : w->yielded ? NEAR_TICK_MS : -1;
+		return w->under_oom ? WATCH_TICK_MS : is_waiting(w) ? NEAR_TICK_MS : -1;
 	default:
 		return -1;
 	}
+}
+
+int watch_is_restless(const struct watched *w)
+{
+	return w->fired || w->under_oom || w->state == GUARD_OOM || w->state == GUARD_RELIEF ||
+	       incident_is_open(shared_load(&w->guard->incident));
+}
+
+int watch_is_due(const struct watched *w)
+{
+	return w->attached &&
+	       (w->state != GUARD_QUIET || w->guard->state != GUARD_QUIET || is_waiting(w) ||
+		w->has_come_near || watcher.restless[w->guard->tree] ||
+		shared_load(&w->guard->looks_asked) != w->looks_done);
 }
 
 int watch_look(struct watched *w)
@@ -211,6 +229,8 @@ int watch_look(struct watched *w)
 	uint64_t now_ns = sys_now_ns();
 	int is_first = w->guard->state == GUARD_NONE;
 
+	w->has_come_near = 0;
+	w->looks_done = shared_load(&w->guard->looks_asked);
 	if (shared_load(&w->guard->want) != WANT_ARMED || w->guard->state == GUARD_GONE)
 		return -1;
 	for (int i = 0; i < MOVES_MAX && watcher_owns(); i++) {
@@ -229,6 +249,8 @@ int watch_look(struct watched *w)
 		if (w->state == before)
 			break;
 	}
+	if (w->state == GUARD_QUIET && !w->under_oom && !w->yielded)
+		memcg_close_counters(&w->memcg);
 	if (is_first)
 		role_wake(FD_AGENT); /* which tells that the guard is armed */
 	return next_look_ms(w, now_ns);

@@ -96,9 +96,13 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 	struct memcg_room room;
 	uint64_t left;
 	int fired = w->fired, full, starving;
+	int err = memcg_open_counters(&w->memcg);
 
 	w->fired = 0;
-	if (memcg_oom(&w->memcg, &oom) || memcg_room(&w->memcg, &room)) {
+	w->is_blind = err && err != -ENOENT && err != -ENODEV;
+	if (w->is_blind)
+		return look; /* no descriptors, or no memory: nothing is seen, nothing is held */
+	if (err || memcg_oom(&w->memcg, &oom) || memcg_room(&w->memcg, &room)) {
 		look.gone = 1;
 		return look;
 	}

@@ -9,13 +9,14 @@
 #include "watcher.h"
 #include "errand.h"
 #include "log.h"
-#include "pids.h"
+#include "procfs.h"
 #include "sys.h"
+#include "text.h"
 #include "trial.h"
 
 enum { WAKE_CONTROL = 1u << 16, WAKE_AGENT, WAKE_PEER, WAKE_NEAR = 1u << 20 };
 
-struct watcher watcher = { .handler = -1, .other = -1 };
+struct watcher watcher = { .handler = -1, .other = -1, .handler_wchan = -1 };
 
 static enum role other_role(void)
 {
@@ -60,6 +61,18 @@ static int follow_helper(enum role role, uint32_t *pid, int *pidfd)
 		*pidfd = -1;
 	}
 	return *pidfd >= 0;
+}
+
+static void follow_handler(void)
+{
+	uint32_t pid = watcher.handler_pid;
+
+	follow_helper(ROLE_HANDLER, &watcher.handler_pid, &watcher.handler);
+	if (watcher.handler_pid == pid)
+		return;
+	if (watcher.handler_wchan >= 0)
+		sys_close(watcher.handler_wchan);
+	watcher.handler_wchan = procfs_open_wchan(watcher.handler_pid, watcher.handler_pid);
 }
 
 static void take_over(enum reason reason)
@@ -151,6 +164,7 @@ static void take_events(const struct sys_epoll_event *events, int n, uint64_t no
 			sys_read(FD_CONTROL, &count, sizeof(count));
 		} else if (data & WAKE_NEAR) {
 			sys_read(w->near_event, &count, sizeof(count));
+			w->has_come_near = 1;
 			role_wake(FD_HANDLER); /* its sampler looks at everybody now */
 			watcher.event_ns = now_ns;
 		} else if (data < WAKE_CONTROL) {
@@ -172,15 +186,19 @@ static int turn(uint64_t now_ns)
 	int peer_alive = follow_helper(other_role(), &watcher.other_pid, &watcher.other);
 	int next_ms = -1;
 
-	follow_helper(ROLE_HANDLER, &watcher.handler_pid, &watcher.handler);
+	follow_handler();
 	for (uint32_t i = 0; i < watcher.guards; i++)
 		follow_wants(&watcher.watched[i]);
 	for (uint32_t i = 0; i < watcher.guards; i++)
 		trial_follow(&watcher.watched[i]);
 	if (!watcher_owns())
 		next_ms = oversee(now_ns, peer_alive);
+	memset(watcher.restless, 0, watcher.guards);
+	for (uint32_t i = 0; i < watcher.guards; i++)
+		if (watch_is_restless(&watcher.watched[i]))
+			watcher.restless[watcher.watched[i].guard->tree] = 1;
 	for (uint32_t i = 0; i < watcher.guards && watcher_owns(); i++)
-		if (watcher.watched[i].attached)
+		if (watch_is_due(&watcher.watched[i]))
 			next_ms = sooner(next_ms, watch_look(&watcher.watched[i]));
 	if (!watcher_owns() || !peer_alive)
 		for (uint32_t i = 0; i < watcher.guards; i++)
@@ -198,10 +216,11 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **own_group
 		sys_exit(70);
 	watcher.guards = watcher.self.region->guards_max;
 	watcher.watched = role_memory(sizeof(*watcher.watched) * watcher.guards);
+	watcher.restless = role_memory(watcher.guards);
 	for (uint32_t i = 0; i < watcher.guards; i++) {
 		watcher.watched[i].guard = &watcher.self.region->guards[i];
 		watcher.watched[i].index = i;
-		watcher.watched[i].followed.pidfd = -1;
+		watcher.watched[i].followed = (struct followed){ .pidfd = -1, .wchan = -1 };
 	}
 	watcher.epoll = sys_epoll_create();
 	add_to_epoll(FD_CONTROL, WAKE_CONTROL);

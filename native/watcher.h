@@ -17,6 +17,7 @@ struct followed {
 	uint32_t tid;
 	uint32_t uid;
 	int pidfd; /* -1: dead */
+	int wchan; /* of the thread named; -1: none */
 	uint64_t start_time;
 };
 
@@ -29,6 +30,8 @@ struct watched {
 	int near_event;
 	int pressure_event; /* reclaim fails in the group */
 	int fired;	    /* the OOM event came, and has not been looked at */
+	int has_come_near;  /* the same of the margin's */
+	int is_blind;	    /* its counters could not be opened */
 	struct memcg memcg;
 	/* as the owner sees it */
 	enum guard_state state;
@@ -46,6 +49,7 @@ struct watched {
 	uint64_t free_ns;    /* nobody waits since; 0: somebody does */
 	uint64_t outside_ns; /* outside the margin since; 0: inside */
 	uint64_t stale_ns;   /* somebody sleeps in its OOM though there is room, since; 0: nobody */
+	uint32_t looks_done; /* looks_asked, when last looked at */
 	int under_oom;	     /* its own or an ancestor's, when last looked at */
 	uint32_t starved;    /* ticks in a row in which it was full and could not reclaim */
 	uint64_t ticked_ns;
@@ -55,9 +59,11 @@ struct watcher {
 	struct role_self self;
 	struct watched *watched; /* guards_max */
 	uint32_t guards;
+	uint8_t *restless; /* by tree: somebody in it is, or may be, in OOM */
 	int epoll;
-	int handler; /* pidfds; -1: none known */
-	int other;   /* the other watcher */
+	int handler;	   /* pidfds; -1: none known */
+	int other;	   /* the other watcher */
+	int handler_wchan; /* of its responder */
 	uint32_t handler_pid;
 	uint32_t other_pid;
 	uint64_t event_ns;  /* a kernel event the owner must show to have seen; 0: none */
@@ -102,6 +108,10 @@ static inline uint32_t watch_ms_since(uint64_t then_ns, uint64_t now_ns)
 {
 	return then_ns && now_ns > then_ns ? (uint32_t)((now_ns - then_ns) / 1000000) : 0;
 }
+/* Is the guard in OOM, or may it be, so that each of its tree has to be looked at? */
+int watch_is_restless(const struct watched *w);
+/* Is there anything to see? A quiet guard of a quiet tree is left alone: there may be a thousand. */
+int watch_is_due(const struct watched *w);
 /* One look. Returns in how many ms to look again, -1: at the next event. */
 int watch_look(struct watched *w);
 /* Gives the group back as it was found. */

@@ -7,7 +7,7 @@
  */
 
 import { mkdirSync } from "node:fs";
-import { helperGroups, removeGroup } from "../cgroup/v1.ts";
+import { helperGroups, removeGroup, treesOf } from "../cgroup/v1.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
 import { type Core, errnoName } from "../native/core.ts";
@@ -83,8 +83,9 @@ export class Agent {
     this.allGone = new Promise((resolve) => {
       this.#resolveGone = resolve;
     });
+    const trees = treesOf(guards.map((guard) => guard.path));
     guards.forEach((guard, index) => {
-      this.#region.setOrders(index, guard);
+      this.#region.setOrders(index, guard, trees[index] ?? index);
       this.#region.setWant(index, want.ATTACHED);
     });
   }

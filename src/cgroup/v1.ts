@@ -217,6 +217,18 @@ export function readIfThere(path: string): string | undefined {
   }
 }
 
+/** For each path the index of the outermost of them that is above it, or its own: OOMs of a tree hide each other. */
+export function treesOf(paths: readonly string[]): number[] {
+  const indexes = new Map(paths.map((path, index) => [path, index]));
+  return paths.map((path, index) => {
+    let outermost = index;
+    for (let above = dirname(path); above !== dirname(above); above = dirname(above)) {
+      outermost = indexes.get(above) ?? outermost;
+    }
+    return outermost;
+  });
+}
+
 // --- internal ---
 
 /** Of the hierarchies in which we make groups. */

@@ -57,14 +57,15 @@ export class Region {
 
   // --- orders: written by the agent ---
 
-  /** Written before want(ATTACHED), which publishes it. */
-  setOrders(guard: number, orders: GuardOrders): void {
+  /** Written before want(ATTACHED), which publishes it; `tree` is of treesOf(). */
+  setOrders(guard: number, orders: GuardOrders, tree: number): void {
     const base = this.#guard(guard);
     const path = Buffer.from(orders.path);
     if (path.length >= limit.PATH_BYTES) throw new RangeError(`too long a path: ${orders.path}`);
     this.#bytes.set(path, base + at.guard_path);
     this.#u64[(base + at.guard_margin_bytes) / 8] = BigInt(orders.marginBytes);
     this.#u32[(base + at.guard_delay_ms) / 4] = orders.delayMs;
+    this.#u32[(base + at.guard_tree) / 4] = tree;
     this.#u32[(base + at.guard_flags) / 4] =
       (orders.allowKill ? flag.ALLOW_KILL : 0) | (orders.owned ? flag.OWNED : 0);
   }

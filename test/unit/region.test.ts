@@ -58,7 +58,11 @@ describe("Region", () => {
   });
 
   test("setOrders() writes one guard and leaves its neighbour alone", () => {
-    region.setOrders(0, { path: "/g", marginBytes: 5, delayMs: 7, allowKill: true, owned: true });
+    region.setOrders(
+      0,
+      { path: "/g", marginBytes: 5, delayMs: 7, allowKill: true, owned: true },
+      0,
+    );
     region.setWant(0, want.ARMED);
     expect(view.getUint32(at.region_guards + at.guard_flags, true)).toBe(3);
     expect(view.getUint32(at.region_guards + at.guard_want, true)).toBe(want.ARMED);
@@ -68,7 +72,7 @@ describe("Region", () => {
   test("setOrders() refuses a path that does not fit with its terminator", () => {
     const orders = { marginBytes: 0, delayMs: 0, allowKill: false, owned: false };
     const path = `/${"x".repeat(limit.PATH_BYTES - 1)}`;
-    expect(() => region.setOrders(0, { path, ...orders })).toThrow("too long a path");
+    expect(() => region.setOrders(0, { path, ...orders }, 0)).toThrow("too long a path");
   });
 
   test("usage() knows a group without a limit", () => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from "bun:test";
-import { findHierarchy } from "../../src/cgroup/v1.ts";
+import { findHierarchy, treesOf } from "../../src/cgroup/v1.ts";
 
 const MOUNTS = `31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
 32 31 0:29 / /sys/fs/cgroup/cpu\\040set rw,relatime - cgroup cgroup rw,cpu,cpuacct
@@ -47,4 +47,8 @@ describe("findHierarchy()", () => {
   test("takes no cgroup v2 for v1", () => {
     expect(findHierarchy("freezer", MOUNTS, "0::/\n")).toBeUndefined();
   });
+});
+
+test("treesOf() names the outermost guarded group above each", () => {
+  expect(treesOf(["/m/a/b/c", "/m/a", "/m/ab", "/m/a/b", "/m/x/y"])).toEqual([1, 1, 2, 1, 4]);
 });
