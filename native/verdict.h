@@ -50,7 +50,7 @@ struct look {
 	int in_oom; /* now, or the event just fired with the kernel's killer on, or starving */
 	int kernel_killed; /* a kill of the kernel's is all that is left to see of an OOM */
 	int overrode;	   /* we hold it, and the switch says that the kernel does */
-	int unsettled;	   /* the group is full, or the victim still dies: relief may not last */
+	int unsettled; /* the group is full, the victim still dies, or somebody was not woken: relief may not last */
 	int incident_open; /* by whomever */
 	int inside_margin;
 	int fit;	     /* a handler is at work */

@@ -70,13 +70,14 @@ static void mend_switch(struct watched *w, struct memcg_oom *oom)
 	watch_tell(w, STEP_MENDED, 0, err);
 }
 
-/* Who sleeps in a near group that has room was not woken. Asleep so long, not just about to run. */
+/* Who sleeps in a held group that has room was not woken. Asleep so long, not just about to run. */
 static void wake_the_stale(struct watched *w, const struct memcg_oom *oom, int full,
 			   uint64_t now_ns)
 {
 	int err;
+	int is_calm = w->state == GUARD_NEAR || w->state == GUARD_RELIEF;
 
-	if (w->state != GUARD_NEAR || !oom->held || !oom->waiting || full)
+	if (!is_calm || !oom->held || !oom->waiting || full)
 		w->stale_ns = 0;
 	else if (!w->stale_ns)
 		w->stale_ns = now_ns;
@@ -122,7 +123,7 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 		look.cause = CAUSE_KERNEL_KILL;
 	else if (starving && !oom.waiting)
 		look.cause = CAUSE_STARVING;
-	look.unsettled = full || shared_load(&w->guard->dying);
+	look.unsettled = full || shared_load(&w->guard->dying) || w->stale_ns;
 	look.incident_open = incident_is_open(shared_load(&w->guard->incident));
 	look.fit = trial_is_fit(w);
 	look.overrode = !oom.held && (w->state == GUARD_NEAR || w->state == GUARD_OOM ||

@@ -134,8 +134,10 @@ function judge(messages: readonly Message[], leakers: readonly number[], kernelK
   for (const kill of kills) {
     if (!leakers.includes(Number(kill.pid))) wrong.push(`wrong victim ${JSON.stringify(kill)}`);
   }
-  const woken = messages.filter((m) => m.type === "guard" && m.event === "woke").length;
-  const good = kernelKills > 0 ? ["relieved", "kernel-first"] : ["relieved"];
+  const woken = messages.filter((m) => m.event === "woke" || m.step === "woke").length;
+  // Who was not woken had room before anybody was killed.
+  const good = ["relieved", ...(kernelKills > 0 ? ["kernel-first"] : [])];
+  if (woken > 0) good.push("exited-by-itself");
   for (const end of closed) {
     if (!good.includes(String(end.outcome))) wrong.push(`outcome ${JSON.stringify(end)}`);
     if (end.faults !== 0) wrong.push(`page faults in the event path: ${JSON.stringify(end)}`);
