@@ -101,15 +101,13 @@ static int choose_hidden(struct guarded *g, int64_t best_bytes, uint64_t hidden_
 			 struct choice *choice)
 {
 	const struct response *r = &g->response;
-	int is_early = sys_now_ns() - r->progress_ns < VICTIM_BOUND_MS * 1000000ull;
-	int err;
 
 	if (g->views[g->current].hidden_before_bytes > best_bytes)
 		return -ESRCH;
-	if (r->victim != VICTIM_NONE && is_early)
+	if (r->victim != VICTIM_NONE &&
+	    sys_now_ns() - r->progress_ns < VICTIM_BOUND_MS * 1000000ull)
 		return -EAGAIN; /* the victim's */
-	err = suspects_choose(g, 1, hidden_bytes, choice);
-	return err == -ESRCH && is_early ? -EAGAIN : err;
+	return suspects_choose(g, 1, hidden_bytes, choice);
 }
 
 int choose_victim(struct guarded *g, struct choice *choice)

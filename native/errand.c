@@ -15,7 +15,7 @@ static void read_lists(struct guard *guard, int dir)
 		shared_store(&guard->lists_read, wanted);
 }
 
-/* The anonymous memory of suspects, in pages; of one that is gone: none. */
+/* The anonymous memory of suspects; of one that is gone: none. */
 static void read_memory(struct guard *guard)
 {
 	uint32_t wanted = shared_load(&guard->asked);
@@ -28,7 +28,9 @@ static void read_memory(struct guard *guard)
 
 		if (err && err != -ENOENT && err != -ESRCH)
 			return; /* in a full group: another has to */
-		shared_store(&guard->answer_pages[i], err ? 0 : pages);
+		if (err)
+			pages = err == -ESRCH ? ERRAND_EXITING : 0;
+		shared_store(&guard->answers[i], errand_answer(wanted, pid, pages));
 	}
 	shared_store(&guard->answered, wanted);
 }

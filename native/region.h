@@ -204,9 +204,9 @@ struct guard {
 	 * 1) / 2. The watcher that owns the switch closes it. */
 	uint32_t incident;
 	/* writers: the watchers and the sampler, whoever did it (errand.h) */
-	uint32_t lists_read; /* release: lists_wanted, when the lists were read anew */
-	uint32_t answered;   /* release: asked, when answer_pages were read */
-	uint32_t answer_pages[ASKED_MAX];
+	uint32_t lists_read;	     /* release: lists_wanted, when the lists were read anew */
+	uint32_t answered;	     /* release: asked, when the answers were written */
+	uint64_t answers[ASKED_MAX]; /* errand_answer() */
 	/* writers: any role, compare-and-swap from 0; the closing watcher back to 0: the one timer */
 	uint64_t opened_ns;
 	/* writer: the responder */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Hop 3b: who holds memory that those primed do not explain? */
 #include "suspects.h"
+#include "errand.h"
 #include "log.h"
 #include "pids.h"
 #include "rank.h"
@@ -134,28 +135,38 @@ static void describe(struct guarded *g, struct choice *choice)
 	suspects_name(g, choice);
 }
 
+static int is_early(const struct guarded *g)
+{
+	return sys_now_ns() - g->response.progress_ns < VICTIM_BOUND_MS * 1000000ull;
+}
+
 /* Of the suspects that were read, the one with most memory charged here. */
-static int choose_largest(const struct guarded *g, struct choice *choice)
+static int choose_largest(struct guarded *g, struct choice *choice)
 {
 	uint64_t usage_bytes = g->room.usage_bytes;
 
 	*choice = (struct choice){ .evidence = EVIDENCE_UNEXPLAINED };
 	for (uint32_t i = 0; i < ASKED_MAX && g->guard->asked_pids[i]; i++) {
 		uint32_t pid = g->guard->asked_pids[i];
+		uint64_t answer = shared_load(&g->guard->answers[i]), bytes;
+		uint32_t pages = errand_pages(answer);
 		struct table_known known;
-		uint64_t bytes;
 
-		if (!ask_table(g, pid, &known))
+		if (answer != errand_answer(g->guard->asked, pid, pages) ||
+		    !ask_table(g, pid, &known))
 			return -EAGAIN;
-		bytes = 4096ull *
-			rank_charged(shared_load(&g->guard->answer_pages[i]), known.base_pages);
+		if (pages == ERRAND_EXITING && is_early(g))
+			return -EAGAIN; /* nobody else need die */
+		bytes = 4096ull * rank_charged(pages, known.base_pages);
 		/* More than the whole group: it grew elsewhere. */
 		if (bytes > choice->bytes && bytes <= usage_bytes + KILL_MIN_BYTES) {
 			choice->pid = pid;
 			choice->bytes = bytes;
 		}
 	}
-	return choice->bytes >= KILL_MIN_BYTES ? 0 : -ESRCH;
+	if (choice->bytes >= KILL_MIN_BYTES)
+		return 0;
+	return is_early(g) ? -EAGAIN : -ESRCH; /* it may be a dead one's still */
 }
 
 int suspects_choose(struct guarded *g, int newborn_only, uint64_t bytes, struct choice *choice)
@@ -185,8 +196,6 @@ int suspects_choose(struct guarded *g, int newborn_only, uint64_t bytes, struct 
 		if (!err && !choice->pid)
 			err = -ESRCH;
 	}
-	if (err == -EAGAIN)
-		return err;
 	r->lists_ns = r->asked_ns = 0;
 	if (!err)
 		describe(g, choice);
