@@ -129,6 +129,17 @@ EXPORT int rpv_ledger_add(int fd, uint32_t index, const char *path, int owned)
 	return ledger_add(fd, index, path, owned);
 }
 
+/* 1: the reprieve of an open ledger has made a group, 0: none; -EPROTO: it is of another version. */
+EXPORT int rpv_ledger_owns(int fd) { return ledger_owns(fd); }
+
+EXPORT int rpv_lock_is_held(int fd) { return lock_is_held(fd); }
+
+EXPORT int rpv_pidfd_open(int pid) { return sys_pidfd_open(pid); }
+
+EXPORT int rpv_pidfd_signal(int pidfd, int signal) { return sys_pidfd_signal(pidfd, signal); }
+
+EXPORT int rpv_pidfd_dead(int pidfd) { return sys_pidfd_dead(pidfd); }
+
 EXPORT int rpv_signals_catch(uint64_t which) { return signals_catch(which); }
 
 /* Gives the pages of a mapping back to the kernel; what is needed again is read again. */
@@ -153,4 +164,14 @@ EXPORT int rpv_try_mrelease(void)
 	if (fd >= 0)
 		sys_close(fd);
 	return err == -EINVAL ? 0 : err;
+}
+
+/* 0: a helper will have real-time priority. Tried on the calling thread, which has its own again. */
+EXPORT int rpv_try_real_time(void)
+{
+	int priority = 1, none = 0;
+	int err = (int)SYS3(sched_setscheduler, 0, 1 /* SCHED_FIFO */, &priority);
+
+	SYS3(sched_setscheduler, 0, 0 /* SCHED_OTHER */, &none);
+	return err;
 }

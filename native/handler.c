@@ -40,6 +40,6 @@ _Noreturn void handler_run(const char *run_dir, char **own_groups)
 		role_complain("cannot start", "the sampler", -EAGAIN);
 		sys_exit(70);
 	}
-	role_hurry();
+	role_hurry(&handler.self);
 	responder_loop();
 }

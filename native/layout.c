@@ -50,6 +50,7 @@ static void print_offsets(void)
 	AT(helper, locked_kb);
 	AT(helper, lock_result);
 	AT(helper, settled);
+	AT(helper, hurry_result);
 	AT(log, head);
 	AT(log, tail);
 	AT(log, dropped);

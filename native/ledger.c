@@ -48,6 +48,19 @@ int ledger_add(int fd, uint32_t index, const char *path, int owned)
 											   : -EIO;
 }
 
+int ledger_owns(int fd)
+{
+	struct ledger_record record;
+	int got = 0;
+
+	for (uint32_t i = 0; got >= 0; i++) {
+		got = ledger_read(fd, i, &record);
+		if (got == 1 && record.owned)
+			return 1;
+	}
+	return got == -ERANGE ? 0 : got;
+}
+
 int ledger_read(int fd, uint32_t index, struct ledger_record *record)
 {
 	struct ledger head;

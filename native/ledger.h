@@ -34,6 +34,8 @@ struct ledger {
 int ledger_create(const char *file, uint32_t records);
 /* Records the group; call it before arming. 0 or -errno. */
 int ledger_add(int fd, uint32_t index, const char *path, int owned);
+/* Does any record say that reprieve made the group? 1, 0 or -errno, as ledger_read(). */
+int ledger_owns(int fd);
 /* Reads record `index` of an open ledger. 1, 0 where there is none, or -errno: -EPROTO for
  * another layout. */
 int ledger_read(int fd, uint32_t index, struct ledger_record *record);

@@ -283,6 +283,12 @@ static void find_restless(void)
 	}
 }
 
+/* A guard that is not armed yet may be another reprieve's. What came before is the watchers' to see: they wake us. */
+static int is_ours(struct guarded *g)
+{
+	return shared_load(&g->active) && shared_load(&g->guard->want) == WANT_ARMED;
+}
+
 static void wake_agent(int dying)
 {
 	if (!told_ns || (dying && ms_since(told_ns, sys_now_ns()) < AGENT_WAKE_MS))
@@ -305,15 +311,17 @@ _Noreturn void responder_loop(void)
 		for (int i = 0; i < n; i++) {
 			uint64_t count;
 
-			sys_read(handler.guarded[events[i].data].oom_event, &count, sizeof(count));
-			handler.guarded[events[i].data].response.fired = 1;
+			struct guarded *g = &handler.guarded[events[i].data];
+
+			sys_read(g->oom_event, &count, sizeof(count));
+			g->response.fired = is_ours(g);
 		}
 		open = 0;
 		find_restless();
 		for (uint32_t i = 0; i < handler.guards; i++) {
 			struct guarded *g = &handler.guarded[i];
 
-			if (!handler.restless[g->guard->tree] || !shared_load(&g->active))
+			if (!handler.restless[g->guard->tree] || !is_ours(g))
 				continue;
 			open |= respond(g);
 			dying |= g->response.victim == VICTIM_DYING;

@@ -171,11 +171,13 @@ void role_ready(struct role_self *self)
 	role_wake(FD_AGENT);
 }
 
-void role_hurry(void)
+void role_hurry(struct role_self *self)
 {
 	int priority = 1;
 
-	if (SYS3(sched_setscheduler, 0, 1 /* SCHED_FIFO */, &priority))
+	self->me->hurry_result =
+		(int32_t)SYS3(sched_setscheduler, 0, 1 /* SCHED_FIFO */, &priority);
+	if (self->me->hurry_result)
 		SYS3(setpriority, 0, 0, -20);
 }
 

@@ -38,7 +38,7 @@ int role_open_group(struct guard *guard);
 void role_ready(struct role_self *self);
 /* Real-time priority for the calling thread where it is allowed, else the best nice value that
  * is. */
-void role_hurry(void);
+void role_hurry(struct role_self *self);
 void role_wake(int eventfd);
 void role_wake_watchers(void);
 /* Has the owner of the switch look at a guard of which it has no event. */

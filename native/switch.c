@@ -97,7 +97,8 @@ uint32_t switch_kills_below(const struct watched *w)
 
 uint32_t switch_chores(const struct guard *guard)
 {
-	return shared_load(&guard->tree_changes) + shared_load(&guard->switched);
+	return shared_load(&guard->tree_changes) + shared_load(&guard->switched) +
+	       shared_load(&guard->want);
 }
 
 void switch_do_chores(struct watched *w)
@@ -106,7 +107,8 @@ void switch_do_chores(struct watched *w)
 
 	if (!incident_is_open(shared_load(&w->guard->incident)))
 		shared_store(&w->guard->kills_below, switch_kills_below(w));
-	if (w->guard->flags & GUARD_ALLOW_KILL)
+	/* Before we arm they may be another reprieve's to look after. */
+	if (w->guard->flags & GUARD_ALLOW_KILL && shared_load(&w->guard->want) == WANT_ARMED)
 		look_after_children(w);
 	shared_store(&w->guard->chores_done, chores);
 }

@@ -212,10 +212,11 @@ static inline int sys_getppid(void) { return (int)SYS0(getppid); }
 static inline int sys_gettid(void) { return (int)SYS0(gettid); }
 static inline int sys_kill(int pid, int sig) { return (int)SYS2(kill, pid, sig); }
 static inline int sys_pidfd_open(int pid) { return (int)SYS2(pidfd_open, pid, 0); }
-static inline int sys_pidfd_kill(int pidfd)
+static inline int sys_pidfd_signal(int pidfd, int signal)
 {
-	return (int)SYS4(pidfd_send_signal, pidfd, SYS_SIGKILL, 0, 0);
+	return (int)SYS4(pidfd_send_signal, pidfd, signal, 0, 0);
 }
+static inline int sys_pidfd_kill(int pidfd) { return sys_pidfd_signal(pidfd, SYS_SIGKILL); }
 static inline int sys_mrelease(int pidfd) { return (int)SYS2(process_mrelease, pidfd, 0); }
 static inline int sys_pidfd_dead(int pidfd)
 {

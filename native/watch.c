@@ -231,8 +231,11 @@ int watch_look(struct watched *w)
 
 	w->has_come_near = 0;
 	w->looks_done = shared_load(&w->guard->looks_asked);
-	if (shared_load(&w->guard->want) != WANT_ARMED || w->guard->state == GUARD_GONE)
+	if (shared_load(&w->guard->want) != WANT_ARMED || w->guard->state == GUARD_GONE ||
+	    shared_load(&watcher.self.region->stop))
 		return -1;
+	if (is_first)
+		watch_resume(w); /* it may have been another reprieve's when we attached */
 	for (int i = 0; i < MOVES_MAX && watcher_owns(); i++) {
 		struct look look = watch_take_look(w, now_ns);
 		enum guard_state before = w->state;

@@ -225,8 +225,8 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **own_group
 	watcher.epoll = sys_epoll_create();
 	add_to_epoll(FD_CONTROL, WAKE_CONTROL);
 	add_to_epoll(watcher.self.agent, WAKE_AGENT);
+	role_hurry(&watcher.self);
 	role_ready(&watcher.self);
-	role_hurry();
 	for (;;) {
 		int n = sys_epoll_wait(watcher.epoll, events, 16, timeout_ms);
 		uint64_t now_ns = sys_now_ns();

@@ -125,6 +125,7 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
     )
     .option("--keep", "wait for what CMD leaves behind instead of killing it")
     .option("--allow-kill", "let it kill in the groups of --cgroup; without: observe")
+    .option("--replace", "with --cgroup: take the groups over from a reprieve that runs")
     .option("--json", "print one JSON object a line on stdout, which CMD's own output shares")
     .passThroughOptions()
     .action(async (argv, options) => done(await (await import("./cli/run.ts")).run(argv, options)));

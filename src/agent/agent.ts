@@ -6,29 +6,31 @@
  * Wakes from one eventfd; a slow timer is the net below (a one-shot epoll event can be lost).
  */
 
-import { mkdirSync } from "node:fs";
-import { helperGroups, removeGroup, treesOf } from "../cgroup/v1.ts";
+import { removeGroup, treesOf } from "../cgroup/v1.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
-import { type Core, errnoName } from "../native/core.ts";
+import type { Core } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
 import { state, want } from "../native/layout.ts";
 import { type GuardOrders, Region, ROLES, type Role } from "../native/region.ts";
+import {
+  ATTACH_BOUND_MS,
+  demandAttached,
+  isAttached,
+  lacksOf,
+  makeHelperGroups,
+} from "./attaching.ts";
 import { type Draft, HOLD_NS, Incidents, nameOf } from "./incidents.ts";
 import { type RunDir, runBases } from "./run-dir.ts";
 import { Helpers } from "./supervise.ts";
 
 const SAFETY_TICK_MS = 1000;
-/** A helper attaches in some milliseconds; one in a group without memory never does. */
-const ATTACH_BOUND_MS = 5000;
 /** While starting only: the helpers wake us, this is for the one wake that came before we listened. */
 const START_TICK_MS = 5;
 
 export interface GuardSpec extends GuardOrders {
   /** What messages call it. */
   readonly name: string;
-  /** The descriptor that keeps a second reprieve, and release, away. */
-  readonly lock: number;
 }
 
 export interface AgentOptions {
@@ -69,7 +71,7 @@ export class Agent {
   #woken = () => {};
   #resolveGone = () => {};
 
-  /** Changes nothing yet. The groups' locks are held by the caller, the ledger is written. */
+  /** Changes nothing yet. The ledger is written. */
   constructor(options: AgentOptions, ledger: number) {
     const { core, guards } = options;
     this.#options = options;
@@ -90,14 +92,21 @@ export class Agent {
     });
   }
 
-  /** Starts the helpers and returns when every guard is watched, or throws why not. */
-  async arm(): Promise<void> {
-    const { guards, send } = this.#options;
+  /** Starts the helpers; they open what they need, and act for nobody yet: the locks may be another's. */
+  async attach(): Promise<void> {
+    const { guards } = this.#options;
     this.#startHelpers();
     void this.#listen();
-    await this.#until(() => guards.every((_, index) => this.#isAttached(index)));
-    guards.forEach((guard, index) => {
-      this.#demandAttached(guard, index);
+    await this.#until(() => guards.every((_, index) => isAttached(this.#region, index)));
+    guards.forEach(({ path }, index) => {
+      demandAttached(this.#region, index, path);
+    });
+  }
+
+  /** Returns when every guard is watched, or throws why not. The groups' locks are held by the caller. */
+  async arm(): Promise<void> {
+    const { guards, send, say } = this.#options;
+    guards.forEach((_, index) => {
       this.#region.setWant(index, want.ARMED);
     });
     this.#wakeHelpers();
@@ -109,7 +118,7 @@ export class Agent {
       send(stamped(armedOf(guard)));
     });
     this.#armed = true;
-    this.#sayUnlocked();
+    for (const lack of lacksOf(this.#region)) say(lack);
     this.#safety = setInterval(() => this.#turn(true), SAFETY_TICK_MS);
     this.#turn(true);
   }
@@ -120,16 +129,19 @@ export class Agent {
   }
 
   /**
-   * Has everything put back and waits until the helpers are gone. `letGo` gives up ledger and locks: what
-   * helpers that had to be killed have left is released then.
+   * Has everything put back and waits until the helpers are gone. `letGo` gives up ledger and locks: as soon as
+   * all is put back, for another reprieve may wait for them; what helpers that had to be killed have left is
+   * released then.
    */
   async stop(letGo: () => void): Promise<void> {
     clearInterval(this.#safety);
     clearTimeout(this.#hold);
     this.#region.setStop();
     this.#wakeHelpers();
-    const clean = (await this.#helpers?.stopped()) ?? true;
+    const stopped = this.#helpers?.stopped() ?? Promise.resolve(true);
+    await Promise.race([stopped, this.#until(() => this.#isPutBack())]);
     letGo();
+    const clean = await stopped;
     this.#turn(false, Number.POSITIVE_INFINITY);
     await this.#wakes.cancel();
     const code = clean ? exit.ok : await releaseDead(this.#options.image);
@@ -143,18 +155,16 @@ export class Agent {
 
   // --- internal ---
 
-  /** A helper that can be paged out may fault at OOM: that promise does not hold then. */
-  #sayUnlocked(): void {
-    const failed = ROLES.map((role) => this.#region.lockResult(role)).find(
-      (result) => result !== 0,
+  #isPutBack(): boolean {
+    const done: readonly number[] = [state.NONE, state.GONE];
+    return (
+      this.#armed && this.#options.guards.every((_, i) => done.includes(this.#region.state(i)))
     );
-    if (failed === undefined) return;
-    this.#options.say(`the helpers' memory is not locked (${errnoName(failed)}): raise ulimit -l`);
   }
 
   #startHelpers(): void {
     const { image, runDir, say } = this.#options;
-    this.#helperGroups = makeHelperGroups(this.#options);
+    this.#helperGroups = makeHelperGroups(runDir.name, say);
     this.#helpers = new Helpers({
       image,
       runDir: runDir.path,
@@ -230,23 +240,6 @@ export class Agent {
     return nameOf(state, this.#region.state(index)) as (typeof STATES)[number];
   }
 
-  #isAttached(index: number): boolean {
-    const results = ROLES.map((role) => this.#region.attached(index, role));
-    return results.every((result) => result !== 0) || results.some((result) => result < 0);
-  }
-
-  /** One that failed tells more than one that is still at it: the wait ends with the first failure. */
-  #demandAttached(guard: GuardSpec, index: number): void {
-    const results = ROLES.map((role) => ({ role, result: this.#region.attached(index, role) }));
-    const failed =
-      results.find(({ result }) => result < 0) ?? results.find(({ result }) => result === 0);
-    if (failed === undefined) return;
-    const who = failed.role.toLowerCase();
-    if (failed.result < 0) throw attachError(guard.path, who, errnoName(failed.result));
-    const seconds = ATTACH_BOUND_MS / 1000;
-    throw new CliError(exit.internal, `cannot guard ${guard.path}: no ${who} after ${seconds} s`);
-  }
-
   async #until(done: () => boolean): Promise<void> {
     const deadline = performance.now() + ATTACH_BOUND_MS;
     while (!done() && performance.now() < deadline) {
@@ -266,29 +259,6 @@ export class Agent {
     const { handlerInside, guards } = this.#options;
     const inside = guards.map((guard) => guard.path);
     return { HANDLER: handlerInside ? inside : outside, WATCHDOG: outside, SPARE: outside };
-  }
-}
-
-/** What went wrong when a native call on a group failed, with the exit code that says so. */
-export function attachError(path: string, who: string, errno: string): CliError {
-  const cannot = `cannot guard ${path}: the ${who} got ${errno}`;
-  switch (errno) {
-    case "EROFS":
-      return new CliError(exit.host, `${cannot}: its hierarchy is mounted read-only`);
-    case "EMFILE":
-    case "ENFILE":
-      return new CliError(exit.host, `${cannot}: too many open files, raise ulimit -n`);
-    case "EACCES":
-    case "EPERM":
-      return new CliError(exit.notPermitted, `${cannot}: run as root or as the group's owner`);
-    case "ENOENT":
-    case "ENODEV":
-      return new CliError(exit.noGroup, `${cannot}: the group was removed meanwhile`);
-    case "ENOMEM":
-    case "ENOSPC":
-      return new CliError(exit.host, `${cannot}: the host has too little left to watch it`);
-    default:
-      return new CliError(exit.internal, cannot);
   }
 }
 
@@ -313,21 +283,4 @@ function armedOf(guard: GuardSpec): Draft {
     margin_bytes: guard.marginBytes,
     allow_kill: guard.allowKill,
   };
-}
-
-/** A group of the helpers' own where the kernel may neither starve nor freeze them with somebody else's. */
-function makeHelperGroups({ runDir, say }: AgentOptions): string[] {
-  return helperGroups(runDir.name).filter((path) => {
-    try {
-      mkdirSync(path);
-      return true;
-    } catch (error) {
-      say(`the helpers stay in our own group: cannot make ${path} (${errnoOf(error)})`);
-      return false;
-    }
-  });
-}
-
-function errnoOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? String(error);
 }

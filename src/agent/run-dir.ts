@@ -23,6 +23,12 @@ export function runBases(
   return runtime?.startsWith("/") ? [join(runtime, "reprieve"), shared] : [shared];
 }
 
+/** What others could write there is no reprieve's word. */
+export function isOursAlone(base: string): boolean {
+  const { uid, mode } = lstatSync(base);
+  return uid === process.getuid?.() && (mode & 0o022) === 0;
+}
+
 export class RunDir {
   #base: string | undefined;
   #name: string | undefined;
@@ -113,10 +119,7 @@ function makeIn(base: string): string {
 function mkdirIn(base: string, name: string): boolean {
   for (let tries = 1; ; tries++) {
     mkdirSync(base, { recursive: true, mode: 0o700 });
-    const { uid, mode } = lstatSync(base);
-    if (uid !== process.getuid?.() || (mode & 0o022) !== 0) {
-      throw new Error("others may write to it, remove it");
-    }
+    if (!isOursAlone(base)) throw new Error("others may write to it, remove it");
     try {
       mkdirSync(join(base, name), { mode: 0o700 });
       return true;

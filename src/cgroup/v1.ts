@@ -169,16 +169,19 @@ export function whyUnsafe(path: string): string | undefined {
   if (readIfThere("/proc/sys/vm/panic_on_oom")?.trim() === "2") {
     return "vm.panic_on_oom is 2, so giving a group to the kernel panics the host: set it to 0 or 1";
   }
-  const held = treeOf(path).find((group) => isHeld(group));
-  if (held !== undefined) {
-    return `the kernel's killer is already off in ${held} by somebody else: echo 0 > ${held}/memory.oom_control`;
-  }
   const pids = processesOf(path);
   const immune = (pid: number) => readIfThere(`/proc/${pid}/oom_score_adj`)?.trim() === "-1000";
   if (pids.length > 0 && pids.every(immune)) {
     return "every process in it has oom_score_adj -1000, so neither we nor the kernel could kill one";
   }
   return undefined;
+}
+
+/** A sentence when somebody else has switched the killer off, in the group or below; those in `ours` aside. */
+export function whyHeld(path: string, ours: readonly string[] = []): string | undefined {
+  const held = treeOf(path).find((group) => !ours.includes(group) && isHeld(group));
+  if (held === undefined) return undefined;
+  return `the kernel's killer is already off in ${held} by somebody else: echo 0 > ${held}/memory.oom_control`;
 }
 
 export function isHeld(group: string): boolean {

@@ -121,6 +121,12 @@ function kernelChecks(core: Core): Check[] {
       "note",
       "a frozen victim keeps its memory; Linux 5.15 has it",
     ),
+    tried(
+      "real-time priority",
+      core.tryRealTime(),
+      "note",
+      "a busy CPU can make the helpers late; CAP_SYS_NICE or ulimit -r 1 allows it",
+    ),
     readIfThere("/proc/pressure/memory") === undefined
       ? check("PSI", "note", "/proc/pressure/memory is missing; v1 does not need it")
       : check("PSI", "ok", "/proc/pressure/memory"),
@@ -222,6 +228,7 @@ function promiseChecks(host: readonly Check[], proofs: readonly Check[]): Check[
       ["locked memory", "an OOM is resolved in user space"],
       "their memory may not be locked",
     ),
+    promise("busy CPUs make no helper late", ["real-time priority"], "they may"),
     promise("a frozen or stuck victim gives its memory back", ["process_mrelease"], "it may not"),
     promise("a limit counts swap too", ["swap accounting"], "a leaker can fill the swap first"),
     promise("the helpers are not frozen with anybody", ["freezer"], "they may be"),

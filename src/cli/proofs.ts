@@ -60,10 +60,10 @@ export async function prove(memory: Hierarchy, core: Core, signals: Signals): Pr
   core.addToLedger(ledger.fd, 0, group, true);
   const scene = { core, image, group, signals };
   const messages: Message[] = [];
+  core.lockGroup(group);
   const guard = {
     name: "doctor",
     path: group,
-    lock: core.lockGroup(group),
     marginBytes: LIMIT_BYTES / 4,
     delayMs: DELAY_MS,
     allowKill: true,
@@ -76,6 +76,7 @@ export async function prove(memory: Hierarchy, core: Core, signals: Signals): Pr
   );
   let relief: Check;
   try {
+    await agent.attach();
     await agent.arm();
     relief = await proveRelief(scene, messages);
   } finally {

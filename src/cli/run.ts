@@ -6,8 +6,8 @@
  */
 
 import { closeSync } from "node:fs";
-import { join, relative } from "node:path";
-import { Agent, attachError, type GuardSpec } from "../agent/agent.ts";
+import { join } from "node:path";
+import { Agent, type GuardSpec } from "../agent/agent.ts";
 import { giveBackText } from "../agent/footprint.ts";
 import { RunDir, runBases } from "../agent/run-dir.ts";
 import {
@@ -20,19 +20,18 @@ import {
   refusal,
   removeGroup,
   requireMemory,
-  resolveGroup,
   whyNotWritable,
-  whyUnsafe,
 } from "../cgroup/v1.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Message } from "../feed/protocol.ts";
-import type { Feed } from "../feed/serve.ts";
-import { type Core, NativeError, openCore } from "../native/core.ts";
+import { type Core, openCore } from "../native/core.ts";
 import { type CoreImage, findCore } from "../native/embed.ts";
-import { limit } from "../native/layout.ts";
 import type { ListenAddress } from "./args.ts";
 import { type Command, exitCodeOf, findProgram, Signals, startCommand } from "./command.ts";
+import { demandGroup, prepareGuards } from "./guards.ts";
+import { LateFeed } from "./late-feed.ts";
 import { END_BOUND_MS, Lines, say } from "./output.ts";
+import { awaitEnd, findRunning, takeOver } from "./replace.ts";
 import { bytes, linesOf, visible } from "./timeline.ts";
 
 export interface RunOptions {
@@ -46,16 +45,13 @@ export interface RunOptions {
   readonly handler: "outside" | "inside";
   readonly keep?: true;
   readonly allowKill?: true;
+  readonly replace?: true;
   readonly json?: true;
 }
 
-const DEFAULT_LISTEN: ListenAddress = { hostname: "127.0.0.1", port: 7461 };
 /** Neighbours' system calls fail while a group is held: 871 of them in 500 ms (measured). */
 const DELAY_WARN_MS = 10_000;
-/** No burst outran the arming with 8 MiB or more, 240 tried (measured); twice that. */
-const MARGIN_MOST_BYTES = 16 * 2 ** 20;
 const LIMIT_SHARE_OF_AVAILABLE = 0.9;
-const TOKEN_BYTES = 32;
 const KEEP_TICK_MS = 1000;
 const TRIM_AFTER_MS = 1000;
 
@@ -106,38 +102,45 @@ async function guardAndWait(
   command: Command | undefined,
   lines: Lines | undefined,
 ): Promise<number> {
-  const { options, undo, signals } = state;
+  const { options, core, undo, signals } = state;
   // Groups first: most mistakes are found before anything is changed.
   const existing = options.cgroup.map((given) => demandGroup(state.memory, given));
   const home = command === undefined ? undefined : demandHome(state.memory);
   const { image, runDir, ledger } = await makeRunDir(state, existing.length || 1);
   void signals.listen();
-  const opened = await openFeed(state, runDir);
+  const feed = new LateFeed(options, runDir, undo);
+  // With --replace its port may be the old one's.
+  if (!options.replace) await feed.open();
   const send = (message: Message) => {
     lines?.write(JSON.stringify(message));
-    opened?.feed.send(message);
+    feed.send(message);
     if (lines === undefined) for (const line of linesOf(message)) say(line);
   };
   const own = home === undefined ? undefined : makeOwnGroup(state, home, runDir.name);
-  const guards = [...new Set(own === undefined ? existing : [own])].map((path) =>
-    prepareGuard(state, path, own !== undefined),
-  );
+  const paths = [...new Set(own === undefined ? existing : [own])];
+  const { guards, locks, others } = prepareGuards(state, paths, own !== undefined);
+  const running = findRunning(core, others, runDir.name, undo);
   guards.forEach(({ path, owned }, index) => {
-    state.core.addToLedger(ledger.fd, index, path, owned);
+    core.addToLedger(ledger.fd, index, path, owned);
   });
-  const { core } = state;
   const handlerInside = options.handler === "inside";
   const agent = new Agent({ core, image, runDir, guards, handlerInside, send, say }, ledger.fd);
   undo.defer(() =>
     agent.stop(() => {
       ledger.close();
-      for (const { lock } of guards) closeSync(lock);
+      locks.close();
     }),
   );
+  await agent.attach();
+  await takeOver(core, locks, running);
   await agent.arm();
+  if (options.replace) {
+    await awaitEnd(core, running);
+    await feed.open();
+  }
   const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
   undo.defer(() => clearTimeout(trim));
-  if (opened !== undefined) say(opened.line);
+  if (feed.line !== undefined) say(feed.line);
   if (signals.received !== undefined) return command === undefined ? exit.ok : signals.code;
   if (own === undefined || command === undefined)
     return await waitForSignal(signals, agent, guards);
@@ -191,6 +194,9 @@ function checkTogether(argv: readonly string[], options: RunOptions): void {
       throw wrong(`--${flag} goes with -- CMD, not with --cgroup: the group's owner decides that`);
     }
   }
+  if (!isExisting && options.replace) {
+    throw wrong("--replace goes with --cgroup: CMD's own group is new");
+  }
   if (!isExisting && options.allowKill) {
     throw wrong("--allow-kill goes with --cgroup: in CMD's own group reprieve may always kill");
   }
@@ -202,39 +208,6 @@ function checkTogether(argv: readonly string[], options: RunOptions): void {
       `a delay of ${options.delay / 1000} s is long: at OOM the group's programs fail while it runs`,
     );
   }
-}
-
-async function openFeed(
-  { options, undo }: Run,
-  runDir: RunDir,
-): Promise<{ feed: Feed; line: string } | undefined> {
-  if (options.listen === "none") return undefined;
-  const { demandResolved, serveFeed, feedUrl } = await import("../feed/serve.ts");
-  const address = options.listen ?? DEFAULT_LISTEN;
-  await demandResolved(address);
-  const random = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
-  const token = options.token ? random.toHex() : undefined;
-  let feed: Feed;
-  try {
-    feed = serveFeed(address, token);
-  } catch (error) {
-    const isBusy = error instanceof CliError && error.code === exit.inUse;
-    if (!isBusy || options.listen !== undefined) throw error;
-    say(`no feed: ${DEFAULT_LISTEN.hostname}:${DEFAULT_LISTEN.port} is in use (--listen ADDR)`);
-    return undefined;
-  }
-  undo.defer(() => feed.stop());
-  if (token !== undefined) runDir.writeToken(token);
-  const secret = token === undefined ? "" : `?token=${token}`;
-  return { feed, line: `feed ${feedUrl(address, feed.port)}${secret}` };
-}
-
-/** An existing group in which we may write. */
-function demandGroup(memory: Hierarchy, given: string): string {
-  const path = resolveGroup(memory, given);
-  const errno = whyNotWritable(join(path, "memory.oom_control"));
-  if (errno === undefined) return path;
-  throw refusal(`cannot guard ${visible(path)}`, errno, memory.root);
 }
 
 /** The directory in which the group for CMD is made. */
@@ -270,48 +243,4 @@ function defaultLimit(core: Core, memory: Hierarchy): number {
   const own = limitBytes === undefined ? available : limitBytes - usageBytes;
   const page = 4096;
   return Math.floor((Math.min(available, own) * LIMIT_SHARE_OF_AVAILABLE) / page) * page;
-}
-
-/** Refuses what must not be armed, and takes the lock that keeps a second reprieve away. */
-function prepareGuard({ options, memory, core }: Run, path: string, owned: boolean): GuardSpec {
-  const shown = visible(path);
-  const unsafe = (why: string) => new CliError(exit.unsafe, `refusing to guard ${shown}: ${why}`);
-  if (Buffer.byteLength(path) >= limit.PATH_BYTES) {
-    const most = limit.PATH_BYTES - 1;
-    throw new CliError(exit.usage, `cannot guard ${shown}: its path has over ${most} bytes`);
-  }
-  const lock = lockGroup(core, path);
-  const why = whyUnsafe(path);
-  if (why !== undefined) throw unsafe(why);
-  const { limitBytes } = core.counters(path);
-  if (limitBytes === undefined) {
-    throw unsafe("it has no limit of its own: write one to its memory.limit_in_bytes");
-  }
-  const marginBytes = options.margin ?? Math.min(MARGIN_MOST_BYTES, Math.floor(limitBytes / 4));
-  if (marginBytes >= limitBytes) {
-    throw new CliError(
-      exit.usage,
-      `--margin must be below the limit of ${shown}, ${bytes(limitBytes)}`,
-    );
-  }
-  return {
-    name: relative(memory.root, path),
-    path,
-    lock,
-    marginBytes,
-    delayMs: options.delay,
-    allowKill: owned || options.allowKill === true,
-    owned,
-  };
-}
-
-function lockGroup(core: Core, path: string): number {
-  try {
-    return core.lockGroup(path);
-  } catch (error) {
-    if (!(error instanceof NativeError)) throw error;
-    const shown = visible(path);
-    if (error.errno !== "EAGAIN") throw attachError(shown, "lock", error.errno);
-    throw new CliError(exit.inUse, `cannot guard ${shown}: another reprieve guards it already`);
-  }
 }

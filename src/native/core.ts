@@ -40,10 +40,16 @@ export function openCore() {
     rpv_counters: { args: ["ptr", "ptr"], returns: "i32" },
     rpv_ledger_create: { args: ["ptr", "u32"], returns: "i32" },
     rpv_ledger_add: { args: ["i32", "u32", "ptr", "i32"], returns: "i32" },
+    rpv_ledger_owns: { args: ["i32"], returns: "i32" },
+    rpv_lock_is_held: { args: ["i32"], returns: "i32" },
+    rpv_pidfd_open: { args: ["i32"], returns: "i32" },
+    rpv_pidfd_signal: { args: ["i32", "i32"], returns: "i32" },
+    rpv_pidfd_dead: { args: ["i32"], returns: "i32" },
     rpv_signals_catch: { args: ["u64"], returns: "i32" },
     rpv_pageout: { args: ["u64", "u64"], returns: "i32" },
     rpv_try_pidfd: { args: [], returns: "i32" },
     rpv_try_mrelease: { args: [], returns: "i32" },
+    rpv_try_real_time: { args: [], returns: "i32" },
   });
   return {
     createRegion: (guards: number, agentPid: number) =>
@@ -68,6 +74,14 @@ export function openCore() {
       lifted(check(`make ${file}`, lib.rpv_ledger_create(cstring(file), guards))),
     addToLedger: (fd: number, index: number, path: string, owned: boolean) =>
       void check(`record ${path}`, lib.rpv_ledger_add(fd, index, cstring(path), Number(owned))),
+    /** Of an open ledger: its reprieve made a group for a command. EPROTO: it is of another version. */
+    ledgerOwns: (fd: number) => check("read a ledger", lib.rpv_ledger_owns(fd)) === 1,
+    isLocked: (fd: number) => lib.rpv_lock_is_held(fd) === 1,
+    openPidfd: (pid: number) => check(`open process ${pid}`, lib.rpv_pidfd_open(pid)),
+    /** 0 or -errno. */
+    signal: (pidfd: number, signal: NodeJS.Signals) =>
+      lib.rpv_pidfd_signal(pidfd, constants.signals[signal]),
+    isDead: (pidfd: number) => lib.rpv_pidfd_dead(pidfd) === 1,
     /** A pipe of pairs of i32: signal, si_code. Signal n is bit n - 1. */
     catchSignals: (which: bigint) => lifted(check("catch signals", lib.rpv_signals_catch(which))),
     /** 0 or -errno: only the binary's owner and root may. */
@@ -75,6 +89,7 @@ export function openCore() {
     /** What this kernel, and whatever filters our calls, lets us do: 0 or -errno. */
     tryPidfd: () => lib.rpv_try_pidfd(),
     tryMrelease: () => lib.rpv_try_mrelease(),
+    tryRealTime: () => lib.rpv_try_real_time(),
   };
 }
 

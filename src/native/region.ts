@@ -104,6 +104,12 @@ export class Region {
     return Atomics.load(this.#i32, (base + at.helper_lock_result) / 4);
   }
 
+  /** Of the asking for real-time priority: 0 or -errno. */
+  hurryResult(of: Role): number {
+    const base = at.region_helpers + role[of] * size.helper;
+    return Atomics.load(this.#i32, (base + at.helper_hurry_result) / 4);
+  }
+
   /** Steps dropped so far because the agent did not read them in time. */
   dropped(): number {
     return ROLES.reduce((sum, of) => sum + this.#load64(this.#log(of) + at.log_dropped), 0);

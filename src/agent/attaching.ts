@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+/** Whether the helpers have attached to a guard, and in words why one has not. */
+
+import { mkdirSync } from "node:fs";
+import { helperGroups } from "../cgroup/v1.ts";
+import { CliError, exit } from "../errors.ts";
+import { errnoName } from "../native/core.ts";
+import { type Region, ROLES } from "../native/region.ts";
+
+/** A helper attaches in some milliseconds; one in a group without memory never does. */
+export const ATTACH_BOUND_MS = 5000;
+
+/** Nothing is to be waited for: all have attached, or one has failed. */
+export function isAttached(region: Region, guard: number): boolean {
+  const results = ROLES.map((role) => region.attached(guard, role));
+  return results.every((result) => result !== 0) || results.some((result) => result < 0);
+}
+
+/** One that failed tells more than one that is still at it: the wait ends with the first failure. */
+export function demandAttached(region: Region, guard: number, path: string): void {
+  const results = ROLES.map((role) => ({ role, result: region.attached(guard, role) }));
+  const failed =
+    results.find(({ result }) => result < 0) ?? results.find(({ result }) => result === 0);
+  if (failed === undefined) return;
+  const who = failed.role.toLowerCase();
+  if (failed.result < 0) throw attachError(path, who, errnoName(failed.result));
+  const seconds = ATTACH_BOUND_MS / 1000;
+  throw new CliError(exit.internal, `cannot guard ${path}: no ${who} after ${seconds} s`);
+}
+
+/** What went wrong when a native call on a group failed, with the exit code that says so. */
+export function attachError(path: string, who: string, errno: string): CliError {
+  const cannot = `cannot guard ${path}: the ${who} got ${errno}`;
+  switch (errno) {
+    case "EROFS":
+      return new CliError(exit.host, `${cannot}: its hierarchy is mounted read-only`);
+    case "EMFILE":
+    case "ENFILE":
+      return new CliError(exit.host, `${cannot}: too many open files, raise ulimit -n`);
+    case "EACCES":
+    case "EPERM":
+      return new CliError(exit.notPermitted, `${cannot}: run as root or as the group's owner`);
+    case "ENOENT":
+    case "ENODEV":
+      return new CliError(exit.noGroup, `${cannot}: the group was removed meanwhile`);
+    case "ENOMEM":
+    case "ENOSPC":
+      return new CliError(exit.host, `${cannot}: the host has too little left to watch it`);
+    default:
+      return new CliError(exit.internal, cannot);
+  }
+}
+
+/** Groups of the helpers' own where the kernel may neither starve nor freeze them with somebody else's. */
+export function makeHelperGroups(name: string, say: (text: string) => void): string[] {
+  return helperGroups(name).filter((path) => {
+    try {
+      mkdirSync(path);
+      return true;
+    } catch (error) {
+      const errno = (error as NodeJS.ErrnoException).code ?? String(error);
+      say(`the helpers stay in our own group: cannot make ${path} (${errno})`);
+      return false;
+    }
+  });
+}
+
+/** What the host did not allow, and what then may not hold. Undefined: everything. */
+export function lacksOf(region: Region): string[] {
+  const failed = (results: number[]) => results.find((result) => result !== 0);
+  const unlocked = failed(ROLES.map((role) => region.lockResult(role)));
+  const unhurried = failed(ROLES.map((role) => region.hurryResult(role)));
+  return [
+    // A helper that can be paged out may fault at OOM.
+    ...(unlocked === undefined
+      ? []
+      : [`the helpers' memory is not locked (${errnoName(unlocked)}): raise ulimit -l`]),
+    ...(unhurried === undefined
+      ? []
+      : [
+          `the helpers have no real-time priority (${errnoName(unhurried)}), and may be late when the ` +
+            "CPUs are busy: give CAP_SYS_NICE or raise ulimit -r",
+        ]),
+  ];
+}

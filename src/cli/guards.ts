@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+/** Which groups may be guarded, and the locks that keep a second reprieve away from them. */
+
+import { closeSync } from "node:fs";
+import { join, relative } from "node:path";
+import type { GuardSpec } from "../agent/agent.ts";
+import { attachError } from "../agent/attaching.ts";
+import {
+  type Hierarchy,
+  refusal,
+  resolveGroup,
+  whyHeld,
+  whyNotWritable,
+  whyUnsafe,
+} from "../cgroup/v1.ts";
+import { CliError, exit } from "../errors.ts";
+import { type Core, NativeError } from "../native/core.ts";
+import { limit } from "../native/layout.ts";
+import { bytes, visible } from "./timeline.ts";
+
+/** No burst outran the arming with 8 MiB or more, 240 tried (measured); twice that. */
+const MARGIN_MOST_BYTES = 16 * 2 ** 20;
+
+export interface GuardSetup {
+  readonly core: Core;
+  readonly memory: Hierarchy;
+  readonly options: {
+    readonly margin?: number;
+    readonly delay: number;
+    readonly allowKill?: true;
+    readonly replace?: true;
+  };
+}
+
+/** The locks we hold, by group. */
+export class Locks {
+  readonly #core: Core;
+  readonly #held = new Map<string, number>();
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** False: another reprieve has it. */
+  take(path: string): boolean {
+    if (this.#held.has(path)) return true;
+    try {
+      this.#held.set(path, this.#core.lockGroup(path));
+      return true;
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+      if (error.errno !== "EAGAIN") throw attachError(visible(path), "lock", error.errno);
+      return false;
+    }
+  }
+
+  giveUp(path: string): void {
+    const fd = this.#held.get(path);
+    if (fd !== undefined) closeSync(fd);
+    this.#held.delete(path);
+  }
+
+  close(): void {
+    for (const path of [...this.#held.keys()]) this.giveUp(path);
+  }
+}
+
+/** An existing group in which we may write. */
+export function demandGroup(memory: Hierarchy, given: string): string {
+  const path = resolveGroup(memory, given);
+  const errno = whyNotWritable(join(path, "memory.oom_control"));
+  if (errno === undefined) return path;
+  throw refusal(`cannot guard ${visible(path)}`, errno, memory.root);
+}
+
+/**
+ * Refuses what must not be armed, and takes the locks that keep a second reprieve away. `others`: groups that
+ * another one guards, whose locks are to be had later.
+ */
+export function prepareGuards(
+  { core, memory, options }: GuardSetup,
+  paths: readonly string[],
+  owned: boolean,
+): { guards: GuardSpec[]; locks: Locks; others: string[] } {
+  const locks = new Locks(core);
+  paths.forEach(demandShort);
+  const others = paths.filter((path) => !locks.take(path));
+  const [other] = others;
+  if (other !== undefined && !options.replace) {
+    const why = "another reprieve guards it already (--replace takes it over)";
+    throw new CliError(exit.inUse, `cannot guard ${visible(other)}: ${why}`);
+  }
+  const guards = paths.map((path) => {
+    const why = whyUnsafe(path);
+    if (why !== undefined) throw unsafe(path, why);
+    demandNotHeld(path, others);
+    return {
+      name: relative(memory.root, path),
+      path,
+      marginBytes: marginOf(core, path, options.margin),
+      delayMs: options.delay,
+      allowKill: owned || options.allowKill === true,
+      owned,
+    };
+  });
+  return { guards, locks, others };
+}
+
+/** Somebody else's switch is respected; that of a group in `ours` is, or was, a reprieve's. */
+export function demandNotHeld(path: string, ours: readonly string[] = []): void {
+  const why = whyHeld(path, ours);
+  if (why !== undefined) throw unsafe(path, why);
+}
+
+// --- internal ---
+
+function demandShort(path: string): void {
+  if (Buffer.byteLength(path) < limit.PATH_BYTES) return;
+  const most = limit.PATH_BYTES - 1;
+  throw new CliError(exit.usage, `cannot guard ${visible(path)}: its path has over ${most} bytes`);
+}
+
+function marginOf(core: Core, path: string, wanted: number | undefined): number {
+  const { limitBytes } = core.counters(path);
+  if (limitBytes === undefined) {
+    throw unsafe(path, "it has no limit of its own: write one to its memory.limit_in_bytes");
+  }
+  const margin = wanted ?? Math.min(MARGIN_MOST_BYTES, Math.floor(limitBytes / 4));
+  if (margin < limitBytes) return margin;
+  const most = bytes(limitBytes);
+  throw new CliError(exit.usage, `--margin must be below the limit of ${visible(path)}, ${most}`);
+}
+
+function unsafe(path: string, why: string): CliError {
+  return new CliError(exit.unsafe, `refusing to guard ${visible(path)}: ${why}`);
+}

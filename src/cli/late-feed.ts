@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+/** The feed of a run: opened before anything is changed, or, where its port may be the replaced one's, at last. */
+
+import type { RunDir } from "../agent/run-dir.ts";
+import { CliError, exit } from "../errors.ts";
+import type { Message } from "../feed/protocol.ts";
+import type { Feed } from "../feed/serve.ts";
+import type { ListenAddress } from "./args.ts";
+import { say } from "./output.ts";
+
+const DEFAULT_LISTEN: ListenAddress = { hostname: "127.0.0.1", port: 7461 };
+const TOKEN_BYTES = 32;
+
+interface FeedOptions {
+  readonly listen?: ListenAddress | "none";
+  readonly token: boolean;
+  readonly replace?: true;
+}
+
+export class LateFeed {
+  /** Where it is to be found, for the person. */
+  line: string | undefined;
+  readonly #options: FeedOptions;
+  readonly #runDir: RunDir;
+  readonly #undo: AsyncDisposableStack;
+  /** What came before it was open: seconds of it at most. */
+  #early: Message[] | undefined = [];
+  #feed: Feed | undefined;
+
+  constructor(options: FeedOptions, runDir: RunDir, undo: AsyncDisposableStack) {
+    this.#options = options;
+    this.#runDir = runDir;
+    this.#undo = undo;
+  }
+
+  send(message: Message): void {
+    this.#early?.push(message);
+    this.#feed?.send(message);
+  }
+
+  /** A port in use is an error where it was asked for, unless groups were taken over: they stay guarded. */
+  async open(): Promise<void> {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    if (this.#options.listen === "none") return;
+    const { demandResolved, serveFeed, feedUrl } = await import("../feed/serve.ts");
+    const address = this.#options.listen ?? DEFAULT_LISTEN;
+    await demandResolved(address);
+    const random = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
+    const token = this.#options.token ? random.toHex() : undefined;
+    let feed: Feed;
+    try {
+      feed = serveFeed(address, token);
+    } catch (error) {
+      const isBusy = error instanceof CliError && error.code === exit.inUse;
+      const isFatal = this.#options.listen !== undefined && !this.#options.replace;
+      if (!isBusy || isFatal) throw error;
+      say(`no feed: ${address.hostname}:${address.port} is in use (--listen ADDR)`);
+      return;
+    }
+    this.#undo.defer(() => feed.stop());
+    if (token !== undefined) this.#runDir.writeToken(token);
+    const secret = token === undefined ? "" : `?token=${token}`;
+    this.line = `feed ${feedUrl(address, feed.port)}${secret}`;
+    for (const message of early) feed.send(message);
+    this.#feed = feed;
+  }
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+/**
+ * `run --replace`: takes groups over from a reprieve that runs.
+ *
+ * Who guards a group is told by the lock on its memory.oom_control, as the kernel shows it of a process: nobody
+ * can forge that. The old one switches the kernel's killer on before it lets a lock go, and nothing is switched
+ * off before the lock is ours: in between the kernel is the net.
+ */
+
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { isOursAlone, runBases } from "../agent/run-dir.ts";
+import { isHeld, readIfThere } from "../cgroup/v1.ts";
+import { CliError, exit } from "../errors.ts";
+import { type Core, NativeError } from "../native/core.ts";
+import { demandNotHeld, type Locks } from "./guards.ts";
+import { visible } from "./timeline.ts";
+
+/** An orderly end takes 2 s where helpers do not answer (agent/supervise.ts), and its release. */
+const STOP_BOUND_MS = 4000;
+/** What its watchers need for an incident that is open when it is killed: `delay`, and 1 s for the kernel. */
+const PUT_BACK_BOUND_MS = 4000;
+/** After all is armed, for its feed's port. */
+const END_BOUND_MS = 3000;
+const TICK_MS = 1;
+
+/** A living reprieve that guards groups of ours. */
+export interface Running {
+  readonly pid: number;
+  readonly pidfd: number;
+  /** Of its ledger, whose lock its helpers hold too. */
+  readonly ledger: number;
+  /** As we call them. */
+  readonly paths: readonly string[];
+}
+
+/** Finds who guards `paths`, whose locks are another's, or throws why it is not to be replaced. Changes nothing. */
+export function findRunning(
+  core: Core,
+  paths: readonly string[],
+  ourName: string,
+  undo: AsyncDisposableStack,
+): Running[] {
+  const wanted = new Map(paths.map((path) => [idOf(join(path, "memory.oom_control")), path]));
+  const running: Running[] = [];
+  for (const runDir of paths.length === 0 ? [] : runDirs(ourName)) {
+    const pid = Number.parseInt(runDir.name, 10);
+    const guarded = lockedBy(pid);
+    const ours = guarded.flatMap(({ id }) => wanted.get(id) ?? []);
+    if (ours.length === 0) continue;
+    const other = guarded.find(({ id }) => !wanted.has(id));
+    if (other !== undefined) {
+      const path = visible(other.path);
+      throw cannotReplace(pid, `it guards ${path} too, which nobody would: give --cgroup ${path}`);
+    }
+    const ledger = openSync(join(runDir.path, "ledger"), OPEN_FLAGS);
+    undo.defer(() => closeSync(ledger));
+    demandReplaceable(core, pid, ledger);
+    const pidfd = core.openPidfd(pid);
+    undo.defer(() => closeSync(pidfd));
+    running.push({ pid, pidfd, ledger, paths: ours });
+    for (const { id } of guarded) wanted.delete(id);
+  }
+  const [left] = wanted.values();
+  if (left === undefined) return running;
+  throw new CliError(
+    exit.inUse,
+    `cannot guard ${visible(left)}: the reprieve that guards it is another user's or another ` +
+      "container's, or has just ended: end it there, or try again",
+  );
+}
+
+/** Ends the running ones; returns when all that they held is put back and its locks are ours. */
+export async function takeOver(
+  core: Core,
+  locks: Locks,
+  running: readonly Running[],
+): Promise<void> {
+  for (const { pidfd } of running) core.signal(pidfd, "SIGTERM");
+  for (const { pid, pidfd, ledger, paths } of running) {
+    // One that is dead has left its watchers; they may have an incident open.
+    const isDying = () => core.isDead(pidfd) && core.isLocked(ledger);
+    if (await within(STOP_BOUND_MS, () => hasLetGo(locks, paths, isDying))) continue;
+    // It is stopped or stuck. The kernel gives its locks up a moment before it is dead.
+    core.signal(pidfd, "SIGKILL");
+    const isAtWork = () => !core.isDead(pidfd) || core.isLocked(ledger);
+    if (await within(PUT_BACK_BOUND_MS, () => hasLetGo(locks, paths, isAtWork))) continue;
+    const seconds = PUT_BACK_BOUND_MS / 1000;
+    throw cannotReplace(
+      pid,
+      `it did not end and was killed, and its watchers have not put back after ${seconds} s. They still have an ` +
+        "incident open: try again later; or they are stopped: kill them, then reprieve release",
+    );
+  }
+  for (const { paths } of running) for (const path of paths) demandNotHeld(path);
+}
+
+/** Waits for the end of those whose groups are ours by now, for the sake of their feeds' ports. */
+export async function awaitEnd(core: Core, running: readonly Running[]): Promise<void> {
+  await within(END_BOUND_MS, () => running.every(({ pidfd }) => core.isDead(pidfd)));
+}
+
+// --- internal ---
+
+/** What others could put there must not hold us up. */
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+function cannotReplace(pid: number, why: string): CliError {
+  return new CliError(exit.inUse, `cannot replace reprieve ${pid}: ${why}`);
+}
+
+function hasLetGo(locks: Locks, paths: readonly string[], isAtWork: () => boolean): boolean {
+  return paths.every((path) => {
+    if (!locks.take(path)) return false;
+    if (isAtWork()) {
+      locks.giveUp(path);
+      return false;
+    }
+    // Its watchers were killed before they could, or the kernel refused them.
+    if (isHeld(path)) writeFileSync(join(path, "memory.oom_control"), "0");
+    return true;
+  });
+}
+
+function demandReplaceable(core: Core, pid: number, ledger: number): void {
+  try {
+    if (!core.ledgerOwns(ledger)) return;
+  } catch (error) {
+    if (!(error instanceof NativeError)) throw error;
+    const what =
+      error.errno === "EPROTO" ? "is of another version" : `cannot be read (${error.errno})`;
+    throw cannotReplace(pid, `its ledger ${what}: end it with kill ${pid}, then start this one`);
+  }
+  throw cannotReplace(pid, "the group is the one it made for its CMD, and goes with it");
+}
+
+function runDirs(ourName: string): { name: string; path: string }[] {
+  return runBases()
+    .filter((base) => existsSync(base) && isOursAlone(base))
+    .flatMap((base) => readdirSync(base).map((name) => ({ name, path: join(base, name) })))
+    .filter(({ name }) => name !== ourName && /^\d+(-\d+)?$/.test(name));
+}
+
+/** The groups whose lock a process holds; none where we may not look. */
+function lockedBy(pid: number): { id: string; path: string }[] {
+  const dir = `/proc/${pid}/fd`;
+  try {
+    return readdirSync(dir).flatMap((fd) => {
+      const file = readlinkSync(join(dir, fd));
+      const info = readIfThere(`/proc/${pid}/fdinfo/${fd}`) ?? "";
+      const isLock =
+        file.endsWith("/memory.oom_control") && /^lock:.* OFDLCK .* WRITE /m.test(info);
+      return isLock ? [{ id: idOf(join(dir, fd)), path: dirname(file) }] : [];
+    });
+  } catch {
+    return []; // it is gone, or closed one meanwhile
+  }
+}
+
+function idOf(file: string): string {
+  const { dev, ino } = statSync(file);
+  return `${dev}:${ino}`;
+}
+
+async function within(boundMs: number, done: () => boolean): Promise<boolean> {
+  const deadline = performance.now() + boundMs;
+  while (!done()) {
+    if (performance.now() > deadline) return false;
+    await Bun.sleep(TICK_MS);
+  }
+  return true;
+}
