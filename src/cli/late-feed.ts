@@ -40,11 +40,16 @@ export class LateFeed {
 
   /** A port in use is an error where it was asked for, unless groups were taken over: they stay guarded. */
   async open(): Promise<void> {
-    const early = this.#early ?? [];
+    if (this.#options.listen === "none") this.#early = undefined;
+    else this.#feed = await this.#serve(this.#options.listen ?? DEFAULT_LISTEN);
+    for (const message of this.#early ?? []) this.#feed?.send(message);
     this.#early = undefined;
-    if (this.#options.listen === "none") return;
+  }
+
+  // --- internal ---
+
+  async #serve(address: ListenAddress): Promise<Feed | undefined> {
     const { demandResolved, serveFeed, feedUrl } = await import("../feed/serve.ts");
-    const address = this.#options.listen ?? DEFAULT_LISTEN;
     await demandResolved(address);
     const random = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
     const token = this.#options.token ? random.toHex() : undefined;
@@ -56,13 +61,12 @@ export class LateFeed {
       const isFatal = this.#options.listen !== undefined && !this.#options.replace;
       if (!isBusy || isFatal) throw error;
       say(`no feed: ${address.hostname}:${address.port} is in use (--listen ADDR)`);
-      return;
+      return undefined;
     }
     this.#undo.defer(() => feed.stop());
     if (token !== undefined) this.#runDir.writeToken(token);
     const secret = token === undefined ? "" : `?token=${token}`;
     this.line = `feed ${feedUrl(address, feed.port)}${secret}`;
-    for (const message of early) feed.send(message);
-    this.#feed = feed;
+    return feed;
   }
 }

@@ -86,21 +86,7 @@ export async function takeOver(
   running: readonly Running[],
 ): Promise<void> {
   for (const { pidfd } of running) core.signal(pidfd, "SIGTERM");
-  for (const { pid, pidfd, ledger, paths } of running) {
-    // One that is dead has left its watchers; they may have an incident open.
-    const isDying = () => core.isDead(pidfd) && core.isLocked(ledger);
-    if (await within(STOP_BOUND_MS, () => hasLetGo(locks, paths, isDying))) continue;
-    // It is stopped or stuck. The kernel gives its locks up a moment before it is dead.
-    core.signal(pidfd, "SIGKILL");
-    const isAtWork = () => !core.isDead(pidfd) || core.isLocked(ledger);
-    if (await within(PUT_BACK_BOUND_MS, () => hasLetGo(locks, paths, isAtWork))) continue;
-    const seconds = PUT_BACK_BOUND_MS / 1000;
-    throw cannotReplace(
-      pid,
-      `it did not end and was killed, and its watchers have not put back after ${seconds} s. They still have an ` +
-        "incident open: try again later; or they are stopped: kill them, then reprieve release",
-    );
-  }
+  for (const one of running) await takeOverFrom(core, locks, one);
   for (const { paths } of running) for (const path of paths) demandNotHeld(path);
 }
 
@@ -118,10 +104,37 @@ function cannotReplace(pid: number, why: string): CliError {
   return new CliError(exit.inUse, `cannot replace reprieve ${pid}: ${why}`);
 }
 
-function hasLetGo(locks: Locks, paths: readonly string[], isAtWork: () => boolean): boolean {
+async function takeOverFrom(
+  core: Core,
+  locks: Locks,
+  { pid, pidfd, ledger, paths }: Running,
+): Promise<void> {
+  const isOver = () => core.isDead(pidfd) && !core.isLocked(ledger);
+  // One that dies leaves its watchers; they may have an incident open.
+  const isLeft = () => core.isDead(pidfd) && core.isLocked(ledger);
+  const isDone = () => hasLetGo(locks, paths, isLeft) || isOver();
+  let isEnded = await within(STOP_BOUND_MS, isDone);
+  if (!isEnded) {
+    // It is stopped or stuck. The kernel gives its locks up a moment before it is dead: they tell nothing now.
+    core.signal(pidfd, "SIGKILL");
+    isEnded = await within(PUT_BACK_BOUND_MS, isOver);
+  }
+  if (!isEnded) {
+    const seconds = PUT_BACK_BOUND_MS / 1000;
+    throw cannotReplace(
+      pid,
+      `it did not end and was killed, and its watchers have not put back after ${seconds} s. They have an ` +
+        "incident open: try again later; or they are stopped: kill them, then reprieve release",
+    );
+  }
+  if (hasLetGo(locks, paths, isLeft)) return;
+  throw cannotReplace(pid, "yet another reprieve has taken its groups over meanwhile");
+}
+
+function hasLetGo(locks: Locks, paths: readonly string[], isLeft: () => boolean): boolean {
   return paths.every((path) => {
     if (!locks.take(path)) return false;
-    if (isAtWork()) {
+    if (isLeft()) {
       locks.giveUp(path);
       return false;
     }
