@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/** Whether the helpers have attached to a guard, and in words why one has not. */
+/** How the start of the helpers went: whether they have attached, and in words what failed or was not allowed. */
 
 import { mkdirSync } from "node:fs";
 import { helperGroups } from "../cgroup/v1.ts";
 import { CliError, exit } from "../errors.ts";
 import { errnoName } from "../native/core.ts";
-import { type Region, ROLES } from "../native/region.ts";
+import { type Region, ROLES, type Role } from "../native/region.ts";
 
 /** A helper attaches in some milliseconds; one in a group without memory never does. */
 export const ATTACH_BOUND_MS = 5000;
@@ -65,21 +65,23 @@ export function makeHelperGroups(name: string, say: (text: string) => void): str
   });
 }
 
-/** What the host did not allow, and what then may not hold. Undefined: everything. */
+/** What the host did not allow the helpers, and what then may not hold. */
 export function lacksOf(region: Region): string[] {
-  const failed = (results: number[]) => results.find((result) => result !== 0);
-  const unlocked = failed(ROLES.map((role) => region.lockResult(role)));
-  const unhurried = failed(ROLES.map((role) => region.hurryResult(role)));
+  const lack = (result: (role: Role) => number, text: (errno: string) => string) => {
+    const failed = ROLES.map(result).find((one) => one !== 0);
+    return failed === undefined ? [] : [text(errnoName(failed))];
+  };
   return [
-    // A helper that can be paged out may fault at OOM.
-    ...(unlocked === undefined
-      ? []
-      : [`the helpers' memory is not locked (${errnoName(unlocked)}): raise ulimit -l`]),
-    ...(unhurried === undefined
-      ? []
-      : [
-          `the helpers have no real-time priority (${errnoName(unhurried)}), and may be late when the ` +
-            "CPUs are busy: give CAP_SYS_NICE or raise ulimit -r",
-        ]),
+    // One that can be paged out may fault at OOM.
+    ...lack(
+      (role) => region.lockResult(role),
+      (errno) => `the helpers' memory is not locked (${errno}): raise ulimit -l`,
+    ),
+    ...lack(
+      (role) => region.hurryResult(role),
+      (errno) =>
+        `the helpers have no real-time priority (${errno}), and may be late when the CPUs are busy: ` +
+        "give CAP_SYS_NICE or raise ulimit -r",
+    ),
   ];
 }

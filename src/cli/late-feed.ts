@@ -38,31 +38,29 @@ export class LateFeed {
     this.#feed?.send(message);
   }
 
-  /** A port in use is an error where it was asked for, unless groups were taken over: they stay guarded. */
+  /** What is wrong is only said where nobody asked for that port, or groups were taken over: they stay guarded. */
   async open(): Promise<void> {
-    if (this.#options.listen === "none") this.#early = undefined;
-    else this.#feed = await this.#serve(this.#options.listen ?? DEFAULT_LISTEN);
+    const { listen, replace } = this.#options;
+    try {
+      if (listen !== "none") this.#feed = await this.#serve(listen ?? DEFAULT_LISTEN);
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      const isNobodys = listen === undefined && error.code === exit.inUse;
+      if (!isNobodys && !replace) throw error;
+      say(`no feed: ${error.message}`);
+    }
     for (const message of this.#early ?? []) this.#feed?.send(message);
     this.#early = undefined;
   }
 
   // --- internal ---
 
-  async #serve(address: ListenAddress): Promise<Feed | undefined> {
+  async #serve(address: ListenAddress): Promise<Feed> {
     const { demandResolved, serveFeed, feedUrl } = await import("../feed/serve.ts");
     await demandResolved(address);
     const random = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
     const token = this.#options.token ? random.toHex() : undefined;
-    let feed: Feed;
-    try {
-      feed = serveFeed(address, token);
-    } catch (error) {
-      const isBusy = error instanceof CliError && error.code === exit.inUse;
-      const isFatal = this.#options.listen !== undefined && !this.#options.replace;
-      if (!isBusy || isFatal) throw error;
-      say(`no feed: ${address.hostname}:${address.port} is in use (--listen ADDR)`);
-      return undefined;
-    }
+    const feed = serveFeed(address, token);
     this.#undo.defer(() => feed.stop());
     if (token !== undefined) this.#runDir.writeToken(token);
     const secret = token === undefined ? "" : `?token=${token}`;

@@ -54,6 +54,8 @@ export function findRunning(
   const running: Running[] = [];
   for (const runDir of paths.length === 0 ? [] : runDirs(ourName)) {
     const pid = Number.parseInt(runDir.name, 10);
+    const pinned = pin(core, pid, runDir.path, undo);
+    if (pinned === undefined) continue;
     const guarded = lockedBy(pid);
     const ours = guarded.flatMap(({ id }) => wanted.get(id) ?? []);
     if (ours.length === 0) continue;
@@ -62,12 +64,8 @@ export function findRunning(
       const path = visible(other.path);
       throw cannotReplace(pid, `it guards ${path} too, which nobody would: give --cgroup ${path}`);
     }
-    const ledger = openSync(join(runDir.path, "ledger"), OPEN_FLAGS);
-    undo.defer(() => closeSync(ledger));
-    demandReplaceable(core, pid, ledger);
-    const pidfd = core.openPidfd(pid);
-    undo.defer(() => closeSync(pidfd));
-    running.push({ pid, pidfd, ledger, paths: ours });
+    demandReplaceable(core, pid, pinned.ledger);
+    running.push({ pid, ...pinned, paths: ours });
     for (const { id } of guarded) wanted.delete(id);
   }
   const [left] = wanted.values();
@@ -142,6 +140,19 @@ function hasLetGo(locks: Locks, paths: readonly string[], isLeft: () => boolean)
     if (isHeld(path)) writeFileSync(join(path, "memory.oom_control"), "0");
     return true;
   });
+}
+
+/** Before it is looked at: what is signalled later is who was looked at. Undefined: it has just ended. */
+function pin(core: Core, pid: number, runDir: string, undo: AsyncDisposableStack) {
+  try {
+    const pidfd = core.openPidfd(pid);
+    undo.defer(() => closeSync(pidfd));
+    const ledger = openSync(join(runDir, "ledger"), OPEN_FLAGS);
+    undo.defer(() => closeSync(ledger));
+    return { pidfd, ledger };
+  } catch {
+    return undefined;
+  }
 }
 
 function demandReplaceable(core: Core, pid: number, ledger: number): void {
