@@ -309,9 +309,8 @@ _Noreturn void responder_loop(void)
 
 		shared_store(&handler.self.me->beat_ns, sys_now_ns());
 		for (int i = 0; i < n; i++) {
-			uint64_t count;
-
 			struct guarded *g = &handler.guarded[events[i].data];
+			uint64_t count;
 
 			sys_read(g->oom_event, &count, sizeof(count));
 			g->response.fired = is_ours(g);
