@@ -105,7 +105,7 @@ export class Agent {
 
   /** Returns when every guard is watched, or throws why not. The groups' locks are held by the caller. */
   async arm(): Promise<void> {
-    const { guards, send, say } = this.#options;
+    const { guards, send } = this.#options;
     guards.forEach((_, index) => {
       this.#region.setWant(index, want.ARMED);
     });
@@ -118,7 +118,6 @@ export class Agent {
       send(stamped(armedOf(guard)));
     });
     this.#armed = true;
-    for (const lack of lacksOf(this.#region)) say(lack);
     this.#safety = setInterval(() => this.#turn(true), SAFETY_TICK_MS);
     this.#turn(true);
   }
@@ -126,6 +125,11 @@ export class Agent {
   /** The helper that lives in the guarded group, if it does: it is no left-over of CMD. */
   get pidInside(): number | undefined {
     return this.#options.handlerInside ? this.#helpers?.pid("HANDLER") : undefined;
+  }
+
+  /** Once armed: what the host did not allow the helpers. */
+  get lacks(): string[] {
+    return lacksOf(this.#region);
   }
 
   /**

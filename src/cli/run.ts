@@ -134,6 +134,7 @@ async function guardAndWait(
   await agent.attach();
   await takeOver(core, locks, running);
   await agent.arm();
+  agent.lacks.forEach(say);
   if (options.replace) {
     await awaitEnd(core, running);
     await feed.open();
