@@ -99,12 +99,11 @@ EXPORT int rpv_counters(const char *path, uint64_t *out)
 	struct memcg_oom oom;
 	int err = memcg_open(&m, sys_open(path, O_RDONLY | O_DIRECTORY), 0);
 
-	if (!err)
-		err = memcg_open_counters(&m);
-
 	if (err)
 		return err;
-	err = memcg_room(&m, &room);
+	err = memcg_open_counters(&m);
+	if (err >= 0)
+		err = memcg_room(&m, &room);
 	if (!err)
 		err = memcg_oom(&m, &oom);
 	memcg_close(&m);

@@ -46,7 +46,7 @@ struct memcg_room {
 int memcg_open(struct memcg *m, int dir, int may_write);
 void memcg_close(struct memcg *m);
 /* What memcg_room() and those below it read, and whose OOM it is. A watcher has them open only where a group is
- * near its limit: a thousand quiet ones would cost 90 MB of kernel memory. Open already: 0. */
+ * near its limit: a thousand quiet ones would cost 90 MB of kernel memory. 1: opened; 0: they were open. */
 int memcg_open_counters(struct memcg *m);
 void memcg_close_counters(struct memcg *m);
 

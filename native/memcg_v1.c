@@ -66,7 +66,7 @@ int memcg_open_counters(struct memcg *m)
 	err = m->usage < 0 ? m->usage : m->limit < 0 ? m->limit : m->stat < 0 ? m->stat : 0;
 	if (err)
 		memcg_close_counters(m);
-	return err;
+	return err ? err : 1;
 }
 
 void memcg_close_counters(struct memcg *m)

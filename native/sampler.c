@@ -20,7 +20,7 @@ static int attach(struct guarded *g)
 		return err;
 	g->oom_event = sys_eventfd(0, SYS_EFD_NONBLOCK);
 	err = g->oom_event < 0 ? g->oom_event : memcg_open_counters(&g->memcg);
-	if (!err)
+	if (err >= 0)
 		err = memcg_oom(&g->memcg, &oom);
 	if (!err)
 		err = memcg_watch_oom(&g->memcg, g->oom_event);

@@ -175,12 +175,14 @@ int watch_wants_threshold(const struct watched *w)
 void watch_set_threshold(struct watched *w)
 {
 	uint64_t limit_bytes = shared_load(&w->guard->limit_bytes);
+	int opened = memcg_open_counters(&w->memcg);
 	struct memcg_room room;
 
-	if (!memcg_open_counters(&w->memcg) && !memcg_room(&w->memcg, &room) &&
+	if (opened >= 0 && !memcg_room(&w->memcg, &room) &&
 	    !memcg_watch_left(&w->memcg, &room, w->guard->margin_bytes, w->near_event))
 		shared_store(watch_threshold_limit(w), limit_bytes);
-	memcg_close_counters(&w->memcg); /* the next look opens them if it must */
+	if (opened > 0)
+		memcg_close_counters(&w->memcg);
 }
 
 /* Quiet, and yet to be looked at soon. */

@@ -100,10 +100,10 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 	int err = memcg_open_counters(&w->memcg);
 
 	w->fired = 0;
-	w->is_blind = err && err != -ENOENT && err != -ENODEV;
+	w->is_blind = err < 0 && err != -ENOENT && err != -ENODEV;
 	if (w->is_blind)
 		return look; /* no descriptors, or no memory: nothing is seen, nothing is held */
-	if (err || memcg_oom(&w->memcg, &oom) || memcg_room(&w->memcg, &room)) {
+	if (err < 0 || memcg_oom(&w->memcg, &oom) || memcg_room(&w->memcg, &room)) {
 		look.gone = 1;
 		return look;
 	}
