@@ -119,10 +119,15 @@ int choose_victim(struct guarded *g, struct choice *choice)
 	if (r.is_early)
 		return -EAGAIN;
 	find_unexplained(g, view, &r, &grown, &hidden);
-	if (grown > best && grown >= KILL_MIN_BYTES)
-		return suspects_choose(g, 0, (uint64_t)grown, choice);
-	if (hidden > best && hidden >= KILL_MIN_BYTES)
+	if (grown > best && grown >= KILL_MIN_BYTES) {
+		int err = suspects_choose(g, 0, (uint64_t)grown, choice);
+
+		/* Several may share what is unexplained, each with less than the best has. */
+		if (err || choice->bytes >= (uint64_t)best)
+			return err;
+	} else if (hidden > best && hidden >= KILL_MIN_BYTES) {
 		return choose_hidden(g, best, (uint64_t)hidden, choice);
+	}
 	if (best < KILL_MIN_BYTES)
 		return -ESRCH;
 	*choice = (struct choice){ .pidfd = r.best->pidfd,
