@@ -9,7 +9,7 @@ BIOME := node_modules/.bin/biome
 B := dist/build
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
 
-.PHONY: all test soak test-native test-unit ok lint types format clean
+.PHONY: all test soak model test-native test-unit ok lint types format clean
 .DELETE_ON_ERROR:
 all: dist/reprieve
 
@@ -72,6 +72,10 @@ $(CASES): $(B)/test/native/%: test/native/%.c $(PURE) $(HEADERS) test/native/che
 soak: export ROUNDS ?= 5000
 soak: dist/reprieve
 	$(BUN) test ./test/kernel/rounds.test.ts
+
+# The searches of the model alone, with their table.
+model: | node_modules
+	$(BUN) test test/model
 
 test-native: dist/reprieve $(CASES)
 	$(BUN) test test/native
