@@ -8,6 +8,7 @@
 
 enum { LINGER_MS = 500 };
 
+/* model: watcher_returns */
 int ending_is_over(int agent_dead)
 {
 	struct region *r = watcher.self.region;
@@ -85,6 +86,7 @@ static void end_the_others(void)
 			sys_pidfd_kill(*others[i]);
 }
 
+/* model: watcher_leaves */
 void ending_last_one(void)
 {
 	end_the_others();

@@ -223,6 +223,7 @@ static int is_ours_alone(int dir)
 	       st.stx_uid == (uint32_t)SYS0(geteuid) && !(st.stx_mode & 022);
 }
 
+/* model: release_puts_back */
 static void release_ledgers(const char *run_base)
 {
 	int base = sys_open(run_base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);

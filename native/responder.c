@@ -42,6 +42,7 @@ static struct log_record about(const struct choice *c)
 }
 
 /* Joins the open incident, or opens one. */
+/* model: handler_opens */
 static void begin(struct guarded *g, uint64_t now_ns)
 {
 	int opened;
@@ -97,6 +98,7 @@ static void give_up(struct guarded *g, enum reason reason)
 	role_wake_watchers();
 }
 
+/* model: handler_kills */
 static void choose_and_kill(struct guarded *g)
 {
 	struct response *r = &g->response;

@@ -113,6 +113,7 @@ void switch_do_chores(struct watched *w)
 	shared_store(&w->guard->chores_done, chores);
 }
 
+/* model: switch_asks, switch_writes, switch_tells */
 int switch_write(struct watched *w, enum switch_to to)
 {
 	int err;

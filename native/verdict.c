@@ -7,34 +7,51 @@
 /* A pair that is not listed changes nothing; GUARD_NONE is no state to move to, so 0 marks it. */
 static const struct move table[GUARD_STATES][EVENTS] = {
 	ROW(GUARD_QUIET, EVENT_GONE, GUARD_GONE, ACT_FORGET),
+	/* model: quiet_opens */
 	ROW(GUARD_QUIET, EVENT_OOM, GUARD_HANDED,
 	    ACT_OPEN), /* the kernel was first, or we observe */
+	/* model: quiet_joins */
 	ROW(GUARD_QUIET, EVENT_JOIN, GUARD_HANDED, ACT_OPEN),
+	/* model: quiet_holds */
 	ROW(GUARD_QUIET, EVENT_NEAR, GUARD_NEAR, ACT_HOLD),
 
 	ROW(GUARD_NEAR, EVENT_GONE, GUARD_GONE, ACT_FORGET),
+	/* model: near_opens */
 	ROW(GUARD_NEAR, EVENT_OOM, GUARD_OOM, ACT_OPEN),
+	/* model: near_joins */
 	ROW(GUARD_NEAR, EVENT_JOIN, GUARD_RELIEF, ACT_OPEN),
+	/* model: near_yields */
 	ROW(GUARD_NEAR, EVENT_OVERRODE, GUARD_QUIET, ACT_YIELD),
+	/* model: near_is_unfit */
 	ROW(GUARD_NEAR, EVENT_UNFIT, GUARD_QUIET, ACT_LET_GO),
+	/* model: near_is_far */
 	ROW(GUARD_NEAR, EVENT_FAR, GUARD_QUIET, ACT_LET_GO),
 
 	ROW(GUARD_OOM, EVENT_GONE, GUARD_GONE, ACT_FORGET),
+	/* model: oom_is_free */
 	ROW(GUARD_OOM, EVENT_FREE, GUARD_RELIEF, ACT_NOTHING),
+	/* model: oom_yields */
 	ROW(GUARD_OOM, EVENT_OVERRODE, GUARD_HANDED, ACT_YIELD),
+	/* model: oom_hands_over */
 	ROW(GUARD_OOM, EVENT_VERDICT, GUARD_HANDED, ACT_HAND_OVER),
 
 	ROW(GUARD_RELIEF, EVENT_GONE, GUARD_GONE, ACT_FORGET),
+	/* model: relief_fails */
 	ROW(GUARD_RELIEF, EVENT_OOM, GUARD_OOM,
 	    ACT_NOTHING), /* the same incident, the same timer */
+	/* model: relief_yields */
 	ROW(GUARD_RELIEF, EVENT_OVERRODE, GUARD_HANDED, ACT_YIELD),
+	/* model: relief_holds */
 	ROW(GUARD_RELIEF, EVENT_HELD, GUARD_NEAR, ACT_CLOSE),
 
 	ROW(GUARD_HANDED, EVENT_GONE, GUARD_GONE, ACT_FORGET),
+	/* model: handed_is_free */
 	ROW(GUARD_HANDED, EVENT_HELD, GUARD_QUIET, ACT_CLOSE),
+	/* model: handed_alarms */
 	ROW(GUARD_HANDED, EVENT_OVERDUE, GUARD_ALARM, ACT_CLOSE_UNRELIEVED),
 
 	ROW(GUARD_ALARM, EVENT_GONE, GUARD_GONE, ACT_FORGET),
+	/* model: alarm_is_free */
 	ROW(GUARD_ALARM, EVENT_HELD, GUARD_QUIET, ACT_NOTHING),
 };
 

@@ -77,6 +77,7 @@ void watch_detach(struct watched *w)
 
 /* Where the guard stands, from what the kernel and the region say: at the start, and when
  * taking over. */
+/* model: watcher_resumes */
 void watch_resume(struct watched *w)
 {
 	int open = incident_is_open(shared_load(&w->guard->incident));
@@ -225,6 +226,7 @@ int watch_is_due(const struct watched *w)
 		shared_load(&w->guard->looks_asked) != w->looks_done);
 }
 
+/* model: watcher_looks */
 int watch_look(struct watched *w)
 {
 	enum { MOVES_MAX = 4 }; /* a look may chain: handed -> quiet -> near */
@@ -261,6 +263,7 @@ int watch_look(struct watched *w)
 	return next_look_ms(w, now_ns);
 }
 
+/* model: watcher_puts_back */
 void watch_put_back(struct watched *w, enum reason reason)
 {
 	struct memcg_oom oom;

@@ -56,6 +56,7 @@ static void time_look(struct watched *w, struct look *look, uint64_t left_bytes,
 }
 
 /* The switch is off and no state of ours wants it so: a write of a watcher that was stopped came late. */
+/* model: switch_is_mended */
 static void mend_switch(struct watched *w, struct memcg_oom *oom)
 {
 	int is_kernels =

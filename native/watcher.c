@@ -75,6 +75,7 @@ static void follow_handler(void)
 	watcher.handler_wchan = procfs_open_wchan(watcher.handler_pid, watcher.handler_pid);
 }
 
+/* model: watcher_takes_over */
 static void take_over(enum reason reason)
 {
 	struct region *r = watcher.self.region;
@@ -102,6 +103,7 @@ static void take_over(enum reason reason)
 
 /* Not the owner: is the owner at work? Returns in how many ms to look again, -1: at the next
  * event. */
+/* model: watcher_oversees */
 static int oversee(uint64_t now_ns, int peer_alive)
 {
 	const struct region *r = watcher.self.region;
@@ -181,6 +183,7 @@ static int sooner(int a_ms, int b_ms)
 }
 
 /* One turn. Returns the next timeout. */
+/* model: watcher_wakes */
 static int turn(uint64_t now_ns)
 {
 	int peer_alive = follow_helper(other_role(), &watcher.other_pid, &watcher.other);
@@ -239,6 +242,7 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **own_group
 		if (ending_is_over(agent_dead))
 			break;
 		timeout_ms = turn(now_ns);
+		/* model: watcher_beats */
 		shared_store(&watcher.self.me->beat_ns, sys_now_ns());
 		if (agent_dead || shared_load(&watcher.self.region->stop))
 			timeout_ms = sooner(timeout_ms, WATCH_TICK_MS);
