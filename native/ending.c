@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How the watchers end: everything is put back, and nobody and nothing of ours is left. */
+#include "lock.h"
 #include "log.h"
 #include "pids.h"
 #include "sys.h"
@@ -87,8 +88,27 @@ static void end_the_others(void)
 }
 
 /* model: watcher_leaves */
+/* One of the others may have been stopped in the middle of a write of the switch, and have done it before its end.
+ * A group that another reprieve has locked by now is that one's. model: all_is_kernels */
+static void put_back_late_writes(void)
+{
+	for (uint32_t i = 0; i < watcher.guards; i++) {
+		struct guard *g = &watcher.self.region->guards[i];
+		struct memcg_oom oom = { 0 };
+		struct memcg m;
+
+		if (!(g->flags & GUARD_ALLOW_KILL) || memcg_open(&m, role_open_group(g), 1))
+			continue;
+		if (!memcg_oom(&m, &oom) && oom.held && !lock_is_held(m.oom_control))
+			memcg_hand_over(&m);
+		memcg_close(&m);
+	}
+}
+
 void ending_last_one(void)
 {
 	end_the_others();
+	if (watcher_owns())
+		put_back_late_writes();
 	linger();
 }

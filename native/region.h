@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 8u		   /* raised by every change of this file */
+#define REGION_LAYOUT 9u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -152,8 +152,10 @@ struct log {
 /* A role's own word about itself; writer: that role. */
 struct helper {
 	uint32_t pid;
-	uint32_t ready;	      /* release: 1 when every descriptor is open and memory is locked */
-	uint64_t beat_ns;     /* last turn of its loop; CLOCK_MONOTONIC */
+	uint32_t ready; /* release: 1 when every descriptor is open and memory is locked */
+	uint64_t
+		beat_ns; /* it is alive: a turn's end, or a piece of slow work's; CLOCK_MONOTONIC */
+	uint64_t turned_ns;   /* when its last finished turn began: what was before it has seen */
 	uint64_t locked_kb;   /* VmLck at ready */
 	int32_t lock_result;  /* mlockall: 0 or -errno */
 	uint32_t settled;     /* release: 1 when it has joined the groups it is to live in */

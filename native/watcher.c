@@ -18,7 +18,7 @@ enum { WAKE_CONTROL = 1u << 16, WAKE_AGENT, WAKE_PEER, WAKE_NEAR = 1u << 20 };
 
 struct watcher watcher = { .handler = -1, .other = -1, .handler_wchan = -1 };
 
-static enum role other_role(void)
+enum role watcher_other_role(void)
 {
 	return watcher.self.role == ROLE_WATCHDOG ? ROLE_SPARE : ROLE_WATCHDOG;
 }
@@ -75,72 +75,12 @@ static void follow_handler(void)
 	watcher.handler_wchan = procfs_open_wchan(watcher.handler_pid, watcher.handler_pid);
 }
 
-/* model: watcher_takes_over */
-static void take_over(enum reason reason)
-{
-	struct region *r = watcher.self.region;
-	uint32_t from = (uint32_t)other_role();
-
-	if (!__atomic_compare_exchange_n(&r->owner, &from, (uint32_t)watcher.self.role, 0,
-					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return;
-	for (uint32_t i = 0; i < watcher.guards; i++) {
-		struct watched *w = &watcher.watched[i];
-		uint32_t word = shared_load(&w->guard->incident);
-
-		if (!w->attached || w->guard->state == GUARD_NONE)
-			continue;
-		watch_resume(w);
-		log_put(watcher.self.log,
-			(struct log_record){
-				.guard = i,
-				.step = STEP_TOOK_OVER,
-				.arg = reason,
-				.incident = incident_is_open(word) ? incident_number(word) : 0 });
-	}
-	role_wake(FD_AGENT);
-}
-
-/* Not the owner: is the owner at work? Returns in how many ms to look again, -1: at the next
- * event. */
-/* model: watcher_oversees */
-static int oversee(uint64_t now_ns, int peer_alive)
-{
-	const struct region *r = watcher.self.region;
-	const struct helper *owner = &r->helpers[other_role()];
-	uint64_t beat_ns = shared_load(&owner->beat_ns);
-	uint64_t silent_ns =
-		(shared_load(&owner->is_slow) ? SLOW_AFTER_MS : SILENT_AFTER_MS) * 1000000ull;
-	int open = 0;
-
-	if (!peer_alive && watcher.other_pid) {
-		take_over(REASON_OWNER_DEAD);
-		return 0;
-	}
-	for (uint32_t i = 0; i < watcher.guards; i++)
-		open |= incident_is_open(shared_load(&r->guards[i].incident));
-	if (watcher.event_ns && beat_ns >= watcher.event_ns && !open)
-		watcher.event_ns = 0; /* it has turned since the event */
-	else if (watcher.event_ns) /* it may have turned just before: it shows now, or is silent */
-		watcher_wake_other();
-	if (!watcher.event_ns && !open)
-		return -1;
-	if (!watcher.event_ns)
-		watcher.event_ns =
-			now_ns; /* an incident is open: from now on its beat must be fresh */
-	if (now_ns > watcher.event_ns + silent_ns && now_ns > beat_ns + silent_ns) {
-		take_over(REASON_OWNER_SILENT);
-		return 0;
-	}
-	return WATCH_TICK_MS;
-}
-
 static void follow_wants(struct watched *w)
 {
 	uint32_t want = shared_load(&w->guard->want);
 	int32_t *attached = &w->guard->attached[watcher.self.role];
 
-	if ((want == WANT_ATTACHED || want == WANT_ARMED) && !w->attached &&
+	if ((want == WANT_ATTACHED || want == WANT_ARMED) && !w->attached && !watcher.is_ending &&
 	    w->guard->state != GUARD_GONE && sys_now_ns() >= w->due_ns) {
 		int err = watch_attach(w);
 
@@ -186,7 +126,7 @@ static int sooner(int a_ms, int b_ms)
 /* model: watcher_wakes */
 static int turn(uint64_t now_ns)
 {
-	int peer_alive = follow_helper(other_role(), &watcher.other_pid, &watcher.other);
+	int peer_alive = follow_helper(watcher_other_role(), &watcher.other_pid, &watcher.other);
 	int next_ms = -1;
 
 	follow_handler();
@@ -195,7 +135,7 @@ static int turn(uint64_t now_ns)
 	for (uint32_t i = 0; i < watcher.guards; i++)
 		trial_follow(&watcher.watched[i]);
 	if (!watcher_owns())
-		next_ms = oversee(now_ns, peer_alive);
+		next_ms = oversee_owner(now_ns, peer_alive);
 	memset(watcher.restless, 0, watcher.guards);
 	for (uint32_t i = 0; i < watcher.guards; i++)
 		if (watch_is_restless(&watcher.watched[i]))
@@ -241,14 +181,16 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **own_group
 		}
 		if (ending_is_over(agent_dead))
 			break;
+		watcher.is_ending = agent_dead || shared_load(&watcher.self.region->stop);
 		timeout_ms = turn(now_ns);
 		/* model: watcher_beats */
+		shared_store(&watcher.self.me->turned_ns, now_ns);
 		shared_store(&watcher.self.me->beat_ns, sys_now_ns());
-		if (agent_dead || shared_load(&watcher.self.region->stop))
+		if (watcher.is_ending)
 			timeout_ms = sooner(timeout_ms, WATCH_TICK_MS);
 	}
-	if (agent_dead) {
+	if (agent_dead)
 		ending_last_one();
-	}
-	role_end(&watcher.self, agent_dead);
+	/* The ledger is the last owner's to remove. */
+	role_end(&watcher.self, agent_dead && watcher_owns());
 }

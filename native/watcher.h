@@ -66,6 +66,8 @@ struct watcher {
 	int handler_wchan; /* of its responder */
 	uint32_t handler_pid;
 	uint32_t other_pid;
+	int is_ending;	    /* the agent is dead, or wants all to end */
+	uint64_t near_ns;   /* not the owner: when held groups were last looked at */
 	uint64_t event_ns;  /* a kernel event the owner must show to have seen; 0: none */
 	uint64_t again_ns;  /* slow work that could not be done is not tried again before */
 	uint64_t defers_ns; /* has slow work, and lets the other go first, since; 0: it has not */
@@ -79,6 +81,12 @@ int watcher_owns(void);
 void watcher_wake_other(void);
 /* Wakes for the death of the process behind a pidfd. */
 void watcher_listen(int pidfd);
+
+enum role watcher_other_role(void);
+
+/* oversee.c: not the owner: is the owner at work? Takes over where it is not. Returns in how many ms to look again,
+ * -1: at the next event. */
+int oversee_owner(uint64_t now_ns, int peer_alive);
 
 /*
  * slow_work.c: one watcher is awake at any time: the one that does not own the switch goes first, the owner when that has

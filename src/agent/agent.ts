@@ -6,7 +6,7 @@
  * Wakes from one eventfd; a slow timer is the net below (a one-shot epoll event can be lost).
  */
 
-import { removeGroup, treesOf } from "../cgroup/v1.ts";
+import { isHeld, removeGroup, treesOf } from "../cgroup/v1.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
@@ -145,7 +145,8 @@ export class Agent {
     const stopped = this.#helpers?.stopped() ?? Promise.resolve(true);
     await Promise.race([stopped, this.#until(() => this.#isPutBack())]);
     letGo();
-    const clean = await stopped;
+    // A watcher that was stopped may have written the switch after all was put back, and then ended in order.
+    const clean = (await stopped) && !this.#options.guards.some(({ path }) => isHeld(path));
     this.#turn(false, Number.POSITIVE_INFINITY);
     await this.#wakes.cancel();
     const code = clean ? exit.ok : await releaseDead(this.#options.image);

@@ -49,16 +49,17 @@ export class Helpers {
     return this.#running.get(role)?.pid;
   }
 
-  /** Waits for all to exit by themselves. False: some had to be killed. */
+  /** Waits for all to exit by themselves. False: some were dead already, or had to be killed. */
   async stopped(): Promise<boolean> {
     this.#stopping = true;
     const helpers = [...this.#running.values()];
+    const areAll = helpers.length === ROLES.length;
     const exits = Promise.all(helpers.map((helper) => helper.exited));
     const inTime = await Promise.race([
       exits.then(() => true),
       Bun.sleep(EXIT_BOUND_MS).then(() => false),
     ]);
-    if (inTime) return helpers.every((helper) => helper.exitCode === 0);
+    if (inTime) return areAll && helpers.every((helper) => helper.exitCode === 0);
     for (const helper of helpers) helper.kill("SIGKILL");
     await exits;
     return false;

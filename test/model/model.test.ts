@@ -28,10 +28,6 @@ const searches: readonly Search[] = [
   { property: `${LIVENESS}, parent and child`, defines: ["LIVENESS", "TREE"], holds: true },
   { property: SAFETY, defines: ["NO_LEDGER"], holds: false },
   { property: LIVENESS, defines: ["LIVENESS", "TREE", "ONLY_FIRED"], holds: false },
-  { property: SAFETY, defines: ["GAP_END=1"], holds: false },
-  { property: SAFETY, defines: ["GAP_LATE=1"], holds: false },
-  { property: SAFETY, defines: ["GAP_FILES=1"], holds: false },
-  { property: LIVENESS, defines: ["LIVENESS", "GAP_BEAT=1"], holds: false },
 ];
 
 interface Result {

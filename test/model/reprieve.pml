@@ -14,20 +14,6 @@
 #define LEDGER 1
 #endif
 
-/* Where the code falls short of what follows; README.md says how. 1: as the code is. */
-#ifndef GAP_END
-#define GAP_END 0
-#endif
-#ifndef GAP_LATE
-#define GAP_LATE 0
-#endif
-#ifndef GAP_FILES
-#define GAP_FILES 0
-#endif
-#ifndef GAP_BEAT
-#define GAP_BEAT 0
-#endif
-
 #define PARENT	 0
 #define CHILD	 1
 #define WATCHDOG 0
@@ -462,7 +448,7 @@ inline watcher_beats(w)
 {
 	silent[w] = 0;
 	if
-	:: owner == w && (heard[other(w)] == 2 || (GAP_BEAT && heard[other(w)] == 1)) -> heard[other(w)] = 3
+	:: owner == w && (heard[other(w)] == 2) -> heard[other(w)] = 3
 	:: else
 	fi;
 	at[w] = WAITS
@@ -505,12 +491,8 @@ inline watcher_leaves(w)
 		:: !gone(other(w)) -> dies(other(w), DEAD)
 		:: else
 		fi;
-		if
-		:: !GAP_LATE -> all_is_kernels()
-		:: else
-		fi;
+		all_is_kernels();
 		ledger = 0
-	:: GAP_FILES && agent >= DEAD && owner != w -> ledger = 0
 	:: else
 	fi;
 	dies(w, ENDED)
@@ -588,7 +570,7 @@ inline agent_ends()
 {
 	printf("agent_ends\n");
 	if
-	:: ledger && !GAP_END && (status[WATCHDOG] == DEAD || status[SPARE] == DEAD || off[PARENT]) -> all_is_kernels()
+	:: ledger && (status[WATCHDOG] == DEAD || status[SPARE] == DEAD || off[PARENT]) -> all_is_kernels()
 	:: else
 	fi;
 	ledger = 0;

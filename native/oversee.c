@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* Hop 4a: the watcher that does not own the switch sees to it that the owner does its work. */
+#include "log.h"
+#include "sys.h"
+#include "watcher.h"
+
+/* model: watcher_takes_over */
+static void take_over(enum reason reason)
+{
+	struct region *r = watcher.self.region;
+	uint32_t from = (uint32_t)watcher_other_role();
+
+	if (!__atomic_compare_exchange_n(&r->owner, &from, (uint32_t)watcher.self.role, 0,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return;
+	for (uint32_t i = 0; i < watcher.guards; i++) {
+		struct watched *w = &watcher.watched[i];
+		uint32_t word = shared_load(&w->guard->incident);
+
+		if (!w->attached || w->guard->state == GUARD_NONE)
+			continue;
+		watch_resume(w);
+		log_put(watcher.self.log,
+			(struct log_record){
+				.guard = i,
+				.step = STEP_TOOK_OVER,
+				.arg = reason,
+				.incident = incident_is_open(word) ? incident_number(word) : 0 });
+	}
+	role_wake(FD_AGENT);
+}
+
+static int is_near(const struct watched *w)
+{
+	uint32_t state = shared_load(&w->guard->state);
+
+	return w->attached && state >= GUARD_NEAR && state <= GUARD_RELIEF;
+}
+
+/* Is any held group in OOM? An event may be lost behind an ancestor's OOM. */
+static int any_waits(void)
+{
+	struct memcg_oom oom = { 0 };
+
+	for (uint32_t i = 0; i < watcher.guards && !oom.under_oom; i++)
+		if (is_near(&watcher.watched[i]))
+			memcg_oom(&watcher.watched[i].memcg, &oom);
+	return oom.under_oom;
+}
+
+/* model: watcher_oversees */
+int oversee_owner(uint64_t now_ns, int peer_alive)
+{
+	const struct region *r = watcher.self.region;
+	const struct helper *owner = &r->helpers[watcher_other_role()];
+	uint64_t beat_ns = shared_load(&owner->beat_ns);
+	uint64_t silent_ns =
+		(shared_load(&owner->is_slow) ? SLOW_AFTER_MS : SILENT_AFTER_MS) * 1000000ull;
+	int open = 0, near = 0;
+
+	if (!peer_alive && watcher.other_pid) {
+		take_over(REASON_OWNER_DEAD);
+		return 0;
+	}
+	for (uint32_t i = 0; i < watcher.guards; i++) {
+		open |= incident_is_open(shared_load(&r->guards[i].incident));
+		near |= is_near(&watcher.watched[i]);
+	}
+	if (!watcher.event_ns && near && now_ns >= watcher.near_ns + NEAR_TICK_MS * 1000000ull) {
+		watcher.near_ns = now_ns;
+		if (any_waits())
+			watcher.event_ns = now_ns;
+	}
+	if (watcher.event_ns && shared_load(&owner->turned_ns) >= watcher.event_ns && !open)
+		watcher.event_ns = 0; /* it has looked since the event */
+	else if (watcher.event_ns) /* it may have looked just before: it shows now, or is silent */
+		watcher_wake_other();
+	if (!watcher.event_ns && !open)
+		return near ? NEAR_TICK_MS : -1;
+	if (!watcher.event_ns)
+		watcher.event_ns =
+			now_ns; /* an incident is open: from now on its beat must be fresh */
+	if (now_ns > watcher.event_ns + silent_ns && now_ns > beat_ns + silent_ns) {
+		take_over(REASON_OWNER_SILENT);
+		return 0;
+	}
+	return WATCH_TICK_MS;
+}
