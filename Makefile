@@ -23,8 +23,8 @@ WARN := -Wall -Wextra -Wconversion -Wshadow -Werror
 CFLAGS := -std=c11 -O2 $(WARN) -DREPRIEVE_VERSION='"$(VERSION)"'
 FREE := -ffreestanding -nostdlib -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fvisibility=hidden -ffunction-sections -fdata-sections -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,defs -Wl,-z,noseparate-code
-SOURCES := $(filter-out native/layout.c native/ffi.c native/signals.c,$(wildcard native/*.c)) native/start_x86_64.S
-SHARED := $(addprefix native/,ffi.c ledger.c lock.c memcg_v1.c memory.c signals.c text.c)
+SOURCES := $(filter-out native/layout.c native/ffi.c native/listen.c native/signals.c,$(wildcard native/*.c)) native/start_x86_64.S
+SHARED := $(addprefix native/,ffi.c ledger.c listen.c lock.c memcg_v1.c memory.c signals.c text.c)
 HEADERS := $(wildcard native/*.h)
 
 $(B):
@@ -36,7 +36,7 @@ $(B)/core: $(SOURCES) $(HEADERS) Makefile | $(B)
 $(B)/core.so: $(SHARED) $(HEADERS) Makefile | $(B)
 	gcc $(CFLAGS) $(FREE) -shared -fPIC -o $@ $(SHARED)
 
-$(B)/layout: native/layout.c native/probe.h native/region.h native/limits.h | $(B)
+$(B)/layout: native/layout.c native/probe.h native/region.h native/designate.h native/limits.h | $(B)
 	gcc -std=c11 $(WARN) -o $@ native/layout.c
 
 src/native/layout.ts: $(B)/layout

@@ -3,12 +3,17 @@
  * The core: one small static program, its role given by argv. The agent starts it; by hand only
  * `release` makes sense.
  *
- *   core handler|watchdog|spare RUN_DIR|- [OWN_GROUP ...]
+ *   core handler|watchdog|spare|door RUN_DIR|- [OWN_GROUP ...]
+ *   core as UID GID PROGRAM ARGV0 ARGS ...
+ *   core handle GUARD GROUP SOCKET
  *   core release [--all] [--force] RUN_BASE ...
  *   core join AGENT GROUP ... -- PROGRAM CMD ARGS ...
  *   core probe PARENT touch BYTES|calls
  *   core version
  */
+#include "as_user.h"
+#include "door.h"
+#include "handle.h"
 #include "handler.h"
 #include "join.h"
 #include "probe.h"
@@ -22,7 +27,8 @@ enum { EXIT_USAGE = 64 };
 static int usage(void)
 {
 	static const char line[] =
-		"usage: core handler|watchdog|spare|release|join|probe|version ...\n";
+		"usage: core handler|watchdog|spare|door|handle|as|release|join|probe|version "
+		"...\n";
 
 	sys_write(2, line, sizeof(line) - 1);
 	return EXIT_USAGE;
@@ -55,6 +61,8 @@ static int long_lived(enum role role, char **args)
 		return usage();
 	if (role == ROLE_HANDLER)
 		handler_run(run_dir, args + 1);
+	if (role == ROLE_DOOR)
+		door_run(run_dir, args + 1);
 	watcher_run(role, run_dir, args + 1);
 }
 
@@ -71,6 +79,12 @@ __attribute__((used)) _Noreturn void core_main(long *stack)
 		code = long_lived(ROLE_WATCHDOG, argv + 2);
 	else if (text_equal(role, "spare"))
 		code = long_lived(ROLE_SPARE, argv + 2);
+	else if (text_equal(role, "door"))
+		code = long_lived(ROLE_DOOR, argv + 2);
+	else if (text_equal(role, "as"))
+		code = argc > 5 ? as_user_run(argv + 2, env) : usage();
+	else if (text_equal(role, "handle"))
+		code = argc == 5 ? handle_run(argv[2], argv[3], argv[4]) : usage();
 	else if (text_equal(role, "release"))
 		code = release(argv + 2);
 	else if (text_equal(role, "join"))

@@ -72,17 +72,19 @@ static void linger(void)
 /* The last one sees to it that no helper that was stopped stays behind. */
 static void end_the_others(void)
 {
-	int *others[] = { &watcher.handler, &watcher.other };
+	int *others[] = { &watcher.handler, &watcher.other, &watcher.door };
+	int left = watcher_owns();
 
-	if (!watcher_owns())
-		return;
-	for (int ms = 0; ms < OTHERS_END_MS && (watcher.handler >= 0 || watcher.other >= 0); ms++) {
-		for (int i = 0; i < 2; i++)
+	for (int ms = 0; ms < OTHERS_END_MS && left; ms++) {
+		left = 0;
+		for (int i = 0; i < 3; i++) {
 			if (*others[i] >= 0 && sys_pidfd_dead(*others[i]))
 				*others[i] = -1;
+			left |= *others[i] >= 0;
+		}
 		sys_sleep_ms(1);
 	}
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3 && left; i++)
 		if (*others[i] >= 0)
 			sys_pidfd_kill(*others[i]);
 }

@@ -5,6 +5,7 @@
  * needs no libc.
  */
 #include "ledger.h"
+#include "listen.h"
 #include "lock.h"
 #include "log.h"
 #include "memcg.h"
@@ -16,17 +17,18 @@
 
 static uint64_t page_up(uint64_t bytes) { return (bytes + 4095) & ~4095ull; }
 
-/* Makes the region: a memfd, sized, zeroed, its head filled. */
-EXPORT int rpv_region_create(uint32_t guards_max, uint32_t agent_pid)
+/* Makes the region: a memfd, sized, zeroed, its head filled. `ranked`: with rankings for the door. */
+EXPORT int rpv_region_create(uint32_t guards_max, uint32_t agent_pid, int ranked)
 {
 	uint64_t control = page_up(sizeof(struct region) + guards_max * sizeof(struct guard));
+	uint64_t recorder = control + (ranked ? page_up(guards_max * sizeof(struct ranking)) : 0);
 	struct region head = {
 		.magic = REGION_MAGIC,
 		.layout = REGION_LAYOUT,
 		.guards_max = guards_max,
-		.size_bytes = control + page_up(sizeof(struct recorder)),
+		.size_bytes = recorder + page_up(sizeof(struct recorder)),
 		.control_bytes = control,
-		.recorder_offset = control,
+		.recorder_offset = recorder,
 		.agent_pid = agent_pid,
 		.owner = ROLE_WATCHDOG,
 		.sleeps_in = "mem_cgroup_oom_synchronize",
@@ -126,6 +128,24 @@ EXPORT int rpv_ledger_create(const char *file, uint32_t guards_max)
 EXPORT int rpv_ledger_add(int fd, uint32_t index, const char *path, int owned)
 {
 	return ledger_add(fd, index, path, owned);
+}
+
+EXPORT int rpv_listen(const char *dir, const char *name, uint32_t mode)
+{
+	return listen_at(dir, name, mode);
+}
+
+EXPORT int rpv_listen_rename(const char *dir, const char *from, const char *to)
+{
+	return listen_rename(dir, from, to);
+}
+
+/* Becomes another program, with no environment. -errno where that fails. */
+EXPORT int rpv_become(const char *path, char **argv)
+{
+	static char *no_env[] = { NULL };
+
+	return (int)SYS3(execve, path, argv, no_env);
 }
 
 /* 1: the reprieve of an open ledger has made a group, 0: none; -EPROTO: it is of another version. */

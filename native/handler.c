@@ -9,10 +9,16 @@ struct handler handler;
 
 _Noreturn void handler_run(const char *run_dir, char **own_groups)
 {
-	char *sampler_stack;
-
 	if (role_start(&handler.self, ROLE_HANDLER, run_dir, own_groups))
 		sys_exit(70);
+	handler.designated_event = -1;
+	handler_begin();
+}
+
+_Noreturn void handler_begin(void)
+{
+	char *sampler_stack;
+
 	handler.guards = handler.self.region->guards_max;
 	handler.guarded = role_memory(sizeof(*handler.guarded) * handler.guards);
 	handler.restless = role_memory(handler.guards);

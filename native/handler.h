@@ -42,6 +42,7 @@ struct view {
 /* The responder's private state of an incident. */
 struct response {
 	uint32_t word;	     /* the incident it works on; even: none */
+	uint32_t left_word;  /* the incident that is left to a designated handler */
 	int fired;	     /* the event came, and has not been looked at */
 	uint32_t last_kills; /* kernel kills, to see one */
 	enum victim victim;
@@ -95,6 +96,7 @@ struct sampled {
 
 struct handler {
 	struct role_self self;
+	int designated_event; /* of one that has designated itself: the door's; -1: we make our own */
 	struct table table;
 	struct guarded *guarded; /* guards_max */
 	uint32_t guards;
@@ -108,6 +110,13 @@ struct handler {
 extern struct handler handler;
 
 _Noreturn void handler_run(const char *run_dir, char **own_groups);
+/* The rest of it, when there is a region. */
+_Noreturn void handler_begin(void);
+
+/* handle.c: the sampler's turn where nobody watches over us: ends an incident that is over. */
+void handle_turn(struct guarded *g);
+/* The door has closed the connection. */
+_Noreturn void handle_end(void);
 
 /* sampler.c: looks at every guard, slowly far from its limit, fast near it. */
 _Noreturn void sampler_loop(void);

@@ -71,6 +71,8 @@ static void print_offsets(void)
 	AT(guard, flags);
 	AT(guard, want);
 	AT(guard, tree);
+	AT(guard, name_at);
+	AT(guard, designated);
 	AT(guard, attached);
 	AT(guard, state);
 	AT(guard, kernel_kills);
@@ -129,11 +131,15 @@ static void print_control_enums(void)
 	E(FD_, HANDLER);
 	E(FD_, WATCHDOG);
 	E(FD_, SPARE);
+	E(FD_, DOOR);
+	E(FD_, LEDGER);
+	E(FD_, LISTEN);
 	CLOSE();
 	OPEN("role");
 	E(ROLE_, HANDLER);
 	E(ROLE_, WATCHDOG);
 	E(ROLE_, SPARE);
+	E(ROLE_, DOOR);
 	CLOSE();
 	OPEN("want");
 	E(WANT_, NOTHING);
@@ -183,6 +189,8 @@ static void print_record_enums(void)
 	E(STEP_, OVERRODE);
 	E(STEP_, MENDED);
 	E(STEP_, CHILD_LEFT);
+	E(STEP_, DESIGNATED);
+	E(STEP_, RESIGNED);
 	CLOSE();
 	OPEN("cause");
 	E(CAUSE_, OOM);

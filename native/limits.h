@@ -61,6 +61,15 @@ enum {
 	ALARM_TICK_MS = 100, /* looking after an unrelieved group */
 	FAR_AFTER_MS = 1000, /* outside the margin for so long before the killer is on again */
 
+	/* --- the door --- */
+	DOOR_PENDING_MAX = 64,	     /* connections that have not designated anybody yet */
+	DOOR_PENDING_OF_UID_MAX = 4, /* of one user */
+	DOOR_SILENT_MS = 1000,	     /* such a one is cut off after so long */
+	DOOR_TICK_MS = 100, /* in which so many connections are taken: 640/s cost 2 % of a CPU */
+	DOOR_ACCEPTS_MAX = 64,
+	DESIGNATE_AGAIN_MS =
+		100, /* a guard's next handler comes no sooner after the last: bounds the log */
+
 	/* --- the recorder --- */
 	PROCS_MAX = 8192,     /* processes in the table; 64 B each */
 	RING_RECORDS = 16384, /* snapshots kept; a power of two, 64 B each */

@@ -11,6 +11,7 @@
 #ifndef RPV_REGION_H
 #define RPV_REGION_H
 
+#include "designate.h"
 #include "limits.h"
 #include <stdint.h>
 
@@ -25,9 +26,12 @@ enum fd_of_role {
 	FD_HANDLER = 6, /* the other roles' control eventfds */
 	FD_WATCHDOG = 7,
 	FD_SPARE = 8,
+	FD_DOOR = 9,
+	FD_LEDGER = 10, /* held for its lock only */
+	FD_LISTEN = 11, /* the door only: the socket for handlers */
 };
 
-enum role { ROLE_HANDLER = 0, ROLE_WATCHDOG = 1, ROLE_SPARE = 2, ROLES = 3 };
+enum role { ROLE_HANDLER = 0, ROLE_WATCHDOG = 1, ROLE_SPARE = 2, ROLE_DOOR = 3, ROLES = 4 };
 
 /* What the agent wants of a guard. */
 enum guard_want { WANT_NOTHING = 0, WANT_ATTACHED = 1, WANT_ARMED = 2 };
@@ -76,6 +80,8 @@ enum step {
 	STEP_OVERRODE = 21,	  /* somebody else switched the killer on while we held the group */
 	STEP_MENDED = 22,	  /* it was off, and not by us now: on again; result */
 	STEP_CHILD_LEFT = 23,	  /* a child's killer is off by its owner's will, and stays so */
+	STEP_DESIGNATED = 24,	  /* a handler that is not ours answers for the group from now on */
+	STEP_RESIGNED = 25, /* and no longer; arg: enum reason, where it did not say so itself */
 };
 
 enum cause {
@@ -183,7 +189,7 @@ struct guard {
 		tree; /* index of the outermost guard above it, or its own: OOMs of a tree hide each other */
 	/* writers: any role, atomic add: raised to have the owner of the switch look at it */
 	uint32_t looks_asked;
-	uint32_t reserved0;
+	uint32_t name_at; /* writer: the agent: where in `path` the name of the guard begins */
 	/* writers: the roles, compare-and-swap from 0: the group's directory when it was first attached */
 	uint64_t inode;
 	/* writer: the door */
@@ -255,13 +261,22 @@ struct recorder {
 	struct snapshot ring[RING_RECORDS]; /* what changed, in order */
 };
 
+/* The sampler's ranking of a guard, for the door. There only where a handler may be designated. */
+struct ranking {
+	uint32_t sequence; /* writer: the sampler, release; odd while it writes */
+	uint32_t processes;
+	uint64_t sampled_ms; /* CLOCK_BOOTTIME */
+	struct designate_process process[CANDIDATES_MAX];
+};
+
 struct region {
 	uint64_t magic;
 	uint32_t layout; /* REGION_LAYOUT */
 	uint32_t guards_max;
 	uint64_t size_bytes;
-	uint64_t control_bytes; /* what a watcher maps: all but the recorder */
-	uint64_t recorder_offset;
+	uint64_t
+		control_bytes; /* what a watcher maps; behind it the rankings, one a guard, or none */
+	uint64_t recorder_offset; /* behind the rankings */
 	uint32_t agent_pid;
 	/* writers: both watchers, compare-and-swap: which of them owns the switch (enum role) */
 	uint32_t owner;
@@ -274,6 +289,7 @@ struct region {
 	struct guard guards[]; /* guards_max */
 };
 
+_Static_assert((int)CANDIDATES_MAX <= (int)DESIGNATE_PROCESSES && COMM_BYTES == 16, "all fit");
 _Static_assert(sizeof(struct log_record) == 72, "the agent strides by 72");
 _Static_assert(sizeof(struct snapshot) == 64, "a cache line");
 _Static_assert((LOG_RECORDS & (LOG_RECORDS - 1)) == 0, "masked index");

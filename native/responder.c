@@ -232,6 +232,19 @@ static void act(struct guarded *g, enum order order, uint64_t now_ns)
 	}
 }
 
+/* Is this incident a designated handler's? To its end, whatever becomes of him: the watchers judge. */
+static int is_left(struct guarded *g, uint32_t word)
+{
+	struct response *r = &g->response;
+	int is_designated = shared_load(&g->guard->designated.pid) != 0;
+
+	if (incident_is_open(r->word))
+		return 0; /* ours, since before he was designated */
+	if (is_designated)
+		r->left_word = word | 1; /* the open one, or the next */
+	return is_designated || (incident_is_open(word) && word == r->left_word);
+}
+
 /* One look at one guard. Says whether to look again at the next tick. */
 static int respond(struct guarded *g)
 {
@@ -245,6 +258,8 @@ static int respond(struct guarded *g)
 	r->fired = 0;
 	if (r->word != word)
 		end(g); /* closed by the watcher */
+	if (is_left(g, word))
+		return 0;
 	if (memcg_oom(&g->memcg, &g->oom) || memcg_room(&g->memcg, &g->room)) {
 		end(g); /* removed: the watchers tell */
 		return 0;

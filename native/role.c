@@ -45,7 +45,9 @@ static int map_region(struct role_self *self)
 		return (int)(intptr_t)head;
 	if (head->magic != REGION_MAGIC || head->layout != REGION_LAYOUT)
 		return -EPROTO;
-	size = self->role == ROLE_HANDLER ? head->size_bytes : head->control_bytes;
+	size = self->role == ROLE_HANDLER ? head->size_bytes
+	       : self->role == ROLE_DOOR  ? head->recorder_offset
+					  : head->control_bytes;
 	sys_munmap(head, sizeof(*head));
 	self->region = sys_mmap(size, SYS_PROT_RW, SYS_MAP_SHARED, FD_REGION, 0);
 	if (sys_is_error(self->region))
@@ -186,6 +188,13 @@ void role_wake(int eventfd)
 	uint64_t one = 1;
 
 	sys_write(eventfd, &one, sizeof(one));
+}
+
+struct ranking *role_rankings(const struct role_self *self)
+{
+	const struct region *r = self->region;
+
+	return r->recorder_offset > r->control_bytes ? (void *)((char *)r + r->control_bytes) : 0;
 }
 
 void role_wake_watchers(void)

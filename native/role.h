@@ -39,6 +39,8 @@ void role_ready(struct role_self *self);
 /* Real-time priority for the calling thread where it is allowed, else the best nice value that
  * is. */
 void role_hurry(struct role_self *self);
+/* The rankings of the guards, for the handler and the door; NULL where no handler may be designated. */
+struct ranking *role_rankings(const struct role_self *self);
 void role_wake(int eventfd);
 void role_wake_watchers(void);
 /* Has the owner of the switch look at a guard of which it has no event. */

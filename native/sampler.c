@@ -18,16 +18,18 @@ static int attach(struct guarded *g)
 
 	if (err)
 		return err;
-	g->oom_event = sys_eventfd(0, SYS_EFD_NONBLOCK);
+	g->oom_event = handler.designated_event;
+	if (g->oom_event < 0)
+		g->oom_event = sys_eventfd(0, SYS_EFD_NONBLOCK);
 	err = g->oom_event < 0 ? g->oom_event : memcg_open_counters(&g->memcg);
 	if (err >= 0)
 		err = memcg_oom(&g->memcg, &oom);
-	if (!err)
+	if (!err && handler.designated_event < 0)
 		err = memcg_watch_oom(&g->memcg, g->oom_event);
 	if (!err)
 		err = sys_epoll_ctl(handler.respond_epoll, SYS_EPOLL_ADD, g->oom_event, &ev);
 	if (err) {
-		if (g->oom_event >= 0)
+		if (g->oom_event >= 0 && handler.designated_event < 0)
 			sys_close(g->oom_event);
 		memcg_close(&g->memcg);
 		return err;
@@ -95,6 +97,8 @@ static void scan_due(uint64_t now_ms, int woken)
 		if (!shared_load(&g->active))
 			continue;
 		do_errands(g);
+		if (handler.designated_event >= 0)
+			handle_turn(g);
 		if (!(woken && has_come_near(g)) && g->due_ms > now_ms)
 			continue;
 		g->is_inside = scan_guard(g);
@@ -144,5 +148,7 @@ _Noreturn void sampler_loop(void)
 		if (!handler.self.me->settled && role_is_armed(&handler.self))
 			role_settle(&handler.self); /* the responder goes on meanwhile */
 	}
+	if (handler.designated_event >= 0)
+		handle_end();
 	role_end(&handler.self, 0);
 }

@@ -352,6 +352,8 @@ int scan_guard(struct guarded *g)
 	    view_publish(g, handler.sampled, scan.anon_bytes))
 		g->scanned_ms = scan.now_ms;
 	publish_counters(g, &room);
+	if (shared_load(&g->guard->designated.pid))
+		role_wake(FD_DOOR);
 	sys_clock_ns(SYS_CLOCK_THREAD_CPU, &end_ns);
 	shared_store(&r->scan_cpu_ns, r->scan_cpu_ns + (end_ns - start_ns));
 	shared_store(&r->procs_scanned, r->procs_scanned + handler.sampled->n);

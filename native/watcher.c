@@ -16,7 +16,7 @@
 
 enum { WAKE_CONTROL = 1u << 16, WAKE_AGENT, WAKE_PEER, WAKE_NEAR = 1u << 20 };
 
-struct watcher watcher = { .handler = -1, .other = -1, .handler_wchan = -1 };
+struct watcher watcher = { .handler = -1, .other = -1, .door = -1, .handler_wchan = -1 };
 
 enum role watcher_other_role(void)
 {
@@ -130,6 +130,7 @@ static int turn(uint64_t now_ns)
 	int next_ms = -1;
 
 	follow_handler();
+	follow_helper(ROLE_DOOR, &watcher.door_pid, &watcher.door);
 	for (uint32_t i = 0; i < watcher.guards; i++)
 		follow_wants(&watcher.watched[i]);
 	for (uint32_t i = 0; i < watcher.guards; i++)

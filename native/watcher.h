@@ -61,13 +61,15 @@ struct watcher {
 	uint32_t guards;
 	uint8_t *restless; /* by tree: somebody in it is, or may be, in OOM */
 	int epoll;
-	int handler;	   /* pidfds; -1: none known */
-	int other;	   /* the other watcher */
+	int handler; /* pidfds; -1: none known */
+	int other;   /* the other watcher */
+	int door;
 	int handler_wchan; /* of its responder */
 	uint32_t handler_pid;
 	uint32_t other_pid;
 	int is_ending;	    /* the agent is dead, or wants all to end */
 	uint64_t near_ns;   /* not the owner: when held groups were last looked at */
+	uint32_t door_pid;
 	uint64_t event_ns;  /* a kernel event the owner must show to have seen; 0: none */
 	uint64_t again_ns;  /* slow work that could not be done is not tried again before */
 	uint64_t defers_ns; /* has slow work, and lets the other go first, since; 0: it has not */

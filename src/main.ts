@@ -3,7 +3,17 @@
 
 import { Command, CommanderError, Option } from "commander";
 import { version } from "../package.json" with { type: "json" };
-import { Duration, Handler, Limit, Listen, Name, parsed, Size } from "./cli/args.ts";
+import {
+  Duration,
+  Handler,
+  Limit,
+  Listen,
+  Mode,
+  Name,
+  parsed,
+  Size,
+  SocketPath,
+} from "./cli/args.ts";
 import { said, say } from "./cli/output.ts";
 import { CliError, exit } from "./errors.ts";
 
@@ -80,6 +90,20 @@ function program(done: (code: number) => void): Command {
     .configureOutput({ outputError: (text) => say(text.replace(/^error: /, "").trimEnd()) });
   addRun(reprieve, done);
   reprieve
+    .command("handle")
+    .description("answer for a guard of another reprieve, as the group's owner; no root needed")
+    .addOption(
+      new Option("--guard <name>", "the guard's name, as the feed of that reprieve has it")
+        .env("REPRIEVE_GUARD")
+        .makeOptionMandatory(),
+    )
+    .addOption(
+      new Option("--socket <path>", "of that reprieve (default: /run/reprieve/handler.sock)")
+        .env("REPRIEVE_SOCKET")
+        .argParser(parsed(SocketPath)),
+    )
+    .action(async (options) => done(await (await import("./cli/handle.ts")).handle(options)));
+  reprieve
     .command("doctor")
     .description("say what this host offers, and prove the central promises live")
     .option("--json", "print one JSON object")
@@ -119,9 +143,26 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
     .option("--listen <addr>", "of the feed, or none (default: 127.0.0.1:7461)", parsed(Listen))
     .option("--no-token", "let everybody who can connect read the feed")
     .addOption(
-      new Option("--handler <where>", "outside the guarded group or inside")
+      new Option(
+        "--handler <where>",
+        "outside the guarded group or inside, or designated: who designates itself at a socket",
+      )
         .argParser(parsed(Handler))
         .default("outside"),
+    )
+    .option(
+      "--handler-socket <path>",
+      "for designated handlers (default: /run/reprieve/handler.sock)",
+      parsed(SocketPath),
+    )
+    .option(
+      "--handler-command <command>",
+      "a handler to be designated: run as each group's owner; words are split at spaces",
+    )
+    .option(
+      "--handler-mode <octal>",
+      "of that socket; who may is decided behind it (default: 0666)",
+      parsed(Mode),
     )
     .option("--keep", "wait for what CMD leaves behind instead of killing it")
     .option("--allow-kill", "let it kill in the groups of --cgroup; without: observe")

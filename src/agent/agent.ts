@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Hop 6b: wires one region, its guards and the three helpers, and turns what they log into messages.
+ * Hop 6b: wires one region, its guards and the helpers, and turns what they log into messages.
  *
  * Never in the path of an OOM: when this process is slow, stopped or dead, the helpers go on, or put back.
  * Wakes from one eventfd; a slow timer is the net below (a one-shot epoll event can be lost).
@@ -28,10 +28,7 @@ const SAFETY_TICK_MS = 1000;
 /** While starting only: the helpers wake us, this is for the one wake that came before we listened. */
 const START_TICK_MS = 5;
 
-export interface GuardSpec extends GuardOrders {
-  /** What messages call it. */
-  readonly name: string;
-}
+export type GuardSpec = GuardOrders;
 
 export interface AgentOptions {
   readonly core: Core;
@@ -39,6 +36,8 @@ export interface AgentOptions {
   readonly runDir: RunDir;
   readonly guards: readonly GuardSpec[];
   readonly handlerInside: boolean;
+  /** The socket of the door, where handlers may be designated. */
+  readonly listener?: number | undefined;
   readonly send: (message: Message) => void;
   /** One line to the person. */
   readonly say: (text: string) => void;
@@ -54,6 +53,8 @@ export class Agent {
   /** Resolves when every guarded group was removed by somebody. */
   readonly allGone: Promise<void>;
   readonly #options: AgentOptions;
+  /** Those that are started. */
+  readonly #roles: readonly Role[];
   readonly #region: Region;
   readonly #event: number;
   readonly #control: Record<Role, number>;
@@ -75,11 +76,17 @@ export class Agent {
   constructor(options: AgentOptions, ledger: number) {
     const { core, guards } = options;
     this.#options = options;
+    this.#roles = ROLES.filter((role) => role !== "DOOR" || options.listener !== undefined);
     this.#ledger = ledger;
-    this.#memfd = core.createRegion(guards.length, process.pid);
+    this.#memfd = core.createRegion(guards.length, process.pid, options.listener !== undefined);
     this.#region = new Region(core.mapRegion(this.#memfd));
     this.#event = core.eventfd();
-    this.#control = { HANDLER: core.eventfd(), WATCHDOG: core.eventfd(), SPARE: core.eventfd() };
+    this.#control = {
+      HANDLER: core.eventfd(),
+      WATCHDOG: core.eventfd(),
+      SPARE: core.eventfd(),
+      DOOR: core.eventfd(),
+    };
     this.#incidents = new Incidents(guards.map((guard) => guard.name));
     this.#wakes = wakesOf(this.#event);
     this.allGone = new Promise((resolve) => {
@@ -97,9 +104,11 @@ export class Agent {
     const { guards } = this.#options;
     this.#startHelpers();
     void this.#listen();
-    await this.#until(() => guards.every((_, index) => isAttached(this.#region, index)));
+    await this.#until(() =>
+      guards.every((_, index) => isAttached(this.#region, this.#roles, index)),
+    );
     guards.forEach(({ path }, index) => {
-      demandAttached(this.#region, index, path);
+      demandAttached(this.#region, this.#roles, index, path);
     });
   }
 
@@ -172,11 +181,13 @@ export class Agent {
     this.#helperGroups = makeHelperGroups(runDir.name, say);
     this.#helpers = new Helpers({
       image,
+      roles: this.#roles,
       runDir: runDir.path,
       region: this.#memfd,
       agentEvent: this.#event,
       control: this.#control,
       ledger: this.#ledger,
+      listener: this.#options.listener,
       groups: this.#groupsOfRoles(),
       wake: this.#options.core.wake,
       say,
@@ -256,14 +267,15 @@ export class Agent {
   }
 
   #wakeHelpers(): void {
-    for (const role of ROLES) this.#options.core.wake(this.#control[role]);
+    for (const role of this.#roles) this.#options.core.wake(this.#control[role]);
   }
 
   #groupsOfRoles(): Record<Role, readonly string[]> {
     const outside = this.#helperGroups;
     const { handlerInside, guards } = this.#options;
     const inside = guards.map((guard) => guard.path);
-    return { HANDLER: handlerInside ? inside : outside, WATCHDOG: outside, SPARE: outside };
+    const handler = handlerInside ? inside : outside;
+    return { HANDLER: handler, WATCHDOG: outside, SPARE: outside, DOOR: outside };
   }
 }
 

@@ -11,14 +11,19 @@ import { type Region, ROLES, type Role } from "../native/region.ts";
 export const ATTACH_BOUND_MS = 5000;
 
 /** Nothing is to be waited for: all have attached, or one has failed. */
-export function isAttached(region: Region, guard: number): boolean {
-  const results = ROLES.map((role) => region.attached(guard, role));
+export function isAttached(region: Region, roles: readonly Role[], guard: number): boolean {
+  const results = roles.map((role) => region.attached(guard, role));
   return results.every((result) => result !== 0) || results.some((result) => result < 0);
 }
 
 /** One that failed tells more than one that is still at it: the wait ends with the first failure. */
-export function demandAttached(region: Region, guard: number, path: string): void {
-  const results = ROLES.map((role) => ({ role, result: region.attached(guard, role) }));
+export function demandAttached(
+  region: Region,
+  roles: readonly Role[],
+  guard: number,
+  path: string,
+): void {
+  const results = roles.map((role) => ({ role, result: region.attached(guard, role) }));
   const failed =
     results.find(({ result }) => result < 0) ?? results.find(({ result }) => result === 0);
   if (failed === undefined) return;

@@ -42,6 +42,11 @@ export class RunDir {
     return this.#name ?? "";
   }
 
+  /** What all of this user's agents share. */
+  get base(): string {
+    return this.#base ?? "";
+  }
+
   get path(): string {
     return join(this.#base ?? "", this.name);
   }

@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: MIT
 /**
- * Starts the three native helpers, watches them and starts a dead one again.
+ * Starts the native helpers, watches them and starts a dead one again.
  *
  * A helper attaches to every guard of the region by itself, so a new one needs nothing but its descriptors.
  */
 
 import type { CoreImage } from "../native/embed.ts";
-import { ROLES, type Role } from "../native/region.ts";
+import type { Role } from "../native/region.ts";
+import { BackOff } from "./back-off.ts";
 
-const BACK_OFF_FIRST_MS = 100;
-const BACK_OFF_MOST_MS = 5000;
-/** A helper that lived so long did not die of what killed the last one. */
-const FORGIVEN_AFTER_MS = 60_000;
 /** The watchers put back in under a millisecond each; then they are killed and the ledger is used. */
 const EXIT_BOUND_MS = 2000;
 
 export interface HelperSetup {
   readonly image: CoreImage;
+  readonly roles: readonly Role[];
   /** "-" when there is none. */
   readonly runDir: string;
   /** In the order of native/region.h: 3 and up. The third one is the role's own control eventfd. */
@@ -24,6 +22,8 @@ export interface HelperSetup {
   readonly agentEvent: number;
   readonly control: Readonly<Record<Role, number>>;
   readonly ledger: number;
+  /** The door's socket. */
+  readonly listener: number | undefined;
   /** The cgroup directories a role joins. */
   readonly groups: Readonly<Record<Role, readonly string[]>>;
   /** Signals a control eventfd. */
@@ -37,12 +37,11 @@ type Helper = Bun.Subprocess<"ignore", "ignore", "inherit">;
 export class Helpers {
   readonly #setup: HelperSetup;
   readonly #running = new Map<Role, Helper>();
-  readonly #backOffMs = new Map<Role, number>();
   #stopping = false;
 
   constructor(setup: HelperSetup) {
     this.#setup = setup;
-    for (const role of ROLES) this.#start(role);
+    for (const role of setup.roles) this.#start(role, new BackOff());
   }
 
   pid(role: Role): number | undefined {
@@ -67,8 +66,9 @@ export class Helpers {
 
   // --- internal ---
 
-  #start(role: Role): void {
-    const { image, runDir, region, agentEvent, control, ledger, groups } = this.#setup;
+  #start(role: Role, backOff: BackOff): void {
+    const { image, runDir, region, agentEvent, control, ledger, listener, groups } = this.#setup;
+    const own = role === "DOOR" && listener !== undefined ? [listener] : [];
     const startedMs = performance.now();
     const helper = Bun.spawn([image.path, role.toLowerCase(), runDir, ...groups[role]], {
       argv0: `reprieve-${role.toLowerCase()}`,
@@ -85,32 +85,27 @@ export class Helpers {
         control.HANDLER,
         control.WATCHDOG,
         control.SPARE,
+        control.DOOR,
         ledger,
+        ...own,
       ],
-      onExit: (_, code, signal) => this.#onExit(role, startedMs, code, signal),
+      onExit: (_, code, signal) => {
+        this.#running.delete(role);
+        const how = signal === null ? `ended with code ${code}` : `was killed by signal ${signal}`;
+        this.#again(role, backOff, performance.now() - startedMs, how);
+      },
     });
     this.#running.set(role, helper as Helper);
     // The count stays until the new helper reads it: its first turn looks at what is wanted.
     this.#setup.wake(control[role]);
   }
 
-  #onExit(
-    role: Role,
-    startedMs: number,
-    code: number | null,
-    signal: NodeJS.Signals | number | null,
-  ): void {
+  #again(role: Role, backOff: BackOff, livedMs: number, how: string): void {
     if (this.#stopping) return;
-    this.#running.delete(role);
-    const livedMs = performance.now() - startedMs;
-    const lastMs = livedMs > FORGIVEN_AFTER_MS ? undefined : this.#backOffMs.get(role);
-    const waitMs =
-      lastMs === undefined ? BACK_OFF_FIRST_MS : Math.min(lastMs * 2, BACK_OFF_MOST_MS);
-    this.#backOffMs.set(role, waitMs);
-    const how = signal === null ? `ended with code ${code}` : `was killed by signal ${signal}`;
+    const waitMs = backOff.next(livedMs);
     this.#setup.say(`the ${role.toLowerCase()} ${how}: starting it again in ${waitMs} ms`);
     setTimeout(() => {
-      if (!this.#stopping) this.#start(role);
+      if (!this.#stopping) this.#start(role, backOff);
     }, waitMs);
   }
 }

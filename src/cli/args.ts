@@ -74,7 +74,28 @@ export const Listen = v.union([
   ),
 ]);
 
-export const Handler = v.picklist(["outside", "inside"], "the handler runs outside or inside");
+export const Handler = v.picklist(
+  ["outside", "inside", "designated"],
+  "the handler runs outside or inside, or is designated",
+);
+
+export const Mode = v.pipe(
+  v.string(),
+  v.regex(/^0?[0-7]{3}$/, "a mode is three octal digits, like 0660"),
+  v.transform((text) => Number.parseInt(text, 8)),
+);
+
+/** sun_path of unix(7), less its NUL. */
+const SOCKET_PATH_MOST = 107;
+
+export const SocketPath = v.pipe(
+  v.string(),
+  v.regex(/^\/.*[^/]$/, "a socket's path is absolute"),
+  v.check(
+    (path) => Buffer.byteLength(path) <= SOCKET_PATH_MOST,
+    `a socket's path has at most ${SOCKET_PATH_MOST} bytes`,
+  ),
+);
 
 /** A commander argument parser that answers with the schema's own sentence. */
 export function parsed<T extends v.GenericSchema>(schema: T) {

@@ -29,12 +29,19 @@ import { type CoreImage, findCore } from "../native/embed.ts";
 import type { ListenAddress } from "./args.ts";
 import { type Command, exitCodeOf, findProgram, Signals, startCommand } from "./command.ts";
 import { demandGroup, prepareGuards } from "./guards.ts";
+import {
+  checkHandlers,
+  type HandlerOptions,
+  openDoorIfWanted,
+  startUserHandlers,
+  userCommand,
+} from "./handlers.ts";
 import { LateFeed } from "./late-feed.ts";
 import { END_BOUND_MS, Lines, say } from "./output.ts";
 import { awaitEnd, findRunning, takeOver } from "./replace.ts";
 import { bytes, linesOf, visible } from "./timeline.ts";
 
-export interface RunOptions {
+export interface RunOptions extends HandlerOptions {
   readonly cgroup: readonly string[];
   readonly limit?: number;
   readonly delay: number;
@@ -42,7 +49,6 @@ export interface RunOptions {
   readonly name?: string;
   readonly listen?: ListenAddress | "none";
   readonly token: boolean;
-  readonly handler: "outside" | "inside";
   readonly keep?: true;
   readonly allowKill?: true;
   readonly replace?: true;
@@ -124,7 +130,13 @@ async function guardAndWait(
     core.addToLedger(ledger.fd, index, path, owned);
   });
   const handlerInside = options.handler === "inside";
-  const agent = new Agent({ core, image, runDir, guards, handlerInside, send, say }, ledger.fd);
+  const userHandler = userCommand(options, guards);
+  const door = openDoorIfWanted(state, runDir.base);
+  const listener = door?.listener;
+  const agent = new Agent(
+    { core, image, runDir, guards, handlerInside, listener, send, say },
+    ledger.fd,
+  );
   undo.defer(() =>
     agent.stop(() => {
       ledger.close();
@@ -138,6 +150,11 @@ async function guardAndWait(
   if (options.replace) {
     await awaitEnd(core, running);
     await feed.open();
+    const why = door?.takeName();
+    if (why !== undefined) say(why);
+  }
+  if (door !== undefined && userHandler !== undefined) {
+    startUserHandlers(state, image, door, userHandler, guards);
   }
   const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
   undo.defer(() => clearTimeout(trim));
@@ -201,9 +218,7 @@ function checkTogether(argv: readonly string[], options: RunOptions): void {
   if (!isExisting && options.allowKill) {
     throw wrong("--allow-kill goes with --cgroup: in CMD's own group reprieve may always kill");
   }
-  if (options.handler === "inside" && new Set(options.cgroup).size > 1) {
-    throw wrong("--handler inside goes with one --cgroup only: the handler lives in one group");
-  }
+  checkHandlers(options, options.cgroup, options.allowKill === true);
   if (options.delay > DELAY_WARN_MS) {
     say(
       `a delay of ${options.delay / 1000} s is long: at OOM the group's programs fail while it runs`,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** What the agent calls in the FFI library (native/ffi.c), as plain functions that throw on failure. */
 
-import { type Pointer, toArrayBuffer } from "bun:ffi";
+import { type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import { constants } from "node:os";
 import { lifted, loadLibrary } from "./embed.ts";
 import { at } from "./layout.ts";
@@ -29,31 +29,40 @@ export class NativeError extends Error {
 
 export type Core = ReturnType<typeof openCore>;
 
+/** The library's functions, native/ffi.c. */
+const SYMBOLS = {
+  rpv_region_create: { args: ["u32", "u32", "i32"], returns: "i32" },
+  rpv_region_map: { args: ["i32"], returns: "ptr" },
+  rpv_eventfd: { args: [], returns: "i32" },
+  rpv_wake: { args: ["i32"], returns: "i32" },
+  rpv_group_lock: { args: ["ptr"], returns: "i32" },
+  rpv_counters: { args: ["ptr", "ptr"], returns: "i32" },
+  rpv_ledger_create: { args: ["ptr", "u32"], returns: "i32" },
+  rpv_ledger_add: { args: ["i32", "u32", "ptr", "i32"], returns: "i32" },
+  rpv_listen: { args: ["ptr", "ptr", "u32"], returns: "i32" },
+  rpv_listen_rename: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
+  rpv_become: { args: ["ptr", "ptr"], returns: "i32" },
+  rpv_ledger_owns: { args: ["i32"], returns: "i32" },
+  rpv_lock_is_held: { args: ["i32"], returns: "i32" },
+  rpv_pidfd_open: { args: ["i32"], returns: "i32" },
+  rpv_pidfd_signal: { args: ["i32", "i32"], returns: "i32" },
+  rpv_pidfd_dead: { args: ["i32"], returns: "i32" },
+  rpv_signals_catch: { args: ["u64"], returns: "i32" },
+  rpv_pageout: { args: ["u64", "u64"], returns: "i32" },
+  rpv_try_pidfd: { args: [], returns: "i32" },
+  rpv_try_mrelease: { args: [], returns: "i32" },
+  rpv_try_real_time: { args: [], returns: "i32" },
+} as const;
+
 /** Loads the library; called once a process. */
 export function openCore() {
-  const lib = loadLibrary({
-    rpv_region_create: { args: ["u32", "u32"], returns: "i32" },
-    rpv_region_map: { args: ["i32"], returns: "ptr" },
-    rpv_eventfd: { args: [], returns: "i32" },
-    rpv_wake: { args: ["i32"], returns: "i32" },
-    rpv_group_lock: { args: ["ptr"], returns: "i32" },
-    rpv_counters: { args: ["ptr", "ptr"], returns: "i32" },
-    rpv_ledger_create: { args: ["ptr", "u32"], returns: "i32" },
-    rpv_ledger_add: { args: ["i32", "u32", "ptr", "i32"], returns: "i32" },
-    rpv_ledger_owns: { args: ["i32"], returns: "i32" },
-    rpv_lock_is_held: { args: ["i32"], returns: "i32" },
-    rpv_pidfd_open: { args: ["i32"], returns: "i32" },
-    rpv_pidfd_signal: { args: ["i32", "i32"], returns: "i32" },
-    rpv_pidfd_dead: { args: ["i32"], returns: "i32" },
-    rpv_signals_catch: { args: ["u64"], returns: "i32" },
-    rpv_pageout: { args: ["u64", "u64"], returns: "i32" },
-    rpv_try_pidfd: { args: [], returns: "i32" },
-    rpv_try_mrelease: { args: [], returns: "i32" },
-    rpv_try_real_time: { args: [], returns: "i32" },
-  });
+  const lib = loadLibrary(SYMBOLS);
   return {
-    createRegion: (guards: number, agentPid: number) =>
-      lifted(check("make the shared region", lib.rpv_region_create(guards, agentPid))),
+    /** `ranked`: with what the door tells designated handlers. */
+    createRegion: (guards: number, agentPid: number, ranked: boolean) =>
+      lifted(
+        check("make the shared region", lib.rpv_region_create(guards, agentPid, Number(ranked))),
+      ),
     mapRegion: (fd: number) => mapped(lib.rpv_region_map(fd)),
     eventfd: () => lifted(check("make an eventfd", lib.rpv_eventfd())),
     wake: (fd: number) => void lib.rpv_wake(fd),
@@ -74,6 +83,20 @@ export function openCore() {
       lifted(check(`make ${file}`, lib.rpv_ledger_create(cstring(file), guards))),
     addToLedger: (fd: number, index: number, path: string, owned: boolean) =>
       void check(`record ${path}`, lib.rpv_ledger_add(fd, index, cstring(path), Number(owned))),
+    /** The socket for designated handlers. */
+    listen: (dir: string, name: string, mode: number) =>
+      lifted(check(`listen at ${dir}/${name}`, lib.rpv_listen(cstring(dir), cstring(name), mode))),
+    renameListener: (dir: string, from: string, to: string) =>
+      void check(
+        `listen at ${dir}/${to}`,
+        lib.rpv_listen_rename(cstring(dir), cstring(from), cstring(to)),
+      ),
+    /** Does not return; -errno where it fails. */
+    become(path: string, argv: readonly string[]): number {
+      const strings = argv.map(cstring);
+      const pointers = new BigUint64Array([...strings.map((text) => BigInt(ptr(text))), 0n]);
+      return lib.rpv_become(cstring(path), pointers);
+    },
     /** Of an open ledger: its reprieve made a group for a command. EPROTO: it is of another version. */
     ledgerOwns: (fd: number) => check("read a ledger", lib.rpv_ledger_owns(fd)) === 1,
     isLocked: (fd: number) => lib.rpv_lock_is_held(fd) === 1,

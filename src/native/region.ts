@@ -10,7 +10,7 @@ import { limitOf } from "./core.ts";
 import { at, flag, limit, role, size, type want } from "./layout.ts";
 
 export type Role = keyof typeof role;
-export const ROLES: readonly Role[] = ["HANDLER", "WATCHDOG", "SPARE"];
+export const ROLES: readonly Role[] = ["HANDLER", "WATCHDOG", "SPARE", "DOOR"];
 
 /** One step, as a role logged it. */
 export interface LogRecord {
@@ -31,6 +31,8 @@ export interface LogRecord {
 
 /** What the agent orders for one group. */
 export interface GuardOrders {
+  /** What messages call it: the end of its path. */
+  readonly name: string;
   readonly path: string;
   readonly marginBytes: number;
   readonly delayMs: number;
@@ -66,6 +68,7 @@ export class Region {
     this.#u64[(base + at.guard_margin_bytes) / 8] = BigInt(orders.marginBytes);
     this.#u32[(base + at.guard_delay_ms) / 4] = orders.delayMs;
     this.#u32[(base + at.guard_tree) / 4] = tree;
+    this.#u32[(base + at.guard_name_at) / 4] = path.length - Buffer.byteLength(orders.name);
     this.#u32[(base + at.guard_flags) / 4] =
       (orders.allowKill ? flag.ALLOW_KILL : 0) | (orders.owned ? flag.OWNED : 0);
   }
@@ -115,7 +118,7 @@ export class Region {
     return ROLES.reduce((sum, of) => sum + this.#load64(this.#log(of) + at.log_dropped), 0);
   }
 
-  /** Takes what is new in the three logs, in the order it happened. */
+  /** Takes what is new in the logs, in the order it happened. */
   drain(): LogRecord[] {
     const records = ROLES.flatMap((of) => this.#drainLog(of));
     return records.sort((a, b) => a.tNs - b.tNs);

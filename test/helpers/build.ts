@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: MIT
 /** Compiles a fixture when it is missing or older than its source. */
 import { mkdirSync, statSync } from "node:fs";
-import { fixtures, fixturesBuilt } from "./paths.ts";
+import { fixtures, fixturesBuilt, repository } from "./paths.ts";
 
-const FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"];
+const FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"];
 const fresh = new Set<string>();
 
-/** The path of the compiled fixture. */
-export function fixture(name: string): string {
+/** The path of the compiled fixture, or of another folder's program. */
+export function fixture(name: string, folder = fixtures): string {
   const out = `${fixturesBuilt}/${name}`;
   if (fresh.has(name)) return out;
-  const sources = [`${fixtures}/${name}.c`, `${fixtures}/slot.h`];
+  const source = `${folder}/${name}.c`;
+  const sources = [source, `${fixtures}/slot.h`, `${repository}/native/designate.h`];
   if (changedMs(out) <= Math.max(...sources.map(changedMs))) {
     mkdirSync(fixturesBuilt, { recursive: true });
     const cc = process.env.CC ?? "gcc";
-    const made = Bun.spawnSync([cc, ...FLAGS, "-o", out, `${fixtures}/${name}.c`, "-lpthread"]);
+    const made = Bun.spawnSync([cc, ...FLAGS, "-o", out, source, "-lpthread"]);
     if (!made.success) throw new Error(`Cannot compile ${name}: ${made.stderr}`);
   }
   fresh.add(name);

@@ -3,12 +3,14 @@
  * For afterEach and afterAll: whatever a failed test left behind goes, so that the next one is
  * judged alone.
  */
+import { closeDoors } from "./door.ts";
 import { destroyGroups } from "./group.ts";
 import { endReprieves } from "./reprieve.ts";
 import { closeBoards } from "./workload.ts";
 
 export async function cleanUp(): Promise<void> {
   await endReprieves();
+  await closeDoors();
   await destroyGroups();
   closeBoards();
 }

@@ -16,7 +16,9 @@ export interface Message {
   readonly [field: string]: unknown;
 }
 
-export type Role = "handler" | "watchdog" | "spare";
+export type Role = "handler" | "watchdog" | "spare" | "door";
+
+const ROLES: ReadonlySet<string> = new Set(["handler", "watchdog", "spare", "door"]);
 
 export interface Ended {
   readonly code: number;
@@ -59,10 +61,14 @@ export class Reprieve {
   }
 
   /** Guards the groups, with the power to kill; returns when all are armed. */
-  static async guard(paths: readonly string[], more: readonly string[] = []): Promise<Reprieve> {
+  static async guard(
+    paths: readonly string[],
+    more: readonly string[] = [],
+    options: StartOptions = {},
+  ): Promise<Reprieve> {
     const args = ["run", ...paths.flatMap((path) => ["--cgroup", path]), "--allow-kill", "--json"];
     const listen = more.includes("--listen") ? [] : ["--listen", "none"];
-    const reprieve = Reprieve.start([...args, ...listen, ...more]);
+    const reprieve = Reprieve.start([...args, ...listen, ...more], options);
     await reprieve.armed(paths.length);
     return reprieve;
   }
@@ -201,7 +207,7 @@ export function helpersOf(agentPid: number): Map<Role, number> {
     const pid = Number(entry);
     if (!pid || !isHelperOf(pid, agentPid)) continue;
     const role = commandLine(pid)[0]?.replace("reprieve-", "");
-    if (role === "handler" || role === "watchdog" || role === "spare") found.set(role, pid);
+    if (ROLES.has(role ?? "")) found.set(role as Role, pid);
   }
   return found;
 }

@@ -2,7 +2,7 @@
 /** A guarded group with a board, and what every test of one asks afterwards. */
 import { expect } from "bun:test";
 import { Group, MB } from "./group.ts";
-import { type Message, Reprieve } from "./reprieve.ts";
+import { type Message, Reprieve, type StartOptions } from "./reprieve.ts";
 import { until } from "./wait.ts";
 import { Board, type Workload } from "./workload.ts";
 
@@ -22,9 +22,16 @@ export class Scene {
   }
 
   static async set(args: readonly string[] = [], limit = LIMIT): Promise<Scene> {
-    const group = new Group("scene", { limit });
+    return Scene.around(new Group("scene", { limit }), args);
+  }
+
+  static async around(
+    group: Group,
+    args: readonly string[] = [],
+    options: StartOptions = {},
+  ): Promise<Scene> {
     const delay = ["--delay", `${DELAY_MS}ms`];
-    return new Scene(group, await Reprieve.guard([group.path], [...delay, ...args]));
+    return new Scene(group, await Reprieve.guard([group.path], [...delay, ...args], options));
   }
 
   steps(step: string, from = 0): Message[] {
@@ -50,9 +57,11 @@ export class Scene {
   }
 
   /** Leaks at full speed until it is dead; the incident that says so. */
-  async leak(): Promise<{ leaker: Workload; closed: Message }> {
+  async leak(wrapper: readonly string[] = []): Promise<{ leaker: Workload; closed: Message }> {
     const from = this.reprieve.messages.length;
-    const leaker = await this.board.start(this.group, { means: "touch", kb: LEAK_KB }).ready();
+    const leaker = await this.board
+      .start(this.group, { means: "touch", kb: LEAK_KB }, wrapper)
+      .ready();
     leaker.go();
     await until("the leaker's death", () => !leaker.isAlive());
     return { leaker, closed: await this.closed(from) };

@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from "bun:test";
-import { Duration, Handler, Limit, Listen, Name, parsed, Size } from "../../src/cli/args.ts";
+import {
+  Duration,
+  Handler,
+  Limit,
+  Listen,
+  Mode,
+  Name,
+  parsed,
+  Size,
+  SocketPath,
+} from "../../src/cli/args.ts";
 
 describe("Size", () => {
   test.each([
@@ -74,7 +84,23 @@ test("Name refuses what could leave the directory", () => {
   }
 });
 
-test("Handler knows two places", () => {
+test("Mode is octal", () => {
+  expect(parsed(Mode)("0660")).toBe(0o660);
+  expect(parsed(Mode)("600")).toBe(0o600);
+  for (const wrong of ["", "8", "0888", "rw", "01777"]) {
+    expect(() => parsed(Mode)(wrong)).toThrow("three octal digits");
+  }
+});
+
+test("SocketPath is absolute and fits into a socket's address", () => {
+  expect(parsed(SocketPath)("/run/x.sock")).toBe("/run/x.sock");
+  expect(() => parsed(SocketPath)("x.sock")).toThrow("absolute");
+  expect(() => parsed(SocketPath)("/run/")).toThrow("absolute");
+  expect(() => parsed(SocketPath)(`/${"x".repeat(107)}`)).toThrow("at most 107 bytes");
+});
+
+test("Handler knows two places, and others' handlers", () => {
+  expect(parsed(Handler)("designated")).toBe("designated");
   expect(parsed(Handler)("inside")).toBe("inside");
-  expect(() => parsed(Handler)("up")).toThrow("outside or inside");
+  expect(() => parsed(Handler)("up")).toThrow("outside or inside, or is designated");
 });

@@ -60,9 +60,17 @@ describe("Region", () => {
   test("setOrders() writes one guard and leaves its neighbour alone", () => {
     region.setOrders(
       0,
-      { path: "/g", marginBytes: 5, delayMs: 7, allowKill: true, owned: true },
+      {
+        name: "g",
+        path: "/g",
+        marginBytes: 5,
+        delayMs: 7,
+        allowKill: true,
+        owned: true,
+      },
       0,
     );
+    expect(view.getUint32(at.region_guards + at.guard_name_at, true)).toBe(1);
     region.setWant(0, want.ARMED);
     expect(view.getUint32(at.region_guards + at.guard_flags, true)).toBe(3);
     expect(view.getUint32(at.region_guards + at.guard_want, true)).toBe(want.ARMED);
@@ -70,7 +78,7 @@ describe("Region", () => {
   });
 
   test("setOrders() refuses a path that does not fit with its terminator", () => {
-    const orders = { marginBytes: 0, delayMs: 0, allowKill: false, owned: false };
+    const orders = { name: "x", marginBytes: 0, delayMs: 0, allowKill: false, owned: false };
     const path = `/${"x".repeat(limit.PATH_BYTES - 1)}`;
     expect(() => region.setOrders(0, { path, ...orders }, 0)).toThrow("too long a path");
   });

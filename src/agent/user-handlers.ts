@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+/**
+ * The programs of --handler-command: one a guard, as the owner of its group, started again when it dies.
+ *
+ * Nothing depends on them: they designate themselves at the door as anybody may, and until then reprieve's own
+ * handler answers.
+ */
+
+import { statSync } from "node:fs";
+import type { Command } from "../cli/command.ts";
+import { visible } from "../cli/timeline.ts";
+import { CliError, exit } from "../errors.ts";
+import type { CoreImage } from "../native/embed.ts";
+import { BackOff } from "./back-off.ts";
+
+/** Then it is killed. */
+const END_BOUND_MS = 1000;
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+interface Guarded {
+  readonly name: string;
+  readonly path: string;
+}
+
+interface Setup {
+  readonly image: CoreImage;
+  readonly command: Command;
+  readonly socket: string;
+  readonly say: (text: string) => void;
+}
+
+type Program = Bun.Subprocess<"ignore", number, number>;
+
+export class UserHandlers {
+  readonly #setup: Setup;
+  readonly #running = new Set<Program>();
+  #stopping = false;
+
+  constructor(setup: Setup, guards: readonly Guarded[]) {
+    this.#setup = setup;
+    for (const guard of guards) this.#start(guard, new BackOff());
+  }
+
+  /** Ends them, by force where they do not within a bound. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const programs = [...this.#running];
+    for (const program of programs) signal(program, "SIGTERM");
+    const exits = Promise.all(programs.map((program) => program.exited));
+    await Promise.race([exits, Bun.sleep(END_BOUND_MS)]);
+    for (const program of programs) signal(program, "SIGKILL");
+    await exits;
+  }
+
+  // --- internal ---
+
+  #start(guard: Guarded, backOff: BackOff): void {
+    const { image, command, socket } = this.#setup;
+    const { uid, gid } = ownerOf(guard.path);
+    const startedMs = performance.now();
+    const as = [image.path, "as", String(uid), String(gid), command.program];
+    const program = Bun.spawn([...as, ...command.argv], {
+      env: { PATH, REPRIEVE_GUARD: guard.name, REPRIEVE_SOCKET: socket },
+      cwd: "/",
+      detached: true,
+      // What it says is for the person: our stdout may carry JSON lines.
+      stdio: ["ignore", 2, 2],
+      onExit: (ended) => {
+        this.#running.delete(ended as Program);
+        this.#again(guard, backOff, performance.now() - startedMs);
+      },
+    });
+    this.#running.add(program);
+  }
+
+  #again(guard: Guarded, backOff: BackOff, livedMs: number): void {
+    if (this.#stopping) return;
+    const waitMs = backOff.next(livedMs);
+    this.#setup.say(
+      `the handler of ${visible(guard.name)} has ended: starting it again in ${waitMs} ms`,
+    );
+    setTimeout(() => {
+      if (!this.#stopping) this.#start(guard, backOff);
+    }, waitMs);
+  }
+}
+
+/** Without root only what is ours can be run as its owner. */
+export function demandOwner(path: string): void {
+  const own = process.getuid?.();
+  const { uid } = ownerOf(path);
+  if (own === 0 || own === uid) return;
+  throw new CliError(
+    exit.notPermitted,
+    `cannot run a handler for ${visible(path)} as its owner, uid ${uid}: run as root or as that user`,
+  );
+}
+
+// --- internal ---
+
+/** Root where the group is gone: then nobody is to be started any more, and nothing designated. */
+function ownerOf(path: string): { uid: number; gid: number } {
+  return statSync(path, { throwIfNoEntry: false }) ?? { uid: 0, gid: 0 };
+}
+
+/** It leads a session of its own. */
+function signal(program: Program, name: NodeJS.Signals): void {
+  try {
+    process.kill(-program.pid, name);
+  } catch {
+    // It is gone.
+  }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+/** What `run` does about handlers that are not reprieve's own: their flags, the door, the programs it starts. */
+
+import { type Door, openDoor } from "../agent/door.ts";
+import { demandOwner, UserHandlers } from "../agent/user-handlers.ts";
+import { CliError, exit } from "../errors.ts";
+import type { Core } from "../native/core.ts";
+import type { CoreImage } from "../native/embed.ts";
+import { findProgram } from "./command.ts";
+import { say } from "./output.ts";
+
+export interface HandlerOptions {
+  readonly handler: "outside" | "inside" | "designated";
+  readonly handlerSocket?: string;
+  readonly handlerMode?: number;
+  readonly handlerCommand?: string;
+}
+
+interface Needs {
+  readonly options: HandlerOptions;
+  readonly core: Core;
+  readonly undo: AsyncDisposableStack;
+}
+
+interface Guarded {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** Flags that are right one by one and wrong together. */
+export function checkHandlers(
+  options: HandlerOptions,
+  cgroup: readonly string[],
+  allowKill: boolean,
+): void {
+  const wrong = (why: string) => new CliError(exit.usage, why);
+  const isOpen = wantsDoor(options);
+  if (options.handler === "inside" && new Set(cgroup).size > 1) {
+    throw wrong("--handler inside goes with one --cgroup only: the handler lives in one group");
+  }
+  if (options.handler === "inside" && options.handlerCommand !== undefined) {
+    throw wrong("give either --handler inside or --handler-command, not both");
+  }
+  for (const flag of ["socket", "mode"] as const) {
+    if (!isOpen && options[flag === "socket" ? "handlerSocket" : "handlerMode"] !== undefined) {
+      throw wrong(`--handler-${flag} goes with --handler designated or --handler-command`);
+    }
+  }
+  if (isOpen && cgroup.length > 0 && !allowKill) {
+    throw wrong("a designated handler goes with --allow-kill: who only observes holds no group");
+  }
+}
+
+/** undefined: nobody may be designated. */
+export function openDoorIfWanted(needs: Needs, base: string): Door | undefined {
+  return wantsDoor(needs.options) ? openDoor(needs, base) : undefined;
+}
+
+/** Called before anything is armed: a command that cannot be run is a mistake of the caller's. */
+export function userCommand({ handlerCommand }: HandlerOptions, guards: readonly Guarded[]) {
+  if (handlerCommand === undefined) return undefined;
+  const argv = handlerCommand.split(" ").filter((word) => word !== "");
+  const [name] = argv;
+  if (name === undefined) throw new CliError(exit.usage, "--handler-command names no program");
+  for (const { path } of guards) demandOwner(path);
+  return { program: findProgram(name), argv };
+}
+
+export function startUserHandlers(
+  { undo }: Needs,
+  image: CoreImage,
+  { path: socket }: Door,
+  command: NonNullable<ReturnType<typeof userCommand>>,
+  guards: readonly Guarded[],
+): void {
+  const handlers = new UserHandlers({ image, command, socket, say }, guards);
+  undo.defer(() => handlers.stop());
+}
+
+// --- internal ---
+
+function wantsDoor({ handler, handlerCommand }: HandlerOptions): boolean {
+  return handler === "designated" || handlerCommand !== undefined;
+}
