@@ -91,7 +91,7 @@ static void end_the_others(void)
 
 /* model: watcher_leaves */
 /* One of the others may have been stopped in the middle of a write of the switch, and have done it before its end.
- * A group that another reprieve has locked by now is that one's. model: all_is_kernels */
+ * A group that another reprieve has locked by now is that one's. */
 static void put_back_late_writes(void)
 {
 	for (uint32_t i = 0; i < watcher.guards; i++) {

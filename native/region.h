@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 9u		   /* raised by every change of this file */
+#define REGION_LAYOUT 10u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {

@@ -67,8 +67,8 @@ struct watcher {
 	int handler_wchan; /* of its responder */
 	uint32_t handler_pid;
 	uint32_t other_pid;
-	int is_ending;	    /* the agent is dead, or wants all to end */
-	uint64_t near_ns;   /* not the owner: when held groups were last looked at */
+	int is_ending;	  /* the agent is dead, or wants all to end */
+	uint64_t near_ns; /* not the owner: when held groups were last looked at */
 	uint32_t door_pid;
 	uint64_t event_ns;  /* a kernel event the owner must show to have seen; 0: none */
 	uint64_t again_ns;  /* slow work that could not be done is not tried again before */

@@ -52,7 +52,7 @@ export class Helpers {
   async stopped(): Promise<boolean> {
     this.#stopping = true;
     const helpers = [...this.#running.values()];
-    const areAll = helpers.length === ROLES.length;
+    const areAll = helpers.length === this.#setup.roles.length;
     const exits = Promise.all(helpers.map((helper) => helper.exited));
     const inTime = await Promise.race([
       exits.then(() => true),
