@@ -83,7 +83,7 @@ test-native: dist/reprieve $(CASES)
 test-unit: dist/reprieve
 	$(BUN) test test/unit
 
-C_FILES := $(wildcard native/*.[ch] test/*/*.[ch])
+C_FILES := $(wildcard native/*.[ch] native/*/*.[ch] test/*/*.[ch])
 
 types: src/native/layout.ts $(B)/core $(B)/core.so | node_modules
 	$(BUN) check --no-script
