@@ -40,6 +40,7 @@ static void print_offsets(void)
 	AT(region, recorder_offset);
 	AT(region, agent_pid);
 	AT(region, owner);
+	AT(region, sleeps_in);
 	AT(region, stop);
 	AT(region, helpers);
 	AT(region, logs);
@@ -113,6 +114,7 @@ static void print_limits(void)
 {
 	OPEN("limit");
 	LIMIT(PATH_BYTES);
+	LIMIT(SYMBOL_BYTES);
 	LIMIT(COMM_BYTES);
 	LIMIT(LOG_RECORDS);
 	LIMIT(RING_RECORDS);

@@ -136,6 +136,11 @@ export class Agent {
     return this.#options.handlerInside ? this.#helpers?.pid("HANDLER") : undefined;
   }
 
+  /** Tells the watchers where a group's OOM sleeps. */
+  setSleepsIn(symbol: string): void {
+    this.#region.setSleepsIn(symbol);
+  }
+
   /** Once armed: what the host did not allow the helpers. */
   get lacks(): string[] {
     return lacksOf(this.#region);

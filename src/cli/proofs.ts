@@ -4,9 +4,10 @@
  * hand, to see what this kernel does. The group is in the ledger, so `reprieve release` knows it too.
  */
 
-import { readSync, writeFileSync, writeSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Agent } from "../agent/agent.ts";
+import { startProbe } from "../agent/probe.ts";
 import {
   emptyGroup,
   type Hierarchy,
@@ -18,8 +19,7 @@ import {
 import { CliError } from "../errors.ts";
 import type { IncidentClosed, Message } from "../feed/protocol.ts";
 import { type Core, errnoName } from "../native/core.ts";
-import { type CoreImage, makeMemfd } from "../native/embed.ts";
-import { at, size } from "../native/layout.ts";
+import type { CoreImage } from "../native/embed.ts";
 import type { Signals } from "./command.ts";
 import { say } from "./output.ts";
 import { makeRunDir } from "./run.ts";
@@ -158,31 +158,6 @@ async function proveSleep(scene: Scene, pid: number, slept: boolean): Promise<Ch
     name,
     status: slept && isFree ? "ok" : "no",
     detail: `${slept ? "asleep" : "not asleep"} in ${where || "?"}, memory map ${isFree ? "free" : "locked"}`,
-  };
-}
-
-/** A child that waits for go(), moved into the group before it takes any memory. */
-function startProbe({ image, group }: Scene, ...args: string[]) {
-  const memory = makeMemfd("reprieve-probe");
-  writeSync(memory, new Uint8Array(size.probe), 0, size.probe, 0);
-  const parent = String(globalThis.process.pid);
-  const stdio: Array<"ignore" | number> = ["ignore", "ignore", "ignore", memory];
-  const process = Bun.spawn([image.path, "probe", parent, ...args], {
-    env: {},
-    stdio: stdio as ["ignore", "ignore", "ignore"],
-  });
-  writeFileSync(join(group, "cgroup.procs"), String(process.pid));
-  const word = (offset: number): number => {
-    const bytes = new Int32Array(1);
-    readSync(memory, bytes, 0, 4, offset);
-    return bytes[0] ?? 0;
-  };
-  return {
-    process,
-    go: () => void writeSync(memory, new Uint32Array([1]), 0, 4, at.probe_go),
-    isReady: () => word(at.probe_ready) === 1,
-    isDone: () => word(at.probe_done) === 1,
-    results: () => [word(at.probe_open_result), word(at.probe_pipe_result)],
   };
 }
 

@@ -77,6 +77,12 @@ export class Region {
     Atomics.store(this.#u32, (this.#guard(guard) + at.guard_want) / 4, wanted);
   }
 
+  /** Where a group's OOM sleeps, as wchan shows it; one that does not fit is not kept. */
+  setSleepsIn(symbol: string): void {
+    const text = Buffer.from(`${symbol}\0`);
+    if (text.length <= limit.SYMBOL_BYTES) this.#bytes.set(text, at.region_sleeps_in);
+  }
+
   setStop(): void {
     Atomics.store(this.#u32, at.region_stop / 4, 1);
   }
