@@ -69,24 +69,36 @@ static void linger(void)
 	} while (busy);
 }
 
-/* The last one sees to it that no helper that was stopped stays behind. */
-static void end_the_others(void)
+/* Waits for the others within a bound; says whether one is left. */
+static int await_others(int *const *others, int n)
 {
-	int *others[] = { &watcher.handler, &watcher.other, &watcher.door };
-	int left = watcher_owns();
+	int left = 1;
 
 	for (int ms = 0; ms < OTHERS_END_MS && left; ms++) {
 		left = 0;
-		for (int i = 0; i < 3; i++) {
+		for (int i = 0; i < n; i++) {
 			if (*others[i] >= 0 && sys_pidfd_dead(*others[i]))
 				*others[i] = -1;
 			left |= *others[i] >= 0;
 		}
-		sys_sleep_ms(1);
+		if (left)
+			sys_sleep_ms(1);
 	}
-	for (int i = 0; i < 3 && left; i++)
+	return left;
+}
+
+/* The last one sees to it that no helper that was stopped stays behind: nor the groups that it is in. */
+static void end_the_others(void)
+{
+	enum { OTHERS = 3 };
+	int *const others[OTHERS] = { &watcher.handler, &watcher.other, &watcher.door };
+
+	if (!watcher_owns() || !await_others(others, OTHERS))
+		return;
+	for (int i = 0; i < OTHERS; i++)
 		if (*others[i] >= 0)
 			sys_pidfd_kill(*others[i]);
+	await_others(others, OTHERS);
 }
 
 /* model: watcher_leaves */

@@ -9,8 +9,8 @@ import { endReprieves } from "./reprieve.ts";
 import { closeBoards } from "./workload.ts";
 
 export async function cleanUp(): Promise<void> {
-  await endReprieves();
   await closeDoors();
+  await endReprieves();
   await destroyGroups();
   closeBoards();
 }
