@@ -93,6 +93,22 @@ static void publish(struct entry *e, const struct peer *peer, uint32_t tid)
 	tell(e, STEP_DESIGNATED, REASON_NONE);
 }
 
+/* What the client gets; -errno: nothing. */
+static int make_gifts(struct entry *e, int *event, int *page)
+{
+	*page = page_make(&e->page);
+	if (*page < 0)
+		return *page;
+	*event = make_event(e);
+	if (*event >= 0)
+		return 0;
+	sys_close(*page);
+	page_end(e->page);
+	e->page = NULL;
+	return *event;
+}
+
+/* Published before the client is told: what he has been told holds. */
 enum designate_refusal designation_begin(struct client *c, const struct designate_request *request)
 {
 	struct entry *e = find(request->guard);
@@ -101,27 +117,19 @@ enum designate_refusal designation_begin(struct client *c, const struct designat
 
 	if (refusal)
 		return refusal;
-	page = page_make(&e->page);
-	event = page < 0 ? page : make_event(e);
-	err = event < 0 ? event : 0;
-	if (!err) {
-		e->client = c;
-		page_write(e);
-		err = send_accepted(c->fd, event, page);
-		sys_close(event);
-	}
-	if (page >= 0)
-		sys_close(page);
-	if (err) {
-		if (page >= 0)
-			page_end(e->page);
-		e->client = NULL;
-		e->page = NULL;
+	if (make_gifts(e, &event, &page))
 		return REFUSED_NO_RESOURCES;
-	}
+	e->client = c;
 	c->entry = e;
+	page_write(e);
 	publish(e, &c->peer, request->tid);
-	return 0;
+	err = send_accepted(c->fd, event, page);
+	sys_close(event);
+	sys_close(page);
+	if (!err)
+		return 0;
+	designation_end(e, REASON_NONE);
+	return REFUSED_NO_RESOURCES;
 }
 
 void designation_end(struct entry *e, enum reason reason)
