@@ -18,42 +18,71 @@ static int has_slow_work(void)
 	return any;
 }
 
-static void do_slow_work(void)
+/* Piece 0 is our own groups, the others a guard each; says whether there was anything to do. */
+static int do_piece(uint32_t piece)
 {
 	struct role_self *self = &watcher.self;
+	struct watched *w;
+	int any = 0;
 
-	shared_store(&self->me->is_slow, 1);
-	if (!self->me->settled && role_is_armed(self))
-		role_settle(self);
-	for (uint32_t i = 0; i < watcher.guards; i++) {
-		struct watched *w = &watcher.watched[i];
-
-		if (watch_wants_threshold(w))
-			watch_set_threshold(w);
-		if (w->attached && w->guard->chores_done != switch_chores(w->guard))
-			switch_do_chores(w);
-		shared_store(&self->me->beat_ns, sys_now_ns());
+	if (!piece) {
+		any = !self->me->settled && role_is_armed(self);
+		if (any)
+			role_settle(self);
+		return any;
 	}
-	shared_store(&self->me->is_slow, 0);
+	w = &watcher.watched[piece - 1];
+	if (watch_wants_threshold(w)) {
+		watch_set_threshold(w);
+		any = 1;
+	}
+	if (w->attached && w->guard->chores_done != switch_chores(w->guard)) {
+		switch_do_chores(w);
+		any = 1;
+	}
+	return any;
+}
+
+/*
+ * One piece a turn: with a hundred guards all of it takes seconds, in which nobody would look at a guard, for the
+ * other watcher does its own at the same time. Says whether this pass has more.
+ */
+static int go_on(uint32_t *next_piece)
+{
+	int done = 0;
+
+	shared_store(&watcher.self.me->is_slow, 1);
+	for (; *next_piece <= watcher.guards && !done; ++*next_piece)
+		done = do_piece(*next_piece);
+	shared_store(&watcher.self.me->is_slow, 0);
+	if (*next_piece <= watcher.guards)
+		return 1;
+	*next_piece = 0;
 	watcher_wake_other();
+	return 0;
 }
 
 int slow_work_see_to(uint64_t now_ns, int peer_alive)
 {
+	static uint32_t next_piece; /* 0: no pass is begun */
 	int is_first = !watcher_owns() || !peer_alive;
 
 	if (shared_load(&watcher.self.region->stop) || !has_slow_work()) {
 		watcher.defers_ns = watcher.again_ns = 0;
+		next_piece = 0;
 		return -1;
 	}
 	if (now_ns < watcher.again_ns) /* it could not be done a moment ago */
 		return OTHER_FIRST_MS;
-	if (is_first ||
+	if (next_piece || is_first ||
 	    (watcher.defers_ns && now_ns > watcher.defers_ns + OTHER_FIRST_MS * 1000000ull)) {
-		do_slow_work();
+		if (go_on(&next_piece))
+			return 0;
 		watcher.defers_ns = 0;
-		return has_slow_work() ? OTHER_FIRST_MS
-				       : 0; /* what could not be done is tried again */
+		if (!has_slow_work())
+			return 0;
+		watcher.again_ns = now_ns + OTHER_FIRST_MS * 1000000ull;
+		return OTHER_FIRST_MS;
 	}
 	if (!watcher.defers_ns) {
 		watcher.defers_ns = now_ns;
