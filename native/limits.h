@@ -23,6 +23,9 @@ enum {
 	/* A CPU takes charges in batches of 64 pages (MEMCG_CHARGE_BATCH): so near is as good as full. */
 	STOCK_BYTES = 64 * 4096,
 
+	/* Above what programs take, or one that spins keeps us from a group at OOM; below the kernel's threads (50). */
+	REAL_TIME_PRIORITY = 49,
+
 	/* --- the sampler --- */
 	SAMPLE_FAR_MS = 1000, /* far from the limit */
 	SAMPLE_NEAR_MS = 100, /* inside the margin */

@@ -175,7 +175,7 @@ void role_ready(struct role_self *self)
 
 void role_hurry(struct role_self *self)
 {
-	int priority = 1;
+	int priority = REAL_TIME_PRIORITY;
 
 	self->me->hurry_result =
 		(int32_t)SYS3(sched_setscheduler, 0, 1 /* SCHED_FIFO */, &priority);
