@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # make          builds dist/reprieve            make test    runs what this machine can run
 # make ok       the gate: all of it             make soak    more drawn rounds: ROUNDS=20000
+# make fault    the fault matrix, into test/fault/RESULTS.md
 # make bench    every figure                    make demo    one OOM      make format  make clean
 # Needs gcc, make, node and npm; everything else comes from the lockfile.
 
@@ -9,7 +10,7 @@ BIOME := node_modules/.bin/biome
 B := dist/build
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
 
-.PHONY: all test soak model test-native test-unit ok lint types format clean
+.PHONY: all test soak fault model test-native test-unit ok lint types format clean
 .DELETE_ON_ERROR:
 all: dist/reprieve
 
@@ -68,10 +69,16 @@ $(CASES): $(B)/test/native/%: test/native/%.c $(PURE) $(HEADERS) test/native/che
 	mkdir -p $(@D)
 	gcc $(CFLAGS) -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $< $(PURE)
 
-# More of the rounds drawn from a seed: make soak ROUNDS=20000 SEED=1
+# More of the rounds drawn from a seed, without and with faults: make soak ROUNDS=20000 SEED=1
 soak: export ROUNDS ?= 5000
 soak: dist/reprieve
-	$(BUN) test ./test/kernel/rounds.test.ts
+	$(BUN) test ./test/kernel/rounds.test.ts ./test/fault/soak.test.ts
+
+# More rounds a cell: make fault FAULT_ROUNDS=20
+fault: export FAULT_ROUNDS ?= 3
+fault: export FAULT_RESULTS := test/fault/RESULTS.md
+fault: dist/reprieve
+	$(BUN) test ./test/fault/matrix.test.ts
 
 # The searches of the model alone, with their table.
 model: | node_modules

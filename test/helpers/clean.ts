@@ -4,11 +4,13 @@
  * judged alone.
  */
 import { closeDoors } from "./door.ts";
+import { thawAll } from "./freezer.ts";
 import { destroyGroups } from "./group.ts";
 import { endReprieves } from "./reprieve.ts";
 import { closeBoards } from "./workload.ts";
 
 export async function cleanUp(): Promise<void> {
+  await thawAll();
   await closeDoors();
   await endReprieves();
   await destroyGroups();

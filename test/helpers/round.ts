@@ -3,11 +3,11 @@
  * One round: a drawn plan of who leaks and who lives beside it, played in a guarded group.
  * draw() is pure; play() returns what was wrong, in words, and never throws for what reprieve did.
  */
-import { type Group, MB } from "./group.ts";
+import { Group, MB } from "./group.ts";
 import type { Random } from "./random.ts";
-import type { Message, Reprieve } from "./reprieve.ts";
+import { type Message, Reprieve } from "./reprieve.ts";
 import { until } from "./wait.ts";
-import type { Board, Means, Nursery, Plan, Workload } from "./workload.ts";
+import { Board, type Means, Nursery, type Plan, type Workload } from "./workload.ts";
 
 export interface RoundPlan {
   readonly leaker: Plan;
@@ -38,8 +38,27 @@ export interface Played {
   readonly woken: number;
 }
 
+const LIMITS_MB = { low: 32, high: 64 };
 const FAR_MS = 1200; // FAR_AFTER_MS of native/limits.h, and some
 const BOUND_MS = 5000;
+
+/** A guarded group of a drawn size, with a child. */
+export async function enter(random: Random, args: readonly string[]): Promise<Arena> {
+  const limit = random.whole(LIMITS_MB.low, LIMITS_MB.high) * MB;
+  const group = new Group("rounds", { limit });
+  if (random.chance(0.5)) group.setSwapLimit(limit);
+  const child = group.child("child");
+  const reprieve = await Reprieve.guard([group.path], ["--delay", "100ms", ...args]);
+  const nurseries = [new Nursery(group), new Nursery(child)] as const;
+  return { group, child, limit, board: new Board(), nurseries, reprieve };
+}
+
+export async function leave({ group, board, nurseries, reprieve }: Arena): Promise<void> {
+  for (const nursery of nurseries) await nursery.end();
+  await reprieve.stop();
+  await group.destroy();
+  board.close();
+}
 
 export function draw(random: Random, limit: number): RoundPlan {
   const means = random.pick<Means>([
@@ -75,17 +94,22 @@ function drawNeighbour(random: Random, limit: number): Plan {
   return { means: "steady", beforeKb, pauseUs: random.whole(100, 1000) };
 }
 
-export async function play(arena: Arena, plan: RoundPlan): Promise<Played> {
-  const { group, child, limit, board, nurseries, reprieve } = arena;
+/** Everybody of a round, the neighbours at work. */
+export async function bear({ board, nurseries }: Arena, plan: RoundPlan) {
   board.clear();
-  const bear = (what: Plan, below: boolean) => board.bear(nurseries[below ? 1 : 0], what);
-  const first = plan.leakerFirst ? bear(plan.leaker, plan.leakerBelow) : null;
-  const neighbours = plan.neighbours.map((n) => bear(n.plan, n.below));
-  const leaker = first ?? bear(plan.leaker, plan.leakerBelow);
+  const born = (what: Plan, below: boolean) => board.bear(nurseries[below ? 1 : 0], what);
+  const first = plan.leakerFirst ? born(plan.leaker, plan.leakerBelow) : null;
+  const neighbours = plan.neighbours.map((n) => born(n.plan, n.below));
+  const leaker = first ?? born(plan.leaker, plan.leakerBelow);
   for (const workload of [leaker, ...neighbours]) await workload.ready();
   for (const neighbour of neighbours) neighbour.go();
   await Bun.sleep(plan.quietMs);
+  return { leaker, neighbours };
+}
 
+export async function play(arena: Arena, plan: RoundPlan): Promise<Played> {
+  const { group, child, limit, reprieve } = arena;
+  const { leaker, neighbours } = await bear(arena, plan);
   const from = reprieve.messages.length;
   const killsOfKernel = () => group.oom().kills + child.oom().kills;
   const killsBefore = killsOfKernel();
@@ -116,7 +140,7 @@ function brief({ type, step, at_us, pid, result, reason, state, outcome }: Messa
 }
 
 /** Every process of the leak is dead or has all it wanted, and at least one died. */
-function leakEnded(leaker: Workload): boolean {
+export function leakEnded(leaker: Workload): boolean {
   const living = leaker.living().length;
   return living < leaker.pids().length && living <= leaker.word("done");
 }
@@ -157,10 +181,4 @@ async function checkNeighbours(neighbours: readonly Workload[]): Promise<string[
     );
   }
   return wrong;
-}
-
-export const LIMITS_MB = { low: 32, high: 64 } as const;
-
-export function drawLimit(random: Random): number {
-  return random.whole(LIMITS_MB.low, LIMITS_MB.high) * MB;
 }

@@ -222,7 +222,7 @@ export class Workload {
 }
 
 /** A zombie is dead: it holds no memory, its parent is only slow. */
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     return pid > 0 && !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch {

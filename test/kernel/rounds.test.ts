@@ -8,12 +8,9 @@
  */
 import { afterAll, test } from "bun:test";
 import { cleanUp } from "../helpers/clean.ts";
-import { Group } from "../helpers/group.ts";
 import { Random, seedFromEnv } from "../helpers/random.ts";
-import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
-import { type Arena, draw, drawLimit, play } from "../helpers/round.ts";
-import { Board, Nursery } from "../helpers/workload.ts";
+import { type Arena, draw, enter, leave, play } from "../helpers/round.ts";
 
 const rounds = Number(process.env.ROUNDS ?? 500);
 const seed = seedFromEnv();
@@ -23,23 +20,6 @@ const ROUND_BOUND_MS = 500;
 const FAILURES_SHOWN = 5;
 
 afterAll(cleanUp);
-
-async function enter(random: Random, place: string): Promise<Arena> {
-  const limit = drawLimit(random);
-  const group = new Group("rounds", { limit });
-  if (random.chance(0.5)) group.setSwapLimit(limit);
-  const child = group.child("child");
-  const reprieve = await Reprieve.guard([group.path], ["--handler", place, "--delay", "100ms"]);
-  const nurseries = [new Nursery(group), new Nursery(child)] as const;
-  return { group, child, limit, board: new Board(), nurseries, reprieve };
-}
-
-async function leave({ group, board, nurseries, reprieve }: Arena): Promise<void> {
-  for (const nursery of nurseries) await nursery.end();
-  await reprieve.stop();
-  await group.destroy();
-  board.close();
-}
 
 interface Tally {
   relieved: number;
@@ -56,7 +36,7 @@ async function playAll(place: string): Promise<Tally> {
   for (let i = 0; i < rounds; i += 1) {
     if (arena === null || i % ROUNDS_PER_GROUP === 0) {
       if (arena !== null) await leave(arena);
-      arena = await enter(random, place);
+      arena = await enter(random, ["--handler", place]);
     }
     const plan = draw(random, arena.limit);
     const played = await play(arena, plan);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** The cases in which a killer easily takes the wrong process. */
 import { afterEach, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { fixture } from "../helpers/build.ts";
 import { cleanUp } from "../helpers/clean.ts";
-import { Group, kill } from "../helpers/group.ts";
-import { hierarchy } from "../helpers/paths.ts";
+import { Freezer, freezerV1 } from "../helpers/freezer.ts";
+import { Group } from "../helpers/group.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
@@ -14,28 +14,11 @@ import { Board } from "../helpers/workload.ts";
 
 const LIMIT_KB = LIMIT / 1024;
 const SAMPLED_MS = 1200; // SAMPLE_FAR_MS of native/limits.h, and some
-const freezer = hierarchy("freezer");
 const EXIT_ROUNDS = 40; // it takes about 20 to hit the moment once
 
 afterEach(cleanUp);
 
-/** Freezes the process in a group of its own; the function that ends that. */
-function freeze(pid: number): () => Promise<void> {
-  const path = `${freezer}/reprieve-kernel-${process.pid}`;
-  mkdirSync(path);
-  writeFileSync(`${path}/cgroup.procs`, String(pid));
-  writeFileSync(`${path}/freezer.state`, "FROZEN");
-  return async () => {
-    writeFileSync(`${path}/freezer.state`, "THAWED");
-    kill(pid, "SIGKILL");
-    await until("the frozen one's death", () => readFileSync(`${path}/tasks`, "utf8") === "");
-    rmdirSync(path);
-  };
-}
-
-const hasFreezer = () => (freezer === null ? "no cgroup v1 freezer is mounted" : null);
-
-describeWith("victims", [...kernelTest, hasFreezer], () => {
+describeWith("victims", [...kernelTest, freezerV1], () => {
   test("of two similar processes the one that grew in the last second is killed", async () => {
     const scene = await Scene.set();
     const { board, group } = scene;
@@ -87,7 +70,8 @@ describeWith("victims", [...kernelTest, hasFreezer], () => {
     const { board, group, reprieve } = scene;
     const big = await board.start(group, { means: "touch", beforeKb: LIMIT_KB * 0.6 }).ready();
     const grows = await board.start(group, { means: "touch", kb: LIMIT_KB * 0.6 }).ready();
-    const thaw = freeze(big.pid);
+    const freezer = new Freezer([big.pid]);
+    freezer.freeze();
     try {
       await Bun.sleep(SAMPLED_MS);
       grows.go();
@@ -99,7 +83,7 @@ describeWith("victims", [...kernelTest, hasFreezer], () => {
       expect(help.result).toBe("ok");
       expect(grows.isAlive()).toBe(true);
     } finally {
-      await thaw();
+      await freezer.remove(); // and dies
     }
     await grows.stop();
     await scene.end();

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+/**
+ * The fault matrix: every row is injected for real, at every stage that it knows (test/fault/rows).
+ *
+ * The promised bound holds for the median of a row's rounds: a noisy machine may take the CPU away for longer.
+ * No single round may take a second.
+ *
+ *   FAULT_ROUNDS=20 bun test test/fault/matrix.test.ts -t "watchdog frozen"
+ */
+import { afterAll, afterEach, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { cleanUp } from "../helpers/clean.ts";
+import { describeWith, kernelTest } from "../helpers/require.ts";
+import { BOUND_MS, HARD_BOUND_MS, type Played, play, type Row, type Stage } from "./engine.ts";
+import { ends } from "./rows/ends.ts";
+import { group } from "./rows/group.ts";
+import { host } from "./rows/host.ts";
+import { memory } from "./rows/memory.ts";
+import { ours, pairs } from "./rows/ours.ts";
+import { type Cell, headOf, median, table } from "./table.ts";
+
+const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 1);
+/** A round whose moment did not come is played again so often. */
+const TRIES = 5;
+const ROUND_BOUND_MS = 20_000;
+
+const families: Readonly<Record<string, readonly Row[]>> = {
+  "one of ours": ours,
+  "two of ours": pairs,
+  "all of ours": ends,
+  group,
+  memory,
+  host,
+};
+const all = Object.values(families).flat();
+const cells: Cell[] = [];
+
+afterEach(cleanUp);
+afterAll(() => {
+  const order = all.map((row) => row.name);
+  const text = table(cells.sort((a, b) => order.indexOf(a.row) - order.indexOf(b.row)));
+  console.log(text);
+  const file = process.env.FAULT_RESULTS;
+  if (file !== undefined) writeFileSync(file, headOf(ROUNDS) + text);
+});
+
+for (const [family, rows] of Object.entries(families)) {
+  for (const row of rows) {
+    const lacks = [...(row.needs ?? []), row.mayLack].map((need) => need?.()).filter(Boolean);
+    if (lacks.length > 0) {
+      const wrong = `NOT RUN: ${lacks.join("; ")}`;
+      for (const stage of row.stages) cells.push({ row: row.name, stage, rounds: [], wrong });
+    }
+    if (row.mayLack?.()) {
+      console.error(`NOT RUN: ${row.name}: ${lacks.join("; ")}`);
+      test.skip(`${row.name}: ${lacks.join("; ")}`, () => {});
+      continue;
+    }
+    describeWith(family, [...kernelTest, ...(row.needs ?? [])], () => {
+      const rounds = Math.min(ROUNDS, row.roundsMost ?? ROUNDS);
+      const boundMs = row.stages.length * rounds * ROUND_BOUND_MS;
+      test(row.name, () => playRow(row, rounds), boundMs);
+    });
+  }
+}
+
+async function playRow(row: Row, rounds: number): Promise<void> {
+  const wrong: string[] = [];
+  const switchMs: number[] = [];
+  for (const stage of row.stages) {
+    const played: Played[] = [];
+    const failure = await playCell(row, stage, rounds, played).catch(String);
+    if (failure !== null) {
+      wrong.push(`${stage}: ${failure}`);
+      await cleanUp(); // the next stage is judged alone
+    }
+    cells.push({ row: row.name, stage, rounds: played, wrong: failure && "FAILED" });
+    switchMs.push(...played.map((round) => round.switchMs).filter((ms) => ms !== null));
+  }
+  expect(wrong).toEqual([]);
+  if (switchMs.length === 0) return; // nothing to be bound
+  expect(median(switchMs)).toBeLessThan(row.boundMs ?? BOUND_MS);
+  expect(Math.max(...switchMs)).toBeLessThan(row.boundMs ?? HARD_BOUND_MS);
+}
+
+/** Null: as promised. */
+async function playCell(row: Row, stage: Stage, rounds: number, played: Played[]) {
+  for (let tries = 0; played.length < rounds && tries < rounds * TRIES; tries += 1) {
+    const round = await play(row, stage);
+    if (round !== null) played.push(round);
+  }
+  return played.length > 0 ? null : `its moment never came, tried ${rounds * TRIES} times`;
+}

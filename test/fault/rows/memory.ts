@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/** Memory that is hard to get back, and many OOMs at once. */
+import { expect } from "bun:test";
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { fixture } from "../../helpers/build.ts";
+import { Group, kill, MB } from "../../helpers/group.ts";
+import { hierarchy } from "../../helpers/paths.ts";
+import { hurry, relax } from "../../helpers/priority.ts";
+import { Reprieve } from "../../helpers/reprieve.ts";
+import type { Need } from "../../helpers/require.ts";
+import { DELAY_MS, LEAK_KB, Scene } from "../../helpers/scene.ts";
+import { bootMs, until } from "../../helpers/wait.ts";
+import { Board } from "../../helpers/workload.ts";
+import { BUSY_BOUND_MS, type OwnRow, type Played } from "../engine.ts";
+
+const POLL_MS = 1;
+const pidsRoot = hierarchy("pids");
+
+const pidsV1: Need = () => (pidsRoot === null ? "no cgroup v1 pids controller is mounted" : null);
+
+/** A negative score takes CAP_SYS_RESOURCE, which many containers lack. */
+const negativeScore: Need = () => {
+  const tried = Bun.spawnSync(["sh", "-c", "echo -1000 > /proc/self/oom_score_adj"]);
+  return tried.success ? null : "CAP_SYS_RESOURCE is missing: oom_score_adj cannot be negative";
+};
+
+/**
+ * The longest time for which one of the groups stood at OOM with the killer off, until done or for a bound. The
+ * workloads want every CPU: without priority this would measure the harness.
+ */
+function held(groups: readonly Group[], boundMs: number, isDone: () => boolean): number {
+  hurry();
+  const since = groups.map((): number | null => null);
+  let longest = 0;
+  for (const end = bootMs() + boundMs; bootMs() < end && !isDone(); Bun.sleepSync(POLL_MS)) {
+    groups.forEach((group, i) => {
+      const oom = group.oom();
+      const now = bootMs();
+      longest = Math.max(longest, now - (since[i] ?? now));
+      since[i] = oom.underOom && oom.killDisabled ? (since[i] ?? now) : null;
+    });
+  }
+  relax();
+  return longest;
+}
+
+/** At OOM, and the kernel's. */
+function isGiven(group: Group): boolean {
+  const oom = group.oom();
+  return oom.underOom && !oom.killDisabled;
+}
+
+/** The pages of a tmpfs file stay when its writer is dead: no kill helps, so the switch is all that has a bound. */
+async function tmpfs(): Promise<Played> {
+  const scene = await Scene.set();
+  const { board, group, reprieve } = scene;
+  const neighbour = await scene.neighbour(256);
+  const holder = await board.start(group, { means: "file", kb: LEAK_KB }).ready();
+  holder.go();
+  const switchMs = held([group], 1000, () => isGiven(group));
+  const closed = await reprieve.message("incident.closed", {
+    where: (m) => m.outcome !== "relieved",
+  });
+  for (const victim of scene.victims()) expect(victim).toBe(holder.pid);
+  board.dropHeld();
+  await until("nobody to wait", () => !group.oom().underOom);
+  await neighbour.stop();
+  await scene.end();
+  return { switchMs, reliefMs: null, said: `${closed.outcome} (${closed.reason})` };
+}
+
+/** Neither we nor the kernel may kill anybody: said as such, and looked after until somebody makes room. */
+async function immune(): Promise<Played> {
+  const scene = await Scene.set();
+  const { board, group } = scene;
+  const wrapper = ["sh", "-c", 'echo -1000 > /proc/self/oom_score_adj && exec "$@"', "sh"];
+  kill(await scene.reprieve.helper("handler"), "SIGSTOP"); // it goes by memory, not by score
+  const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }, wrapper).ready();
+  leaker.go();
+  const switchMs = held([group], 1000, () => group.oom().underOom && !group.oom().killDisabled);
+  const closed = await scene.closed();
+  expect(closed.outcome).toBe("unrelieved");
+  kill(leaker.pid, "SIGKILL");
+  kill(await scene.reprieve.helper("handler"), "SIGCONT");
+  await until("nobody to wait", () => !group.oom().underOom);
+  await scene.end();
+  return { switchMs, reliefMs: null, said: `${closed.outcome} (${closed.reason})` };
+}
+
+/** It never ends by itself: what counts is that no hold lasts, and that the group is empty once forks are refused. */
+async function bomb(pidsMax: "max" | "40"): Promise<Played> {
+  const BOMB_MS = 3000;
+  const scene = await Scene.set();
+  const { group, reprieve } = scene;
+  const pids = `${pidsRoot}/reprieve-kernel-${process.pid}`;
+  mkdirSync(pids);
+  writeFileSync(`${pids}/pids.max`, pidsMax);
+  const enter = 'echo 0 > "$0/cgroup.procs" && echo 0 > "$1/cgroup.procs" && exec "$2"';
+  const first = Bun.spawn(["sh", "-c", enter, pids, group.path, fixture("bomb")]);
+  const switchMs = held([group], BOMB_MS, () => false);
+  writeFileSync(`${pids}/pids.max`, "0");
+  await group.empty();
+  await first.exited;
+  await until("an empty pids group", () => readFileSync(`${pids}/tasks`, "utf8") === "");
+  rmdirSync(pids);
+  const closed = await reprieve.message("incident.closed");
+  await scene.end();
+  return { switchMs, reliefMs: null, said: `first ${closed.outcome}` };
+}
+
+/** Each of a hundred guards has a leaker of its own, let loose in one instant. */
+async function hundred(stopped: boolean): Promise<Played> {
+  const COUNT = 100;
+  const SMALL = 8 * MB;
+  const PER_BOARD = 16;
+  const host = new Group("hundred");
+  const groups = Array.from({ length: COUNT }, (_, i) => host.child(`${i}`));
+  for (const group of groups) group.setLimit(SMALL);
+  const paths = groups.map((group) => group.path);
+  const reprieve = await Reprieve.guard(paths, ["--delay", `${DELAY_MS}ms`]);
+  const boards = Array.from({ length: Math.ceil(COUNT / PER_BOARD) }, () => new Board());
+  const plan = { means: "touch", kb: (SMALL / 1024) * 1.5 } as const;
+  const leakers = groups.map((group, i) => boards[Math.floor(i / PER_BOARD)]?.start(group, plan));
+  for (const leaker of leakers) await leaker?.ready();
+  const handler = await reprieve.helper("handler");
+  if (stopped) kill(handler, "SIGSTOP");
+  const begin = bootMs();
+  for (const leaker of leakers) leaker?.go();
+  const isDone = () => leakers.every((leaker) => !leaker?.isAlive());
+  const switchMs = held(groups, 10_000, isDone);
+  const reliefMs = bootMs() - begin;
+  expect(isDone()).toBe(true);
+  kill(handler, "SIGCONT");
+  const all = () => reprieve.messages.filter((m) => m.type === "incident.closed");
+  // So many at once overrun the log, and then it says how much was lost.
+  const isTold = () => reprieve.messages.some((m) => m.type === "lost");
+  await until("every guard's incident, or word of what was lost", () => {
+    return isTold() || new Set(all().map((m) => m.guard)).size === COUNT;
+  });
+  expect(await reprieve.stop()).toBe(0);
+  await reprieve.gone();
+  for (const group of groups) expect(group.oom().killDisabled).toBe(false);
+  await host.destroy();
+  for (const board of boards) board.close();
+  const outcomes = [...new Set(all().map((m) => m.outcome))].sort();
+  return { switchMs, reliefMs, said: outcomes.join(", ") + (isTold() ? ", log overrun" : "") };
+}
+
+export const memory: readonly OwnRow[] = [
+  { name: "memory held by a tmpfs file", stages: ["event"], play: tmpfs },
+  { name: "only tasks of -1000", mayLack: negativeScore, stages: ["event"], play: immune },
+  ...(["max", "40"] as const).map(
+    (pidsMax): OwnRow => ({
+      name: `fork bomb, pids.max ${pidsMax}`,
+      needs: [pidsV1],
+      stages: ["event"],
+      roundsMost: 2,
+      boundMs: BUSY_BOUND_MS,
+      play: () => bomb(pidsMax),
+    }),
+  ),
+  ...[false, true].map(
+    (stopped): OwnRow => ({
+      name: `100 groups at OOM at once${stopped ? ", handler SIGSTOP" : ""}`,
+      stages: ["event"],
+      roundsMost: 2,
+      boundMs: BUSY_BOUND_MS,
+      play: () => hundred(stopped),
+    }),
+  ),
+];
