@@ -134,7 +134,7 @@ export const ours: readonly LeakRow[] = [
   })),
   {
     name: "all helpers SIGKILL: the agent starts others",
-    stages: ["quiet", "near", "event", "hand-over"],
+    stages: ["near", "event", "hand-over"], // far from the limit nobody is there to tell
     boundMs: RESTART_BOUND_MS,
     prepare: (scene) => signal(scene, ROLES, "SIGKILL"),
   },
