@@ -18,6 +18,8 @@ import { BUSY_BOUND_MS, type Fault, type LeakRow, together } from "../engine.ts"
 import { signal } from "./ours.ts";
 
 const RLIMIT_NOFILE = 7;
+/** All below are open in each of ours; with fewer poll() itself would be refused. */
+const INHERITED = 10n;
 /** Ended by the kernel, whoever else has no CPU to do so. */
 const SPIN = "ulimit -t 3 && while :; do :; done";
 const libc = dlopen("libc.so.6", {
@@ -45,16 +47,14 @@ function busy(priority: number): Fault {
 
 /** From now on it opens nothing more; the hard limit stays, for lifting that takes CAP_SYS_RESOURCE. */
 function noDescriptors(pids: readonly number[]): Fault {
-  const set = (pid: number, soft: bigint | null): bigint => {
+  const set = (pid: number, soft: bigint | null) => {
     const limits = new BigUint64Array(2);
     libc.prlimit(pid, RLIMIT_NOFILE, null, ptr(limits));
-    const before = limits[0] ?? 0n;
     limits[0] = soft ?? limits[1] ?? 0n;
     libc.prlimit(pid, RLIMIT_NOFILE, ptr(limits), null);
-    return before;
   };
   return {
-    strike: () => pids.forEach((pid) => void set(pid, 0n)),
+    strike: () => pids.forEach((pid) => void set(pid, INHERITED)),
     heal: () => pids.forEach((pid) => void set(pid, null)),
   };
 }
