@@ -16,8 +16,11 @@ afterEach(cleanUp);
 describeWith("calibrate", kernelTest, () => {
   test("the function in which a task sleeps at the limit", async () => {
     const recorded: string[] = [];
-    const symbol = await seeSleep(openCore(), { path: core, from: "installed file" }, GROUP, (group) =>
-      recorded.push(group),
+    const symbol = await seeSleep(
+      openCore(),
+      { path: core, from: "installed file" },
+      GROUP,
+      (group) => recorded.push(group),
     );
     expect(symbol).toBe("mem_cgroup_oom_synchronize"); // Linux 3.12 to 6.18
     expect(recorded).toEqual([GROUP]);
