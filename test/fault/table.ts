@@ -16,7 +16,7 @@ export function headOf(rounds: number): string {
   const machine = `Linux ${os.release()}, ${os.arch()}, ${os.availableParallelism()} CPUs`;
   return `# The last run of the fault matrix
 
-Written by \`make fault\`; what the rows do is in \`rows/\`. ${machine}, ${rounds} rounds a cell.
+Written by \`make fault\`; what the rows do is in \`rows/\`. ${machine}, rounds a cell: ${rounds}.
 Times are median / worst. switch: the longest time for which the group stood at OOM with the kernel's killer off;
 the bound is \`delay\` + 50 ms = ${BOUND_MS} ms for the median of a row, ${HARD_BOUND_MS} ms for each round. relief: from
 the first OOM until nobody waits any more.
