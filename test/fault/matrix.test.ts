@@ -12,6 +12,7 @@ import { writeFileSync } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { BOUND_MS, HARD_BOUND_MS, type Played, play, type Row, type Stage } from "./engine.ts";
+import { designated } from "./rows/designated.ts";
 import { ends } from "./rows/ends.ts";
 import { group } from "./rows/group.ts";
 import { host } from "./rows/host.ts";
@@ -28,6 +29,7 @@ const families: Readonly<Record<string, readonly Row[]>> = {
   "one of ours": ours,
   "two of ours": pairs,
   "all of ours": ends,
+  "designated handlers": designated,
   group,
   memory,
   host,
