@@ -127,7 +127,7 @@ EXPORT int rpv_ledger_create(const char *file, uint32_t guards_max)
 
 EXPORT int rpv_ledger_add(int fd, uint32_t index, const char *path, int owned)
 {
-	return ledger_add(fd, index, path, (enum ledger_owned)owned);
+	return ledger_add(fd, index, path, owned);
 }
 
 EXPORT int rpv_listen(const char *dir, const char *name, uint32_t mode)

@@ -31,9 +31,9 @@ int ledger_create(const char *file, uint32_t records)
 	return fd;
 }
 
-int ledger_add(int fd, uint32_t index, const char *path, enum ledger_owned owned)
+int ledger_add(int fd, uint32_t index, const char *path, int owned)
 {
-	struct ledger_record record = { .owned = owned };
+	struct ledger_record record = { .owned = owned != 0 };
 	struct text t = text_on(record.path, sizeof(record.path));
 	struct statx st;
 	int err = sys_statx(AT_FDCWD, path, 0, STATX_INO, &st);
@@ -55,7 +55,7 @@ int ledger_owns(int fd)
 
 	for (uint32_t i = 0; got >= 0; i++) {
 		got = ledger_read(fd, i, &record);
-		if (got == 1 && record.owned == OWNED_FOR_CMD)
+		if (got == 1 && record.owned)
 			return 1;
 	}
 	return got == -ERANGE ? 0 : got;

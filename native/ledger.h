@@ -14,15 +14,12 @@
 #include "limits.h"
 #include <stdint.h>
 
-/* Whose the group is. One that reprieve made goes with it. */
-enum ledger_owned { OWNED_BY_OTHERS = 0, OWNED_FOR_CMD = 1, OWNED_FOR_PROBE = 2 };
-
 #define LEDGER_MAGIC 0x7265676465766572ull
 #define LEDGER_LAYOUT 2u
 
 struct ledger_record {
 	uint64_t inode;	       /* of the group's directory; 0: no record */
-	uint64_t owned;	       /* enum ledger_owned */
+	uint64_t owned;	       /* reprieve made the group: it goes with it */
 	char path[PATH_BYTES]; /* as it was when armed: owners rename */
 };
 
@@ -36,8 +33,8 @@ struct ledger {
 /* Makes, allocates and locks the file. The descriptor, or -errno. */
 int ledger_create(const char *file, uint32_t records);
 /* Records the group; call it before arming. 0 or -errno. */
-int ledger_add(int fd, uint32_t index, const char *path, enum ledger_owned owned);
-/* Does any record say that reprieve made the group for a CMD? 1, 0 or -errno, as ledger_read(). */
+int ledger_add(int fd, uint32_t index, const char *path, int owned);
+/* Does any record say that reprieve made the group? 1, 0 or -errno, as ledger_read(). */
 int ledger_owns(int fd);
 /* Reads record `index` of an open ledger. 1, 0 where there is none, or -errno: -EPROTO for
  * another layout. */

@@ -57,7 +57,7 @@ export async function prove(memory: Hierarchy, core: Core, signals: Signals): Pr
     await emptyGroup(group, []);
     await removeGroup(group);
   });
-  core.addToLedger(ledger.fd, 0, group, "forProbe");
+  core.addToLedger(ledger.fd, 0, group, true);
   const scene = { core, image, group, signals };
   const messages: Message[] = [];
   core.lockGroup(group);

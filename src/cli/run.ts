@@ -128,7 +128,7 @@ async function guardAndWait(
   const { guards, locks, others } = prepareGuards(state, paths, own !== undefined);
   const running = findRunning(core, others, runDir.name, undo);
   guards.forEach(({ path, owned }, index) => {
-    core.addToLedger(ledger.fd, index, path, owned ? "forCmd" : "byOthers");
+    core.addToLedger(ledger.fd, index, path, owned);
   });
   const handlerInside = options.handler === "inside";
   const userHandler = userCommand(options, guards);
@@ -179,7 +179,7 @@ function calibrate(
   const home = homeOf(memory);
   if (home === undefined) return;
   const seen = seeSleep(core, image, join(home, `reprieve-calibrate-${runDir.name}`), (group) =>
-    core.addToLedger(ledger, record, group, "forProbe"),
+    core.addToLedger(ledger, record, group, true),
   ).then(
     (symbol) => symbol !== undefined && agent.setSleepsIn(symbol),
     (error: Error) => say(`cannot see where an OOM sleeps here: ${error.message}`),

@@ -27,9 +27,6 @@ export class NativeError extends Error {
   }
 }
 
-/** enum ledger_owned of native/ledger.h: for whom reprieve made a group, if it did. */
-const LEDGER_OWNED = { byOthers: 0, forCmd: 1, forProbe: 2 } as const;
-
 export type Core = ReturnType<typeof openCore>;
 
 /** The library's functions, native/ffi.c. */
@@ -84,11 +81,8 @@ export function openCore() {
     },
     createLedger: (file: string, guards: number) =>
       lifted(check(`make ${file}`, lib.rpv_ledger_create(cstring(file), guards))),
-    addToLedger: (fd: number, index: number, path: string, owned: keyof typeof LEDGER_OWNED) =>
-      void check(
-        `record ${path}`,
-        lib.rpv_ledger_add(fd, index, cstring(path), LEDGER_OWNED[owned]),
-      ),
+    addToLedger: (fd: number, index: number, path: string, owned: boolean) =>
+      void check(`record ${path}`, lib.rpv_ledger_add(fd, index, cstring(path), Number(owned))),
     /** The socket for designated handlers. */
     listen: (dir: string, name: string, mode: number) =>
       lifted(check(`listen at ${dir}/${name}`, lib.rpv_listen(cstring(dir), cstring(name), mode))),

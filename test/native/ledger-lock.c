@@ -22,8 +22,8 @@ int main(void)
 	fd = ledger_create(file, 4);
 	CHECK(fd >= 0);
 	CHECK(ledger_create(file, 4) < 0);
-	CHECK(ledger_add(fd, 2, dir, OWNED_FOR_CMD) == 0);
-	CHECK(ledger_add(fd, 1, "/does/not/exist", OWNED_BY_OTHERS) < 0);
+	CHECK(ledger_add(fd, 2, dir, 1) == 0);
+	CHECK(ledger_add(fd, 1, "/does/not/exist", 0) < 0);
 	other = open(file, O_RDWR);
 	CHECK(lock_is_held(other));
 	CHECK(ledger_read(other, 0, &record) == 0);
