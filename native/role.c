@@ -226,7 +226,7 @@ static void leave(const char *group)
 	while (name > group && name[-1] != '/')
 		name--;
 	if (!tree_join(parent) && text_starts(name, "reprieve-helpers-"))
-		sys_rmdir(group);
+		tree_remove(group); /* with the agent's probe group in it */
 }
 
 static void remove_file(const char *dir, const char *name)

@@ -6,6 +6,8 @@
  * Wakes from one eventfd; a slow timer is the net below (a one-shot epoll event can be lost).
  */
 
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { isHeld, removeGroup, treesOf } from "../cgroup/v1.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
@@ -20,6 +22,7 @@ import {
   lacksOf,
   makeHelperGroups,
 } from "./attaching.ts";
+import { seeSleep } from "./calibrate.ts";
 import { type Draft, HOLD_NS, Incidents, nameOf } from "./incidents.ts";
 import { type RunDir, runBases } from "./run-dir.ts";
 import { Helpers } from "./supervise.ts";
@@ -136,9 +139,17 @@ export class Agent {
     return this.#options.handlerInside ? this.#helpers?.pid("HANDLER") : undefined;
   }
 
-  /** Tells the watchers where a group's OOM sleeps. */
-  setSleepsIn(symbol: string): void {
-    this.#region.setSleepsIn(symbol);
+  /** Tells the watchers where a group's OOM sleeps on this kernel; they go by the name that most have until then. */
+  async seeSleep(): Promise<void> {
+    const { core, image, say } = this.#options;
+    const home = this.#helperGroups.find((group) => existsSync(join(group, "memory.oom_control")));
+    if (home === undefined) return;
+    try {
+      const symbol = await seeSleep(core, image, join(home, "probe"));
+      if (symbol !== undefined) this.#region.setSleepsIn(symbol);
+    } catch (error) {
+      say(`cannot see where an OOM sleeps here: ${(error as Error).message}`);
+    }
   }
 
   /** Once armed: what the host did not allow the helpers. */

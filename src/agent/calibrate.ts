@@ -17,24 +17,29 @@ const BOUND_MS = 1000;
 const TICK_MS = 1;
 const SYMBOL = /^[A-Za-z_][\w.]*$/;
 
-/** Makes `group`, has it recorded, holds it and fills it. Undefined: nobody was seen to sleep. */
+/**
+ * Makes `group` below that of our helpers, holds it and fills it. Undefined: nobody was seen to sleep. Should we die
+ * in between, the process in it does so too, and the group goes with the helpers'.
+ */
 export async function seeSleep(
   core: Core,
   image: CoreImage,
   group: string,
-  record: (group: string) => void,
 ): Promise<string | undefined> {
   const switchPath = join(group, "memory.oom_control");
   makeGroup(group, LIMIT_BYTES);
   try {
-    record(group);
     const probe = startProbe({ image, group }, "touch", String(LIMIT_BYTES * 2));
     await within(() => probe.isReady());
     writeFileSync(switchPath, "1");
     probe.go();
     await within(() => core.counters(group).underOom);
-    const where = readIfThere(`/proc/${probe.process.pid}/wchan`) ?? "";
-    return SYMBOL.test(where) ? where : undefined;
+    let where: string | undefined;
+    await within(() => {
+      where = SYMBOL.exec(readIfThere(`/proc/${probe.process.pid}/wchan`) ?? "")?.[0];
+      return where !== undefined; // the kernel says "OOM" a moment before the sleep
+    });
+    return where;
   } finally {
     writeFileSync(switchPath, "0");
     await emptyGroup(group, []);

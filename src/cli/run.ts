@@ -8,7 +8,6 @@
 import { closeSync } from "node:fs";
 import { join } from "node:path";
 import { Agent, type GuardSpec } from "../agent/agent.ts";
-import { seeSleep } from "../agent/calibrate.ts";
 import { giveBackText } from "../agent/footprint.ts";
 import { RunDir, runBases } from "../agent/run-dir.ts";
 import {
@@ -113,7 +112,7 @@ async function guardAndWait(
   // Groups first: most mistakes are found before anything is changed.
   const existing = options.cgroup.map((given) => demandGroup(state.memory, given));
   const home = command === undefined ? undefined : demandHome(state.memory);
-  const { image, runDir, ledger } = await makeRunDir(state, (existing.length || 1) + 1);
+  const { image, runDir, ledger } = await makeRunDir(state, existing.length || 1);
   void signals.listen();
   const feed = new LateFeed(options, runDir, undo);
   // With --replace its port may be the old one's.
@@ -157,7 +156,10 @@ async function guardAndWait(
   if (door !== undefined && userHandler !== undefined) {
     startUserHandlers(state, image, door, userHandler, guards);
   }
-  if (door !== undefined) calibrate(state, agent, image, runDir, ledger.fd, guards.length);
+  if (door !== undefined) {
+    const seen = agent.seeSleep();
+    undo.defer(() => seen);
+  }
   const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
   undo.defer(() => clearTimeout(trim));
   if (feed.line !== undefined) say(feed.line);
@@ -165,26 +167,6 @@ async function guardAndWait(
   if (own === undefined || command === undefined)
     return await waitForSignal(signals, agent, guards);
   return await runCommand(state, agent, image, own, command);
-}
-
-/** In the background: the watchers go by the name that most kernels have until it is done. */
-function calibrate(
-  { core, memory, undo }: Run,
-  agent: Agent,
-  image: CoreImage,
-  runDir: RunDir,
-  ledger: number,
-  record: number,
-): void {
-  const home = homeOf(memory);
-  if (home === undefined) return;
-  const seen = seeSleep(core, image, join(home, `reprieve-calibrate-${runDir.name}`), (group) =>
-    core.addToLedger(ledger, record, group, true),
-  ).then(
-    (symbol) => symbol !== undefined && agent.setSleepsIn(symbol),
-    (error: Error) => say(`cannot see where an OOM sleeps here: ${error.message}`),
-  );
-  undo.defer(async () => void (await seen));
 }
 
 async function waitForSignal(

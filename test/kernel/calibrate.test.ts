@@ -5,8 +5,11 @@ import { existsSync } from "node:fs";
 import { seeSleep } from "../../src/agent/calibrate.ts";
 import { openCore } from "../../src/native/core.ts";
 import { cleanUp } from "../helpers/clean.ts";
+import { doorFolder } from "../helpers/door.ts";
+import { kill } from "../helpers/group.ts";
 import { memoryRoot } from "../helpers/paths.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
+import { Scene } from "../helpers/scene.ts";
 
 const core = new URL("../../dist/build/core", import.meta.url).pathname;
 const GROUP = `${memoryRoot}/reprieve-kernel-${process.pid}-calibrate`;
@@ -15,15 +18,20 @@ afterEach(cleanUp);
 
 describeWith("calibrate", kernelTest, () => {
   test("the function in which a task sleeps at the limit", async () => {
-    const recorded: string[] = [];
-    const symbol = await seeSleep(
-      openCore(),
-      { path: core, from: "installed file" },
-      GROUP,
-      (group) => recorded.push(group),
-    );
+    const symbol = await seeSleep(openCore(), { path: core, from: "installed file" }, GROUP);
     expect(symbol).toBe("mem_cgroup_oom_synchronize"); // Linux 3.12 to 6.18
-    expect(recorded).toEqual([GROUP]);
     expect(existsSync(GROUP)).toBe(false);
   });
+
+  test("an agent that is killed in the middle of it leaves no group behind", async () => {
+    for (let afterMs = 0; afterMs < 60; afterMs += 10) {
+      const folder = doorFolder();
+      const socket = ["--handler", "designated", "--handler-socket", `${folder}/s`];
+      const scene = await Scene.set(socket);
+      await Bun.sleep(afterMs);
+      kill(scene.reprieve.pid, "SIGKILL");
+      await scene.reprieve.ended();
+      await scene.expectAsBefore();
+    }
+  }, 30_000);
 });
