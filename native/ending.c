@@ -69,6 +69,11 @@ static void linger(void)
 	} while (busy);
 }
 
+static int is_other_leaving(void)
+{
+	return shared_load(&watcher.self.region->helpers[watcher_other_role()].is_leaving) != 0;
+}
+
 /* Waits for the others within a bound; says whether one is left. */
 static int await_others(int *const *others, int n)
 {
@@ -77,7 +82,9 @@ static int await_others(int *const *others, int n)
 	for (int ms = 0; ms < OTHERS_END_MS && left; ms++) {
 		left = 0;
 		for (int i = 0; i < n; i++) {
-			if (*others[i] >= 0 && sys_pidfd_dead(*others[i]))
+			if (*others[i] >= 0 &&
+			    (sys_pidfd_dead(*others[i]) ||
+			     (others[i] == &watcher.other && is_other_leaving())))
 				*others[i] = -1;
 			left |= *others[i] >= 0;
 		}
@@ -119,8 +126,25 @@ static void put_back_late_writes(void)
 	}
 }
 
+/* Not the owner: the owner may still die before it has removed what is ours, and then we are the last. */
+static void await_owner(void)
+{
+	uint32_t from = (uint32_t)watcher_other_role();
+
+	shared_store(&watcher.self.me->is_leaving, 1);
+	for (int ms = 0; watcher.other >= 0 && !sys_pidfd_dead(watcher.other); ms++) {
+		if (ms >= OWNER_ENDS_MS)
+			return;
+		sys_sleep_ms(1);
+	}
+	__atomic_compare_exchange_n(&watcher.self.region->owner, &from, (uint32_t)watcher.self.role,
+				    0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
 void ending_last_one(void)
 {
+	if (!watcher_owns())
+		await_owner();
 	end_the_others();
 	if (watcher_owns())
 		put_back_late_writes();

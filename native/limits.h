@@ -52,6 +52,8 @@ enum {
 	NEAR_TICK_MS = 100,	/* inside the margin: is the group starving? */
 	STARVED_LOOKS = 3,	/* so many ticks in a row */
 	STARVED_RECLAIMABLE_BYTES = 1 << 20, /* less file memory than that is none */
+	OWNER_ENDS_MS =
+		1000, /* the other watcher's patience with the last one's end: twice OTHERS_END_MS, and some */
 	OTHERS_END_MS = 200, /* the last watcher's patience with helpers that were stopped */
 	BUDGET_MS =
 		6000, /* of each minute a guard may be in OOM: a handler that frees a page at a time is no relief */

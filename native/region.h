@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 10u		   /* raised by every change of this file */
+#define REGION_LAYOUT 11u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -167,6 +167,9 @@ struct helper {
 	uint32_t settled;     /* release: 1 when it has joined the groups it is to live in */
 	uint32_t is_slow;     /* release: 1 while in a call that waits for an RCU grace period */
 	int32_t hurry_result; /* of the asking for real-time priority: 0 or -errno */
+	uint32_t
+		is_leaving; /* release: a watcher that waits for the owner's end, and for nothing else */
+	uint32_t reserved;
 };
 
 /* A handler that is not ours, as the door has let it in. The watchers judge it; it owes no word here. */

@@ -77,6 +77,7 @@ int role_start(struct role_self *self, enum role role, const char *run_dir, char
 	self->me->ready = 0;
 	self->me->settled = 0;
 	self->me->is_slow = 0;
+	self->me->is_leaving = 0;
 	self->me->pid = 0;
 	for (uint32_t i = 0; i < self->region->guards_max; i++)
 		self->region->guards[i].attached[role] = 0;

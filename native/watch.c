@@ -98,7 +98,9 @@ void watch_resume(struct watched *w)
 		w->state = oom.held ? GUARD_OOM : GUARD_HANDED;
 	} else {
 		w->state = oom.held ? GUARD_NEAR : GUARD_QUIET;
-		shared_store(&w->guard->kernel_kills, oom.kills);
+		/* Later kills are to be told of, whoever was dead meanwhile. */
+		if (w->guard->state == GUARD_NONE)
+			shared_store(&w->guard->kernel_kills, oom.kills);
 	}
 	w->kills_at_open = w->guard->kernel_kills;
 }
