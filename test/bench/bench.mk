@@ -2,7 +2,7 @@
 # make demo     one real OOM beside the kernel's killer: 6 seconds, root
 # PAIRS=5 make bench-stall runs one figure; JSON=1 prints one line a figure instead of a table.
 
-BENCH_FIGURES := stall death kernel-first thousand sampler memory quiet agent
+BENCH_FIGURES := stall death kernel-first thousand sampler memory quiet verdict agent
 BENCH_C := $(patsubst test/bench/programs/%.c,$(B)/bench/%,$(wildcard test/bench/programs/*.c))
 
 .PHONY: bench demo $(BENCH_FIGURES:%=bench-%)

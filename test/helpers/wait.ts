@@ -2,6 +2,7 @@
 /** Waiting with a bound, and the clock that the fixtures and the kernel's log use. */
 import { dlopen, FFIType, ptr } from "bun:ffi";
 
+const CLOCK_MONOTONIC = 1;
 const CLOCK_BOOTTIME = 7;
 const libc = dlopen("libc.so.6", {
   clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
@@ -10,7 +11,16 @@ const timespec = new BigInt64Array(2);
 
 /** CLOCK_BOOTTIME in ms, with a fraction: comparable with a slot's times. */
 export function bootMs(): number {
-  libc.clock_gettime(CLOCK_BOOTTIME, ptr(timespec));
+  return clockMs(CLOCK_BOOTTIME);
+}
+
+/** CLOCK_MONOTONIC in ms, with a fraction: comparable with a page's of the bench. */
+export function monotonicMs(): number {
+  return clockMs(CLOCK_MONOTONIC);
+}
+
+function clockMs(clock: number): number {
+  libc.clock_gettime(clock, ptr(timespec));
   return Number(timespec[0]) * 1e3 + Number(timespec[1]) / 1e6;
 }
 

@@ -4,12 +4,14 @@ import { fixture } from "../../helpers/build.ts";
 import { Freezer, freezerV1 } from "../../helpers/freezer.ts";
 import { kill } from "../../helpers/group.ts";
 import type { Reprieve, Role } from "../../helpers/reprieve.ts";
+import { program } from "../../helpers/require.ts";
 import { LEAK_KB, type Scene } from "../../helpers/scene.ts";
 import { until } from "../../helpers/wait.ts";
 import { isAlive, type Plan } from "../../helpers/workload.ts";
 import { type Fault, type LeakRow, STAGES, together } from "../engine.ts";
 
 type Target = Role | "agent";
+const SETTLE_MS = 200;
 type Signal = "SIGSTOP" | "SIGKILL" | "SIGSEGV";
 
 const ROLES: readonly Role[] = ["handler", "watchdog", "spare"];
@@ -53,6 +55,20 @@ async function traced({ reprieve }: Scene, role: Role): Promise<Fault> {
     heal: async () => {
       kill(tracer.pid, "SIGKILL");
       await tracer.exited;
+    },
+  };
+}
+
+/** No page more for the agent from now on: what it tries to get fails, and its runtime gives up sooner or later. */
+function exhausted({ reprieve }: Scene): Fault {
+  const limit = (to: string) => {
+    Bun.spawnSync(["prlimit", "--pid", String(reprieve.pid), `--as=${to}:unlimited`]);
+  };
+  return {
+    strike: () => limit("1"),
+    heal: async () => {
+      limit("unlimited");
+      await Bun.sleep(SETTLE_MS); // it may be dying
     },
   };
 }
@@ -111,6 +127,7 @@ export const ours: readonly LeakRow[] = [
   single("spare", "SIGSTOP"),
   single("agent", "SIGKILL"),
   single("agent", "SIGSTOP"),
+  single("agent", "SIGSEGV"), // its runtime's own way out of a crash
   ...ROLES.map((role) => ({
     name: `${role} frozen`,
     needs: [freezerV1],
@@ -137,6 +154,12 @@ export const ours: readonly LeakRow[] = [
     stages: ["near", "event", "hand-over"], // far from the limit nobody is there to tell
     boundMs: RESTART_BOUND_MS,
     prepare: (scene) => signal(scene, ROLES, "SIGKILL"),
+  },
+  {
+    name: "agent out of memory",
+    needs: [program("prlimit", "util-linux")],
+    stages: ["quiet", "near", "event"],
+    prepare: exhausted,
   },
   {
     name: "agent itself in the group",
