@@ -108,7 +108,6 @@ static void end_the_others(void)
 	await_others(others, OTHERS);
 }
 
-/* model: watcher_leaves */
 /* One of the others may have been stopped in the middle of a write of the switch, and have done it before its end.
  * A group that another reprieve has locked by now is that one's. */
 static void put_back_late_writes(void)
@@ -141,6 +140,7 @@ static void await_owner(void)
 				    0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+/* model: watcher_leaves */
 void ending_last_one(void)
 {
 	if (!watcher_owns())

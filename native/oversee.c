@@ -32,9 +32,7 @@ static void take_over(enum reason reason)
 
 static int is_near(const struct watched *w)
 {
-	uint32_t state = shared_load(&w->guard->state);
-
-	return w->attached && state >= GUARD_NEAR && state <= GUARD_RELIEF;
+	return w->attached && guard_is_held(shared_load(&w->guard->state));
 }
 
 /* Is any held group in OOM? An event may be lost behind an ancestor's OOM. */

@@ -36,18 +36,6 @@ static int pin_by_pid(uint32_t pid, uint32_t uid, uint64_t turn_ns, uint64_t *st
 	return -ESRCH;
 }
 
-static int read_start_time(uint32_t pid, uint64_t *start_time)
-{
-	struct procfs_stat stat = { 0 };
-	int proc = procfs_open(pid);
-	int err = proc < 0 ? proc : procfs_read_stat(proc, &stat);
-
-	if (proc >= 0)
-		sys_close(proc);
-	*start_time = stat.start_time;
-	return err;
-}
-
 int peer_pin(struct peer *peer, int fd)
 {
 	uint64_t turn_ns = sys_boot_ns();
@@ -63,14 +51,14 @@ int peer_pin(struct peer *peer, int fd)
 	if (err != -ENOPROTOOPT && err)
 		return err;
 	if (err) {
-		err = read_start_time(cred.pid, &peer->start_time);
+		err = procfs_start_time(cred.pid, &peer->start_time);
 		peer->pidfd =
 			err ? err : pin_by_pid(cred.pid, cred.uid, turn_ns, &peer->start_time);
 		if (peer->pidfd < 0)
 			return peer->pidfd;
 	}
 	/* Alive behind this reading, it is whose start time this is. */
-	err = read_start_time(cred.pid, &peer->start_time);
+	err = procfs_start_time(cred.pid, &peer->start_time);
 	if (!err && sys_pidfd_dead(peer->pidfd))
 		err = -ESRCH;
 	if (err)

@@ -73,6 +73,18 @@ int procfs_read_stat(int proc, struct procfs_stat *stat)
 	return n < 0 ? (int)n : procfs_parse_stat(buf, n, stat);
 }
 
+int procfs_start_time(uint32_t pid, uint64_t *start_time)
+{
+	struct procfs_stat stat = { 0 };
+	int proc = procfs_open(pid);
+	int err = proc < 0 ? proc : procfs_read_stat(proc, &stat);
+
+	if (proc >= 0)
+		sys_close(proc);
+	*start_time = stat.start_time;
+	return err;
+}
+
 static uint32_t pages_after(const char *buf, const char *end, const char *key)
 {
 	const char *at = text_after(buf, end, key);

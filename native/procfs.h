@@ -23,6 +23,8 @@ struct procfs_status {
 /* Opens /proc/PID; -ENOENT when there is none. */
 int procfs_open(uint32_t pid);
 int procfs_read_stat(int proc, struct procfs_stat *stat);
+/* The same by pid, of the one field; 0 on error. */
+int procfs_start_time(uint32_t pid, uint64_t *start_time);
 int procfs_read_status(int proc, struct procfs_status *status);
 int procfs_read_oom_score_adj(int proc, int *adj);
 /* Opens statm and reads it once, so that later reads need no memory. Where the leader is dead and threads

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 11u		   /* raised by every change of this file */
+#define REGION_LAYOUT 12u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -48,6 +48,12 @@ enum guard_state {
 	GUARD_GONE = 7,	  /* the group was removed */
 	GUARD_STATES = 8,
 };
+
+/* The states in which the killer is off by our doing. */
+static inline int guard_is_held(uint32_t state)
+{
+	return state >= GUARD_NEAR && state <= GUARD_RELIEF;
+}
 
 enum guard_flag {
 	GUARD_ALLOW_KILL = 1, /* without it: observe, never touch the switch */

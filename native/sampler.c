@@ -73,8 +73,7 @@ static int has_come_near(struct guarded *g)
 	int was_inside = g->is_inside;
 	struct memcg_room room;
 
-	g->is_inside = state >= GUARD_NEAR && state <= GUARD_RELIEF &&
-		       !memcg_room(&g->memcg, &room) &&
+	g->is_inside = guard_is_held(state) && !memcg_room(&g->memcg, &room) &&
 		       memcg_left_bytes(&room) <= g->guard->margin_bytes;
 	return g->is_inside && !was_inside;
 }

@@ -298,11 +298,10 @@ static void forget_the_gone(void)
 static int is_switch_strange(const struct guarded *g)
 {
 	uint32_t state = shared_load(&g->guard->state);
-	int we_hold = state >= GUARD_NEAR && state <= GUARD_RELIEF;
 	struct memcg_oom oom;
 
 	return g->guard->flags & GUARD_ALLOW_KILL && state != GUARD_NONE &&
-	       !memcg_oom(&g->memcg, &oom) && oom.held != we_hold;
+	       !memcg_oom(&g->memcg, &oom) && oom.held != guard_is_held(state);
 }
 
 /* Publishes the counters, and wakes the watchers for what they have no event of: another limit, a group that they

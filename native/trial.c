@@ -20,8 +20,7 @@ static void unfollow(struct followed *f)
 /* Pins the process that the door has named. */
 static void follow(struct followed *f, const struct designated *d)
 {
-	struct procfs_stat stat = { 0 };
-	int proc, err;
+	uint64_t start_time;
 
 	f->start_time = d->start_time;
 	f->uid = d->uid;
@@ -29,11 +28,7 @@ static void follow(struct followed *f, const struct designated *d)
 	f->pidfd = sys_pidfd_open((int)f->pid);
 	if (f->pidfd < 0)
 		return;
-	proc = procfs_open(f->pid);
-	err = proc < 0 ? proc : procfs_read_stat(proc, &stat);
-	if (proc >= 0)
-		sys_close(proc);
-	if (err || stat.start_time != f->start_time) {
+	if (procfs_start_time(f->pid, &start_time) || start_time != f->start_time) {
 		unfollow(f); /* another's by now */
 		return;
 	}
@@ -69,7 +64,7 @@ int trial_is_fit(const struct watched *w)
 	return w->followed.pid ? w->followed.pidfd >= 0 : is_ours_at_work(w);
 }
 
-/* Without a timer the budget is the whole minute's. */
+/* One whole delay at least. */
 static uint32_t budget_ms(const struct guard *g)
 {
 	return g->delay_ms > BUDGET_MS ? g->delay_ms : BUDGET_MS;

@@ -61,7 +61,6 @@ static void mend_switch(struct watched *w, struct memcg_oom *oom)
 {
 	int is_kernels =
 		w->state == GUARD_QUIET || w->state == GUARD_HANDED || w->state == GUARD_ALARM;
-
 	int err;
 
 	if (!oom->held || !is_kernels || !(w->guard->flags & GUARD_ALLOW_KILL))
@@ -127,8 +126,7 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 	look.unsettled = full || shared_load(&w->guard->dying) || w->stale_ns;
 	look.incident_open = incident_is_open(shared_load(&w->guard->incident));
 	look.fit = trial_is_fit(w);
-	look.overrode = !oom.held && (w->state == GUARD_NEAR || w->state == GUARD_OOM ||
-				      w->state == GUARD_RELIEF);
+	look.overrode = !oom.held && guard_is_held(w->state);
 	look.inside_margin = (left <= w->guard->margin_bytes || !*watch_threshold_limit(w)) &&
 			     (w->guard->flags & GUARD_ALLOW_KILL) && w->guard->delay_ms &&
 			     !w->yielded && shared_load(&w->guard->want) == WANT_ARMED;
