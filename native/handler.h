@@ -134,6 +134,12 @@ struct candidate *view_find(struct view *view, uint32_t pid);
 
 /* responder.c */
 _Noreturn void responder_loop(void);
+/* Logs a step of the incident that it works on. */
+void respond_tell(const struct guarded *g, enum step step, struct log_record r);
+static inline uint32_t respond_ms_since(uint64_t then_ns, uint64_t now_ns)
+{
+	return now_ns > then_ns ? (uint32_t)((now_ns - then_ns) / 1000000) : 0;
+}
 
 /* reaper.c: a third thread, that helps a victim which does not give its memory back by itself. */
 int reaper_start(void);
@@ -152,6 +158,10 @@ struct choice {
 	char comm[COMM_BYTES];
 };
 int choose_victim(struct guarded *g, struct choice *choice);
+/* victim.c: who is being killed now; whether it has died, and what helps it to. */
+void victim_remember(struct response *response, const struct choice *choice, uint64_t now_ns);
+void victim_look_after(struct guarded *g, uint64_t now_ns);
+
 /* Was pid killed in this incident? Never twice. */
 int response_has_tried(const struct response *response, uint32_t pid);
 

@@ -15,12 +15,7 @@
  * victim is dead, or soon: its millisecond of CPU is better spent on freeing memory. */
 static uint64_t told_ns;
 
-static uint32_t ms_since(uint64_t then_ns, uint64_t now_ns)
-{
-	return now_ns > then_ns ? (uint32_t)((now_ns - then_ns) / 1000000) : 0;
-}
-
-static void tell(const struct guarded *g, enum step step, struct log_record r)
+void respond_tell(const struct guarded *g, enum step step, struct log_record r)
 {
 	r.guard = g->index;
 	r.incident = incident_number(g->response.word);
@@ -59,10 +54,12 @@ static void begin(struct guarded *g, uint64_t now_ns)
 	shared_store(&g->guard->asks_hand_over, REASON_NONE);
 	shared_store(&g->guard->seen, word);
 	if (opened) {
-		tell(g, STEP_OPENED, (struct log_record){ .t_ns = now_ns, .arg = CAUSE_OOM });
+		respond_tell(g, STEP_OPENED,
+			     (struct log_record){ .t_ns = now_ns, .arg = CAUSE_OOM });
 		role_wake_watchers(); /* it may have looked a moment before */
 	}
-	tell(g, STEP_SEEN, (struct log_record){ .t_ns = now_ns, .bytes = g->room.usage_bytes });
+	respond_tell(g, STEP_SEEN,
+		     (struct log_record){ .t_ns = now_ns, .bytes = g->room.usage_bytes });
 }
 
 /* The incident is over, whatever has become of the victim. */
@@ -74,27 +71,12 @@ static void end(struct guarded *g)
 	__atomic_store_n(&g->busy, 0, __ATOMIC_SEQ_CST);
 }
 
-static void remember_victim(struct response *r, const struct choice *c, uint64_t now_ns)
-{
-	r->victim = VICTIM_DYING;
-	r->victim_pidfd = c->pidfd;
-	r->victim_pid = c->pid;
-	r->killed_ns = now_ns;
-	r->progress_ns = now_ns;
-	r->killed_by_kernel = 0;
-	r->has_relieved = 0;
-	r->is_helped = 0;
-	r->tried[r->tries % KILLS_PER_INCIDENT_MAX] = c->pid;
-	if (r->tries < KILLS_PER_INCIDENT_MAX)
-		r->tries++;
-}
-
 static void give_up(struct guarded *g, enum reason reason)
 {
 	if (shared_load(&g->guard->asks_hand_over))
 		return;
 	shared_store(&g->guard->asks_hand_over, reason);
-	tell(g, STEP_GAVE_UP, (struct log_record){ .arg = reason });
+	respond_tell(g, STEP_GAVE_UP, (struct log_record){ .arg = reason });
 	role_wake_watchers();
 }
 
@@ -112,16 +94,16 @@ static void choose_and_kill(struct guarded *g)
 		give_up(g, REASON_NO_CANDIDATE);
 		return;
 	}
-	tell(g, STEP_CHOSE, about(&c));
+	respond_tell(g, STEP_CHOSE, about(&c));
 	err = c.pidfd >= 0 ? sys_pidfd_kill(c.pidfd) : sys_kill((int)c.pid, SYS_SIGKILL);
-	remember_victim(r, &c, sys_now_ns());
+	victim_remember(r, &c, sys_now_ns());
 	if (err)
 		r->victim = VICTIM_DEAD; /* it went by itself, or may not be killed: the next one */
 	else
 		shared_store(&g->guard->kills, g->guard->kills + 1);
 	record = about(&c);
 	record.result = err;
-	tell(g, STEP_KILL, record);
+	respond_tell(g, STEP_KILL, record);
 }
 
 static void observe(struct guarded *g)
@@ -133,45 +115,7 @@ static void observe(struct guarded *g)
 		return;
 	g->response.has_chosen = 1;
 	if (!err)
-		tell(g, STEP_WOULD_KILL, about(&c));
-}
-
-/* The reaper has helped the victim to give its memory back, or came too late. */
-static void tell_of_reaper(struct guarded *g)
-{
-	int result;
-
-	if (reaper_result(g->response.victim_pidfd, &result) && result != -ESRCH)
-		tell(g, STEP_MRELEASE,
-		     (struct log_record){ .pid = (int)g->response.victim_pid, .result = result });
-}
-
-/* A victim that is frozen, or gets no CPU, frees nothing by itself. */
-static void help_victim(struct guarded *g, uint64_t now_ns)
-{
-	struct response *r = &g->response;
-
-	if (r->is_helped || r->victim_pidfd < 0 || !memcg_is_full(&g->room) ||
-	    ms_since(r->killed_ns, now_ns) < HELP_AFTER_MS)
-		return;
-	r->is_helped = 1;
-	reaper_help(r->victim_pidfd);
-}
-
-static void look_after_victim(struct guarded *g, uint64_t now_ns)
-{
-	struct response *r = &g->response;
-
-	if (r->victim != VICTIM_DYING)
-		return;
-	help_victim(g, now_ns);
-	tell_of_reaper(g);
-	if (r->victim_pidfd >= 0 ? !sys_pidfd_dead(r->victim_pidfd)
-				 : sys_kill((int)r->victim_pid, 0) != -ESRCH)
-		return;
-	r->victim = VICTIM_DEAD;
-	r->progress_ns = now_ns;
-	tell(g, STEP_VICTIM_DEAD, (struct log_record){ .t_ns = now_ns, .pid = (int)r->victim_pid });
+		respond_tell(g, STEP_WOULD_KILL, about(&c));
 }
 
 static struct sight look(struct guarded *g, uint64_t now_ns)
@@ -184,7 +128,7 @@ static struct sight look(struct guarded *g, uint64_t now_ns)
 		r->killed_by_kernel = 1;
 		r->progress_ns = now_ns;
 	}
-	look_after_victim(g, now_ns);
+	victim_look_after(g, now_ns);
 	return (struct sight){
 		.in_oom = memcg_in_oom(&g->oom, &g->room) ||
 			  (full && g->oom.held && !r->has_relieved &&
@@ -195,7 +139,7 @@ static struct sight look(struct guarded *g, uint64_t now_ns)
 		.has_chosen = r->has_chosen,
 		.victim = r->victim,
 		.kills = shared_load(&g->guard->kills),
-		.idle_ms = ms_since(r->progress_ns, now_ns),
+		.idle_ms = respond_ms_since(r->progress_ns, now_ns),
 		.killed_by_kernel = r->killed_by_kernel,
 	};
 }
@@ -208,7 +152,7 @@ static void relieved(struct guarded *g, uint64_t now_ns)
 		r->progress_ns =
 			now_ns; /* it gives memory back: 2 GB take 60 ms and more (measured) */
 	if (r->victim != VICTIM_NONE && !r->has_relieved)
-		tell(g, STEP_RELIEF, (struct log_record){ .bytes = g->room.usage_bytes });
+		respond_tell(g, STEP_RELIEF, (struct log_record){ .bytes = g->room.usage_bytes });
 	r->has_relieved = 1;
 }
 
@@ -308,7 +252,7 @@ static int is_ours(struct guarded *g)
 
 static void wake_agent(int dying)
 {
-	if (!told_ns || (dying && ms_since(told_ns, sys_now_ns()) < AGENT_WAKE_MS))
+	if (!told_ns || (dying && respond_ms_since(told_ns, sys_now_ns()) < AGENT_WAKE_MS))
 		return;
 	role_wake(FD_AGENT);
 	told_ns = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Hop 6b: wires one region, its guards and the helpers, and turns what they log into messages.
+ * Hop 6: wires one region, its guards and the helpers, and has told what they log (telling.ts).
  *
  * Never in the path of an OOM: when this process is slow, stopped or dead, the helpers go on, or put back.
  * Wakes from one eventfd; a slow timer is the net below (a one-shot epoll event can be lost).
@@ -10,7 +10,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isHeld, removeGroup, treesOf } from "../cgroup/v1.ts";
 import { CliError, exit } from "../errors.ts";
-import { type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
+import type { Message } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
 import { state, want } from "../native/layout.ts";
@@ -23,9 +23,10 @@ import {
   makeHelperGroups,
 } from "./attaching.ts";
 import { seeSleep } from "./calibrate.ts";
-import { type Draft, HOLD_NS, Incidents, nameOf } from "./incidents.ts";
+import { type Draft, HOLD_NS } from "./incidents.ts";
 import { type RunDir, runBases } from "./run-dir.ts";
 import { Helpers } from "./supervise.ts";
+import { Telling } from "./telling.ts";
 
 const SAFETY_TICK_MS = 1000;
 /** While starting only: the helpers wake us, this is for the one wake that came before we listened. */
@@ -65,11 +66,9 @@ export class Agent {
   readonly #ledger: number;
   #helpers: Helpers | undefined;
   #helperGroups: readonly string[] = [];
-  readonly #incidents: Incidents;
-  readonly #lastGuard: string[] = [];
+  readonly #telling: Telling;
   readonly #wakes: ReturnType<typeof wakesOf>;
   #armed = false;
-  #dropped = 0;
   #safety: Timer | undefined;
   #hold: Timer | undefined;
   #woken = () => {};
@@ -90,7 +89,8 @@ export class Agent {
       SPARE: core.eventfd(),
       DOOR: core.eventfd(),
     };
-    this.#incidents = new Incidents(guards.map((guard) => guard.name));
+    const names = guards.map((guard) => guard.name);
+    this.#telling = new Telling(this.#region, names, options.send);
     this.#wakes = wakesOf(this.#event);
     this.allGone = new Promise((resolve) => {
       this.#resolveGone = resolve;
@@ -117,7 +117,7 @@ export class Agent {
 
   /** Returns when every guard is watched, or throws why not. The groups' locks are held by the caller. */
   async arm(): Promise<void> {
-    const { guards, send } = this.#options;
+    const { guards } = this.#options;
     guards.forEach((_, index) => {
       this.#region.setWant(index, want.ARMED);
     });
@@ -127,7 +127,7 @@ export class Agent {
       if (this.#region.state(index) === state.NONE) {
         throw new CliError(exit.internal, `cannot arm ${guard.path}: the watchdog does not answer`);
       }
-      send(stamped(armedOf(guard)));
+      this.#telling.send([armedOf(guard)]);
     });
     this.#armed = true;
     this.#safety = setInterval(() => this.#turn(true), SAFETY_TICK_MS);
@@ -180,7 +180,9 @@ export class Agent {
     const isDone = code === exit.ok || code === exit.inUse;
     const result = isDone ? "ok" : `release ended with code ${code}`;
     if (!this.#armed) return;
-    this.#send(this.#options.guards.map(({ name }) => ({ type: "released", guard: name, result })));
+    this.#telling.send(
+      this.#options.guards.map(({ name }) => ({ type: "released", guard: name, result })),
+    );
   }
 
   // --- internal ---
@@ -221,55 +223,13 @@ export class Agent {
 
   /** Takes and sends what is new; `all`: the counters of every guard too, when they have changed. */
   #turn(all: boolean, nowNs = performance.now() * 1e6): void {
-    const { drafts, events } = this.#incidents.accept(this.#region.drain(), nowNs);
-    this.#send(drafts);
-    for (const { guard, event, result } of events) this.#sendGuard(guard, { event, result });
-    this.#options.guards.forEach((_, index) => {
-      if (all || this.#lastGuard[index]?.split(" ")[0] !== this.#stateName(index)) {
-        this.#sendGuard(index);
-      }
-    });
-    this.#sendLost();
-    if (this.#incidents.waiting) {
+    if (this.#telling.turn(all, nowNs)) {
       clearTimeout(this.#hold);
       this.#hold = setTimeout(() => this.#turn(false), HOLD_NS / 1e6);
     }
     if (this.#options.guards.every((_, index) => this.#region.state(index) === state.GONE)) {
       this.#resolveGone();
     }
-  }
-
-  #send(drafts: readonly Draft[]): void {
-    for (const draft of drafts) this.#options.send(stamped(draft));
-  }
-
-  #sendGuard(index: number, event?: { event: string; result: string }): void {
-    const { usageBytes, limitBytes, procs } = this.#region.usage(index);
-    const now = `${this.#stateName(index)} ${usageBytes} ${limitBytes} ${procs}`;
-    if (event === undefined && now === this.#lastGuard[index]) return;
-    this.#lastGuard[index] = now;
-    this.#send([
-      {
-        type: "guard",
-        guard: this.#options.guards[index]?.name ?? "",
-        usage_bytes: usageBytes,
-        limit_bytes: limitBytes,
-        procs,
-        state: this.#stateName(index),
-        ...event,
-      },
-    ]);
-  }
-
-  #sendLost(): void {
-    const dropped = this.#region.dropped();
-    if (dropped === this.#dropped) return;
-    this.#send([{ type: "lost", steps: dropped - this.#dropped }]);
-    this.#dropped = dropped;
-  }
-
-  #stateName(index: number): (typeof STATES)[number] {
-    return nameOf(state, this.#region.state(index)) as (typeof STATES)[number];
   }
 
   async #until(done: () => boolean): Promise<void> {
@@ -300,10 +260,6 @@ export class Agent {
 /** A chunk each time the eventfd was written to. */
 function wakesOf(eventfd: number) {
   return Bun.file(eventfd).stream().getReader();
-}
-
-function stamped(draft: Draft): Message {
-  return { v: PROTOCOL_VERSION, t: Date.now(), ...draft } as Message;
 }
 
 function armedOf(guard: GuardSpec): Draft {

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Hop 3c: the victim, from the kill to its death; help where it frees nothing. */
+#include "handler.h"
+#include "log.h"
+#include "sys.h"
+
+void victim_remember(struct response *r, const struct choice *c, uint64_t now_ns)
+{
+	r->victim = VICTIM_DYING;
+	r->victim_pidfd = c->pidfd;
+	r->victim_pid = c->pid;
+	r->killed_ns = now_ns;
+	r->progress_ns = now_ns;
+	r->killed_by_kernel = 0;
+	r->has_relieved = 0;
+	r->is_helped = 0;
+	r->tried[r->tries % KILLS_PER_INCIDENT_MAX] = c->pid;
+	if (r->tries < KILLS_PER_INCIDENT_MAX)
+		r->tries++;
+}
+
+/* The reaper has helped the victim to give its memory back, or came too late. */
+static void tell_of_reaper(struct guarded *g)
+{
+	int result;
+
+	if (reaper_result(g->response.victim_pidfd, &result) && result != -ESRCH)
+		respond_tell(g, STEP_MRELEASE,
+			     (struct log_record){ .pid = (int)g->response.victim_pid,
+						  .result = result });
+}
+
+/* A victim that is frozen, or gets no CPU, frees nothing by itself. */
+static void help_victim(struct guarded *g, uint64_t now_ns)
+{
+	struct response *r = &g->response;
+
+	if (r->is_helped || r->victim_pidfd < 0 || !memcg_is_full(&g->room) ||
+	    respond_ms_since(r->killed_ns, now_ns) < HELP_AFTER_MS)
+		return;
+	r->is_helped = 1;
+	reaper_help(r->victim_pidfd);
+}
+
+void victim_look_after(struct guarded *g, uint64_t now_ns)
+{
+	struct response *r = &g->response;
+
+	if (r->victim != VICTIM_DYING)
+		return;
+	help_victim(g, now_ns);
+	tell_of_reaper(g);
+	if (r->victim_pidfd >= 0 ? !sys_pidfd_dead(r->victim_pidfd)
+				 : sys_kill((int)r->victim_pid, 0) != -ESRCH)
+		return;
+	r->victim = VICTIM_DEAD;
+	r->progress_ns = now_ns;
+	respond_tell(g, STEP_VICTIM_DEAD,
+		     (struct log_record){ .t_ns = now_ns, .pid = (int)r->victim_pid });
+}

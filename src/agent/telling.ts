@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+/** Hop 6b: what the helpers log, and where each guard stands, becomes messages. */
+
+import { type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
+import { state } from "../native/layout.ts";
+import type { Region } from "../native/region.ts";
+import { type Draft, Incidents, nameOf } from "./incidents.ts";
+
+export class Telling {
+  readonly #region: Region;
+  readonly #guards: readonly string[];
+  readonly #send: (message: Message) => void;
+  readonly #incidents: Incidents;
+  readonly #lastGuard: string[] = [];
+  #dropped = 0;
+
+  constructor(region: Region, guards: readonly string[], send: (message: Message) => void) {
+    this.#region = region;
+    this.#guards = guards;
+    this.#send = send;
+    this.#incidents = new Incidents(guards);
+  }
+
+  /**
+   * Takes and sends what is new; `all`: the counters of every guard too, when they have changed. Says whether
+   * something waits for late steps.
+   */
+  turn(all: boolean, nowNs: number): boolean {
+    const { drafts, events } = this.#incidents.accept(this.#region.drain(), nowNs);
+    this.send(drafts);
+    for (const { guard, event, result } of events) this.#sendGuard(guard, { event, result });
+    this.#guards.forEach((_, index) => {
+      if (all || this.#lastGuard[index]?.split(" ")[0] !== this.#stateName(index)) {
+        this.#sendGuard(index);
+      }
+    });
+    this.#sendLost();
+    return this.#incidents.waiting;
+  }
+
+  send(drafts: readonly Draft[]): void {
+    for (const draft of drafts) this.#send(stamped(draft));
+  }
+
+  #sendGuard(index: number, event?: { event: string; result: string }): void {
+    const { usageBytes, limitBytes, procs } = this.#region.usage(index);
+    const now = `${this.#stateName(index)} ${usageBytes} ${limitBytes} ${procs}`;
+    if (event === undefined && now === this.#lastGuard[index]) return;
+    this.#lastGuard[index] = now;
+    this.send([
+      {
+        type: "guard",
+        guard: this.#guards[index] ?? "",
+        usage_bytes: usageBytes,
+        limit_bytes: limitBytes,
+        procs,
+        state: this.#stateName(index),
+        ...event,
+      },
+    ]);
+  }
+
+  #sendLost(): void {
+    const dropped = this.#region.dropped();
+    if (dropped === this.#dropped) return;
+    this.send([{ type: "lost", steps: dropped - this.#dropped }]);
+    this.#dropped = dropped;
+  }
+
+  #stateName(index: number): (typeof STATES)[number] {
+    return nameOf(state, this.#region.state(index)) as (typeof STATES)[number];
+  }
+}
+
+// --- internal ---
+
+function stamped(draft: Draft): Message {
+  return { v: PROTOCOL_VERSION, t: Date.now(), ...draft } as Message;
+}
