@@ -80,6 +80,16 @@ static void give_up(struct guarded *g, enum reason reason)
 	role_wake_watchers();
 }
 
+/* We may have been stopped for any time since we looked: then it is another OOM, or none, and whoever was chosen may be
+ * innocent of it. */
+static int is_stale(struct guarded *g)
+{
+	if (shared_load(&g->guard->incident) != g->response.word ||
+	    memcg_oom(&g->memcg, &g->oom) || memcg_room(&g->memcg, &g->room))
+		return 1;
+	return !memcg_in_oom(&g->oom, &g->room) && !shared_load(&g->guard->starving);
+}
+
 /* model: handler_kills */
 static void choose_and_kill(struct guarded *g)
 {
@@ -94,6 +104,8 @@ static void choose_and_kill(struct guarded *g)
 		give_up(g, REASON_NO_CANDIDATE);
 		return;
 	}
+	if (is_stale(g))
+		return;
 	respond_tell(g, STEP_CHOSE, about(&c));
 	err = c.pidfd >= 0 ? sys_pidfd_kill(c.pidfd) : sys_kill((int)c.pid, SYS_SIGKILL);
 	victim_remember(r, &c, sys_now_ns());

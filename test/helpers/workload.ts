@@ -196,7 +196,10 @@ export class Workload {
   }
 
   async ready(): Promise<this> {
-    await until("a workload to be ready", () => this.word("ready") === 1);
+    await until("a workload to be ready", () => this.word("ready") === 1).catch((error) => {
+      const wchan = sleepOf(this.pid);
+      throw new Error(`${error.message}: ${this.pid || "unborn"} ${wchan}`);
+    });
     return this;
   }
 
@@ -227,5 +230,14 @@ export function isAlive(pid: number): boolean {
     return pid > 0 && !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch {
     return false;
+  }
+}
+
+/** Where it sleeps in the kernel; "dead" where it is gone. */
+function sleepOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/wchan`, "utf8");
+  } catch {
+    return "dead";
   }
 }
