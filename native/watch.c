@@ -75,6 +75,17 @@ void watch_detach(struct watched *w)
 	w->attached = 0;
 }
 
+/* An open incident is the kernel's, and we have not made it so: has the watcher before us? */
+static int is_handed_over(struct watched *w)
+{
+	enum reason reason = watch_reason(w);
+
+	if (reason == REASON_NONE && watcher_owns())
+		watch_set_reason(w, guard_is_held(w->guard->state) ? REASON_SWITCH_WRITTEN
+								   : REASON_BURST);
+	return reason != REASON_NONE && reason != REASON_SWITCH_WRITTEN && reason != REASON_BURST;
+}
+
 /* Where the guard stands, from what the kernel and the region say: at the start, and when
  * taking over. */
 /* model: watcher_resumes */
@@ -86,9 +97,7 @@ void watch_resume(struct watched *w)
 
 	memcg_oom(&w->memcg, &oom);
 	w->fired = 0;
-	w->handed_over = open && !oom.held;
 	trial_begin(w, now_ns);
-	w->reason = REASON_DEADLINE;
 	w->handed_ns = now_ns;
 	w->free_ns = oom.waiting ? 0 : now_ns;
 	w->outside_ns = 0;
@@ -96,24 +105,27 @@ void watch_resume(struct watched *w)
 	watch_forget_starvation(w, now_ns);
 	if (open) {
 		w->state = oom.held ? GUARD_OOM : GUARD_HANDED;
+		w->handed_over = !oom.held && is_handed_over(w);
 	} else {
 		w->state = oom.held ? GUARD_NEAR : GUARD_QUIET;
 		/* Later kills are to be told of, whoever was dead meanwhile. */
 		if (w->guard->state == GUARD_NONE)
 			shared_store(&w->guard->kernel_kills, oom.kills);
 	}
-	w->kills_at_open = w->guard->kernel_kills;
 }
 
 static void hand_over(struct watched *w, enum reason reason, uint64_t now_ns)
 {
-	int err = switch_write(w, SWITCH_LET_GO);
+	int err;
 
+	if (!watcher_owns())
+		return;		     /* the other watcher's by now */
+	watch_set_reason(w, reason); /* before: who takes over in between knows it */
+	err = switch_write(w, SWITCH_LET_GO);
 	if (err == -EAGAIN)
-		return; /* the other watcher's by now */
+		return;
 	w->handed_over = 1;
 	w->handed_ns = now_ns;
-	w->reason = reason;
 	shared_store(&w->guard->handed_over, w->guard->handed_over + 1);
 	watch_tell(w, STEP_HANDED_OVER, reason, err);
 	/* Ours has done what it could where it asked for this, or where there was too much to do. */
@@ -124,7 +136,7 @@ static void hand_over(struct watched *w, enum reason reason, uint64_t now_ns)
 
 static void forget(struct watched *w)
 {
-	w->reason = REASON_GROUP_GONE;
+	watch_set_reason(w, REASON_GROUP_GONE);
 	watch_close_incident(w, 0);
 	watch_tell(w, STEP_GONE, 0, 0);
 }
@@ -148,7 +160,8 @@ static void act(struct watched *w, enum act act, const struct look *look, uint64
 		break;
 	case ACT_YIELD:
 		watch_tell(w, STEP_OVERRODE, 0, 0);
-		w->overrode = w->yielded = 1;
+		watch_set_reason(w, REASON_SWITCH_WRITTEN);
+		w->yielded = 1;
 		w->handed_ns = now_ns;
 		break;
 	case ACT_CLOSE:
@@ -274,7 +287,7 @@ void watch_put_back(struct watched *w, enum reason reason)
 	if (!err && oom.held && w->guard->flags & GUARD_ALLOW_KILL) {
 		err = switch_write(w, SWITCH_LET_GO);
 		w->handed_over |= oom.waiting;
-		w->reason = reason;
+		watch_set_reason(w, reason);
 	}
 	switch_do_chores(w);
 	watch_close_incident(w, 0);

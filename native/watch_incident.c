@@ -4,18 +4,34 @@
 #include "sys.h"
 #include "trial.h"
 
+void watch_set_reason(struct watched *w, enum reason reason)
+{
+	uint64_t word = shared_load(&w->guard->incident);
+
+	shared_store(&w->guard->judged, word << 32 | (uint32_t)reason);
+}
+
+enum reason watch_reason(const struct watched *w)
+{
+	uint64_t judged = shared_load(&w->guard->judged);
+
+	return judged >> 32 == shared_load(&w->guard->incident) ? (enum reason)(uint32_t)judged
+								: REASON_NONE;
+}
+
 void watch_open_incident(struct watched *w, enum cause cause, uint64_t now_ns)
 {
 	int opened;
 
 	incident_open(w->guard, now_ns, &opened);
-	w->handed_over = w->overrode = 0;
+	w->handed_over = 0;
 	trial_begin(w, now_ns);
 	w->handed_ns = now_ns;
 	if (w->free_ns)
 		w->free_ns =
 			now_ns; /* relief has to hold from now on, however calm it was before */
-	w->reason = w->state == GUARD_HANDED ? REASON_BURST : REASON_NONE;
+	if (w->state == GUARD_HANDED)
+		watch_set_reason(w, REASON_BURST);
 	if (!opened)
 		return;
 	watch_tell(w, STEP_OPENED, cause, 0);
@@ -24,7 +40,7 @@ void watch_open_incident(struct watched *w, enum cause cause, uint64_t now_ns)
 
 static int has_kernel_killed(const struct watched *w)
 {
-	return w->guard->kernel_kills != w->kills_at_open ||
+	return w->guard->kernel_kills != w->guard->kills_at_open ||
 	       switch_kills_below(w) != shared_load(&w->guard->kills_below);
 }
 
@@ -32,28 +48,27 @@ static enum outcome outcome_of(const struct watched *w, uint32_t word, int unrel
 			       enum reason *reason)
 {
 	int is_ours = shared_load(&w->guard->seen) == word && shared_load(&w->guard->kills);
-	int killed_by_kernel;
+	int is_burst, killed_by_kernel;
 
-	*reason = w->reason;
+	*reason = watch_reason(w);
+	is_burst = *reason == REASON_BURST;
 	if (unrelieved)
 		return OUTCOME_UNRELIEVED;
 	if (!(w->guard->flags & GUARD_ALLOW_KILL)) {
 		*reason = REASON_OBSERVING;
 		return OUTCOME_OBSERVED;
 	}
-	if (w->overrode) {
-		*reason = REASON_SWITCH_WRITTEN;
+	if (*reason == REASON_SWITCH_WRITTEN)
 		return OUTCOME_OWNER_OVERRODE;
-	}
 	if (!w->guard->delay_ms)
 		*reason = REASON_DEADLINE;
 	if (w->handed_over || !w->guard->delay_ms)
 		return OUTCOME_HANDED_OVER;
-	if (w->reason == REASON_GROUP_GONE) /* with the processes in it */
+	if (*reason == REASON_GROUP_GONE) /* with the processes in it */
 		return is_ours ? OUTCOME_RELIEVED : OUTCOME_EXITED_BY_ITSELF;
-	killed_by_kernel = (!is_ours || w->reason == REASON_BURST) && has_kernel_killed(w);
+	killed_by_kernel = (!is_ours || is_burst) && has_kernel_killed(w);
 	if (killed_by_kernel) {
-		*reason = w->reason == REASON_BURST ? REASON_BURST : REASON_KERNEL_KILLED;
+		*reason = is_burst ? REASON_BURST : REASON_KERNEL_KILLED;
 		return OUTCOME_KERNEL_FIRST;
 	}
 	if (w->tried_pid) {

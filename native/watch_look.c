@@ -136,7 +136,7 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 	w->under_oom = oom.under_oom;
 	if (w->state == GUARD_QUIET ||
 	    w->state == GUARD_NEAR) /* an incident may open with this look */
-		w->kills_at_open = w->guard->kernel_kills;
+		shared_store(&w->guard->kills_at_open, w->guard->kernel_kills);
 	shared_store(&w->guard->kernel_kills, oom.kills);
 	return look;
 }

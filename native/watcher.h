@@ -35,16 +35,13 @@ struct watched {
 	struct memcg memcg;
 	/* as the owner sees it */
 	enum guard_state state;
-	uint32_t kills_at_open; /* kernel kills when the incident opened */
-	int handed_over;	/* in this incident, by us */
-	int overrode;		/* in this incident, somebody else switched the killer on */
-	int yielded;		/* to who did so; until the group is far from its limit */
+	int handed_over; /* in this incident, by us */
+	int yielded;	 /* to who did so; until the group is far from its limit */
 	struct followed followed;
 	uint32_t tried_pid; /* who is to resolve this incident; 0: ours */
 	uint64_t tried_ns;  /* in OOM since */
 	uint32_t spent_ms;  /* of the minute's budget, as of spent_ns */
 	uint64_t spent_ns;
-	enum reason reason; /* of the hand-over */
 	uint64_t handed_ns;
 	uint64_t free_ns;    /* nobody waits since; 0: somebody does */
 	uint64_t outside_ns; /* outside the margin since; 0: inside */
@@ -131,6 +128,10 @@ void watch_put_back(struct watched *w, enum reason reason);
  * one. */
 void watch_open_incident(struct watched *w, enum cause cause, uint64_t now_ns);
 void watch_close_incident(struct watched *w, int unrelieved);
+/* Why the open incident is handed over, or is the kernel's from the start: in the region, for who takes over in the
+ * middle. */
+void watch_set_reason(struct watched *w, enum reason reason);
+enum reason watch_reason(const struct watched *w);
 /* Logs a step of the guard, with the open incident's number. */
 void watch_tell(const struct watched *w, enum step step, uint32_t arg, int result);
 

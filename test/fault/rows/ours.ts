@@ -111,6 +111,9 @@ const INSIDE = ["--handler", "inside"];
 /** Nobody answers for the group: the kernel is given it, or never lost it. */
 const UNHANDLED = /handed-over|kernel-first/;
 
+/** The spare closes what the owner of the switch has handed over, and tells the owner's reason. */
+const TAKEN_OVER = /handed-over \(handler-unseen\)/;
+
 /** Slow enough that no burst outruns the arming: it is relieved only where all are at work. */
 const SLOW: Plan = { means: "touch", kb: LEAK_KB, chunkKb: 256, pauseUs: 500 };
 const ATTACHED_MS = 300;
@@ -121,8 +124,8 @@ export const ours: readonly LeakRow[] = [
   single("handler", "SIGSTOP", { says: { quiet: UNHANDLED } }),
   single("handler", "SIGKILL"),
   single("handler", "SIGSEGV"),
-  single("watchdog", "SIGKILL"),
-  single("watchdog", "SIGSTOP"),
+  single("watchdog", "SIGKILL", { says: { "hand-over": TAKEN_OVER } }),
+  single("watchdog", "SIGSTOP", { says: { "hand-over": TAKEN_OVER } }),
   single("spare", "SIGKILL"),
   single("spare", "SIGSTOP"),
   single("agent", "SIGKILL"),
