@@ -58,6 +58,10 @@ int memcg_anon(const struct memcg *m, uint64_t *bytes);
 /* File memory of the group and its descendants, in bytes: what reclaim can take. */
 int memcg_reclaimable(const struct memcg *m, uint64_t *bytes);
 
+/* How often a charge has failed at a limit of the group's own: at each OOM of its own, at none of an ancestor's; and
+ * wherever reclaim then made room. Opens what it needs and closes it. */
+int memcg_limit_hits(const struct memcg *m, uint64_t *hits);
+
 /* Does the group stand at a limit of its own? */
 int memcg_is_full(const struct memcg_room *room);
 /* Does somebody sleep in the group's own OOM, and has reason to? */

@@ -181,6 +181,26 @@ int memcg_reclaimable(const struct memcg *m, uint64_t *bytes)
 	return 0;
 }
 
+static int read_once(int dir, const char *name, uint64_t *value)
+{
+	int fd = sys_openat(dir, name, O_RDONLY, 0);
+	int err = fd < 0 ? fd : read_number(fd, value);
+
+	if (fd >= 0)
+		sys_close(fd);
+	return err;
+}
+
+int memcg_limit_hits(const struct memcg *m, uint64_t *hits)
+{
+	uint64_t swap_hits = 0;
+	int err = read_once(m->dir, "memory.failcnt", hits);
+
+	read_once(m->dir, "memory.memsw.failcnt", &swap_hits); /* -ENOENT without swap accounting */
+	*hits += swap_hits;
+	return err;
+}
+
 uint64_t memcg_far_bytes(uint64_t margin_bytes) { return margin_bytes * 3 / 2; }
 
 uint64_t memcg_left_bytes(const struct memcg_room *room)

@@ -46,6 +46,13 @@ static int any_waits(void)
 	return oom.under_oom;
 }
 
+static void forget_events(void)
+{
+	watcher.event_ns = 0;
+	for (uint32_t i = 0; i < watcher.guards; i++)
+		watcher.watched[i].fired = 0;
+}
+
 /* model: watcher_oversees */
 int oversee_owner(uint64_t now_ns, int peer_alive)
 {
@@ -70,7 +77,7 @@ int oversee_owner(uint64_t now_ns, int peer_alive)
 			watcher.event_ns = now_ns;
 	}
 	if (watcher.event_ns && shared_load(&owner->turned_ns) >= watcher.event_ns && !open)
-		watcher.event_ns = 0; /* it has looked since the event */
+		forget_events();   /* it has looked since */
 	else if (watcher.event_ns) /* it may have looked just before: it shows now, or is silent */
 		watcher_wake_other();
 	if (!watcher.event_ns && !open)

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 13u		   /* raised by every change of this file */
+#define REGION_LAYOUT 14u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -214,6 +214,8 @@ struct guard {
 	uint32_t starving; /* release: full, held, and reclaim fails: nobody sleeps, calls fail */
 	uint32_t kills_at_open; /* kernel kills when the incident opened */
 	uint64_t judged; /* incident word << 32 | enum reason: why that one is the kernel's */
+	uint64_t
+		limit_hits; /* memcg_limit_hits(), when a designated handler's group last had room */
 	/* writers: whichever watcher walked the descendants last */
 	uint32_t kills_below;	       /* kernel kills in them */
 	uint32_t chores_done;	       /* switch_chores(), when they were done */

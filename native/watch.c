@@ -96,7 +96,6 @@ void watch_resume(struct watched *w)
 	struct memcg_oom oom = { 0 };
 
 	memcg_oom(&w->memcg, &oom);
-	w->fired = 0;
 	trial_begin(w, now_ns);
 	w->handed_ns = now_ns;
 	w->free_ns = oom.waiting ? 0 : now_ns;
@@ -253,8 +252,10 @@ int watch_look(struct watched *w)
 	if (shared_load(&w->guard->want) != WANT_ARMED || w->guard->state == GUARD_GONE ||
 	    shared_load(&watcher.self.region->stop))
 		return -1;
-	if (is_first)
-		watch_resume(w); /* it may have been another reprieve's when we attached */
+	if (is_first) {
+		w->fired = 0; /* it may have been another reprieve's when we attached */
+		watch_resume(w);
+	}
 	for (int i = 0; i < MOVES_MAX && watcher_owns(); i++) {
 		struct look look = watch_take_look(w, now_ns);
 		enum guard_state before = w->state;

@@ -89,6 +89,23 @@ static void wake_the_stale(struct watched *w, const struct memcg_oom *oom, int f
 	w->stale_ns = now_ns;
 }
 
+/*
+ * All there is to see of an OOM that a designated handler was quick to relieve: its event, and charges that have failed at
+ * the group's own limit since it last had room. The event alone may be an ancestor's.
+ */
+static int is_relieved_already(const struct watched *w, int fired, int full)
+{
+	uint64_t before = shared_load(&w->guard->limit_hits), hits = before, count;
+
+	if (w->state != GUARD_NEAR || !w->followed.pid || memcg_limit_hits(&w->memcg, &hits))
+		return 0;
+	/* Hits are older than their event: one that this turn has not taken is not lost. */
+	fired |= sys_read(w->oom_event, &count, sizeof(count)) == sizeof(count);
+	if (!full)
+		shared_store(&w->guard->limit_hits, hits);
+	return fired && hits != before;
+}
+
 /* Reads the kernel's state. */
 struct look watch_take_look(struct watched *w, uint64_t now_ns)
 {
@@ -117,7 +134,8 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 		shared_store(&w->guard->starving, 0);
 	starving = oom.held && full && shared_load(&w->guard->starving);
 	/* With the kernel's killer on, the event is all there is to see: it may be over already. */
-	look.in_oom = memcg_in_oom(&oom, &room) || (fired && !oom.held && full) || starving;
+	look.in_oom = memcg_in_oom(&oom, &room) || (fired && !oom.held && full) || starving ||
+		      (oom.held && is_relieved_already(w, fired, full));
 	look.kernel_killed = oom.kills != w->guard->kernel_kills;
 	if (!look.in_oom && look.kernel_killed)
 		look.cause = CAUSE_KERNEL_KILL;

@@ -13,7 +13,7 @@ import { until } from "./wait.ts";
 /** Nobody's either, and not the owner of anything here. */
 export const OTHER_UID = 12346;
 
-const AS_OWNER = ["env", `WORKLOAD_UID=${UID}`];
+export const AS_OWNER = ["env", `WORKLOAD_UID=${UID}`];
 
 const folders = new Set<string>();
 const clients = new Set<Bun.Subprocess>();

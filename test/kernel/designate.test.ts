@@ -13,11 +13,11 @@ import {
 import { exit } from "../../src/errors.ts";
 import { UID } from "../helpers/as-user.ts";
 import { cleanUp } from "../helpers/clean.ts";
-import { DoorScene, doorFolder, OTHER_UID } from "../helpers/door.ts";
+import { AS_OWNER, Client, DoorScene, doorFolder, OTHER_UID } from "../helpers/door.ts";
 import { Group, kill, MB } from "../helpers/group.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
-import { LIMIT, Scene } from "../helpers/scene.ts";
+import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
 const OVERFLOW_UID = 65_534;
@@ -117,6 +117,65 @@ describeWith("designate", kernelTest, () => {
       await scene.end();
     });
   }
+
+  test("each OOM that it relieves is an incident, be the watchers stopped meanwhile", async () => {
+    const OOMS = 30;
+    const door = await DoorScene.set(["--delay", "8s", "--margin", "23M"]);
+    const { group, board, reprieve } = door.scene;
+    const watchers = [await reprieve.helper("watchdog"), await reprieve.helper("spare")];
+    door.example(false);
+    await door.told("designated");
+    for (let i = 0; i < OOMS; i += 1) {
+      board.clear();
+      const plan = { means: "touch", beforeKb: 36 * 1024, kb: LEAK_KB } as const;
+      const leaker = await board.start(group, plan, AS_OWNER).ready();
+      await until("the killer to be off", () => group.oom().killDisabled);
+      await Bun.sleep(AGAIN_MS); // sampled
+      for (const pid of watchers) kill(pid, "SIGSTOP");
+      leaker.go();
+      await until("the leaker's death", () => !leaker.isAlive());
+      kill(Number(watchers[i % 2]), "SIGCONT"); // the owner of the switch, or the one that takes over
+      const all = () => reprieve.messages.filter((m) => m.type === "incident.closed");
+      await until("an incident of its own", () => all().length > i);
+      expect(`${all()[i]?.outcome} ${all()[i]?.reason}`).toBe("relieved designated");
+      kill(Number(watchers[1 - (i % 2)]), "SIGCONT");
+    }
+    expect(group.oom().kills).toBe(0);
+    expect(reprieve.messages.filter((m) => m.type === "incident.opened").length).toBe(OOMS);
+    await door.scene.end();
+  });
+
+  test("an ancestor's OOM is no incident of its group", async () => {
+    const parent = new Group("parent", { limit: LIMIT });
+    const child = parent.child("child");
+    child.setLimit(LIMIT - 8 * MB);
+    chownSync(child.path, UID, UID);
+    const folder = doorFolder();
+    const door = ["--handler", "designated", "--handler-socket", `${folder}/handler.sock`];
+    const scene = await Scene.around(child, [...door, "--margin", "23M"]);
+    const steady = { means: "steady", beforeKb: 20 * 1024, pauseUs: 1000 } as const;
+    await scene.board.start(child, steady).ready();
+    const client = new Client(`${folder}/handler.sock`, folder, UID);
+    await client.expect("dial", "0");
+    const { guard } = await scene.reprieve.message("armed");
+    await client.expect(`name ${guard}`, "0");
+    await client.expect("hear", "3 0 accepted");
+    await until("the killer to be off", () => child.oom().killDisabled);
+    await Bun.sleep(AGAIN_MS);
+    for (let i = 0; i < 5; i += 1) {
+      const leaker = await scene.board.start(parent, { means: "touch", kb: LEAK_KB }).ready();
+      leaker.go();
+      await until("the leaker's death", () => !leaker.isAlive());
+      await Bun.sleep(AGAIN_MS);
+    }
+    expect(parent.oom().kills).toBe(5);
+    await Bun.sleep(1200); // the agent's own timer
+    expect(scene.reprieve.messages.filter((m) => m.type.startsWith("incident."))).toEqual([]);
+    expect(await scene.reprieve.stop()).toBe(0);
+    await scene.reprieve.gone();
+    await parent.destroy();
+    scene.board.close();
+  });
 
   test("when it is dead, reprieve's own answers", async () => {
     const door = await DoorScene.set();
