@@ -22,6 +22,7 @@ import { isOursAlone, runBases } from "../agent/run-dir.ts";
 import { isHeld, readIfThere } from "../cgroup/v1.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, NativeError } from "../native/core.ts";
+import { fd } from "../native/layout.ts";
 import { demandNotHeld, type Locks } from "./guards.ts";
 import { visible } from "./timeline.ts";
 
@@ -119,10 +120,12 @@ async function takeOverFrom(
   }
   if (!isEnded) {
     const seconds = PUT_BACK_BOUND_MS / 1000;
+    const pids = helpersWith(ledger).join(" ");
     throw cannotReplace(
       pid,
-      `it did not end and was killed, and its watchers have not put back after ${seconds} s. They have an ` +
-        "incident open: try again later; or they are stopped: kill them, then reprieve release",
+      `it did not end and was killed, and its helpers (${pids}) have not put back after ${seconds} s. They have an ` +
+        `incident open: try again later; or they are stopped: kill -CONT ${pids}, and they put back; where that ` +
+        `does not help, kill -KILL ${pids}, then reprieve release`,
     );
   }
   if (hasLetGo(locks, paths, isLeft)) return;
@@ -139,6 +142,18 @@ function hasLetGo(locks: Locks, paths: readonly string[], isLeft: () => boolean)
     // Its watchers were killed before they could, or the kernel refused them.
     if (isHeld(path)) writeFileSync(join(path, "memory.oom_control"), "0");
     return true;
+  });
+}
+
+/** Who has inherited that ledger and lives. */
+function helpersWith(ledger: number): string[] {
+  const file = readlinkSync(`/proc/self/fd/${ledger}`);
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/fd/${fd.LEDGER}`) === file;
+    } catch {
+      return false; // it is gone, has no such descriptor, or is not ours to look at
+    }
   });
 }
 

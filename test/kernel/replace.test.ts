@@ -151,6 +151,25 @@ describeWith("replace", [...kernelTest, program("setpriv", "util-linux")], () =>
     await scene.end();
   });
 
+  test("one that is stopped with all its helpers is told of, with what to do about it", async () => {
+    const scene = await Scene.set();
+    const old = scene.reprieve;
+    const roles = ["handler", "watchdog", "spare"] as const;
+    const helpers = await Promise.all(roles.map((role) => old.helper(role)));
+    for (const pid of [old.pid, ...helpers]) kill(pid, "SIGSTOP");
+    const { code, err } = await starts(scene.group).ended();
+    expect(code).toBe(75);
+    const pids = /kill -CONT ([\d ]+), and they put back/.exec(err)?.[1]?.split(" ").map(Number);
+    expect(pids?.sort()).toEqual([...helpers].sort());
+    for (const pid of helpers) kill(pid, "SIGCONT");
+    await old.gone();
+    expect(scene.group.oom().killDisabled).toBe(false);
+    scene.reprieve = starts(scene.group);
+    await scene.reprieve.armed();
+    expect((await scene.leak()).closed.outcome).toBe("relieved");
+    await scene.end();
+  }, 30_000);
+
   test("two want it at once: one gets it, the other says so", async () => {
     const scene = await Scene.set();
     const both = [starts(scene.group), starts(scene.group)];
