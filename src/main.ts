@@ -17,9 +17,6 @@ import {
 import { said, say } from "./cli/output.ts";
 import { CliError, exit } from "./errors.ts";
 
-/** A neighbour's failed calls while a group is held: 78 in 50 ms, up to 871 in 500 ms (measured). */
-const DEFAULT_DELAY_MS = 100;
-
 const RUN_HELP = `
 Examples:
   reprieve run --limit 512M -- make -j8
@@ -134,9 +131,10 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
     )
     .option("--limit <size>", "limit of CMD's group (default: 90 % of what is free)", parsed(Limit))
     .addOption(
-      new Option("--delay <time>", "the reprieve; then the kernel decides")
-        .argParser(parsed(Duration))
-        .default(DEFAULT_DELAY_MS, `${DEFAULT_DELAY_MS}ms`),
+      new Option(
+        "--delay <time>",
+        "the reprieve; then the kernel decides (default: 100ms, on cgroup v2 500ms)",
+      ).argParser(parsed(Duration)),
     )
     .option("--margin <size>", "left under the limit when the guard engages", parsed(Size))
     .option("--name <name>", "of CMD's group (default: the process id)", parsed(Name))

@@ -6,9 +6,8 @@
  * Wakes from one eventfd; a slow timer is the net below (a one-shot epoll event can be lost).
  */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { isHeld, removeGroup, treesOf } from "../cgroup/v1.ts";
+import { removeGroup, treesOf } from "../cgroup/group.ts";
+import { kindOfGroup } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Message } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
@@ -68,6 +67,8 @@ export class Agent {
   #helperGroups: readonly string[] = [];
   readonly #telling: Telling;
   readonly #wakes: ReturnType<typeof wakesOf>;
+  /** What the groups' switches said before they were armed. */
+  #switches: readonly (string | undefined)[] = [];
   #armed = false;
   #safety: Timer | undefined;
   #hold: Timer | undefined;
@@ -118,6 +119,7 @@ export class Agent {
   /** Returns when every guard is watched, or throws why not. The groups' locks are held by the caller. */
   async arm(): Promise<void> {
     const { guards } = this.#options;
+    this.#switches = guards.map(({ path }) => switchOf(path));
     guards.forEach((_, index) => {
       this.#region.setWant(index, want.ARMED);
     });
@@ -141,11 +143,12 @@ export class Agent {
 
   /** Tells the watchers where a group's OOM sleeps on this kernel; they go by the name that most have until then. */
   async seeSleep(): Promise<void> {
-    const { core, image, say } = this.#options;
-    const home = this.#helperGroups.find((group) => existsSync(join(group, "memory.oom_control")));
+    const { image, guards, say } = this.#options;
+    const kind = kindOfGroup(guards[0]?.path ?? "");
+    const home = this.#helperGroups.find((group) => kind.switchText(group) !== undefined);
     if (home === undefined) return;
     try {
-      const symbol = await seeSleep(core, image, join(home, "probe"));
+      const symbol = await seeSleep(kind, image, kind.probeGroup(home));
       if (symbol !== undefined) this.#region.setSleepsIn(symbol);
     } catch (error) {
       say(`cannot see where an OOM sleeps here: ${(error as Error).message}`);
@@ -171,7 +174,7 @@ export class Agent {
     await Promise.race([stopped, this.#until(() => this.#isPutBack())]);
     letGo();
     // A watcher that was stopped may have written the switch after all was put back, and then ended in order.
-    const clean = (await stopped) && !this.#options.guards.some(({ path }) => isHeld(path));
+    const clean = (await stopped) && !this.#isSwitchLeft();
     this.#turn(false, Number.POSITIVE_INFINITY);
     await this.#wakes.cancel();
     const code = clean ? exit.ok : await releaseDead(this.#options.image);
@@ -192,6 +195,14 @@ export class Agent {
     return (
       this.#armed && this.#options.guards.every((_, i) => done.includes(this.#region.state(i)))
     );
+  }
+
+  /** Somebody has written a switch and not put it back: perhaps one of ours. */
+  #isSwitchLeft(): boolean {
+    return this.#switches.some((before, index) => {
+      const now = switchOf(this.#options.guards[index]?.path ?? "");
+      return now !== undefined && now !== before;
+    });
   }
 
   #startHelpers(): void {
@@ -257,6 +268,10 @@ export class Agent {
 
 // --- internal ---
 
+function switchOf(group: string): string | undefined {
+  return kindOfGroup(group).switchText(group);
+}
+
 /** A chunk each time the eventfd was written to. */
 function wakesOf(eventfd: number) {
   return Bun.file(eventfd).stream().getReader();
@@ -267,7 +282,7 @@ function armedOf(guard: GuardSpec): Draft {
     type: "armed",
     guard: guard.name,
     cgroup: guard.path,
-    hierarchy: "v1",
+    hierarchy: kindOfGroup(guard.path).name,
     delay_ms: guard.delayMs,
     margin_bytes: guard.marginBytes,
     allow_kill: guard.allowKill,

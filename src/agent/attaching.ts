@@ -2,7 +2,7 @@
 /** How the start of the helpers went: whether they have attached, and in words what failed or was not allowed. */
 
 import { mkdirSync } from "node:fs";
-import { helperGroups } from "../cgroup/v1.ts";
+import { helperGroups } from "../cgroup/group.ts";
 import { CliError, exit } from "../errors.ts";
 import { errnoName } from "../native/core.ts";
 import { type Region, ROLES, type Role } from "../native/region.ts";

@@ -4,36 +4,36 @@
  * that sleeps there cannot resolve the OOM (native/trial.c).
  */
 
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { emptyGroup, makeGroup, readIfThere, removeGroup } from "../cgroup/v1.ts";
-import type { Core } from "../native/core.ts";
+import { readIfThere } from "../cgroup/files.ts";
+import { emptyGroup, makeGroup, removeGroup } from "../cgroup/group.ts";
+import type { Kind } from "../cgroup/kind.ts";
 import type { CoreImage } from "../native/embed.ts";
 import { startProbe } from "./probe.ts";
 
-const LIMIT_BYTES = 4 * 2 ** 20;
+const HELD_AT_BYTES = 4 * 2 ** 20;
+/** On v2 a limit far above: beyond it the kernel kills. */
+const LIMIT_BYTES = { v1: HELD_AT_BYTES, v2: 8 * HELD_AT_BYTES } as const;
 /** It takes about 50 ms. */
 const BOUND_MS = 1000;
 const TICK_MS = 1;
 const SYMBOL = /^[A-Za-z_][\w.]*$/;
 
 /**
- * Makes `group` below that of our helpers, holds it and fills it. Undefined: nobody was seen to sleep. Should we die
- * in between, the process in it does so too, and the group goes with the helpers'.
+ * Makes `group`, which goes with that of our helpers, holds it and fills it. Undefined: nobody was seen to sleep.
+ * Should we die in between, the process in it does so too.
  */
 export async function seeSleep(
-  core: Core,
+  kind: Kind,
   image: CoreImage,
   group: string,
 ): Promise<string | undefined> {
-  const switchPath = join(group, "memory.oom_control");
-  makeGroup(group, LIMIT_BYTES);
+  makeGroup(kind, group, LIMIT_BYTES[kind.name]);
   try {
-    const probe = startProbe({ image, group }, "touch", String(LIMIT_BYTES * 2));
+    const probe = startProbe({ image, group }, "touch", String(HELD_AT_BYTES * 2));
     await within(() => probe.isReady());
-    writeFileSync(switchPath, "1");
+    kind.hold(group, HELD_AT_BYTES);
     probe.go();
-    await within(() => core.counters(group).underOom);
+    await within(() => kind.isOver(group));
     let where: string | undefined;
     await within(() => {
       where = SYMBOL.exec(readIfThere(`/proc/${probe.process.pid}/wchan`) ?? "")?.[0];
@@ -41,7 +41,7 @@ export async function seeSleep(
     });
     return where;
   } finally {
-    writeFileSync(switchPath, "0");
+    kind.letGo(group);
     await emptyGroup(group, []);
     await removeGroup(group);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Keeps the agent small: what of this binary's text only its start needed goes back to the kernel. */
 
-import { readIfThere } from "../cgroup/v1.ts";
+import { readIfThere } from "../cgroup/files.ts";
 import type { Core } from "../native/core.ts";
 
 /**

@@ -3,7 +3,7 @@
 
 import { existsSync, lstatSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ownGroups } from "../cgroup/v1.ts";
+import { ownGroups } from "../cgroup/group.ts";
 import { CliError, exit } from "../errors.ts";
 import { NativeError } from "../native/core.ts";
 

@@ -1,24 +1,18 @@
 // SPDX-License-Identifier: MIT
 /** `reprieve doctor`: what this host offers, which promises hold here, and the central ones proved live. */
 
-import { existsSync } from "node:fs";
 import { release } from "node:os";
-import { join } from "node:path";
 import { runBases } from "../agent/run-dir.ts";
-import {
-  findHierarchy,
-  homeOf,
-  isWritable,
-  readIfThere,
-  refusal,
-  whyNotWritable,
-} from "../cgroup/v1.ts";
+import { readIfThere } from "../cgroup/files.ts";
+import { findMemory } from "../cgroup/hierarchy.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, errnoName, openCore } from "../native/core.ts";
 import { findCore } from "../native/embed.ts";
 import { Signals } from "./command.ts";
+import { hierarchyChecks } from "./memory-checks.ts";
 import { Lines } from "./output.ts";
-import { type Check, prove } from "./proofs.ts";
+import { type Check, check } from "./proof-scene.ts";
+import { prove } from "./proofs.ts";
 import { visible } from "./timeline.ts";
 
 /** Each helper locks under 512 KiB. */
@@ -67,45 +61,6 @@ export function table(title: string, checks: readonly Check[]): string {
 
 // --- internal ---
 
-function check(name: string, status: Check["status"], detail: string): Check {
-  return { name, status, detail };
-}
-
-function hierarchyChecks(): Check[] {
-  const memory = findHierarchy("memory");
-  if (memory === undefined) {
-    return [check("memory hierarchy", "no", "no cgroup v1 memory hierarchy is mounted here")];
-  }
-  const home = homeOf(memory);
-  const why = whyNotWritable(memory.root);
-  const freezer = findHierarchy("freezer");
-  const has = (file: string) => readIfThere(join(memory.own, file)) !== undefined;
-  const isThere = (name: string, file: string, otherwise: Check["status"], why: string) =>
-    has(file) ? check(name, "ok", file) : check(name, otherwise, `${file} is missing: ${why}`);
-  return [
-    check("memory hierarchy", "ok", `cgroup v1 at ${memory.root}, we are in ${memory.own}`),
-    home === undefined
-      ? check("writable", "no", refusal("no group can be made", why ?? "", memory.root).message)
-      : check("writable", "ok", `new groups are made in ${home}`),
-    isThere(
-      "killer switch",
-      "memory.oom_control",
-      "no",
-      "this kernel cannot switch its killer off",
-    ),
-    isWritable(join(memory.own, "cgroup.event_control"))
-      ? check("eventfd", "ok", "cgroup.event_control")
-      : check("eventfd", "no", "cgroup.event_control is not writable: OOM events cannot be had"),
-    existsSync(join(memory.own, "memory.pressure_level"))
-      ? check("pressure events", "ok", "memory.pressure_level")
-      : check("pressure events", "note", "memory.pressure_level is missing"),
-    isThere("swap accounting", "memory.memsw.limit_in_bytes", "note", "swap is not limited"),
-    freezer === undefined
-      ? check("freezer", "note", "no v1 freezer: the helpers could be frozen with their session")
-      : check("freezer", "ok", `cgroup v1 at ${freezer.root}`),
-  ];
-}
-
 function kernelChecks(core: Core): Check[] {
   const tried = (name: string, result: number, otherwise: Check["status"], why: string) =>
     result === 0
@@ -127,9 +82,6 @@ function kernelChecks(core: Core): Check[] {
       "note",
       "a busy CPU can make the helpers late; CAP_SYS_NICE or ulimit -r 1 allows it",
     ),
-    readIfThere("/proc/pressure/memory") === undefined
-      ? check("PSI", "note", "/proc/pressure/memory is missing; v1 does not need it")
-      : check("PSI", "ok", "/proc/pressure/memory"),
     panic === "2"
       ? check("panic_on_oom", "no", "2: giving a group to the kernel panics the host; set 0 or 1")
       : check("panic_on_oom", "ok", panic),
@@ -190,7 +142,7 @@ function coreCheck(): Check {
 }
 
 async function proofChecks(core: Core): Promise<Check[]> {
-  const memory = findHierarchy("memory");
+  const memory = findMemory();
   if (memory === undefined) return [];
   const signals = new Signals(core);
   try {
@@ -231,6 +183,8 @@ function promiseChecks(host: readonly Check[], proofs: readonly Check[]): Check[
     promise("busy CPUs make no helper late", ["real-time priority"], "they may"),
     promise("a frozen or stuck victim gives its memory back", ["process_mrelease"], "it may not"),
     promise("a limit counts swap too", ["swap accounting"], "a leaker can fill the swap first"),
-    promise("the helpers are not frozen with anybody", ["freezer"], "they may be"),
+    ...(findMemory()?.version === 2
+      ? []
+      : [promise("the helpers are not frozen with anybody", ["freezer"], "they may be")]),
   ];
 }

@@ -5,14 +5,10 @@ import { closeSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { GuardSpec } from "../agent/agent.ts";
 import { attachError } from "../agent/attaching.ts";
-import {
-  type Hierarchy,
-  refusal,
-  resolveGroup,
-  whyHeld,
-  whyNotWritable,
-  whyUnsafe,
-} from "../cgroup/v1.ts";
+import { whyNotWritable } from "../cgroup/files.ts";
+import { resolveGroup, whyHeld, whyUnsafe } from "../cgroup/group.ts";
+import { type Hierarchy, refusal } from "../cgroup/hierarchy.ts";
+import { type Kind, kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, NativeError } from "../native/core.ts";
 import { limit } from "../native/layout.ts";
@@ -26,7 +22,7 @@ export interface GuardSetup {
   readonly memory: Hierarchy;
   readonly options: {
     readonly margin?: number;
-    readonly delay: number;
+    readonly delay?: number;
     readonly allowKill?: true;
     readonly replace?: true;
   };
@@ -68,7 +64,10 @@ export class Locks {
 /** An existing group in which we may write. */
 export function demandGroup(memory: Hierarchy, given: string): string {
   const path = resolveGroup(memory, given);
-  const errno = whyNotWritable(join(path, "memory.oom_control"));
+  const kind = kindOf(memory);
+  const why = kind.whyNoGuard(path);
+  if (why !== undefined) throw unsafe(path, why);
+  const errno = whyNotWritable(join(path, kind.switchFile));
   if (errno === undefined) return path;
   throw refusal(`cannot guard ${visible(path)}`, errno, memory.root);
 }
@@ -90,6 +89,7 @@ export function prepareGuards(
     const why = "another reprieve guards it already (--replace takes it over)";
     throw new CliError(exit.inUse, `cannot guard ${visible(other)}: ${why}`);
   }
+  const kind = kindOf(memory);
   const guards = paths.map((path) => {
     const why = whyUnsafe(path);
     if (why !== undefined) throw unsafe(path, why);
@@ -97,8 +97,8 @@ export function prepareGuards(
     return {
       name: relative(memory.root, path),
       path,
-      marginBytes: marginOf(core, path, options.margin),
-      delayMs: options.delay,
+      marginBytes: marginOf(kind, path, options.margin),
+      delayMs: options.delay ?? kind.delay.defaultMs,
       allowKill: owned || options.allowKill === true,
       owned,
     };
@@ -120,11 +120,9 @@ function demandShort(path: string): void {
   throw new CliError(exit.usage, `cannot guard ${visible(path)}: its path has over ${most} bytes`);
 }
 
-function marginOf(core: Core, path: string, wanted: number | undefined): number {
-  const { limitBytes } = core.counters(path);
-  if (limitBytes === undefined) {
-    throw unsafe(path, "it has no limit of its own: write one to its memory.limit_in_bytes");
-  }
+function marginOf(kind: Kind, path: string, wanted: number | undefined): number {
+  const limitBytes = kind.limitOf(path);
+  if (limitBytes === undefined) throw unsafe(path, kind.noLimit);
   const margin = wanted ?? Math.min(MARGIN_MOST_BYTES, Math.floor(limitBytes / 4));
   if (margin < limitBytes) return margin;
   const most = bytes(limitBytes);

@@ -4,7 +4,8 @@
 import { existsSync } from "node:fs";
 import { defaultSockets } from "../agent/door.ts";
 import { RunDir } from "../agent/run-dir.ts";
-import { requireMemory, resolveGroup } from "../cgroup/v1.ts";
+import { resolveGroup } from "../cgroup/group.ts";
+import { requireMemory } from "../cgroup/hierarchy.ts";
 import { CliError, exit } from "../errors.ts";
 import { errnoName, openCore } from "../native/core.ts";
 import { findCore } from "../native/embed.ts";

@@ -2,7 +2,7 @@
 /**
  * `run --replace`: takes groups over from a reprieve that runs.
  *
- * Who guards a group is told by the lock on its memory.oom_control, as the kernel shows it of a process: nobody
+ * Who guards a group is told by the lock on its switch (cgroup/kind.ts), as the kernel shows it of a process: nobody
  * can forge that. The old one switches the kernel's killer on before it lets a lock go, and nothing is switched
  * off before the lock is ours: in between the kernel is the net.
  */
@@ -15,11 +15,11 @@ import {
   readdirSync,
   readlinkSync,
   statSync,
-  writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { isOursAlone, runBases } from "../agent/run-dir.ts";
-import { isHeld, readIfThere } from "../cgroup/v1.ts";
+import { readIfThere } from "../cgroup/files.ts";
+import { kindOfGroup, SWITCH_FILES } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, NativeError } from "../native/core.ts";
 import { fd } from "../native/layout.ts";
@@ -51,7 +51,9 @@ export function findRunning(
   ourName: string,
   undo: AsyncDisposableStack,
 ): Running[] {
-  const wanted = new Map(paths.map((path) => [idOf(join(path, "memory.oom_control")), path]));
+  const wanted = new Map(
+    paths.map((path) => [idOf(join(path, kindOfGroup(path).switchFile)), path]),
+  );
   const running: Running[] = [];
   for (const runDir of paths.length === 0 ? [] : runDirs(ourName)) {
     const pid = Number.parseInt(runDir.name, 10);
@@ -140,7 +142,8 @@ function hasLetGo(locks: Locks, paths: readonly string[], isLeft: () => boolean)
       return false;
     }
     // Its watchers were killed before they could, or the kernel refused them.
-    if (isHeld(path)) writeFileSync(join(path, "memory.oom_control"), "0");
+    const kind = kindOfGroup(path);
+    if (kind.isHeld(path)) kind.letGo(path);
     return true;
   });
 }
@@ -197,7 +200,7 @@ function lockedBy(pid: number): { id: string; path: string }[] {
       const file = readlinkSync(join(dir, fd));
       const info = readIfThere(`/proc/${pid}/fdinfo/${fd}`) ?? "";
       const isLock =
-        file.endsWith("/memory.oom_control") && /^lock:.* OFDLCK .* WRITE /m.test(info);
+        SWITCH_FILES.includes(basename(file)) && /^lock:.* OFDLCK .* WRITE /m.test(info);
       return isLock ? [{ id: idOf(join(dir, fd)), path: dirname(file) }] : [];
     });
   } catch {

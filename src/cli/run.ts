@@ -10,18 +10,10 @@ import { join } from "node:path";
 import { Agent, type GuardSpec } from "../agent/agent.ts";
 import { giveBackText } from "../agent/footprint.ts";
 import { RunDir, runBases } from "../agent/run-dir.ts";
-import {
-  emptyGroup,
-  type Hierarchy,
-  homeOf,
-  makeGroup,
-  processesOf,
-  readIfThere,
-  refusal,
-  removeGroup,
-  requireMemory,
-  whyNotWritable,
-} from "../cgroup/v1.ts";
+import { readIfThere, whyNotWritable } from "../cgroup/files.ts";
+import { emptyGroup, homeOf, makeGroup, processesOf, removeGroup } from "../cgroup/group.ts";
+import { type Hierarchy, refusal, requireMemory } from "../cgroup/hierarchy.ts";
+import { kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Message } from "../feed/protocol.ts";
 import { type Core, openCore } from "../native/core.ts";
@@ -44,7 +36,7 @@ import { bytes, linesOf, visible } from "./timeline.ts";
 export interface RunOptions extends HandlerOptions {
   readonly cgroup: readonly string[];
   readonly limit?: number;
-  readonly delay: number;
+  readonly delay?: number;
   readonly margin?: number;
   readonly name?: string;
   readonly listen?: ListenAddress | "none";
@@ -55,8 +47,6 @@ export interface RunOptions extends HandlerOptions {
   readonly json?: true;
 }
 
-/** Neighbours' system calls fail while a group is held: 871 of them in 500 ms (measured). */
-const DELAY_WARN_MS = 10_000;
 const LIMIT_SHARE_OF_AVAILABLE = 0.9;
 const KEEP_TICK_MS = 1000;
 const TRIM_AFTER_MS = 1000;
@@ -76,6 +66,7 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
   const [name] = argv;
   const command = name === undefined ? undefined : { program: findProgram(name), argv };
   const memory = requireMemory();
+  warnOfDelay(memory, options.delay);
   const lines = options.json ? new Lines(1, "JSON lines") : undefined;
   try {
     await using undo = new AsyncDisposableStack();
@@ -223,30 +214,28 @@ function checkTogether(argv: readonly string[], options: RunOptions): void {
     throw wrong("--allow-kill goes with --cgroup: in CMD's own group reprieve may always kill");
   }
   checkHandlers(options, options.cgroup, options.allowKill === true);
-  if (options.delay > DELAY_WARN_MS) {
-    say(
-      `a delay of ${options.delay / 1000} s is long: at OOM the group's programs fail while it runs`,
-    );
-  }
+}
+
+function warnOfDelay(memory: Hierarchy, delayMs = 0): void {
+  const { longMs, why } = kindOf(memory).delay;
+  if (delayMs > longMs) say(`a delay of ${delayMs / 1000} s is long: ${why}`);
 }
 
 /** The directory in which the group for CMD is made. */
 function demandHome(memory: Hierarchy): string {
   const home = homeOf(memory);
   if (home !== undefined) return home;
-  const errno = whyNotWritable(memory.root) ?? "";
-  throw refusal(`cannot make a group in ${memory.root} or ${memory.own}`, errno, memory.root);
+  const cannot = `cannot make a group in ${memory.root} or above ${memory.own}`;
+  const errno = whyNotWritable(memory.root);
+  if (errno === "EROFS") throw refusal(cannot, errno, memory.root);
+  throw new CliError(exit.notPermitted, `${cannot}: ${kindOf(memory).whyNoHome(memory)}`);
 }
 
 /** Makes the group for CMD; what is in it at the end is killed with it. */
-function makeOwnGroup(
-  { options, memory, core, undo }: Run,
-  home: string,
-  defaultName: string,
-): string {
+function makeOwnGroup({ options, memory, undo }: Run, home: string, defaultName: string): string {
   const path = join(home, `reprieve-${options.name ?? defaultName}`);
-  const limitBytes = options.limit ?? defaultLimit(core, memory);
-  makeGroup(path, limitBytes);
+  const limitBytes = options.limit ?? defaultLimit(memory);
+  makeGroup(kindOf(memory), path, limitBytes);
   undo.defer(async () => {
     await emptyGroup(path, []);
     if (!(await removeGroup(path))) say(`cannot remove ${path}: it is still busy`);
@@ -256,11 +245,10 @@ function makeOwnGroup(
   return path;
 }
 
-function defaultLimit(core: Core, memory: Hierarchy): number {
+function defaultLimit(memory: Hierarchy): number {
   const meminfo = readIfThere("/proc/meminfo") ?? "";
   const available = Number(/^MemAvailable:\s+(\d+) kB$/m.exec(meminfo)?.[1] ?? 0) * 1024;
-  const { limitBytes, usageBytes } = core.counters(memory.own);
-  const own = limitBytes === undefined ? available : limitBytes - usageBytes;
+  const free = Math.min(available, kindOf(memory).roomOf(memory));
   const page = 4096;
-  return Math.floor((Math.min(available, own) * LIMIT_SHARE_OF_AVAILABLE) / page) * page;
+  return Math.floor((free * LIMIT_SHARE_OF_AVAILABLE) / page) * page;
 }
