@@ -6,15 +6,6 @@ import { constants } from "node:os";
 import { lifted, loadLibrary } from "./embed.ts";
 import { at } from "./layout.ts";
 
-/** A group's counters; `limit` is the lower of its two limits, undefined when it has none. */
-export interface Counters {
-  readonly usageBytes: number;
-  readonly limitBytes: number | undefined;
-  readonly killDisabled: boolean;
-  readonly underOom: boolean;
-  readonly oomKills: number;
-}
-
 /** A native call that failed: `errno` is its name, like "ENOENT". */
 export class NativeError extends Error {
   readonly errno: string;
@@ -36,7 +27,6 @@ const SYMBOLS = {
   rpv_eventfd: { args: [], returns: "i32" },
   rpv_wake: { args: ["i32"], returns: "i32" },
   rpv_group_lock: { args: ["ptr"], returns: "i32" },
-  rpv_counters: { args: ["ptr", "ptr"], returns: "i32" },
   rpv_ledger_create: { args: ["ptr", "u32"], returns: "i32" },
   rpv_ledger_add: { args: ["i32", "u32", "ptr", "i32"], returns: "i32" },
   rpv_listen: { args: ["ptr", "ptr", "u32"], returns: "i32" },
@@ -67,18 +57,6 @@ export function openCore() {
     eventfd: () => lifted(check("make an eventfd", lib.rpv_eventfd())),
     wake: (fd: number) => void lib.rpv_wake(fd),
     lockGroup: (path: string) => check(`lock ${path}`, lib.rpv_group_lock(cstring(path))),
-    counters(path: string): Counters {
-      const out = new BigUint64Array(6);
-      check(`read ${path}`, lib.rpv_counters(cstring(path), out));
-      const [usage = 0n, limit = 0n, swapLimit = 0n, disabled, under, kills = 0n] = out;
-      return {
-        usageBytes: Number(usage),
-        limitBytes: limitOf(Math.min(Number(limit), Number(swapLimit))),
-        killDisabled: disabled !== 0n,
-        underOom: under !== 0n,
-        oomKills: Number(kills),
-      };
-    },
     createLedger: (file: string, guards: number) =>
       lifted(check(`make ${file}`, lib.rpv_ledger_create(cstring(file), guards))),
     addToLedger: (fd: number, index: number, path: string, owned: boolean) =>
