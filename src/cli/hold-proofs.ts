@@ -79,9 +79,9 @@ function startHog(scene: Scene) {
 }
 
 /** Over the mark, and in the function that puts to sleep there. */
-function sleeps({ kind, group, ...scene }: Scene, hog: Hog): Promise<boolean> {
-  const isAsleep = () => /over_high/.test(readIfThere(`/proc/${hog.process.pid}/wchan`) ?? "");
-  return until({ kind, group, ...scene }, () => kind.isOver(group) && isAsleep());
+function sleeps(scene: Scene, hog: Hog): Promise<boolean> {
+  const where = () => readIfThere(`/proc/${hog.process.pid}/wchan`) ?? "";
+  return until(scene, () => scene.kind.isOver(scene.group) && /over_high/.test(where()));
 }
 
 /** /proc/PID/maps takes the lock of the memory map: readable at once means that the sleeper holds none. */

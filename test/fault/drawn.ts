@@ -60,9 +60,9 @@ export async function playDrawn(
   const pending = [...faults];
   const struck = faults.map((fault) => strikeOf(arena, fault, helpers));
   leaker.go();
-  const isOver = () => leakEnded(leaker) && !group.oom().underOom;
+  const isOver = () => leakEnded(leaker) && !group.oom().waiting;
   const turn = () => {
-    const isFull = group.oom().underOom;
+    const isFull = group.oom().waiting;
     for (const fault of pending) {
       if (!isFull && group.usage() < fault.share * limit) continue;
       pending.splice(pending.indexOf(fault), 1);
@@ -90,9 +90,9 @@ export async function checkParting({ group, child, limit, reprieve }: Arena): Pr
   }
   await reprieve.gone();
   for (const one of [group, child]) {
-    if (one.oom().killDisabled) wrong.push(`the killer of ${one.path} is off`);
+    if (one.oom().held) wrong.push(`the killer of ${one.path} is off`);
   }
-  const left = Number(group.read("memory.limit_in_bytes"));
+  const left = group.limit();
   if (left !== limit) wrong.push(`the limit is ${left}, was ${limit}`);
   return wrong;
 }
@@ -133,7 +133,7 @@ function strikeOf(arena: Arena, fault: DrawnFault, helpers: ReadonlyMap<Role, nu
       return childStrike(group);
     case "switch":
       return {
-        strike: () => group.write("memory.oom_control", fault.by > 0 ? "1" : "0"),
+        strike: () => (fault.by > 0 ? group.hold() : group.letGo()),
         heal: NOTHING,
       };
   }

@@ -7,12 +7,13 @@
  * what happened, and all is as it was.
  */
 import { expect } from "bun:test";
-import { Group, kill, MB, type OomControl } from "../helpers/group.ts";
+import { Group, kill, MB } from "../helpers/group.ts";
+import type { Oom } from "../helpers/memory.ts";
 import type { StartOptions } from "../helpers/reprieve.ts";
 import type { Need } from "../helpers/require.ts";
 import { leakEnded } from "../helpers/round.ts";
 import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
-import { bootMs, until } from "../helpers/wait.ts";
+import { bootMs } from "../helpers/wait.ts";
 import { isAlive, type Plan, type Workload } from "../helpers/workload.ts";
 
 /** A group may stand at OOM with the killer off for so long; the 50 ms are the machine's. */
@@ -120,7 +121,7 @@ async function playLeak(row: LeakRow, stage: Stage): Promise<Played | null> {
   if (stopped !== null) kill(stopped, "SIGSTOP");
   const fault = await row.prepare(scene);
   if (stage === "quiet") {
-    await until("the killer to be on", () => !group.oom().killDisabled); // a second after arming
+    await scene.quiet();
     fault.strike();
   }
   leaker.go();
@@ -158,7 +159,7 @@ async function endAndAsk(scene: Scene, other: Group, says: RegExp): Promise<stri
   }
   const about = reprieve.messages.filter((m) => m.type.startsWith("incident."));
   expect(about.filter((m) => String(m.guard).includes("bystander"))).toEqual([]);
-  expect(other.oom()).toEqual({ killDisabled: false, underOom: false, kills: 0 });
+  expect(other.oom()).toEqual({ held: false, waiting: false, kills: 0 });
   await other.destroy();
   return said;
 }
@@ -186,13 +187,13 @@ function watch(group: Group, leaker: Workload, stage: Stage | null, strike: () =
     // The last good touch, where it lies between two looks, is when the sleep began.
     const began = Math.min(now, Math.max(before, leaker.lastTouchMs()));
     before = now;
-    if (oom.underOom) first ??= began;
-    if (oom.underOom && oom.killDisabled) since ??= began;
+    if (oom.waiting) first ??= began;
+    if (oom.waiting && oom.held) since ??= began;
     else {
       if (since !== null) held = Math.max(held, now - since);
       since = null;
     }
-    if (leakEnded(leaker) && !oom.underOom) {
+    if (leakEnded(leaker) && !oom.waiting) {
       const reliefMs = now - Math.min(now, first ?? leaker.lastTouchMs());
       return { switchMs: held === 0 ? reliefMs : held, reliefMs, struck };
     }
@@ -200,17 +201,17 @@ function watch(group: Group, leaker: Workload, stage: Stage | null, strike: () =
   }
 }
 
-function isMoment(stage: Stage, leaker: Workload, oom: OomControl, wasHeld: boolean): boolean {
+function isMoment(stage: Stage, leaker: Workload, oom: Oom, wasHeld: boolean): boolean {
   switch (stage) {
     case "quiet":
       return true;
     case "near":
       return leaker.word("bytes") > LIMIT - 2 * MB;
     case "event":
-      return oom.underOom;
+      return oom.waiting;
     case "steps":
       return leaker.living().length < leaker.pids().length;
     case "hand-over":
-      return wasHeld && !oom.killDisabled;
+      return wasHeld && !oom.held;
   }
 }

@@ -10,6 +10,7 @@ import {
   rmSync,
 } from "node:fs";
 import type { Group } from "./group.ts";
+import { memory } from "./memory.ts";
 import { binary } from "./paths.ts";
 import { type Ended, Reprieve } from "./reprieve.ts";
 
@@ -39,9 +40,12 @@ export async function endsAsUser(args: readonly string[], group?: Group): Promis
   }
 }
 
-/** With what a user may lock by default on many hosts. */
+/** With what a user may lock by default on many hosts. On v2 a group with processes has no groups with limits below. */
 function enter(group: Group): string[] {
-  for (const file of ["", ...readdirSync(group.path)]) chownSync(`${group.path}/${file}`, UID, UID);
+  const home = memory.version === 1 ? group : group.child("inner");
+  for (const { path } of new Set([group, home])) {
+    for (const file of ["", ...readdirSync(path)]) chownSync(`${path}/${file}`, UID, UID);
+  }
   const script = 'echo 0 > "$0/cgroup.procs" && ulimit -l 8192 && exec "$@"';
-  return ["sh", "-c", script, group.path];
+  return ["sh", "-c", script, home.path];
 }

@@ -12,16 +12,11 @@ import {
   rmdirSync,
   writeFileSync,
 } from "node:fs";
-import { memoryRoot } from "./paths.ts";
+import { dirname } from "node:path";
+import { memory, type Oom } from "./memory.ts";
 import { until } from "./wait.ts";
 
 export const MB = 1 << 20;
-
-export interface OomControl {
-  readonly killDisabled: boolean;
-  readonly underOom: boolean;
-  readonly kills: number;
-}
 
 let made = 0;
 const living = new Set<Group>();
@@ -32,14 +27,16 @@ export class Group {
   constructor(name: string, { limit, parent }: { limit?: number; parent?: Group } = {}) {
     const own = parent ? `${parent.path}/${name}` : undefined;
     made += 1;
-    this.path = own ?? `${memoryRoot}/reprieve-kernel-${process.pid}-${made}-${name}`;
+    this.path = own ?? `${memory.root}/reprieve-kernel-${process.pid}-${made}-${name}`;
     mkdirSync(this.path, { recursive: own !== undefined });
+    if (parent === undefined || limit !== undefined) memory.handDown(dirname(this.path));
     if (parent === undefined) living.add(this);
     if (limit !== undefined) this.setLimit(limit);
   }
 
-  child(name: string): Group {
-    return new Group(name, { parent: this });
+  /** On v2 one with a limit takes a parent without processes of its own. */
+  child(name: string, limit?: number): Group {
+    return new Group(name, { parent: this, ...(limit !== undefined && { limit }) });
   }
 
   read(file: string): string {
@@ -51,24 +48,40 @@ export class Group {
   }
 
   setLimit(bytes: number): void {
-    this.write("memory.limit_in_bytes", String(bytes));
+    this.write(memory.limitFile, String(bytes));
+  }
+
+  limit(): number {
+    return Number(this.read(memory.limitFile));
+  }
+
+  setNoLimit(): void {
+    this.write(memory.limitFile, memory.noLimit);
   }
 
   /**
    * The container default: no swap beyond the limit. Where there is no swap accounting, nothing.
    */
   setSwapLimit(bytes: number): void {
-    if (existsSync(`${this.path}/memory.memsw.limit_in_bytes`)) {
-      this.write("memory.memsw.limit_in_bytes", String(bytes));
-    }
+    const [file, text] = memory.swap(bytes);
+    if (existsSync(`${this.path}/${file}`)) this.write(file, text);
   }
 
   usage(): number {
-    return Number(this.read("memory.usage_in_bytes"));
+    return Number(this.read(memory.usageFile));
   }
 
-  oom(): OomControl {
-    return parseOomControl(this.read("memory.oom_control"));
+  oom(): Oom {
+    return memory.oom(this.path);
+  }
+
+  /** As somebody else would. */
+  hold(): void {
+    this.write(memory.switchFile, memory.hold(this.limit()));
+  }
+
+  letGo(): void {
+    letGo(this.path);
   }
 
   add(pid: number): void {
@@ -101,7 +114,7 @@ export class Group {
   async destroy(): Promise<void> {
     living.delete(this);
     if (!this.exists()) return;
-    for (const path of tree(this.path)) writeFileSync(`${path}/memory.oom_control`, "0");
+    for (const path of tree(this.path)) letGo(path);
     await this.empty();
     await until(`${this.path} to go`, () => {
       for (const path of tree(this.path).reverse()) {
@@ -112,15 +125,6 @@ export class Group {
       return !this.exists();
     });
   }
-}
-
-export function parseOomControl(text: string): OomControl {
-  const word = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1] ?? 0);
-  return {
-    killDisabled: word("oom_kill_disable") === 1,
-    underOom: word("under_oom") === 1,
-    kills: word("oom_kill"),
-  };
 }
 
 /** For afterAll: what a failed test left behind. */
@@ -136,6 +140,12 @@ export function kill(pid: number, signal: NodeJS.Signals): boolean {
   } catch {
     return false;
   }
+}
+
+/** One without a memory controller has no switch. */
+function letGo(path: string): void {
+  const file = `${path}/${memory.switchFile}`;
+  if (existsSync(file)) writeFileSync(file, memory.letGo);
 }
 
 /** The directory and all below it, parents first. */

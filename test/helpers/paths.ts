@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Where things are: the binary under test, the compiled fixtures, the memory hierarchy. */
+/** Where things are: the binary under test, the compiled fixtures, the hierarchies. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
@@ -21,4 +21,18 @@ export function hierarchy(controller: string): string | null {
   return null;
 }
 
-export const memoryRoot = hierarchy("memory");
+const memoryV1 = hierarchy("memory");
+const memoryV2 = unified("memory");
+
+/** A controller is in one hierarchy only. Null: memory is nowhere. */
+export const memoryRoot = memoryV1 ?? memoryV2;
+export const memoryVersion = memoryV1 === null && memoryV2 !== null ? 2 : 1;
+
+/** Mount point of the cgroup v2 hierarchy that has the controller; null without one. */
+function unified(controller: string): string | null {
+  const lines = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
+  const roots = lines.filter((line) => line.includes(" - cgroup2 ")).map((l) => l.split(" ")[4]);
+  const has = (root: string) =>
+    readFileSync(`${root}/cgroup.controllers`, "utf8").trim().split(" ").includes(controller);
+  return roots.find((root) => root !== undefined && has(root)) ?? null;
+}

@@ -5,7 +5,8 @@
  */
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { kill } from "./group.ts";
-import { binary, hierarchy, memoryRoot, runBase } from "./paths.ts";
+import { memory } from "./memory.ts";
+import { binary, hierarchy, runBase } from "./paths.ts";
 import { until } from "./wait.ts";
 
 /** A line of --json; test/kernel/run.test.ts checks every one against the schemas. */
@@ -109,7 +110,9 @@ export class Reprieve {
   async settled(role: Role): Promise<void> {
     const group = `reprieve-helpers-${this.pid}`;
     const pid = await this.helper(role);
-    const isIn = () => readFileSync(`/proc/${pid}/cgroup`, "utf8").split(group).length > 2;
+    // On v1 in those of memory and freezer.
+    const groups = memory.version === 1 ? 2 : 1;
+    const isIn = () => readFileSync(`/proc/${pid}/cgroup`, "utf8").split(group).length > groups;
     await until(`the ${role} to settle`, isIn);
   }
 
@@ -219,8 +222,8 @@ export function leftoversOf(agentPid: number): string[] {
 
 /** The groups of its helpers and its run directory, as far as they are there. */
 function pathsOf(agentPid: number): string[] {
-  const groups = [memoryRoot, hierarchy("freezer")].map(
-    (at) => `${at}/reprieve-helpers-${agentPid}`,
+  const groups = [memory.root, hierarchy("freezer")].flatMap((at) =>
+    ["", "-probe"].map((end) => `${at}/reprieve-helpers-${agentPid}${end}`),
   );
   return [...groups, `${runBase}/${agentPid}`].filter((path) => existsSync(path));
 }

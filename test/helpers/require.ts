@@ -5,6 +5,7 @@
  */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { memory } from "./memory.ts";
 import { binary, memoryRoot } from "./paths.ts";
 
 /** A hang is a failure, a slow machine is none: everything below waits with bounds of its own. */
@@ -15,8 +16,8 @@ export type Need = () => string | null;
 
 export const root: Need = () => (process.getuid?.() === 0 ? null : "not root");
 
-export const memoryV1: Need = () => {
-  if (memoryRoot === null) return "no cgroup v1 memory controller is mounted";
+export const memoryGroups: Need = () => {
+  if (memoryRoot === null) return "no memory controller is mounted";
   try {
     accessSync(memoryRoot, constants.W_OK);
     return null;
@@ -36,7 +37,7 @@ export function program(name: string, remedy: string): Need {
  * 4.13).
  */
 export const killCounter: Need = () => {
-  if (memoryRoot === null) return "no cgroup v1 memory controller is mounted";
+  if (memoryRoot === null || memory.version === 2) return null;
   const counted = readFileSync(`${memoryRoot}/memory.oom_control`, "utf8").includes("oom_kill ");
   return counted ? null : "this kernel does not count its kills in memory.oom_control";
 };
@@ -58,4 +59,20 @@ export function describeWith(name: string, needs: readonly Need[], body: () => v
 }
 
 /** What every test of a real group needs. */
-export const kernelTest: readonly Need[] = [root, memoryV1, killCounter, built];
+export const kernelTest: readonly Need[] = [root, memoryGroups, killCounter, built];
+
+/** test() for what only cgroup v1 has, or only v2: elsewhere a skip that says why, and never a failure. */
+export const onlyOnV1 = (why: string) => only(1, why);
+export const onlyOnV2 = (why: string) => only(2, why);
+
+function only(version: 1 | 2, why: string) {
+  return (name: string, body: () => void | Promise<void>, boundMs?: number): void => {
+    if (memory.version === version) {
+      test(name, body, boundMs);
+      return;
+    }
+    const reason = `${name} (only on v${version}: ${why})`;
+    console.error(`NOT RUN: ${reason}`);
+    test.skip(reason, () => {});
+  };
+}

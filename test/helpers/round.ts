@@ -116,7 +116,7 @@ export async function play(arena: Arena, plan: RoundPlan): Promise<Played> {
   leaker.go();
   const wrong: string[] = [];
   const messages = () => reprieve.messages.slice(from);
-  const ended = () => leakEnded(leaker) && isSettled(messages()) && !group.oom().underOom;
+  const ended = () => leakEnded(leaker) && isSettled(messages()) && !group.oom().waiting;
   await until("the round's end", ended, BOUND_MS).catch(() =>
     wrong.push(
       `no end in ${BOUND_MS} ms: ${JSON.stringify({ ...group.oom(), usage: group.usage(), limit })}`,

@@ -11,7 +11,7 @@ import { cleanUp } from "../helpers/clean.ts";
 import { Group, MB } from "../helpers/group.ts";
 import { binary, memoryRoot } from "../helpers/paths.ts";
 import { type Ended, Reprieve } from "../helpers/reprieve.ts";
-import { describeWith, kernelTest, program } from "../helpers/require.ts";
+import { describeWith, kernelTest, onlyOnV1, onlyOnV2, program } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
@@ -88,6 +88,9 @@ describeWith("bad flags", kernelTest, () => {
   }
 });
 
+const killer = onlyOnV1("v2 has no switch for the kernel's killer");
+const hierarchy = onlyOnV2("v1 has no such groups");
+
 describeWith("bad groups", [...kernelTest, program("setpriv", "util-linux")], () => {
   let group: Group;
   beforeEach(() => {
@@ -104,7 +107,7 @@ describeWith("bad groups", [...kernelTest, program("setpriv", "util-linux")], ()
 
   test("one of two does not exist: neither is guarded", async () => {
     expectRefusal(await guard(group.path, `${group.path}-not`), exit.noGroup, /bad-not/);
-    expect(group.oom().killDisabled).toBe(false);
+    expect(group.oom().held).toBe(false);
   });
 
   test("the root group", async () => {
@@ -123,22 +126,42 @@ describeWith("bad groups", [...kernelTest, program("setpriv", "util-linux")], ()
   });
 
   test("one without a limit", async () => {
-    group.write("memory.limit_in_bytes", "-1");
+    group.setNoLimit();
     expectRefusal(await guard(group.path), exit.unsafe, /limit/);
   });
 
-  test("one whose killer somebody else switched off stays so", async () => {
-    group.write("memory.oom_control", "1");
+  killer("one whose killer somebody else switched off stays so", async () => {
+    group.hold();
     expectRefusal(await guard(group.path), exit.unsafe, /echo 0 > .*bad\/memory.oom_control/);
-    expect(group.oom().killDisabled).toBe(true);
+    expect(group.oom().held).toBe(true);
   });
 
-  test("one with a child whose killer somebody else switched off stays so", async () => {
+  killer("one with a child whose killer somebody else switched off stays so", async () => {
     const child = group.child("child");
-    child.write("memory.oom_control", "1");
+    child.hold();
     expectRefusal(await guard(group.path), exit.unsafe, /child/);
-    expect(child.oom().killDisabled).toBe(true);
-    expect(group.oom().killDisabled).toBe(false);
+    expect(child.oom().held).toBe(true);
+    expect(group.oom().held).toBe(false);
+  });
+
+  hierarchy("one that has only a mark of its owner's is guarded by that", async () => {
+    group.hold();
+    group.setNoLimit();
+    const reprieve = await Reprieve.guard([group.path]);
+    expect(await reprieve.stop()).toBe(0);
+    expect(group.oom().held).toBe(true);
+  });
+
+  hierarchy("one without the memory controller: how to enable it", async () => {
+    const { path } = group.child("child");
+    expectRefusal(await guard(path), exit.unsafe, /echo \+memory > .*bad\/cgroup.subtree_control/);
+  });
+
+  hierarchy("a threaded one, and one beside it", async () => {
+    const [threaded, beside] = [group.child("threaded"), group.child("beside")];
+    threaded.write("cgroup.type", "threaded");
+    expectRefusal(await guard(threaded.path), exit.unsafe, /it is threaded: .* guard that one/);
+    expectRefusal(await guard(beside.path), exit.unsafe, /it is domain invalid: /);
   });
 
   test("the same one twice, spelt two ways: it is guarded once", async () => {
@@ -213,7 +236,7 @@ describeWith("groups that change", kernelTest, () => {
       const scene = await Scene.set();
       const leaker = await scene.board.start(scene.group, { means: "touch", kb: LEAK_KB }).ready();
       leaker.go();
-      await until("an OOM", () => scene.group.oom().underOom || !leaker.isAlive());
+      await until("an OOM", () => scene.group.oom().waiting || !leaker.isAlive());
       await scene.group.destroy();
       expect((await scene.reprieve.ended()).code).toBe(exit.noGroup);
       await scene.reprieve.gone();
@@ -234,9 +257,9 @@ describeWith("groups that change", kernelTest, () => {
     scene.group.rename(`${path}-2`);
     const anew = new Group("anew", { limit: 8 * MB });
     anew.rename(path);
-    anew.write("memory.oom_control", "1"); // its owner answers for it
+    anew.hold(); // its owner answers for it
     expect(await scene.reprieve.stop()).toBe(0);
-    expect(anew.oom().killDisabled).toBe(true);
+    expect(anew.oom().held).toBe(true);
     await anew.destroy();
     await scene.expectAsBefore();
   });
@@ -257,7 +280,7 @@ describeWith("bad hosts", [...kernelTest, program("unshare", "util-linux")], () 
     });
     rmSync(said);
     expectRefusal(ended, exit.unsafe, /panic_on_oom/);
-    expect(group.oom().killDisabled).toBe(false);
+    expect(group.oom().held).toBe(false);
     await group.destroy();
   });
 
@@ -287,8 +310,7 @@ describeWith("bad hosts", [...kernelTest, program("unshare", "util-linux")], () 
 
   test("too few descriptors for so many groups", async () => {
     const host = new Group("many", { limit: LIMIT });
-    const paths = Array.from({ length: 30 }, (_, i) => host.child(`${i}`).path);
-    for (const path of paths) writeFileSync(`${path}/memory.limit_in_bytes`, String(8 * MB));
+    const paths = Array.from({ length: 30 }, (_, i) => host.child(`${i}`, 8 * MB).path);
     const args = ["run", "--listen", "none", ...paths.flatMap((path) => ["--cgroup", path])];
     const ended = await Reprieve.ends(args, {
       command: ["sh", "-c", 'ulimit -n 90 && exec "$@"', "sh", binary],

@@ -9,10 +9,11 @@ import { cleanUp } from "../helpers/clean.ts";
 import { Group, kill } from "../helpers/group.ts";
 import { binary, memoryRoot, runBase } from "../helpers/paths.ts";
 import { type Ended, Reprieve } from "../helpers/reprieve.ts";
-import { describeWith, kernelTest, program } from "../helpers/require.ts";
+import { describeWith, kernelTest, onlyOnV1, program } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
+const killer = onlyOnV1("v2 has no switch for the kernel's killer");
 const RUN = ["run", "--limit", "48M", "--listen", "none", "--json"];
 const procsOf = (group: string) => readFileSync(`${group}/cgroup.procs`, "utf8").trim();
 
@@ -23,10 +24,10 @@ async function orphan(): Promise<Scene> {
   const scene = await Scene.set();
   const near = { means: "touch", beforeKb: (LIMIT / 1024) * 0.9 } as const;
   await scene.board.start(scene.group, near).ready();
-  await until("the killer to be off", () => scene.group.oom().killDisabled);
+  await until("the killer to be off", () => scene.group.oom().held);
   scene.reprieve.killAll();
   await until("all to be dead", () => scene.reprieve.helpers().size === 0);
-  expect(scene.group.oom().killDisabled).toBe(true);
+  expect(scene.group.oom().held).toBe(true);
   return scene;
 }
 
@@ -38,7 +39,7 @@ async function releases(): Promise<Ended> {
 }
 
 async function expectReleased(scene: Scene): Promise<void> {
-  expect(scene.group.oom().killDisabled).toBe(false);
+  expect(scene.group.oom().held).toBe(false);
   expect(existsSync(`${runBase}/${scene.reprieve.pid}`)).toBe(false);
   await scene.reprieve.gone();
   await scene.strike();
@@ -56,11 +57,11 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
     const scene = await Scene.set();
     const near = { means: "touch", beforeKb: (LIMIT / 1024) * 0.9 } as const;
     await scene.board.start(scene.group, near).ready();
-    await until("the killer to be off", () => scene.group.oom().killDisabled);
+    await until("the killer to be off", () => scene.group.oom().held);
     const ended = await Reprieve.ends(["release"]);
     expect(ended.code).toBe(75);
     expect(ended.out + ended.err).toContain(String(scene.reprieve.pid));
-    expect(scene.group.oom().killDisabled).toBe(true);
+    expect(scene.group.oom().held).toBe(true);
     await scene.end();
   });
 
@@ -69,7 +70,7 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
     const scene = await Scene.set();
     const near = { means: "touch", beforeKb: (LIMIT / 1024) * 0.9 } as const;
     await scene.board.start(scene.group, near).ready();
-    await until("the killer to be off", () => scene.group.oom().killDisabled);
+    await until("the killer to be off", () => scene.group.oom().held);
     for (const role of ["watchdog", "spare"] as const) {
       kill(await scene.reprieve.helper(role), "SIGSTOP");
     }
@@ -78,40 +79,43 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
     await other.end();
   });
 
-  test("reads no ledger that another user could have written", async () => {
-    const group = new Group("forged", { limit: LIMIT });
-    group.write("memory.oom_control", "1");
-    const inode = BigUint64Array.of(BigInt(statSync(group.path).ino));
-    const forge =
-      "mount -t tmpfs none /dev/shm && mkdir -p /dev/shm/reprieve/1 && " +
-      'cat > /dev/shm/reprieve/1/ledger && $CHOWN /dev/shm/reprieve && exec "$@"';
-    const ledger = Buffer.concat([
-      Buffer.from(BigUint64Array.of(0x7265676465766572n, (1n << 32n) | 2n).buffer),
-      Buffer.from(inode.buffer),
-      Buffer.alloc(8), // not owned
-      Buffer.from(group.path),
-      Buffer.alloc(512 - group.path.length),
-    ]);
-    const release = (chown: string) =>
-      Bun.spawnSync(["unshare", "-m", "sh", "-c", forge, "sh", binary, "release"], {
-        stdin: ledger,
-        env: { ...process.env, CHOWN: chown },
-      }).stdout.toString();
-    expect(release("chown 65534")).toContain("others may write to it");
-    expect(group.oom().killDisabled).toBe(true);
-    expect(release("chmod 700")).toContain("released"); // the same ledger, in a directory of root's own
-    expect(group.oom().killDisabled).toBe(false);
-    await group.destroy();
-  });
+  onlyOnV1("the ledger that is forged is one of v1")(
+    "reads no ledger that another user could have written",
+    async () => {
+      const group = new Group("forged", { limit: LIMIT });
+      group.hold();
+      const inode = BigUint64Array.of(BigInt(statSync(group.path).ino));
+      const forge =
+        "mount -t tmpfs none /dev/shm && mkdir -p /dev/shm/reprieve/1 && " +
+        'cat > /dev/shm/reprieve/1/ledger && $CHOWN /dev/shm/reprieve && exec "$@"';
+      const ledger = Buffer.concat([
+        Buffer.from(BigUint64Array.of(0x7265676465766572n, (1n << 32n) | 2n).buffer),
+        Buffer.from(inode.buffer),
+        Buffer.alloc(8), // not owned
+        Buffer.from(group.path),
+        Buffer.alloc(512 - group.path.length),
+      ]);
+      const release = (chown: string) =>
+        Bun.spawnSync(["unshare", "-m", "sh", "-c", forge, "sh", binary, "release"], {
+          stdin: ledger,
+          env: { ...process.env, CHOWN: chown },
+        }).stdout.toString();
+      expect(release("chown 65534")).toContain("others may write to it");
+      expect(group.oom().held).toBe(true);
+      expect(release("chmod 700")).toContain("released"); // the same ledger, in a directory of root's own
+      expect(group.oom().held).toBe(false);
+      await group.destroy();
+    },
+  );
 
   test("leaves a group alone that was made anew under the same name", async () => {
     const scene = await orphan();
     await scene.group.destroy();
     const anew = new Group("anew", { limit: LIMIT });
     anew.rename(scene.group.path);
-    anew.write("memory.oom_control", "1");
+    anew.hold();
     await releases();
-    expect(anew.oom().killDisabled).toBe(true);
+    expect(anew.oom().held).toBe(true);
     await scene.reprieve.gone();
     await anew.destroy();
     await scene.strike();
@@ -194,9 +198,9 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
   });
 
   /** The kernel gives one page of /proc/self/mounts a read, with a space as \\040. */
-  test("finds the hierarchy behind many mounts, at a path with a space", async () => {
+  killer("finds the hierarchy behind many mounts, at a path with a space", async () => {
     const host = new Group("host", { limit: LIMIT });
-    host.child("a").write("memory.oom_control", "1");
+    host.child("a").hold();
     const mounts = `mount -t tmpfs none /dev/shm && cd /dev/shm &&
       for i in $(seq 100); do mkdir $i && mount -t tmpfs none /dev/shm/$i || exit 1; done &&
       mkdir 'a b' && mount --bind ${host.path} '/dev/shm/a b' && umount -l ${memoryRoot} && exec "$@"`;
@@ -207,39 +211,39 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
     await host.destroy();
   });
 
-  test("--all lists the groups whose killer is off and changes none", async () => {
+  killer("--all lists the groups whose killer is off and changes none", async () => {
     const group = new Group("off", { limit: LIMIT });
-    group.write("memory.oom_control", "1");
+    group.hold();
     const ended = await Reprieve.ends(["release", "--all"]);
     expect(ended.out + ended.err).toContain(group.path);
-    expect(group.oom().killDisabled).toBe(true);
+    expect(group.oom().held).toBe(true);
     await group.destroy();
   });
 });
 
 describeWith("release --all --force", [...kernelTest, program("unshare", "util-linux")], () => {
   /** In a mount namespace whose hierarchy is one group: the rest of the host is other people's. */
-  test("switches the killer back on in every group that it sees", async () => {
+  killer("switches the killer back on in every group that it sees", async () => {
     const host = new Group("host", { limit: LIMIT });
     const groups = [host.child("a"), host.child("b")];
     const other = new Group("other", { limit: LIMIT });
-    for (const one of [...groups, other]) one.write("memory.oom_control", "1");
+    for (const one of [...groups, other]) one.hold();
     const mount = `mount --bind ${host.path} ${memoryRoot} && exec "$@"`;
     const ended = await Reprieve.ends(["release", "--all", "--force"], {
       command: ["unshare", "-m", "sh", "-c", mount, "sh", binary],
     });
     expect([0, 75]).toContain(ended.code);
-    for (const one of groups) expect(one.oom().killDisabled).toBe(false);
-    expect(other.oom().killDisabled).toBe(true);
+    for (const one of groups) expect(one.oom().held).toBe(false);
+    expect(other.oom().held).toBe(true);
     await host.destroy();
     await other.destroy();
   });
 
-  test("leaves the group of a living reprieve alone", async () => {
+  killer("leaves the group of a living reprieve alone", async () => {
     const scene = await Scene.set();
     const near = { means: "touch", beforeKb: (LIMIT / 1024) * 0.9 } as const;
     await scene.board.start(scene.group, near).ready();
-    await until("the killer to be off", () => scene.group.oom().killDisabled);
+    await until("the killer to be off", () => scene.group.oom().held);
     const mount = `mkdir /dev/shm/x && mount --bind ${scene.group.path} /dev/shm/x &&
       mount -t tmpfs none ${memoryRoot} && mkdir ${memoryRoot}/x &&
       mount --move /dev/shm/x ${memoryRoot}/x && exec "$@"`;
@@ -256,7 +260,7 @@ describeWith("release --all --force", [...kernelTest, program("unshare", "util-l
     });
     expect(ended.out).toMatch(/left alone: .* is guarded by a living reprieve/);
     expect(ended.code).toBe(75);
-    expect(scene.group.oom().killDisabled).toBe(true);
+    expect(scene.group.oom().held).toBe(true);
     await scene.end();
   });
 });

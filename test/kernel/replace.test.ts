@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
 import { Group, kill } from "../helpers/group.ts";
+import { memory } from "../helpers/memory.ts";
 import { binary, repository, runBase } from "../helpers/paths.ts";
 import { type Ended, type Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
@@ -48,7 +49,9 @@ async function attached(reprieve: Reprieve, group: Group): Promise<void> {
   const dir = `/proc/${await reprieve.helper("handler")}/fd`;
   const opened = () =>
     readdirSync(dir).map((fd) => readIfThere(() => readlinkSync(`${dir}/${fd}`)));
-  await until("the handler to attach", () => opened().includes(`${group.path}/memory.oom_control`));
+  await until("the handler to attach", () =>
+    opened().includes(`${group.path}/${memory.switchFile}`),
+  );
   await Bun.sleep(100);
 }
 
@@ -69,10 +72,10 @@ describeWith("replace", [...kernelTest, program("setpriv", "util-linux")], () =>
     const scene = await Scene.set();
     const old = scene.reprieve;
     const filler = await scene.board.start(scene.group, NEAR).ready();
-    await until("the killer to be off", () => scene.group.oom().killDisabled);
+    await until("the killer to be off", () => scene.group.oom().held);
     const { code, messages } = await replace(scene);
     expect({ code, last: messages.at(-1)?.type }).toEqual({ code: 0, last: "released" });
-    await until("the killer to be off again", () => scene.group.oom().killDisabled);
+    await until("the killer to be off again", () => scene.group.oom().held);
     expect(old.leftovers()).toEqual([]);
     await filler.stop();
     expect((await scene.leak()).closed.outcome).toBe("relieved");
@@ -141,7 +144,7 @@ describeWith("replace", [...kernelTest, program("setpriv", "util-linux")], () =>
   test("one whose watchers are stopped near the limit: the switch is put back, then ours", async () => {
     const scene = await Scene.set();
     const filler = await scene.board.start(scene.group, NEAR).ready();
-    await until("the killer to be off", () => scene.group.oom().killDisabled);
+    await until("the killer to be off", () => scene.group.oom().held);
     for (const role of ["watchdog", "spare"] as const) {
       kill(await scene.reprieve.helper(role), "SIGSTOP");
     }

@@ -10,6 +10,7 @@ import { Message } from "../../src/feed/protocol.ts";
 import { fixture } from "../helpers/build.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { Group, kill } from "../helpers/group.ts";
+import { memory } from "../helpers/memory.ts";
 import { binary, memoryRoot, runBase } from "../helpers/paths.ts";
 import { type Ended, leftoversOf, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
@@ -183,7 +184,7 @@ describeWith("run -- CMD", kernelTest, () => {
 
   test("what is left of CMD's descendants dies with the group, in child groups too", async () => {
     const mark = `99.${process.pid}1`;
-    const own = `sed -n 's,.*:memory:,${memoryRoot},p' /proc/self/cgroup`;
+    const own = `sed -n 's,${memory.ownPattern},${memory.root},p' /proc/self/cgroup`;
     const script = `g=$(${own}); mkdir $g/below || exit 9; sleep ${mark} & setsid sleep ${mark} &
       (echo 0 > $g/below/cgroup.procs; exec setsid sleep ${mark}) & sleep 0.2`;
     expect((await runs([], "sh", "-c", script)).code).toBe(0);
@@ -229,7 +230,7 @@ describeWith("run -- CMD", kernelTest, () => {
 
   test("--name names the group, --limit is its limit", async () => {
     const name = `kernel-${process.pid}-named`;
-    const script = `cat ${memoryRoot}/reprieve-${name}/memory.limit_in_bytes`;
+    const script = `cat ${memoryRoot}/reprieve-${name}/${memory.limitFile}`;
     const ended = await runs(["--name", name], "sh", "-c", script);
     expect(ended.out.trim()).toBe(String(LIMIT));
     expect(existsSync(`${memoryRoot}/reprieve-${name}`)).toBe(false);
@@ -352,7 +353,7 @@ describeWith("guarding", kernelTest, () => {
     leaker.go();
     let touched = false;
     while (leaker.isAlive()) {
-      touched ||= group.oom().killDisabled;
+      touched ||= group.oom().held;
       Bun.sleepSync(0.5);
     }
     const closed = await reprieve.message("incident.closed");

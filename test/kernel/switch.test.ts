@@ -3,7 +3,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { cleanUp } from "../helpers/clean.ts";
 import { kill } from "../helpers/group.ts";
-import { describeWith, kernelTest } from "../helpers/require.ts";
+import { describeWith, kernelTest, onlyOnV1 } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
@@ -20,37 +20,42 @@ function told(scene: Scene, event: string, from = 0) {
 async function near(scene: Scene) {
   const plan = { means: "touch", beforeKb: NEAR_KB } as const;
   const filler = await scene.board.start(scene.group, plan).ready();
-  await until("the killer to be off", () => scene.group.oom().killDisabled);
+  await until("the killer to be off", () => scene.group.oom().held);
   return filler;
 }
 
-describeWith("switch", kernelTest, () => {
-  test("switched on by somebody else near the limit: left so until the limit is far", async () => {
-    const scene = await Scene.set();
-    const { group } = scene;
-    await until("the killer to be on", () => !group.oom().killDisabled);
-    const filler = await near(scene);
-    const from = scene.reprieve.messages.length;
-    group.write("memory.oom_control", "0");
-    await told(scene, "overrode", from);
-    const { closed } = await scene.leak();
-    expect(closed.outcome).toBe("kernel-first");
-    expect(group.oom().killDisabled).toBe(false);
-    await filler.stop();
-    await Bun.sleep(1500); // FAR_AFTER_MS of native/limits.h, and a sample
-    await near(scene);
-    await scene.end();
-  });
+const killer = onlyOnV1("v2 has no switch for the kernel's killer");
 
-  test("switched on by somebody else at the OOM: the outcome says so", async () => {
+describeWith("switch", kernelTest, () => {
+  killer(
+    "switched on by somebody else near the limit: left so until the limit is far",
+    async () => {
+      const scene = await Scene.set();
+      const { group } = scene;
+      await until("the killer to be on", () => !group.oom().held);
+      const filler = await near(scene);
+      const from = scene.reprieve.messages.length;
+      group.letGo();
+      await told(scene, "overrode", from);
+      const { closed } = await scene.leak();
+      expect(closed.outcome).toBe("kernel-first");
+      expect(group.oom().held).toBe(false);
+      await filler.stop();
+      await Bun.sleep(1500); // FAR_AFTER_MS of native/limits.h, and a sample
+      await near(scene);
+      await scene.end();
+    },
+  );
+
+  killer("switched on by somebody else at the OOM: the outcome says so", async () => {
     for (let i = 0; i < TRIES; i += 1) {
       const scene = await Scene.set(["--delay", "5s"]);
       const { group, reprieve } = scene;
       kill(await reprieve.helper("handler"), "SIGSTOP"); // else it is relieved before we can write
       const leaker = await scene.board.start(group, { means: "touch", kb: LEAK_KB }).ready();
       leaker.go();
-      while (!group.oom().underOom) Bun.sleepSync(0.2);
-      group.write("memory.oom_control", "0");
+      while (!group.oom().waiting) Bun.sleepSync(0.2);
+      group.letGo();
       await until("its death", () => !leaker.isAlive());
       const { outcome, reason } = await scene.closed();
       await scene.end();
@@ -62,29 +67,29 @@ describeWith("switch", kernelTest, () => {
     throw new Error(`Not once in ${TRIES} tries was the switch ours to write`);
   });
 
-  test("switched off by somebody else far from the limit: on again", async () => {
+  killer("switched off by somebody else far from the limit: on again", async () => {
     const scene = await Scene.set();
     const { group } = scene;
-    await until("the killer to be on", () => !group.oom().killDisabled);
-    group.write("memory.oom_control", "1");
+    await until("the killer to be on", () => !group.oom().held);
+    group.hold();
     await told(scene, "mended");
-    expect(group.oom().killDisabled).toBe(false);
+    expect(group.oom().held).toBe(false);
     await scene.end();
   });
 
-  test("a child's killer that its owner switched off stays off", async () => {
+  killer("a child's killer that its owner switched off stays off", async () => {
     const scene = await Scene.set();
     const { group, reprieve } = scene;
     const child = group.child("owner");
-    await until("the killer to be on", () => !group.oom().killDisabled);
+    await until("the killer to be on", () => !group.oom().held);
     await Bun.sleep(1200); // a sample, which finds the child
-    child.write("memory.oom_control", "1");
+    child.hold();
     const from = reprieve.messages.length;
     const filler = await near(scene); // the watchers walk the tree now
     await told(scene, "child-left", from);
     await filler.stop();
-    await until("the killer to be on", () => !group.oom().killDisabled);
-    expect(child.oom().killDisabled).toBe(true);
+    await until("the killer to be on", () => !group.oom().held);
+    expect(child.oom().held).toBe(true);
     await scene.end();
   });
 

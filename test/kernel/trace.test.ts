@@ -4,6 +4,7 @@ import { afterEach, expect, test } from "bun:test";
 import { readFileSync, rmSync } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
 import { kill } from "../helpers/group.ts";
+import { memory } from "../helpers/memory.ts";
 import type { Role } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
 import { Scene } from "../helpers/scene.ts";
@@ -73,13 +74,15 @@ async function traced(pid: number, body: () => Promise<unknown>): Promise<Call[]
   return calls;
 }
 
+const switchWrite = new RegExp(`^\\d+<[^>]*/${memory.switchFile}>`);
+
 function expectOnly(calls: readonly Call[], allowed: readonly string[]): void {
   const others = calls.filter((call) => !allowed.includes(call.name));
   expect(others).toEqual([]);
   for (const { name, args } of calls) {
     // A pipe or a socket would take memory of the full group.
     if (name === "write") expect(args).toMatch(/^\d+<anon_inode:\[eventfd\]>/);
-    if (name === "pwrite64") expect(args).toMatch(/^\d+<[^>]*\/memory\.oom_control>/);
+    if (name === "pwrite64") expect(args).toMatch(switchWrite);
   }
 }
 

@@ -4,10 +4,10 @@ import { afterEach, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { fixture } from "../helpers/build.ts";
 import { cleanUp } from "../helpers/clean.ts";
-import { Freezer, freezerV1 } from "../helpers/freezer.ts";
+import { Freezer, freezing } from "../helpers/freezer.ts";
 import { Group } from "../helpers/group.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
-import { describeWith, kernelTest } from "../helpers/require.ts";
+import { describeWith, kernelTest, onlyOnV1 } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
@@ -18,7 +18,10 @@ const EXIT_ROUNDS = 40; // it takes about 20 to hit the moment once
 
 afterEach(cleanUp);
 
-describeWith("victims", [...kernelTest, freezerV1], () => {
+const tasks = onlyOnV1("on v2 the threads of a process are in one memory group");
+const starving = onlyOnV1("on v2 system calls do not fail while a group is held: they sleep");
+
+describeWith("victims", [...kernelTest, freezing], () => {
   test("of two similar processes the one that grew in the last second is killed", async () => {
     const scene = await Scene.set();
     const { board, group } = scene;
@@ -100,7 +103,7 @@ describeWith("victims", [...kernelTest, freezerV1], () => {
       const quits = await board.start(scene.group, plan).ready();
       quits.go();
       await until("its end", () => !quits.isAlive());
-      await until("no OOM", () => !scene.group.oom().underOom);
+      await until("no OOM", () => !scene.group.oom().waiting);
       for (const victim of scene.victims()) expect(victim).not.toBe(neighbour.pid);
       expect(neighbour.isAlive()).toBe(true);
     }
@@ -152,7 +155,7 @@ describeWith("victims", [...kernelTest, freezerV1], () => {
     leaker.go();
     await until("all to be born", () => leaker.pids().length === plan.parts);
     await until("a death", () => leaker.living().length < plan.parts);
-    await until("no OOM", () => !group.oom().underOom);
+    await until("no OOM", () => !group.oom().waiting);
     await leaker.stop();
     await scene.closed(); // only now: in the full group the agent's writes failed
     expect(reprieve.helpers()).toEqual(helpers);
@@ -183,7 +186,7 @@ describeWith("victims", [...kernelTest, freezerV1], () => {
     });
   }
 
-  test("a process outside with one thread in the group lives", async () => {
+  tasks("a process outside with one thread in the group lives", async () => {
     const scene = await Scene.set();
     const { board, group } = scene;
     const plan = { means: "thread-in", beforeKb: 64, kb: LIMIT_KB * 2 } as const;
@@ -202,7 +205,7 @@ describeWith("victims", [...kernelTest, freezerV1], () => {
     await scene.end();
   });
 
-  test("a process whose leader has left the group lives", async () => {
+  tasks("a process whose leader has left the group lives", async () => {
     const scene = await Scene.set();
     const { board, group } = scene;
     const left = await board.start(group, { means: "leave", kb: LIMIT_KB * 2 }).ready();
@@ -261,7 +264,7 @@ describeWith("victims", [...kernelTest, freezerV1], () => {
     board.close();
   });
 
-  test("a group that starves without an event is relieved", async () => {
+  starving("a group that starves without an event is relieved", async () => {
     const scene = await Scene.set();
     const { board, group, reprieve } = scene;
     const hog = await board.start(group, { means: "touch", beforeKb: LIMIT_KB * 0.6 }).ready();

@@ -31,9 +31,9 @@ async function leakToDeath(leaker: Workload): Promise<number> {
 async function far(strike: (scene: Scene) => void | Promise<void>): Promise<Played> {
   const scene = await Scene.set();
   const leaker = await leakerOf(scene, 0);
-  await until("the killer to be on", () => !scene.group.oom().killDisabled);
+  await until("the killer to be on", () => !scene.group.oom().held);
   await strike(scene);
-  expect(scene.group.oom().killDisabled).toBe(false);
+  expect(scene.group.oom().held).toBe(false);
   const reliefMs = await leakToDeath(leaker);
   expect((await Reprieve.ends(["release"])).code).toBeOneOf([0, 75]);
   await scene.expectAsBefore();
@@ -44,17 +44,17 @@ async function far(strike: (scene: Scene) => void | Promise<void>): Promise<Play
 async function near(stage: Stage, comes: "release" | "the next start"): Promise<Played> {
   const scene = await Scene.set();
   const leaker = await leakerOf(scene, NEAR_KB);
-  await until("the killer to be off", () => scene.group.oom().killDisabled);
+  await until("the killer to be off", () => scene.group.oom().held);
   if (stage === "event") {
     for (const pid of scene.reprieve.helpers().values()) kill(pid, "SIGSTOP");
     leaker.go();
-    await until("the OOM", () => scene.group.oom().underOom);
+    await until("the OOM", () => scene.group.oom().waiting);
   }
   scene.reprieve.killAll();
   await until("all to be dead", () => scene.reprieve.helpers().size === 0);
   leaker.go();
-  await until("the OOM", () => scene.group.oom().underOom);
-  expect(scene.group.oom().killDisabled).toBe(true);
+  await until("the OOM", () => scene.group.oom().waiting);
+  expect(scene.group.oom().held).toBe(true);
   const begin = bootMs();
   if (comes === "release") {
     expect((await Reprieve.ends(["release"])).code).toBeOneOf([0, 75]);
@@ -97,17 +97,17 @@ async function container(stage: Stage): Promise<Played> {
   const scene = await Scene.around(group, [], { command: [...inside, binary] });
   const isNear = stage === "near";
   const leaker = await leakerOf(scene, isNear ? NEAR_KB : 0);
-  await until("the killer", () => scene.group.oom().killDisabled === isNear);
+  await until("the killer", () => scene.group.oom().held === isNear);
   const children = readFileSync(`/proc/${scene.reprieve.pid}/task/${scene.reprieve.pid}/children`);
   const init = Number(children.toString().trim());
   const ours = [...processesBeside(init).values()];
   expect(existsSync(`${runBase}/${number + 1}`)).toBe(true);
   kill(init, "SIGKILL");
   await until("its end", () => !ours.some(isAlive));
-  expect(scene.group.oom().killDisabled).toBe(isNear);
+  expect(scene.group.oom().held).toBe(isNear);
   if (isNear) leaker.go();
   const farMs = isNear ? 0 : await leakToDeath(leaker);
-  if (isNear) await until("the OOM", () => scene.group.oom().underOom);
+  if (isNear) await until("the OOM", () => scene.group.oom().waiting);
   const begin = bootMs();
   const ended = await Reprieve.ends(["release"]);
   expect(ended.code).toBeOneOf([0, 75]);
@@ -142,7 +142,7 @@ async function terminal(act: "Ctrl-Z" | "hang-up", stage: Stage): Promise<Played
   await until("armed", () => out.includes('"armed"'));
   const agent = Number(/pid=(\d+)/.exec(out)?.[1]);
   const leaker = await leakerOf(scene, stage === "near" ? NEAR_KB : 0);
-  await until("the killer", () => scene.group.oom().killDisabled === (stage === "near"));
+  await until("the killer", () => scene.group.oom().held === (stage === "near"));
   if (act === "Ctrl-Z") {
     window.stdin.write("\x1a");
     window.stdin.flush();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** The group changes under reprieve's hands. */
 import { expect } from "bun:test";
-import { Freezer, freezerV1 } from "../../helpers/freezer.ts";
+import { Freezer, freezing } from "../../helpers/freezer.ts";
 import { Group, kill, MB } from "../../helpers/group.ts";
+import { memory } from "../../helpers/memory.ts";
 import { Reprieve } from "../../helpers/reprieve.ts";
 import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../../helpers/scene.ts";
 import { bootMs, until } from "../../helpers/wait.ts";
@@ -22,7 +23,7 @@ async function removed(atOom: boolean): Promise<Played> {
     kill(await scene.reprieve.helper("handler"), "SIGSTOP");
     const victim = await scene.board.start(doomed, { means: "touch", kb: LEAK_KB }).ready();
     victim.go();
-    while (!doomed.oom().underOom) Bun.sleepSync(0.3);
+    while (!doomed.oom().waiting) Bun.sleepSync(0.3);
   }
   await doomed.destroy();
   await scene.reprieve.message("guard", { where: (m) => m.state === "gone" });
@@ -50,7 +51,7 @@ function renamed(scene: Scene): Fault {
       anew.rename(path);
     },
     heal: async () => {
-      expect(anew?.oom()).toEqual({ killDisabled: false, underOom: false, kills: 0 });
+      expect(anew?.oom()).toEqual({ held: false, waiting: false, kills: 0 });
       await anew?.destroy();
     },
   };
@@ -71,7 +72,7 @@ async function frozenVictim(scene: Scene): Promise<Fault> {
 /** The kernel refuses it where the group has no room for it: then nothing has changed. */
 function childAdded({ group }: Scene): Fault {
   let child: Group | undefined;
-  const isOn = () => child === undefined || !child.oom().killDisabled;
+  const isOn = () => child === undefined || !child.oom().held;
   return {
     strike: () => {
       try {
@@ -92,33 +93,33 @@ function limit({ group }: Scene, bytes: number): Fault {
   return { strike: () => write(bytes), heal: () => write(LIMIT) };
 }
 
-function written({ group }: Scene, text: "0" | "1"): Fault {
-  return { strike: () => group.write("memory.oom_control", text) };
+function written({ group }: Scene, isHeld: boolean): Fault {
+  return { strike: () => (isHeld ? group.hold() : group.letGo()) };
 }
 
 /** Parent and child are both at OOM, the handler is stopped: each is given back in its own time. */
 async function nested(first: "child" | "parent", stopped: boolean): Promise<Played> {
   const parent = new Group("nest", { limit: LIMIT });
-  const child = parent.child("child");
-  child.setLimit(LIMIT / 2);
+  const child = parent.child("child", LIMIT / 2);
+  const beside = memory.version === 1 ? parent : parent.child("beside");
   const board = new Board();
   const reprieve = await Reprieve.guard([parent.path, child.path], DELAY);
   const leakers = {
     child: await board.start(child, { means: "touch", kb: LEAK_KB / 2 }).ready(),
-    parent: await board.start(parent, { means: "touch", kb: LEAK_KB }).ready(),
+    parent: await board.start(beside, { means: "touch", kb: LEAK_KB }).ready(),
   };
   if (stopped) kill(await reprieve.helper("handler"), "SIGSTOP");
   leakers[first].go();
   const own = { child, parent }[first];
   const begin = bootMs();
-  while (stopped && !own.oom().underOom) Bun.sleepSync(0.3);
+  while (stopped && !own.oom().waiting) Bun.sleepSync(0.3);
   leakers[first === "child" ? "parent" : "child"].go();
   let held = 0;
   let since: number | null = null;
   const all = () => [leakers.child, leakers.parent];
   for (const end = begin + 10_000; all().some((one) => one.isAlive()) && bootMs() < end; ) {
     // Under the parent's OOM the child's counts too: the one switch that is off holds both.
-    const isHeld = [child, parent].some((g) => g.oom().underOom) && parent.oom().killDisabled;
+    const isHeld = [child, parent].some((g) => g.oom().waiting) && parent.oom().held;
     if (isHeld) since ??= bootMs();
     else since = null;
     if (since !== null) held = Math.max(held, bootMs() - since);
@@ -130,7 +131,7 @@ async function nested(first: "child" | "parent", stopped: boolean): Promise<Play
   const closed = await reprieve.message("incident.closed");
   expect(await reprieve.stop()).toBe(0);
   await reprieve.gone();
-  expect([parent, child].map((g) => g.oom().killDisabled)).toEqual([false, false]);
+  expect([parent, child].map((g) => g.oom().held)).toEqual([false, false]);
   await parent.destroy();
   board.close();
   return { switchMs: held, reliefMs, said: `${closed.outcome} (${closed.reason})` };
@@ -145,10 +146,10 @@ const leaks: readonly LeakRow[] = [
     stages: ["quiet", "near", "event", "steps", "hand-over"],
     prepare: renamed,
   },
-  { name: "victim frozen", needs: [freezerV1], stages: ["near", "event"], prepare: frozenVictim },
+  { name: "victim frozen", needs: [freezing], stages: ["near", "event"], prepare: frozenVictim },
   {
     name: "victim frozen, handler SIGSTOP",
-    needs: [freezerV1],
+    needs: [freezing],
     stages: ["near", "event"],
     prepare: async (scene) => {
       return together([await frozenVictim(scene), await signal(scene, ["handler"], "SIGSTOP")]);
@@ -172,13 +173,13 @@ const leaks: readonly LeakRow[] = [
   {
     name: "switch written by somebody else: on",
     stages: ["near", "event", "steps"],
-    prepare: (scene) => written(scene, "0"),
+    prepare: (scene) => written(scene, false),
     says: { near: OVERRODE, event: OVERRODE, steps: OVERRODE },
   },
   {
     name: "switch written by somebody else: off",
     stages: ["quiet", "hand-over"],
-    prepare: (scene) => written(scene, "1"),
+    prepare: (scene) => written(scene, true),
   },
 ];
 

@@ -37,7 +37,7 @@ function held(groups: readonly Group[], boundMs: number, isDone: () => boolean):
       const oom = group.oom();
       const now = bootMs();
       longest = Math.max(longest, now - (since[i] ?? now));
-      since[i] = oom.underOom && oom.killDisabled ? (since[i] ?? now) : null;
+      since[i] = oom.waiting && oom.held ? (since[i] ?? now) : null;
     });
   }
   relax();
@@ -47,7 +47,7 @@ function held(groups: readonly Group[], boundMs: number, isDone: () => boolean):
 /** At OOM, and the kernel's. */
 function isGiven(group: Group): boolean {
   const oom = group.oom();
-  return oom.underOom && !oom.killDisabled;
+  return oom.waiting && !oom.held;
 }
 
 /** The pages of a tmpfs file stay when its writer is dead: no kill helps, so the switch is all that has a bound. */
@@ -63,7 +63,7 @@ async function tmpfs(): Promise<Played> {
   });
   for (const victim of scene.victims()) expect(victim).toBe(holder.pid);
   board.dropHeld();
-  await until("nobody to wait", () => !group.oom().underOom);
+  await until("nobody to wait", () => !group.oom().waiting);
   await neighbour.stop();
   await scene.end();
   return { switchMs, reliefMs: null, said: `${closed.outcome} (${closed.reason})` };
@@ -77,12 +77,12 @@ async function immune(): Promise<Played> {
   kill(await scene.reprieve.helper("handler"), "SIGSTOP"); // it goes by memory, not by score
   const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }, wrapper).ready();
   leaker.go();
-  const switchMs = held([group], 1000, () => group.oom().underOom && !group.oom().killDisabled);
+  const switchMs = held([group], 1000, () => group.oom().waiting && !group.oom().held);
   const closed = await scene.closed();
   expect(closed.outcome).toBe("unrelieved");
   kill(leaker.pid, "SIGKILL");
   kill(await scene.reprieve.helper("handler"), "SIGCONT");
-  await until("nobody to wait", () => !group.oom().underOom);
+  await until("nobody to wait", () => !group.oom().waiting);
   await scene.end();
   return { switchMs, reliefMs: null, said: `${closed.outcome} (${closed.reason})` };
 }
@@ -114,8 +114,7 @@ async function hundred(stopped: boolean): Promise<Played> {
   const SMALL = 8 * MB;
   const PER_BOARD = 16;
   const host = new Group("hundred");
-  const groups = Array.from({ length: COUNT }, (_, i) => host.child(`${i}`));
-  for (const group of groups) group.setLimit(SMALL);
+  const groups = Array.from({ length: COUNT }, (_, i) => host.child(`${i}`, SMALL));
   const paths = groups.map((group) => group.path);
   const reprieve = await Reprieve.guard(paths, ["--delay", `${DELAY_MS}ms`]);
   const boards = Array.from({ length: Math.ceil(COUNT / PER_BOARD) }, () => new Board());
@@ -139,7 +138,7 @@ async function hundred(stopped: boolean): Promise<Played> {
   });
   expect(await reprieve.stop()).toBe(0);
   await reprieve.gone();
-  for (const group of groups) expect(group.oom().killDisabled).toBe(false);
+  for (const group of groups) expect(group.oom().held).toBe(false);
   await host.destroy();
   for (const board of boards) board.close();
   const outcomes = [...new Set(all().map((m) => m.outcome))].sort();

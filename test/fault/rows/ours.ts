@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** One or two of ours are stopped, killed, frozen or traced. */
 import { fixture } from "../../helpers/build.ts";
-import { Freezer, freezerV1 } from "../../helpers/freezer.ts";
+import { Freezer, freezing } from "../../helpers/freezer.ts";
 import { kill } from "../../helpers/group.ts";
 import type { Reprieve, Role } from "../../helpers/reprieve.ts";
 import { program } from "../../helpers/require.ts";
@@ -133,7 +133,7 @@ export const ours: readonly LeakRow[] = [
   single("agent", "SIGSEGV"), // its runtime's own way out of a crash
   ...ROLES.map((role) => ({
     name: `${role} frozen`,
-    needs: [freezerV1],
+    needs: [freezing],
     stages: STAGES,
     prepare: (scene: Scene) => frozen(scene, role),
   })),
