@@ -31,6 +31,8 @@ export interface Kind {
   roomOf(hierarchy: Hierarchy): number;
   /** A sentence when the group is none that can be guarded, whoever asks. */
   whyNoGuard(group: string): string | undefined;
+  /** A sentence when no helper of ours may live in the group. */
+  whyNotInside(group: string): string | undefined;
   /** What to do about a group without a limit. */
   readonly noLimit: string;
   /** What the switch says; undefined: it is not there. */

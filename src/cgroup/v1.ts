@@ -46,6 +46,7 @@ export const v1: Kind = {
   },
 
   whyNoGuard: () => undefined,
+  whyNotInside: () => undefined,
   switchText: (group) => /^oom_kill_disable \d$/m.exec(control(group))?.[0],
   isHeld: (group) => v1.switchText(group) === "oom_kill_disable 1",
   hold: (group) => writeFileSync(join(group, "memory.oom_control"), "1"),

@@ -69,6 +69,12 @@ export const v2: Kind = {
     return `the memory controller is not enabled for it: echo +memory > ${control}`;
   },
 
+  whyNotInside(group) {
+    const handed = readIfThere(join(group, "cgroup.subtree_control"))?.trim();
+    if (!handed) return undefined;
+    return `no process may live in it, for it hands ${handed} down: give --handler outside`;
+  },
+
   switchText: (group) => readIfThere(join(group, "memory.high"))?.trim(),
   isHeld: () => false,
   hold: (group, bytes) => writeFileSync(join(group, "memory.high"), String(bytes)),

@@ -24,6 +24,7 @@ export interface GuardSetup {
     readonly margin?: number;
     readonly delay?: number;
     readonly allowKill?: true;
+    readonly handler: "outside" | "inside" | "designated";
     readonly replace?: true;
   };
 }
@@ -91,7 +92,8 @@ export function prepareGuards(
   }
   const kind = kindOf(memory);
   const guards = paths.map((path) => {
-    const why = whyUnsafe(path);
+    const why =
+      whyUnsafe(path) ?? (options.handler === "inside" ? kind.whyNotInside(path) : undefined);
     if (why !== undefined) throw unsafe(path, why);
     demandNotHeld(path, others);
     return {

@@ -154,9 +154,12 @@ function tree(path: string): string[] {
   return [path, ...below.flatMap((entry) => tree(`${path}/${entry.name}`))];
 }
 
+/** A threaded group of v2 cannot be read: its processes are those of the group above. */
 function procsOf(path: string): number[] {
-  const text = readFileSync(`${path}/cgroup.procs`, "utf8");
-  return text
+  const isThreaded =
+    existsSync(`${path}/cgroup.type`) &&
+    !/^domain$/m.test(readFileSync(`${path}/cgroup.type`, "utf8"));
+  return (isThreaded ? "" : readFileSync(`${path}/cgroup.procs`, "utf8"))
     .split("\n")
     .filter(Boolean)
     .map(Number)

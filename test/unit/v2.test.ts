@@ -52,6 +52,12 @@ describe("which groups can be guarded", () => {
   });
 });
 
+test("no handler lives in a group that hands controllers down", () => {
+  expect(v2.whyNotInside(group("a", { "cgroup.subtree_control": "\n" }))).toBeUndefined();
+  const path = group("b", { "cgroup.subtree_control": "cpu memory\n" });
+  expect(v2.whyNotInside(path)).toContain("hands cpu memory down");
+});
+
 describe("limits", () => {
   test("memory.max, or where that is none memory.high", () => {
     expect(v2.limitOf(group("a", limits("67108864", "max")))).toBe(67108864);

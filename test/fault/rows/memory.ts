@@ -4,7 +4,7 @@ import { expect } from "bun:test";
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { fixture } from "../../helpers/build.ts";
 import { Group, kill, MB } from "../../helpers/group.ts";
-import { hierarchy } from "../../helpers/paths.ts";
+import { hierarchy, memoryRoot } from "../../helpers/paths.ts";
 import { hurry, relax } from "../../helpers/priority.ts";
 import { Reprieve } from "../../helpers/reprieve.ts";
 import type { Need } from "../../helpers/require.ts";
@@ -16,7 +16,12 @@ import { BUSY_BOUND_MS, type OwnRow, type Played } from "../engine.ts";
 const POLL_MS = 1;
 const pidsRoot = hierarchy("pids");
 
-const pidsV1: Need = () => (pidsRoot === null ? "no cgroup v1 pids controller is mounted" : null);
+/** On v2 a group has all controllers that are handed down to it. */
+const counted: Need = () => {
+  const control = `${memoryRoot}/cgroup.subtree_control`;
+  const isThere = pidsRoot !== null || / pids\b/.test(` ${readFileSync(control, "utf8")}`);
+  return isThere ? null : "no pids controller is there";
+};
 
 /** A negative score takes CAP_SYS_RESOURCE, which many containers lack. */
 const negativeScore: Need = () => {
@@ -92,8 +97,8 @@ async function bomb(pidsMax: "max" | "40"): Promise<Played> {
   const BOMB_MS = 3000;
   const scene = await Scene.set();
   const { group, reprieve } = scene;
-  const pids = `${pidsRoot}/reprieve-kernel-${process.pid}`;
-  mkdirSync(pids);
+  const pids = pidsRoot === null ? group.path : `${pidsRoot}/reprieve-kernel-${process.pid}`;
+  if (pidsRoot !== null) mkdirSync(pids);
   writeFileSync(`${pids}/pids.max`, pidsMax);
   const enter = 'echo 0 > "$0/cgroup.procs" && echo 0 > "$1/cgroup.procs" && exec "$2"';
   const first = Bun.spawn(["sh", "-c", enter, pids, group.path, fixture("bomb")]);
@@ -101,8 +106,8 @@ async function bomb(pidsMax: "max" | "40"): Promise<Played> {
   writeFileSync(`${pids}/pids.max`, "0");
   await group.empty();
   await first.exited;
-  await until("an empty pids group", () => readFileSync(`${pids}/tasks`, "utf8") === "");
-  rmdirSync(pids);
+  await until("an empty pids group", () => readFileSync(`${pids}/cgroup.procs`, "utf8") === "");
+  if (pidsRoot !== null) rmdirSync(pids);
   const closed = await reprieve.message("incident.closed");
   await scene.end();
   return { switchMs, reliefMs: null, said: `first ${closed.outcome}` };
@@ -151,7 +156,7 @@ export const memory: readonly OwnRow[] = [
   ...(["max", "40"] as const).map(
     (pidsMax): OwnRow => ({
       name: `fork bomb, pids.max ${pidsMax}`,
-      needs: [pidsV1],
+      needs: [counted],
       stages: ["event"],
       roundsMost: 2,
       boundMs: BUSY_BOUND_MS,
