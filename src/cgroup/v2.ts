@@ -127,6 +127,7 @@ function whyNotHandedDown(group: string): string | undefined {
 }
 
 function whyNoHome({ root }: Hierarchy): string {
-  const asUser = "run as root, or as a user in a delegated group: systemd-run --user --scope";
+  const asUser =
+    "run as root, or as a user in a group below a delegated one: systemd-run --user --scope";
   return isWritable(root) ? (whyNotHandedDown(root) ?? asUser) : asUser;
 }

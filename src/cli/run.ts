@@ -225,7 +225,7 @@ function warnOfDelay(memory: Hierarchy, delayMs = 0): void {
 function demandHome(memory: Hierarchy): string {
   const home = homeOf(memory);
   if (home !== undefined) return home;
-  const cannot = `cannot make a group in ${memory.root} or above ${memory.own}`;
+  const cannot = `cannot make a group in ${memory.root}, we are in ${memory.own}`;
   const errno = whyNotWritable(memory.root);
   if (errno === "EROFS") throw refusal(cannot, errno, memory.root);
   throw new CliError(exit.notPermitted, `${cannot}: ${kindOf(memory).whyNoHome(memory)}`);

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import type { Group } from "./group.ts";
 import { memory } from "./memory.ts";
-import { binary } from "./paths.ts";
+import { binary, programOf } from "./paths.ts";
 import { type Ended, Reprieve } from "./reprieve.ts";
 
 /** Nobody's, on every distribution. */
@@ -29,7 +29,7 @@ export async function endsAsUser(args: readonly string[], group?: Group): Promis
     const XDG_RUNTIME_DIR = `${folder}/run`;
     mkdirSync(XDG_RUNTIME_DIR, { mode: 0o700 });
     chownSync(XDG_RUNTIME_DIR, UID, UID);
-    const drop = ["setpriv", `--reuid=${UID}`, `--regid=${UID}`, "--clear-groups"];
+    const drop = [programOf("setpriv"), `--reuid=${UID}`, `--regid=${UID}`, "--clear-groups"];
     const command = [...(group ? enter(group) : []), ...drop, `${folder}/reprieve`];
     const ended = await Reprieve.ends(args, { command, env: { XDG_RUNTIME_DIR } });
     const left = readdirSync(XDG_RUNTIME_DIR);

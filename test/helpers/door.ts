@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { UID } from "./as-user.ts";
 import { fixture } from "./build.ts";
 import { Group, kill } from "./group.ts";
-import { repository } from "./paths.ts";
+import { programOf, repository } from "./paths.ts";
 import type { Message, StartOptions } from "./reprieve.ts";
 import { LEAK_KB, LIMIT, Scene } from "./scene.ts";
 import { until } from "./wait.ts";
@@ -48,11 +48,6 @@ export function forEverybody(folder: string, program: string): string {
 /** The name that the feed has for it. */
 export function guardOf(group: Group): string {
   return basename(group.path);
-}
-
-/** For what does not search a path. */
-export function programOf(name: string): string {
-  return Bun.which(name) ?? name;
 }
 
 export function asUser(uid: number, command: readonly string[]): string[] {

@@ -36,3 +36,8 @@ function unified(controller: string): string | null {
     readFileSync(`${root}/cgroup.controllers`, "utf8").trim().split(" ").includes(controller);
   return roots.find((root) => root !== undefined && has(root)) ?? null;
 }
+
+/** For what does not search a path, or like the shell of busybox has a program of that name itself. */
+export function programOf(name: string): string {
+  return Bun.which(name) ?? name;
+}
