@@ -183,8 +183,8 @@ function promiseChecks(host: readonly Check[], proofs: readonly Check[]): Check[
     promise("busy CPUs make no helper late", ["real-time priority"], "they may"),
     promise("a frozen or stuck victim gives its memory back", ["process_mrelease"], "it may not"),
     promise("a limit counts swap too", ["swap accounting"], "a leaker can fill the swap first"),
-    ...(findMemory()?.version === 2
-      ? []
-      : [promise("the helpers are not frozen with anybody", ["freezer"], "they may be")]),
+    ...(host.some(({ name }) => name === "freezer")
+      ? [promise("the helpers are not frozen with anybody", ["freezer"], "they may be")]
+      : []),
   ];
 }

@@ -16,6 +16,8 @@ export interface Oom {
 export interface Memory {
   readonly version: 1 | 2;
   readonly root: string;
+  /** Far from its limit a guarded group is not held, from a second after arming on. */
+  readonly armsLate: boolean;
   readonly limitFile: string;
   readonly noLimit: string;
   readonly usageFile: string;
@@ -37,6 +39,7 @@ export interface Memory {
 const v1: Memory = {
   version: 1,
   root: memoryRoot ?? "",
+  armsLate: true,
   limitFile: "memory.limit_in_bytes",
   noLimit: "-1",
   usageFile: "memory.usage_in_bytes",
@@ -59,6 +62,7 @@ const v1: Memory = {
 const v2: Memory = {
   version: 2,
   root: memoryRoot ?? "",
+  armsLate: false,
   limitFile: "memory.max",
   noLimit: "max",
   usageFile: "memory.current",

@@ -49,9 +49,9 @@ export class Scene {
     return this.reprieve.message("incident.closed", { from });
   }
 
-  /** Returns when the kernel's killer is on again, a second after arming and after an OOM; on v2 nobody waits. */
+  /** Returns when the kernel's killer is on again, a second after arming and after an OOM. */
   async quiet(): Promise<void> {
-    if (memory.version === 1) await until("the killer to be on", () => !this.group.oom().held);
+    if (memory.armsLate) await until("the killer to be on", () => !this.group.oom().held);
   }
 
   /** A neighbour that is at work. */

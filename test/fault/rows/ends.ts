@@ -3,6 +3,7 @@
 import { expect } from "bun:test";
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { Group, kill } from "../../helpers/group.ts";
+import { memory } from "../../helpers/memory.ts";
 import { binary, runBase } from "../../helpers/paths.ts";
 import { Reprieve } from "../../helpers/reprieve.ts";
 import { program } from "../../helpers/require.ts";
@@ -95,7 +96,7 @@ async function container(stage: Stage): Promise<Played> {
   const inside = ["unshare", "-pf", "--mount-proc", "sh", "-c", script, "sh", String(number)];
   const group = new Group("scene", { limit: LIMIT });
   const scene = await Scene.around(group, [], { command: [...inside, binary] });
-  const isNear = stage === "near";
+  const isNear = stage === "near" || !memory.armsLate;
   const leaker = await leakerOf(scene, isNear ? NEAR_KB : 0);
   await until("the killer", () => scene.group.oom().held === isNear);
   const children = readFileSync(`/proc/${scene.reprieve.pid}/task/${scene.reprieve.pid}/children`);
@@ -141,8 +142,9 @@ async function terminal(act: "Ctrl-Z" | "hang-up", stage: Stage): Promise<Played
   })();
   await until("armed", () => out.includes('"armed"'));
   const agent = Number(/pid=(\d+)/.exec(out)?.[1]);
-  const leaker = await leakerOf(scene, stage === "near" ? NEAR_KB : 0);
-  await until("the killer", () => scene.group.oom().held === (stage === "near"));
+  const isNear = stage === "near" || !memory.armsLate;
+  const leaker = await leakerOf(scene, isNear ? NEAR_KB : 0);
+  await until("the killer", () => scene.group.oom().held === isNear);
   if (act === "Ctrl-Z") {
     window.stdin.write("\x1a");
     window.stdin.flush();
@@ -171,6 +173,8 @@ function isStopped(pid: number): boolean {
 export const ends: readonly OwnRow[] = [
   {
     name: "all SIGKILL, far from the limit",
+    mayLack: () =>
+      memory.armsLate ? null : "only on v1: on v2 a group is held far from its limit too",
     stages: ["quiet"],
     play: () => far((scene) => scene.reprieve.killAll()),
   },
