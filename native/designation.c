@@ -34,23 +34,17 @@ static enum designate_refusal judge(const struct client *c, const struct entry *
 	return tid && !peer_has_thread(&c->peer, tid) ? REFUSED_NO_THREAD : 0;
 }
 
-/* An eventfd of the client's own, that the kernel signals at the group's OOM. We keep nothing of it. */
+/* An event of the client's own (memcg_watch_oom()). We keep nothing of it. */
 static int make_event(const struct entry *e)
 {
-	int event = sys_eventfd(0, SYS_EFD_NONBLOCK);
 	struct memcg m;
-	int err;
+	int event = memcg_open(&m, sys_fcntl(e->dir, F_DUPFD_CLOEXEC, 0), 0, 0);
 
-	if (event < 0)
+	if (event)
 		return event;
-	err = memcg_open(&m, sys_fcntl(e->dir, F_DUPFD_CLOEXEC, 0), 0);
-	if (!err) {
-		err = memcg_watch_oom(&m, event);
-		memcg_close(&m);
-	}
-	if (err)
-		sys_close(event);
-	return err ? err : event;
+	event = memcg_watch_oom(&m);
+	memcg_close(&m);
+	return event;
 }
 
 static int send_accepted(int fd, int event, int page)

@@ -117,9 +117,10 @@ static void put_back_late_writes(void)
 		struct memcg_oom oom = { 0 };
 		struct memcg m;
 
-		if (!(g->flags & GUARD_ALLOW_KILL) || memcg_open(&m, role_open_group(g), 1))
+		if (!(g->flags & GUARD_ALLOW_KILL) ||
+		    memcg_open(&m, role_open_group(g), 1, &g->high))
 			continue;
-		if (!memcg_oom(&m, &oom) && oom.held && !lock_is_held(m.oom_control))
+		if (!memcg_oom(&m, &oom) && oom.held && !lock_is_held(m.control))
 			memcg_hand_over(&m);
 		memcg_close(&m);
 	}

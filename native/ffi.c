@@ -75,13 +75,12 @@ EXPORT int rpv_wake(int eventfd)
  * the group. */
 EXPORT int rpv_group_lock(const char *path)
 {
-	char buf[PATH_BYTES + 32];
-	struct text file = text_on(buf, sizeof(buf));
-	int fd, err;
+	int dir = sys_open(path, O_RDONLY | O_DIRECTORY);
+	int fd = dir < 0 ? dir : memcg_open_switch(dir, O_RDWR);
+	int err;
 
-	text_add(&file, path);
-	text_add(&file, "/memory.oom_control");
-	fd = file.cut ? -ENAMETOOLONG : sys_open(buf, O_RDWR);
+	if (dir >= 0)
+		sys_close(dir);
 	if (fd < 0)
 		return fd;
 	err = lock_take(fd);
@@ -99,7 +98,7 @@ EXPORT int rpv_counters(const char *path, uint64_t *out)
 	struct memcg m;
 	struct memcg_room room;
 	struct memcg_oom oom;
-	int err = memcg_open(&m, sys_open(path, O_RDONLY | O_DIRECTORY), 0);
+	int err = memcg_open(&m, sys_open(path, O_RDONLY | O_DIRECTORY), 0, 0);
 
 	if (err)
 		return err;

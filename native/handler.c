@@ -15,9 +15,17 @@ _Noreturn void handler_run(const char *run_dir, char **own_groups)
 	handler_begin();
 }
 
+void handler_poke(struct guarded *g)
+{
+	shared_store(&g->poked, 1);
+	role_wake(handler.poke_event);
+}
+
 _Noreturn void handler_begin(void)
 {
+	struct sys_epoll_event poke = { SYS_EPOLLIN, HANDLER_POKE };
 	char *sampler_stack;
+	int err;
 
 	handler.guards = handler.self.region->guards_max;
 	handler.guarded = role_memory(sizeof(*handler.guarded) * handler.guards);
@@ -33,8 +41,10 @@ _Noreturn void handler_begin(void)
 		handler.guarded[i].index = i;
 	}
 	handler.respond_epoll = sys_epoll_create();
-	if (handler.respond_epoll < 0) {
-		role_complain("cannot make", "an epoll", handler.respond_epoll);
+	handler.poke_event = sys_eventfd(0, SYS_EFD_NONBLOCK);
+	err = sys_epoll_ctl(handler.respond_epoll, SYS_EPOLL_ADD, handler.poke_event, &poke);
+	if (err) {
+		role_complain("cannot make", "an epoll", err);
 		sys_exit(70);
 	}
 	if (reaper_start() < 0) {

@@ -17,6 +17,8 @@
 #include "role.h"
 #include "table.h"
 
+enum { HANDLER_POKE = 1 << 30 }; /* in the place of a guard's index */
+
 /* A process primed for the event path: everything about it is open. */
 struct candidate {
 	int pidfd;
@@ -80,6 +82,7 @@ struct guarded {
 	uint64_t due_ms;
 	int is_inside; /* its margin, when last looked at */
 	int oom_event;
+	int poked; /* writer: sampler: to be looked at as if its event had come; the responder takes it */
 	struct memcg memcg;
 	struct view views[2];
 	/* the responder's own */
@@ -102,6 +105,7 @@ struct handler {
 	uint32_t guards;
 	uint8_t *restless; /* the responder's, by tree: somebody in it is, or may be, in OOM */
 	int respond_epoll;
+	int poke_event; /* the sampler wakes the responder */
 	struct sampled *sampled;
 	char *respond_pids; /* PIDS_BYTES each */
 	char *sample_pids;
@@ -110,6 +114,8 @@ struct handler {
 extern struct handler handler;
 
 _Noreturn void handler_run(const char *run_dir, char **own_groups);
+/* The sampler has the responder look at a guard. */
+void handler_poke(struct guarded *g);
 /* The rest of it, when there is a region. */
 _Noreturn void handler_begin(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the cgroup v1 hierarchies are mounted. */
+/* Where the cgroup hierarchies are mounted. */
 #include "hierarchy.h"
 #include "role.h"
 #include "sys.h"
@@ -64,23 +64,30 @@ static int is_of(const char *options, const char *end, const char *controller)
 	return 0;
 }
 
-void hierarchy_find(const char *controller, char *found, size_t size)
+/* The first mount of a type, of v1 that of the controller. */
+static void find_mount(const char *mounts, const char *end, const char *type,
+		       const char *controller, struct text *found)
 {
-	static const char type[] = " cgroup ";
-	char *mounts = role_memory(MOUNTS_BYTES);
-	const char *end = mounts + read_mounts(mounts);
-	struct text t = text_on(found, size);
-
-	for (const char *line = mounts, *stop; line < end && !t.len; line = stop) {
+	for (const char *line = mounts, *stop; line < end && !found->len; line = stop) {
 		const char *path, *options;
 
 		stop = text_after(line, end, "\n");
 		stop = stop ? stop : end;
 		path = text_after(line, stop, " ");
 		options = path ? text_after(path, stop, type) : 0;
-		if (options && is_of(options, stop, controller))
-			add_unescaped(&t, path, options - (sizeof(type) - 1));
+		if (options && (!controller || is_of(options, stop, controller)))
+			add_unescaped(found, path, options - text_len(type));
 	}
+}
+
+void hierarchy_find(const char *controller, char *found, size_t size)
+{
+	char *mounts = role_memory(MOUNTS_BYTES);
+	const char *end = mounts + read_mounts(mounts);
+	struct text t = text_on(found, size);
+
+	find_mount(mounts, end, " cgroup ", controller, &t);
+	find_mount(mounts, end, " cgroup2 ", 0, &t);
 	sys_munmap(mounts, MOUNTS_BYTES);
 	if (!t.len) {
 		text_add(&t, "/sys/fs/cgroup/");

@@ -48,6 +48,14 @@ int ledger_add(int fd, uint32_t index, const char *path, int owned)
 											   : -EIO;
 }
 
+int ledger_set_high(int fd, uint32_t index, const struct memcg_high *high)
+{
+	uint64_t at = offset_of(index) + offsetof(struct ledger_record, high);
+	long n = sys_pwrite(fd, high, sizeof(*high), at);
+
+	return n == sizeof(*high) ? 0 : n < 0 ? (int)n : -EIO;
+}
+
 int ledger_owns(int fd)
 {
 	struct ledger_record record;

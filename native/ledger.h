@@ -3,8 +3,9 @@
  * The ledger: which groups a reprieve may have switched, so that anybody can put them back after
  * its death.
  *
- * A preallocated file in the run directory, written before a guard is armed. What was there before
- * is always "the kernel kills": reprieve refuses a group whose killer is off already. The lock on
+ * A preallocated file in the run directory, written before a guard is armed. What was there before is on v1
+ * always "the kernel kills": reprieve refuses a group whose killer is off already. On v2 it is a value of memory.high, which
+ * the watcher that owns the switch writes down before it writes another. The lock on
  * the file (lock.h) lives as long as any process that inherited the descriptor: agent, handler,
  * watchdog or spare.
  */
@@ -12,15 +13,17 @@
 #define RPV_LEDGER_H
 
 #include "limits.h"
+#include "memcg.h"
 #include <stdint.h>
 
 #define LEDGER_MAGIC 0x7265676465766572ull
-#define LEDGER_LAYOUT 2u
+#define LEDGER_LAYOUT 3u
 
 struct ledger_record {
-	uint64_t inode;	       /* of the group's directory; 0: no record */
-	uint64_t owned;	       /* reprieve made the group: it goes with it */
-	char path[PATH_BYTES]; /* as it was when armed: owners rename */
+	uint64_t inode;		/* of the group's directory; 0: no record */
+	uint64_t owned;		/* reprieve made the group: it goes with it */
+	struct memcg_high high; /* v2; ours 0: it was never held */
+	char path[PATH_BYTES];	/* as it was when armed: owners rename */
 };
 
 struct ledger {
@@ -34,6 +37,8 @@ struct ledger {
 int ledger_create(const char *file, uint32_t records);
 /* Records the group; call it before arming. 0 or -errno. */
 int ledger_add(int fd, uint32_t index, const char *path, int owned);
+/* What memory.high was, and what we make it. 0 or -errno. */
+int ledger_set_high(int fd, uint32_t index, const struct memcg_high *high);
 /* Does any record say that reprieve made the group? 1, 0 or -errno, as ledger_read(). */
 int ledger_owns(int fd);
 /* Reads record `index` of an open ledger. 1, 0 where there is none, or -errno: -EPROTO for

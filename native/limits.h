@@ -51,7 +51,7 @@ enum {
 	ATTACH_AGAIN_MS = 1000, /* a lack of descriptors or memory may pass */
 	NEAR_TICK_MS = 100,	/* inside the margin: is the group starving? */
 	STARVED_LOOKS = 3,	/* so many ticks in a row */
-	STARVED_RECLAIMABLE_BYTES = 1 << 20, /* less file memory than that is none */
+	RECLAIMABLE_IS_NONE_BYTES = 1 << 20, /* less file memory than that is none */
 	OWNER_ENDS_MS =
 		1000, /* the other watcher's patience with the last one's end: twice OTHERS_END_MS, and some */
 	OTHERS_END_MS = 200, /* the last watcher's patience with helpers that were stopped */
@@ -62,7 +62,11 @@ enum {
 	RELIEF_UNSETTLED_HOLD_MS =
 		100, /* the group is full, or its victim needs a CPU to die (measured) */
 	HANDED_OVER_BOUND_MS =
-		1000,	     /* the kernel kills within 7 where it finds somebody (measured) */
+		1000, /* the kernel kills within 7 where it finds somebody (measured) */
+	SLEPT_OUT_MS =
+		2500, /* v2: a task sleeps 2 s at most over memory.high (MEMCG_MAX_HIGH_DELAY_JIFFIES), and then has to grow */
+	YIELD_MIN_MS = 1000, /* v2: to who writes memory.high again and again */
+	YIELD_MAX_MS = 64000,
 	ALARM_TICK_MS = 100, /* looking after an unrelieved group */
 	FAR_AFTER_MS = 1000, /* outside the margin for so long before the killer is on again */
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hop 1: what a memory cgroup can be asked and told. One interface, one implementation per
- * hierarchy.
+ * Hop 1: what a memory cgroup can be asked and told. One interface, an implementation per hierarchy, found out for
+ * each group: mixed hosts exist.
+ *
+ * "Held" is a group that does not get the kernel's killer at its limit: memory.oom_control = 1 on v1; on v2, where
+ * nothing switches it off, memory.high below memory.max, over which tasks sleep instead.
  *
  * memcg_open() and memcg_open_counters() open and read every file once, so that later reads work inside the full
  * group (the kernel keeps the seq_file buffer, 4.5 KB of its memory each). The memcg_watch_* open what they need and
@@ -15,50 +18,66 @@
 
 #define MEMCG_NO_LIMIT UINT64_MAX
 
+/* memory.high of a guarded group, v2. Writer: the watcher that owns the switch (high.c). */
+struct memcg_high {
+	uint64_t before_bytes; /* what was there before us; MEMCG_NO_LIMIT: "max" */
+	uint64_t ours_bytes;   /* what it is while we hold the group; 0: we never have */
+};
+
 struct memcg {
+	const struct memcg_ops *ops;
 	int dir;
-	int oom_control;
+	int control;		       /* the switch: memory.oom_control, memory.high */
+	int events;		       /* v2: memory.events, the kernel's kills */
+	const struct memcg_high *high; /* v2; NULL: nobody guards it, as far as we know */
 	/* the counters */
-	int parent_oom; /* its parent's oom_control; -1: none that we see */
+	int parent_oom; /* v1: its parent's oom_control; -1: none that we see */
 	int usage;
 	int limit;
-	int swap_usage; /* memory + swap; -1 without swap accounting */
+	int swap_usage; /* v1: memory + swap, v2: swap; -1 without swap accounting */
 	int swap_limit;
 	int stat;
 };
 
 struct memcg_oom {
-	int held;	/* the kernel does not kill: we answer for the group */
-	int under_oom;	/* somebody sleeps in the group's OOM, or in that of an ancestor */
-	int waiting;	/* it is no ancestor's, as far as the parent can be read */
-	uint32_t kills; /* kernel kills in this group since it was made */
+	int held; /* the kernel does not kill: we answer for the group */
+	int under_oom; /* v1: somebody sleeps in the group's OOM, or in that of an ancestor; v2: as waiting */
+	int waiting; /* v1: it is no ancestor's, as far as the parent can be read; v2: it is full of what cannot
+			   be reclaimed */
+	uint32_t
+		kills; /* kernel kills since it was made: v1 in this group, v2 in its descendants too */
 };
 
 struct memcg_room {
 	uint64_t usage_bytes;
 	uint64_t limit_bytes;	   /* MEMCG_NO_LIMIT: none */
-	uint64_t swap_usage_bytes; /* memory + swap; 0 without swap accounting */
+	uint64_t high_bytes;	   /* v2: where a hold begins; MEMCG_NO_LIMIT: nowhere, and on v1 */
+	uint64_t swap_usage_bytes; /* memory + swap; 0 on v2 and without swap accounting */
 	uint64_t swap_limit_bytes;
 };
 
-/* Of an open directory, which is the memcg's from now on. May write: open what takes writing for writing. Nothing
- * stays open on error. */
-int memcg_open(struct memcg *m, int dir, int may_write);
+/* Of an open directory, which is the memcg's from now on. May write: open what takes writing for writing. `high` is read
+ * for as long as it is open. Nothing stays open on error; -ENOENT: no memory controller. */
+int memcg_open(struct memcg *m, int dir, int may_write, const struct memcg_high *high);
 void memcg_close(struct memcg *m);
 /* What memcg_room() and those below it read, and whose OOM it is. A watcher has them open only where a group is
  * near its limit: a thousand quiet ones would cost 90 MB of kernel memory. 1: opened; 0: they were open. */
 int memcg_open_counters(struct memcg *m);
 void memcg_close_counters(struct memcg *m);
+/* Its switch, for the lock on it (lock.h): a descriptor of its own. */
+int memcg_open_switch(int dir, int flags);
 
+int memcg_is_v2(const struct memcg *m);
+/* v2: what memory.high is. */
+int memcg_read_switch(const struct memcg *m, uint64_t *bytes);
 int memcg_oom(const struct memcg *m, struct memcg_oom *oom);
 int memcg_room(const struct memcg *m, struct memcg_room *room);
 /* Anonymous memory charged to the group and its descendants, in bytes. */
 int memcg_anon(const struct memcg *m, uint64_t *bytes);
-
 /* File memory of the group and its descendants, in bytes: what reclaim can take. */
 int memcg_reclaimable(const struct memcg *m, uint64_t *bytes);
 
-/* How often a charge has failed at a limit of the group's own: at each OOM of its own, at none of an ancestor's; and
+/* v1: how often a charge has failed at a limit of the group's own: at each OOM of its own, at none of an ancestor's; and
  * wherever reclaim then made room. Opens what it needs and closes it. */
 int memcg_limit_hits(const struct memcg *m, uint64_t *hits);
 
@@ -68,27 +87,36 @@ int memcg_is_full(const struct memcg_room *room);
 int memcg_in_oom(const struct memcg_oom *oom, const struct memcg_room *room);
 /* With so much left a group is far again: more than the margin, or it would flutter. */
 uint64_t memcg_far_bytes(uint64_t margin_bytes);
-/* The lower of what is left under the two limits. */
+/* The lowest of what is left under the limits. */
 uint64_t memcg_left_bytes(const struct memcg_room *room);
 
-/* Stops the kernel from killing in this group; a task over the limit then waits. */
+/* Keeps the kernel from killing in this group; a task over the limit then waits. v2: high->ours_bytes has been set. */
 int memcg_hold(const struct memcg *m);
-/* Gives the group to the kernel's killer, which picks and kills within 7 ms (measured). */
+/* Gives the group to the kernel's killer, which picks and kills within 7 ms on v1; on v2 when who sleeps has slept out, up to
+ * 2 s, and the group has come to its memory.max (measured). */
 int memcg_hand_over(const struct memcg *m);
+/* v2: the switch is as its owner set it, and low enough for us: we write nothing, and can hand over nothing. */
+int memcg_is_owners(const struct memcg *m);
 /*
- * Wakes who sleeps in the OOM of a held group, and holds it again. The kernel loses wake-ups: memory that is given back
+ * Wakes who sleeps in the OOM of a held group, and holds it again. The kernel loses wake-ups on v1: memory that is given back
  * between a charge that fails and the sleep wakes nobody (mem_cgroup_oom_synchronize(), 1 in 1,000 OOMs of huge pages here),
  * and they sleep for ever in a group with room. Where there is none after all, the kernel kills.
  */
 int memcg_wake(const struct memcg *m);
 
-/* The eventfd is signalled once per OOM of the group, of an ancestor, and when the group is
- * removed. */
-int memcg_watch_oom(const struct memcg *m, int eventfd);
-/* The eventfd is signalled while reclaim fails in the group: at OOM, when calls fail for want of memory, and
- * under a heavy load of file pages. An error where pressure cannot be watched: without root it is not to be had. */
-int memcg_watch_pressure(const struct memcg *m, int eventfd);
-/* The eventfd is signalled when `left` bytes or less are left under a limit, and when more are again. The counters
+/* Each opens a descriptor of the caller's own, for epoll with memcg_event_mask(): */
+uint32_t memcg_event_mask(const struct memcg *m);
+/* v1: once per OOM of the group, of an ancestor, and when the group is removed. v2: whenever the group goes over its
+ * memory.high, meets its memory.max, or the kernel kills: mostly nothing to worry about. */
+int memcg_watch_oom(const struct memcg *m);
+/* Takes the event, so that only the next one wakes again. */
+void memcg_take_event(const struct memcg *m, int event);
+/* Reclaim fails in the group. v1: at OOM, when calls fail for want of memory, and under a heavy load of file pages;
+ * without root it is not to be had. v2: nobody in the group gets on for want of memory. */
+int memcg_watch_pressure(const struct memcg *m);
+/* Has it, since it was last asked? */
+int memcg_take_pressure(const struct memcg *m, int event);
+/* v1: the eventfd is signalled when `left` bytes or less are left under a limit, and when more are again. The counters
  * must be open. Takes 5 to 20 ms: the kernel waits for an RCU grace period (measured). */
 int memcg_watch_left(const struct memcg *m, const struct memcg_room *room, uint64_t left,
 		     int eventfd);

@@ -5,112 +5,44 @@
  * "Held" is memory.oom_control = 1. The kernel then lets a task that faults over the limit sleep,
  * and fails system calls with ENOMEM.
  */
-#include "limits.h"
-#include "memcg.h"
+#include "memcg_ops.h"
 #include "sys.h"
 #include "text.h"
 
-enum { SMALL_BYTES = 128, STAT_BYTES = 4096 };
-
-static const struct memcg none = { -1, -1, -1, -1, -1, -1, -1, -1 };
-
-/* Opens DIR/name and reads it once. */
-static int open_primed(int dir, const char *name, int flags)
+static int v1_open(struct memcg *m, int may_write)
 {
-	char buf[STAT_BYTES];
-	int fd = sys_openat(dir, name, flags, 0);
-	long n;
-
-	if (fd < 0)
-		return fd;
-	n = sys_pread(fd, buf, sizeof(buf), 0);
-	if (n < 0) {
-		sys_close(fd);
-		return (int)n;
-	}
-	return fd;
+	m->control = memcg_open_primed(m->dir, "memory.oom_control", may_write ? O_RDWR : O_RDONLY);
+	return m->control < 0 ? m->control : 0;
 }
 
-static void close_fd(int *fd)
+static void v1_open_counters(struct memcg *m)
 {
-	if (*fd >= 0)
-		sys_close(*fd);
-	*fd = -1;
-}
-
-int memcg_open(struct memcg *m, int dir, int may_write)
-{
-	*m = none;
-	if (dir < 0)
-		return dir;
-	m->dir = dir;
-	m->oom_control = open_primed(dir, "memory.oom_control", may_write ? O_RDWR : O_RDONLY);
-	if (m->oom_control >= 0)
-		return 0;
-	sys_close(dir);
-	return m->oom_control;
-}
-
-int memcg_open_counters(struct memcg *m)
-{
-	int err;
-
-	if (m->stat >= 0)
-		return 0;
-	m->usage = open_primed(m->dir, "memory.usage_in_bytes", O_RDONLY);
-	m->limit = open_primed(m->dir, "memory.limit_in_bytes", O_RDONLY);
-	m->stat = open_primed(m->dir, "memory.stat", O_RDONLY);
-	m->parent_oom = open_primed(m->dir, "../memory.oom_control", O_RDONLY);
-	m->swap_usage = open_primed(m->dir, "memory.memsw.usage_in_bytes", O_RDONLY);
-	m->swap_limit = open_primed(m->dir, "memory.memsw.limit_in_bytes", O_RDONLY);
-	err = m->usage < 0 ? m->usage : m->limit < 0 ? m->limit : m->stat < 0 ? m->stat : 0;
-	if (err)
-		memcg_close_counters(m);
-	return err ? err : 1;
-}
-
-void memcg_close_counters(struct memcg *m)
-{
-	int *fds[] = { &m->usage,      &m->limit,      &m->stat,
-		       &m->parent_oom, &m->swap_usage, &m->swap_limit };
-
-	for (unsigned i = 0; i < sizeof(fds) / sizeof(*fds); i++)
-		close_fd(fds[i]);
-}
-
-void memcg_close(struct memcg *m)
-{
-	memcg_close_counters(m);
-	close_fd(&m->oom_control);
-	close_fd(&m->dir);
-}
-
-static uint64_t number_after(const char *buf, const char *end, const char *key)
-{
-	const char *at = text_after(buf, end, key);
-
-	return at ? text_number(&at, end) : 0;
+	m->usage = memcg_open_primed(m->dir, "memory.usage_in_bytes", O_RDONLY);
+	m->limit = memcg_open_primed(m->dir, "memory.limit_in_bytes", O_RDONLY);
+	m->parent_oom = memcg_open_primed(m->dir, "../memory.oom_control", O_RDONLY);
+	m->swap_usage = memcg_open_primed(m->dir, "memory.memsw.usage_in_bytes", O_RDONLY);
+	m->swap_limit = memcg_open_primed(m->dir, "memory.memsw.limit_in_bytes", O_RDONLY);
 }
 
 static int read_oom(int oom_control, struct memcg_oom *oom)
 {
-	char buf[SMALL_BYTES];
+	char buf[MEMCG_SMALL_BYTES];
 	long n = sys_pread(oom_control, buf, sizeof(buf), 0);
 
 	if (n < 0)
 		return (int)n;
-	oom->held = (int)number_after(buf, buf + n, "oom_kill_disable ");
-	oom->under_oom = (int)number_after(buf, buf + n, "under_oom ");
-	oom->kills = (uint32_t)number_after(buf, buf + n, "oom_kill ");
+	oom->held = (int)memcg_number_after(buf, buf + n, "oom_kill_disable ");
+	oom->under_oom = (int)memcg_number_after(buf, buf + n, "under_oom ");
+	oom->kills = (uint32_t)memcg_number_after(buf, buf + n, "oom_kill ");
 	return 0;
 }
 
 /* An OOM shows in the group whose limit was hit and in all below it: where the parent shows one, it is the
  * parent's, or will be ours when that is over. */
-int memcg_oom(const struct memcg *m, struct memcg_oom *oom)
+static int v1_oom(const struct memcg *m, struct memcg_oom *oom)
 {
 	struct memcg_oom parent = { 0 };
-	int err = read_oom(m->oom_control, oom);
+	int err = read_oom(m->control, oom);
 
 	if (err)
 		return err;
@@ -120,78 +52,41 @@ int memcg_oom(const struct memcg *m, struct memcg_oom *oom)
 	return 0;
 }
 
-static int read_number(int fd, uint64_t *value)
-{
-	char buf[SMALL_BYTES];
-	const char *at = buf;
-	long n = sys_pread(fd, buf, sizeof(buf), 0);
-
-	if (n < 0)
-		return (int)n;
-	*value = text_number(&at, buf + n);
-	return 0;
-}
-
 /* The kernel writes "no limit" as PAGE_COUNTER_MAX pages: LONG_MAX rounded down to a page. */
 static int read_limit(int fd, uint64_t *value)
 {
-	int err = read_number(fd, value);
+	int err = memcg_read_number(fd, value);
 
 	if (!err && *value >= (uint64_t)INT64_MAX - 4095)
 		*value = MEMCG_NO_LIMIT;
 	return err;
 }
 
-int memcg_room(const struct memcg *m, struct memcg_room *room)
+static int v1_room(const struct memcg *m, struct memcg_room *room)
 {
-	int err = read_number(m->usage, &room->usage_bytes);
+	int err = memcg_read_number(m->usage, &room->usage_bytes);
 
 	if (!err)
 		err = read_limit(m->limit, &room->limit_bytes);
-	room->swap_usage_bytes = 0;
-	room->swap_limit_bytes = MEMCG_NO_LIMIT;
 	if (!err && m->swap_limit >= 0 && m->swap_usage >= 0) {
-		err = read_number(m->swap_usage, &room->swap_usage_bytes);
+		err = memcg_read_number(m->swap_usage, &room->swap_usage_bytes);
 		if (!err)
 			err = read_limit(m->swap_limit, &room->swap_limit_bytes);
 	}
 	return err;
 }
 
-int memcg_anon(const struct memcg *m, uint64_t *bytes)
-{
-	char buf[STAT_BYTES];
-	long n = sys_pread(m->stat, buf, sizeof(buf), 0);
-
-	if (n < 0)
-		return (int)n;
-	*bytes = number_after(buf, buf + n, "total_rss ");
-	return 0;
-}
-
-int memcg_reclaimable(const struct memcg *m, uint64_t *bytes)
-{
-	char buf[STAT_BYTES];
-	long n = sys_pread(m->stat, buf, sizeof(buf), 0);
-
-	if (n < 0)
-		return (int)n;
-	*bytes = number_after(buf, buf + n, "total_inactive_file ") +
-		 number_after(buf, buf + n, "total_active_file ");
-	return 0;
-}
-
 static int read_once(int dir, const char *name, uint64_t *value)
 {
 	int fd = sys_openat(dir, name, O_RDONLY, 0);
-	int err = fd < 0 ? fd : read_number(fd, value);
+	int err = fd < 0 ? fd : memcg_read_number(fd, value);
 
 	if (fd >= 0)
 		sys_close(fd);
 	return err;
 }
 
-int memcg_limit_hits(const struct memcg *m, uint64_t *hits)
+static int v1_limit_hits(const struct memcg *m, uint64_t *hits)
 {
 	uint64_t swap_hits = 0;
 	int err = read_once(m->dir, "memory.failcnt", hits);
@@ -201,26 +96,6 @@ int memcg_limit_hits(const struct memcg *m, uint64_t *hits)
 	return err;
 }
 
-uint64_t memcg_far_bytes(uint64_t margin_bytes) { return margin_bytes * 3 / 2; }
-
-uint64_t memcg_left_bytes(const struct memcg_room *room)
-{
-	uint64_t left =
-		room->limit_bytes > room->usage_bytes ? room->limit_bytes - room->usage_bytes : 0;
-	uint64_t swap_left = room->swap_limit_bytes > room->swap_usage_bytes
-				     ? room->swap_limit_bytes - room->swap_usage_bytes
-				     : 0;
-
-	return left < swap_left ? left : swap_left;
-}
-
-int memcg_is_full(const struct memcg_room *room) { return memcg_left_bytes(room) <= STOCK_BYTES; }
-
-int memcg_in_oom(const struct memcg_oom *oom, const struct memcg_room *room)
-{
-	return oom->waiting && memcg_is_full(room);
-}
-
 static int write_byte(int fd, char c)
 {
 	long n = sys_pwrite(fd, &c, 1, 0);
@@ -228,21 +103,21 @@ static int write_byte(int fd, char c)
 	return n == 1 ? 0 : n < 0 ? (int)n : -EIO;
 }
 
-int memcg_hold(const struct memcg *m) { return write_byte(m->oom_control, '1'); }
+static int v1_hold(const struct memcg *m) { return write_byte(m->control, '1'); }
 
-int memcg_hand_over(const struct memcg *m) { return write_byte(m->oom_control, '0'); }
+static int v1_hand_over(const struct memcg *m) { return write_byte(m->control, '0'); }
 
-int memcg_wake(const struct memcg *m)
+static int v1_wake(const struct memcg *m)
 {
-	int err = memcg_hand_over(m);
+	int err = v1_hand_over(m);
 
-	return err ? err : memcg_hold(m);
+	return err ? err : v1_hold(m);
 }
 
 /* "EVENTFD FD [ARGUMENT]", memory.rst sections 9 to 11. */
 static int watch(const struct memcg *m, int eventfd, int fd, const char *argument)
 {
-	char buf[SMALL_BYTES];
+	char buf[MEMCG_SMALL_BYTES];
 	struct text line = text_on(buf, sizeof(buf));
 	int control = sys_openat(m->dir, "cgroup.event_control", O_WRONLY, 0);
 	long n;
@@ -268,20 +143,37 @@ static int watch_bytes(const struct memcg *m, int eventfd, int fd, uint64_t byte
 	return watch(m, eventfd, fd, buf);
 }
 
-int memcg_watch_oom(const struct memcg *m, int eventfd)
+/* An eventfd that the kernel signals for `fd`. */
+static int watch_by_eventfd(const struct memcg *m, int fd, const char *argument)
 {
-	return watch(m, eventfd, m->oom_control, "");
+	int eventfd = sys_eventfd(0, SYS_EFD_NONBLOCK);
+	int err = eventfd < 0 ? eventfd : watch(m, eventfd, fd, argument);
+
+	if (err && eventfd >= 0)
+		sys_close(eventfd);
+	return err ? err : eventfd;
 }
 
-int memcg_watch_pressure(const struct memcg *m, int eventfd)
+static int v1_watch_oom(const struct memcg *m) { return watch_by_eventfd(m, m->control, ""); }
+
+static int v1_watch_pressure(const struct memcg *m)
 {
 	int pressure = sys_openat(m->dir, "memory.pressure_level", O_RDONLY, 0);
-	int err = pressure < 0 ? pressure : watch(m, eventfd, pressure, "critical,local");
+	int event = pressure < 0 ? pressure : watch_by_eventfd(m, pressure, "critical,local");
 
 	if (pressure >= 0)
 		sys_close(pressure);
-	return err;
+	return event;
 }
+
+static int v1_take_pressure(int event)
+{
+	uint64_t count;
+
+	return sys_read(event, &count, sizeof(count)) == sizeof(count);
+}
+
+static void v1_take_event(int event) { v1_take_pressure(event); }
 
 int memcg_watch_left(const struct memcg *m, const struct memcg_room *room, uint64_t left,
 		     int eventfd)
@@ -298,3 +190,22 @@ int memcg_watch_left(const struct memcg *m, const struct memcg_room *room, uint6
 	}
 	return err;
 }
+
+const struct memcg_ops memcg_v1 = {
+	.open = v1_open,
+	.open_counters = v1_open_counters,
+	.oom = v1_oom,
+	.room = v1_room,
+	.hold = v1_hold,
+	.hand_over = v1_hand_over,
+	.wake = v1_wake,
+	.watch_oom = v1_watch_oom,
+	.take_event = v1_take_event,
+	.watch_pressure = v1_watch_pressure,
+	.take_pressure = v1_take_pressure,
+	.limit_hits = v1_limit_hits,
+	.anon = "\ntotal_rss ",
+	.inactive_file = "\ntotal_inactive_file ",
+	.active_file = "\ntotal_active_file ",
+	.event_mask = SYS_EPOLLIN,
+};

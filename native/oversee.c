@@ -32,10 +32,11 @@ static void take_over(enum reason reason)
 
 static int is_near(const struct watched *w)
 {
-	return w->attached && guard_is_held(shared_load(&w->guard->state));
+	return w->attached && !memcg_is_v2(&w->memcg) &&
+	       guard_is_held(shared_load(&w->guard->state));
 }
 
-/* Is any held group in OOM? An event may be lost behind an ancestor's OOM. */
+/* Is any held group in OOM? On v1 an event may be lost behind an ancestor's OOM. */
 static int any_waits(void)
 {
 	struct memcg_oom oom = { 0 };

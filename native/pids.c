@@ -48,10 +48,17 @@ int pids_each_now(int dir, const char *name, char *buf, size_t size, pids_visit 
 	return ret;
 }
 
+int pids_open(int dir)
+{
+	int list = sys_openat(dir, "tasks", O_RDONLY, 0);
+
+	return list == -ENOENT ? sys_openat(dir, "cgroup.procs", O_RDONLY, 0) : list;
+}
+
 static int refresh_one(int dir, void *arg)
 {
 	char some[16];
-	int list = sys_openat(dir, "tasks", O_RDONLY, 0);
+	int list = pids_open(dir);
 	long n = list < 0 ? list : sys_pread(list, some, sizeof(some), 0);
 
 	(void)arg;
@@ -73,7 +80,7 @@ int pids_refresh(int dir)
 static int is_occupied(int dir, void *arg)
 {
 	char some[16];
-	int list = sys_openat(dir, "tasks", O_RDONLY, 0);
+	int list = pids_open(dir);
 	long n = list < 0 ? 0 : sys_pread(list, some, sizeof(some), 0);
 
 	(void)arg;

@@ -23,6 +23,9 @@ int pids_each(int list, char *buf, size_t size, pids_visit visit, void *arg);
 /* The same of DIR/name, opened for it: for calm times. */
 int pids_each_now(int dir, const char *name, char *buf, size_t size, pids_visit visit, void *arg);
 
+/* Opens the list of all tasks of a group of v1; on v2, where a process has all its threads in one group that has memory,
+ * that of its processes. */
+int pids_open(int dir);
 /* Has the kernel list the tasks of `dir` and of its descendants anew, for all who read them. 0, or -errno: in a full
  * group it cannot be done. */
 int pids_refresh(int dir);

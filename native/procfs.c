@@ -102,6 +102,8 @@ int procfs_read_status(int proc, struct procfs_status *status)
 
 	if (n < 0)
 		return (int)n;
+	status->resident = pages_after(buf, end, "\nVmRSS:");
+	status->tables = pages_after(buf, end, "\nVmPTE:");
 	status->file = pages_after(buf, end, "\nRssFile:");
 	status->shmem = pages_after(buf, end, "\nRssShmem:");
 	status->swap = pages_after(buf, end, "\nVmSwap:");

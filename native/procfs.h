@@ -15,6 +15,8 @@ struct procfs_stat {
 
 /* Pages. */
 struct procfs_status {
+	uint32_t resident;
+	uint32_t tables;
 	uint32_t file;
 	uint32_t shmem;
 	uint32_t swap;

@@ -13,10 +13,11 @@
 
 #include "designate.h"
 #include "limits.h"
+#include "memcg.h"
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 14u		   /* raised by every change of this file */
+#define REGION_LAYOUT 15u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -102,6 +103,7 @@ enum evidence {
 		2, /* memory was unexplained: largest of those not primed, read at the OOM */
 	EVIDENCE_BUSIEST =
 		3, /* the same, and nobody could read them: most CPU time since the snapshot */
+	EVIDENCE_KERNELS_RULE = 4, /* as the kernel would have chosen */
 };
 
 enum outcome {
@@ -216,9 +218,13 @@ struct guard {
 	uint64_t judged; /* incident word << 32 | enum reason: why that one is the kernel's */
 	uint64_t
 		limit_hits; /* memcg_limit_hits(), when a designated handler's group last had room */
+	struct memcg_high high; /* release */
+	uint64_t
+		room_wanted; /* release, v2: so much has to be reclaimed before it can be held; 0: nothing */
 	/* writers: whichever watcher walked the descendants last */
 	uint32_t kills_below;	       /* kernel kills in them */
 	uint32_t chores_done;	       /* switch_chores(), when they were done */
+	uint64_t room_made;	       /* room_wanted, when it was last reclaimed */
 	uint64_t children[GROUPS_MAX]; /* inodes of those seen before, the rest is switch.c's */
 	/* writer: the owning watcher */
 	/* writers: any role, compare-and-swap; odd while an incident is open, number = (word +

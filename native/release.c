@@ -12,6 +12,7 @@
 #include "ledger.h"
 #include "limits.h"
 #include "lock.h"
+#include "memcg.h"
 #include "sys.h"
 #include "text.h"
 #include "tree.h"
@@ -76,6 +77,28 @@ static int switch_on_child(int dir, void *name)
 	return 0;
 }
 
+/* v2: memory.high as it was before, where it still is what the dead one made it. Says whether it is a living reprieve's. */
+static int put_high_back(int dir, const struct ledger_record *record, const char *name)
+{
+	struct memcg m;
+	struct memcg_oom oom = { 0 };
+	int guarded, err;
+
+	if (!record->high.ours_bytes ||
+	    memcg_open(&m, sys_fcntl(dir, F_DUPFD_CLOEXEC, 0), 1, &record->high))
+		return 0;
+	guarded = lock_is_held(m.control);
+	if (!guarded && !memcg_is_owners(&m) && !memcg_oom(&m, &oom) && oom.held) {
+		err = memcg_hand_over(&m);
+		failures += err != 0;
+		say(err ? "cannot release" : "released", name,
+		    err ? ": not permitted to write its memory.high"
+			: ": its memory.high is as it was");
+	}
+	memcg_close(&m);
+	return guarded;
+}
+
 /* The path of an open directory, as the kernel prints it. */
 static void path_of(int dir, char *path, size_t size)
 {
@@ -98,7 +121,7 @@ static int release_record(const struct ledger_record *record)
 	if (dir < 0)
 		return 0;
 	path_of(dir, path, sizeof(path));
-	guarded = switch_on(dir, path);
+	guarded = switch_on(dir, path) | put_high_back(dir, record, path);
 	tree_walk(dir, switch_on_child, path);
 	sys_close(dir);
 	if (!record->owned || guarded)
@@ -133,7 +156,7 @@ static void remove_helpers(const char *hierarchy, const char *run_dir)
 static int is_guarded(const struct ledger_record *record)
 {
 	int dir = tree_open(record->path, record->inode);
-	int control = dir < 0 ? dir : sys_openat(dir, "memory.oom_control", O_RDONLY, 0);
+	int control = dir < 0 ? dir : memcg_open_switch(dir, O_RDONLY);
 	int guarded = control < 0 || lock_is_held(control);
 
 	if (control >= 0)
@@ -269,7 +292,7 @@ int release_run(int all, int force, char **run_bases)
 		int dir = sys_open(memory, O_RDONLY | O_DIRECTORY);
 
 		if (dir < 0) {
-			say("cannot open", memory, ": no cgroup v1 memory hierarchy");
+			say("cannot open", memory, ": no memory hierarchy");
 			return EXIT_FAILED;
 		}
 		tree_walk(dir, list_or_force, &force);

@@ -84,8 +84,8 @@ static void give_up(struct guarded *g, enum reason reason)
  * innocent of it. */
 static int is_stale(struct guarded *g)
 {
-	if (shared_load(&g->guard->incident) != g->response.word ||
-	    memcg_oom(&g->memcg, &g->oom) || memcg_room(&g->memcg, &g->room))
+	if (shared_load(&g->guard->incident) != g->response.word || memcg_oom(&g->memcg, &g->oom) ||
+	    memcg_room(&g->memcg, &g->room))
 		return 1;
 	return !memcg_in_oom(&g->oom, &g->room) && !shared_load(&g->guard->starving);
 }
@@ -229,6 +229,8 @@ static int respond(struct guarded *g)
 		/* With the kernel's killer on, the event is all there is to see: it may be over. */
 		if (!g->oom.under_oom && (g->oom.held || !memcg_is_full(&g->room)))
 			return 0;
+		if (memcg_is_v2(&g->memcg) && !g->oom.held)
+			return 0; /* the kernel's own: the watchers see its kill */
 	}
 	if (!incident_is_open(r->word))
 		begin(g, now_ns);
@@ -270,6 +272,24 @@ static void wake_agent(int dying)
 	told_ns = 0;
 }
 
+static void take_event(uint32_t index)
+{
+	struct guarded *g = &handler.guarded[index];
+	uint64_t count;
+
+	if (index != HANDLER_POKE) {
+		memcg_take_event(&g->memcg, g->oom_event);
+		g->response.fired = is_ours(g);
+		return;
+	}
+	sys_read(handler.poke_event, &count, sizeof(count));
+	for (uint32_t i = 0; i < handler.guards; i++) {
+		g = &handler.guarded[i];
+		if (__atomic_exchange_n(&g->poked, 0, __ATOMIC_ACQ_REL))
+			g->response.fired = is_ours(g);
+	}
+}
+
 _Noreturn void responder_loop(void)
 {
 	struct sys_epoll_event events[16];
@@ -282,11 +302,7 @@ _Noreturn void responder_loop(void)
 
 		shared_store(&handler.self.me->beat_ns, sys_now_ns());
 		for (int i = 0; i < n; i++) {
-			struct guarded *g = &handler.guarded[events[i].data];
-			uint64_t count;
-
-			sys_read(g->oom_event, &count, sizeof(count));
-			g->response.fired = is_ours(g);
+			take_event((uint32_t)events[i].data);
 		}
 		open = 0;
 		find_restless();

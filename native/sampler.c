@@ -12,20 +12,19 @@
 /* Opens everything of a guard. The first scan primes it before it is announced. */
 static int attach(struct guarded *g)
 {
-	struct sys_epoll_event ev = { SYS_EPOLLIN, g->index };
+	struct sys_epoll_event ev = { .data = g->index };
 	struct memcg_oom oom;
-	int err = memcg_open(&g->memcg, role_open_group(g->guard), 0);
+	int err = memcg_open(&g->memcg, role_open_group(g->guard), 0, &g->guard->high);
 
 	if (err)
 		return err;
 	g->oom_event = handler.designated_event;
 	if (g->oom_event < 0)
-		g->oom_event = sys_eventfd(0, SYS_EFD_NONBLOCK);
+		g->oom_event = memcg_watch_oom(&g->memcg);
+	ev.events = memcg_event_mask(&g->memcg);
 	err = g->oom_event < 0 ? g->oom_event : memcg_open_counters(&g->memcg);
 	if (err >= 0)
 		err = memcg_oom(&g->memcg, &oom);
-	if (!err && handler.designated_event < 0)
-		err = memcg_watch_oom(&g->memcg, g->oom_event);
 	if (!err)
 		err = sys_epoll_ctl(handler.respond_epoll, SYS_EPOLL_ADD, g->oom_event, &ev);
 	if (err) {
@@ -39,7 +38,7 @@ static int attach(struct guarded *g)
 	shared_store(&g->active, 1);
 	/* The responder may have taken an event that it had not to heed yet. */
 	if (!memcg_oom(&g->memcg, &oom) && oom.under_oom)
-		role_wake(g->oom_event);
+		handler_poke(g);
 	return 0;
 }
 
@@ -85,7 +84,7 @@ static void do_errands(struct guarded *g)
 
 	errand_do(g->guard, g->memcg.dir);
 	if (incident_is_open(word) && shared_load(&g->guard->seen) != word)
-		role_wake(g->oom_event); /* opened without an event: the group starves */
+		handler_poke(g); /* opened without an event: the group starves */
 }
 
 /* Scans who is due; when a watcher has woken us, also who has come near. */

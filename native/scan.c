@@ -65,8 +65,9 @@ static void list_groups(struct guarded *g)
 		err = pids_each_now(g->dirs[i], "cgroup.procs", handler.sample_pids, PIDS_BYTES,
 				    visit_process, 0);
 		if (!err && (scan.ask_tasks || scan.ask_all))
-			err = pids_each_now(g->dirs[i], "tasks", handler.sample_pids, PIDS_BYTES,
-					    visit_task, 0);
+			err = pids_each_now(g->dirs[i],
+					    memcg_is_v2(&g->memcg) ? "cgroup.procs" : "tasks",
+					    handler.sample_pids, PIDS_BYTES, visit_task, 0);
 		if (scan_is_gone(err))
 			g->links[0] = 0; /* a child was removed: walk the tree again */
 		else if (err)

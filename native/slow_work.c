@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Hop 4a: work of the watchers that is slow: it waits for an RCU grace period, or walks many groups. */
+#include "high.h"
 #include "log.h"
 #include "sys.h"
 #include "watcher.h"
@@ -12,7 +13,7 @@ static int has_slow_work(void)
 	for (uint32_t i = 0; i < watcher.guards; i++) {
 		const struct watched *w = &watcher.watched[i];
 
-		any |= watch_wants_threshold(w);
+		any |= watch_wants_threshold(w) || high_wants_room(w);
 		any |= w->attached && w->guard->chores_done != switch_chores(w->guard);
 	}
 	return any;
@@ -34,6 +35,10 @@ static int do_piece(uint32_t piece)
 	w = &watcher.watched[piece - 1];
 	if (watch_wants_threshold(w)) {
 		watch_set_threshold(w);
+		any = 1;
+	}
+	if (high_wants_room(w)) {
+		high_make_room(w);
 		any = 1;
 	}
 	if (w->attached && w->guard->chores_done != switch_chores(w->guard)) {

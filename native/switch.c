@@ -3,6 +3,7 @@
   * Hop 4c: the one writer of the switch, and what only a process outside the group can do for one
  * inside.
  */
+#include "high.h"
 #include "lock.h"
 #include "log.h"
 #include "sys.h"
@@ -76,14 +77,13 @@ static int add_kills(int dir, void *arg)
 {
 	uint32_t *kills = arg;
 	struct memcg_oom oom;
-	struct memcg child = { .oom_control = sys_openat(dir, "memory.oom_control", O_RDONLY, 0),
-			       .parent_oom = -1 };
+	struct memcg child;
 
-	if (child.oom_control < 0)
+	if (memcg_open(&child, sys_fcntl(dir, F_DUPFD_CLOEXEC, 0), 0, 0))
 		return 0;
 	if (!memcg_oom(&child, &oom))
 		*kills += oom.kills;
-	sys_close(child.oom_control);
+	memcg_close(&child);
 	return 0;
 }
 
@@ -91,6 +91,8 @@ uint32_t switch_kills_below(const struct watched *w)
 {
 	uint32_t kills = 0;
 
+	if (memcg_is_v2(&w->memcg))
+		return 0; /* counted in the group's own */
 	tree_walk(w->memcg.dir, add_kills, &kills);
 	return kills;
 }
@@ -108,7 +110,8 @@ void switch_do_chores(struct watched *w)
 	if (!incident_is_open(shared_load(&w->guard->incident)))
 		shared_store(&w->guard->kills_below, switch_kills_below(w));
 	/* Before we arm they may be another reprieve's to look after. */
-	if (w->guard->flags & GUARD_ALLOW_KILL && shared_load(&w->guard->want) == WANT_ARMED)
+	if (!memcg_is_v2(&w->memcg) && w->guard->flags & GUARD_ALLOW_KILL &&
+	    shared_load(&w->guard->want) == WANT_ARMED)
 		look_after_children(w);
 	shared_store(&w->guard->chores_done, chores);
 }
@@ -120,6 +123,11 @@ int switch_write(struct watched *w, enum switch_to to)
 
 	if (!watcher_owns())
 		return -EAGAIN;
+	if (to == SWITCH_HOLD && memcg_is_v2(&w->memcg)) {
+		err = high_record(w);
+		if (err)
+			return err;
+	}
 	err = to == SWITCH_HOLD	  ? memcg_hold(&w->memcg)
 	      : to == SWITCH_WAKE ? memcg_wake(&w->memcg)
 				  : memcg_hand_over(&w->memcg);

@@ -107,10 +107,12 @@ struct sys_epoll_event {
 
 enum {
 	SYS_EPOLLIN = 1,
+	SYS_EPOLLPRI = 2,
 	SYS_EPOLL_ADD = 1,
 	SYS_EPOLL_DEL = 2,
 	SYS_EFD_NONBLOCK = 04000,
 	SYS_POLLIN = 1,
+	SYS_POLLPRI = 2,
 	SYS_CLOEXEC = 02000000
 };
 
@@ -207,6 +209,7 @@ static inline void sys_ignore_signal(int sig)
 
 	SYS4(rt_sigaction, sig, &action, 0, sizeof(action.mask));
 }
+static inline int sys_sysinfo(uint64_t *info) { return (int)SYS1(sysinfo, info); }
 static inline int sys_getpid(void) { return (int)SYS0(getpid); }
 static inline int sys_getppid(void) { return (int)SYS0(getppid); }
 static inline int sys_gettid(void) { return (int)SYS0(gettid); }

@@ -72,9 +72,9 @@ enum event verdict_event(enum guard_state state, const struct look *look)
 		return EVENT_OVERRODE;
 	if (state == GUARD_OOM && look->reason && look->in_oom)
 		return EVENT_VERDICT;
-	if (state == GUARD_HANDED && look->handed_ms >= HANDED_OVER_BOUND_MS && look->in_oom)
+	if (state == GUARD_HANDED && look->overdue)
 		return EVENT_OVERDUE;
-	if (look->in_oom || (state == GUARD_QUIET && look->kernel_killed))
+	if (look->in_oom || ((state == GUARD_QUIET || state == GUARD_NEAR) && look->kernel_killed))
 		return EVENT_OOM;
 	if (state == GUARD_OOM)
 		return EVENT_FREE;

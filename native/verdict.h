@@ -57,7 +57,7 @@ struct look {
 	uint32_t reason;     /* enum reason for a verdict now, 0: none */
 	uint32_t free_ms;    /* nobody waits for so long */
 	uint32_t outside_ms; /* outside the margin for so long */
-	uint32_t handed_ms;  /* handed over for so long */
+	int overdue;	     /* handed over and not relieved for too long */
 };
 
 /* The most urgent event for this state. */

@@ -6,6 +6,7 @@
  */
 #include "handler.h"
 #include "log.h"
+#include "pids.h"
 #include "procfs.h"
 #include "rank.h"
 #include "sys.h"
@@ -180,10 +181,10 @@ int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon
 	return 1;
 }
 
-static int open_primed(int dir, const char *name)
+static int open_primed(int dir)
 {
 	char buf[16];
-	int fd = sys_openat(dir, name, O_RDONLY, 0);
+	int fd = pids_open(dir);
 
 	if (fd >= 0)
 		sys_pread(fd, buf, sizeof(buf), 0); /* once: the buffer is kept */
@@ -210,7 +211,7 @@ static int add_group(int dir, void *arg)
 	copy = sys_fcntl(dir, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
 		return copy;
-	g->tasks[i] = open_primed(dir, "tasks");
+	g->tasks[i] = open_primed(dir);
 	if (g->tasks[i] < 0) {
 		g->is_incomplete |= g->tasks[i] != -ENOENT && g->tasks[i] != -ENODEV;
 		sys_close(copy);

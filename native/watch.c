@@ -6,6 +6,7 @@
  * verdict.c says what is to be done; here it is done. Only the owner of the switch comes here, and
  * it asks once more before each write.
  */
+#include "high.h"
 #include "log.h"
 #include "sys.h"
 #include "text.h"
@@ -37,25 +38,20 @@ uint64_t *watch_threshold_limit(const struct watched *w)
 int watch_attach(struct watched *w)
 {
 	int may_write = (w->guard->flags & GUARD_ALLOW_KILL) != 0;
-	int err = memcg_open(&w->memcg, role_open_group(w->guard), may_write);
+	int err = memcg_open(&w->memcg, role_open_group(w->guard), may_write, &w->guard->high);
 
 	if (err)
 		return err;
-	w->oom_event = sys_eventfd(0, SYS_EFD_NONBLOCK);
+	w->oom_event = memcg_watch_oom(&w->memcg);
 	w->near_event = sys_eventfd(0, SYS_EFD_NONBLOCK);
-	w->pressure_event = sys_eventfd(0, SYS_EFD_NONBLOCK);
-	err = w->oom_event < 0	      ? w->oom_event
-	      : w->near_event < 0     ? w->near_event
-	      : w->pressure_event < 0 ? w->pressure_event
-				      : 0;
-	if (!err)
-		err = memcg_watch_oom(&w->memcg, w->oom_event);
-	if (!err)
-		memcg_watch_pressure(&w->memcg, w->pressure_event); /* without it: see README */
+	w->pressure_event = memcg_watch_pressure(&w->memcg); /* without it: see README */
+	err = w->oom_event < 0 ? w->oom_event : w->near_event < 0 ? w->near_event : 0;
 	if (err) {
 		watch_detach(w);
 		return err;
 	}
+	if (memcg_is_v2(&w->memcg))
+		high_watch(w);
 	w->attached = 1;
 	*watch_threshold_limit(w) = 0; /* one before us may have left it */
 	watch_resume(w);
@@ -70,6 +66,7 @@ void watch_detach(struct watched *w)
 		sys_close(w->near_event);
 	if (w->pressure_event > 0)
 		sys_close(w->pressure_event);
+	high_unwatch(w);
 	memcg_close(&w->memcg);
 	w->oom_event = w->near_event = w->pressure_event = 0;
 	w->attached = 0;
@@ -96,6 +93,7 @@ void watch_resume(struct watched *w)
 	struct memcg_oom oom = { 0 };
 
 	memcg_oom(&w->memcg, &oom);
+	w->is_calm = 0;
 	trial_begin(w, now_ns);
 	w->handed_ns = now_ns;
 	w->free_ns = oom.waiting ? 0 : now_ns;
@@ -125,12 +123,28 @@ static void hand_over(struct watched *w, enum reason reason, uint64_t now_ns)
 		return;
 	w->handed_over = 1;
 	w->handed_ns = now_ns;
+	w->kills_at_hand_over = w->guard->kernel_kills;
+	w->ruled = 0;
 	shared_store(&w->guard->handed_over, w->guard->handed_over + 1);
 	watch_tell(w, STEP_HANDED_OVER, reason, err);
 	/* Ours has done what it could where it asked for this, or where there was too much to do. */
 	if (reason != REASON_NO_CANDIDATE && reason != REASON_KILL_CAP &&
 	    (reason != REASON_BUDGET || w->tried_pid))
 		watch_tell(w, STEP_HANDLER_KILLED, reason, trial_kill(w));
+}
+
+/* v2: systemd may write memory.high at each daemon-reload, and somebody else means it. */
+static void yield(struct watched *w, uint64_t now_ns)
+{
+	if (memcg_is_v2(&w->memcg)) {
+		if (watch_ms_since(w->yielded_ns, now_ns) > 2 * w->yield_ms)
+			w->yield_ms = 0;
+		w->yield_ms = !w->yield_ms		       ? YIELD_MIN_MS
+			      : w->yield_ms < YIELD_MAX_MS / 2 ? 2 * w->yield_ms
+							       : YIELD_MAX_MS;
+	}
+	w->yielded = 1;
+	w->yielded_ns = now_ns;
 }
 
 static void forget(struct watched *w)
@@ -160,8 +174,8 @@ static void act(struct watched *w, enum act act, const struct look *look, uint64
 	case ACT_YIELD:
 		watch_tell(w, STEP_OVERRODE, 0, 0);
 		watch_set_reason(w, REASON_SWITCH_WRITTEN);
-		w->yielded = 1;
 		w->handed_ns = now_ns;
+		yield(w, now_ns);
 		break;
 	case ACT_CLOSE:
 		watch_close_incident(w, 0);
@@ -182,7 +196,7 @@ static void act(struct watched *w, enum act act, const struct look *look, uint64
  */
 int watch_wants_threshold(const struct watched *w)
 {
-	return w->attached && w->guard->state != GUARD_GONE &&
+	return w->attached && !memcg_is_v2(&w->memcg) && w->guard->state != GUARD_GONE &&
 	       shared_load(&w->guard->want) == WANT_ARMED &&
 	       *watch_threshold_limit(w) != shared_load(&w->guard->limit_bytes);
 }
@@ -201,7 +215,17 @@ void watch_set_threshold(struct watched *w)
 }
 
 /* Quiet, and yet to be looked at soon. */
-static int is_waiting(const struct watched *w) { return w->yielded || w->is_blind; }
+static int is_waiting(const struct watched *w)
+{
+	return w->yielded || w->is_blind || shared_load(&w->guard->room_wanted);
+}
+
+/* On v2 a group is held far from its limit too, and the event will tell. */
+static int is_calm(const struct watched *w)
+{
+	return !w->under_oom && (w->state == GUARD_QUIET ||
+				 (w->state == GUARD_NEAR && memcg_is_v2(&w->memcg) && w->is_far));
+}
 
 static int next_look_ms(const struct watched *w, uint64_t now_ns)
 {
@@ -218,7 +242,7 @@ static int next_look_ms(const struct watched *w, uint64_t now_ns)
 		return ALARM_TICK_MS;
 	case GUARD_NEAR:
 		/* Nested OOMs swallow each other's events: ours may come without one. */
-		return w->under_oom ? WATCH_TICK_MS : NEAR_TICK_MS;
+		return w->under_oom ? WATCH_TICK_MS : is_calm(w) ? -1 : NEAR_TICK_MS;
 	case GUARD_QUIET:
 		return w->under_oom ? WATCH_TICK_MS : is_waiting(w) ? NEAR_TICK_MS : -1;
 	default:
@@ -235,7 +259,7 @@ int watch_is_restless(const struct watched *w)
 int watch_is_due(const struct watched *w)
 {
 	return w->attached &&
-	       (w->state != GUARD_QUIET || w->guard->state != GUARD_QUIET || is_waiting(w) ||
+	       (!w->is_calm || w->guard->state != (uint32_t)w->state || is_waiting(w) ||
 		w->has_come_near || watcher.restless[w->guard->tree] ||
 		shared_load(&w->guard->looks_asked) != w->looks_done);
 }
@@ -272,7 +296,8 @@ int watch_look(struct watched *w)
 		if (w->state == before)
 			break;
 	}
-	if (w->state == GUARD_QUIET && !w->under_oom && !w->yielded)
+	w->is_calm = is_calm(w);
+	if (w->is_calm && !w->yielded)
 		memcg_close_counters(&w->memcg);
 	if (is_first)
 		role_wake(FD_AGENT); /* which tells that the guard is armed */

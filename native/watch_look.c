@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Hop 4b: the owner's look at a guard: what the kernel says of it, and for how long. */
+#include "handed.h"
+#include "high.h"
 #include "log.h"
 #include "sys.h"
 #include "trial.h"
@@ -9,28 +11,29 @@
 /* What reclaim has signalled so far belongs to what is over. */
 void watch_forget_starvation(struct watched *w, uint64_t now_ns)
 {
-	uint64_t count;
-
-	sys_read(w->pressure_event, &count, sizeof(count));
+	memcg_take_pressure(&w->memcg, w->pressure_event);
 	w->starved = 0;
 	w->ticked_ns = now_ns;
 }
 
 /*
  * Silent starvation: the group is held and full, nobody sleeps in its OOM, but calls fail. It is told from a
- * group that is merely full by reclaim failing, tick after tick, with no file memory left to take.
+ * group that is merely full by reclaim failing, tick after tick, with no file memory left to take. On v2: nobody gets on
+ * for the reclaiming, for most of a second.
  */
 static void look_for_starvation(struct watched *w, int full, uint64_t now_ns)
 {
-	uint64_t count, reclaimable;
+	uint64_t reclaimable;
 	int fails;
 
 	if (watch_ms_since(w->ticked_ns, now_ns) < NEAR_TICK_MS)
 		return;
 	w->ticked_ns = now_ns;
-	fails = sys_read(w->pressure_event, &count, sizeof(count)) == sizeof(count);
-	if (full && fails && !memcg_reclaimable(&w->memcg, &reclaimable) &&
-	    reclaimable < STARVED_RECLAIMABLE_BYTES)
+	fails = memcg_take_pressure(&w->memcg, w->pressure_event);
+	if (memcg_is_v2(&w->memcg))
+		w->starved = !full ? 0 : fails ? STARVED_LOOKS : w->starved;
+	else if (full && fails && !memcg_reclaimable(&w->memcg, &reclaimable) &&
+		 reclaimable < RECLAIMABLE_IS_NONE_BYTES)
 		w->starved++;
 	else
 		w->starved = 0;
@@ -48,11 +51,11 @@ static void time_look(struct watched *w, struct look *look, uint64_t left_bytes,
 		w->outside_ns = 0;
 	else if (!w->outside_ns)
 		w->outside_ns = now_ns;
-	if (watch_ms_since(w->outside_ns, now_ns) >= FAR_AFTER_MS)
+	if (watch_ms_since(w->outside_ns, now_ns) >= FAR_AFTER_MS &&
+	    watch_ms_since(w->yielded_ns, now_ns) >= w->yield_ms)
 		w->yielded = 0;
 	look->free_ms = watch_ms_since(w->free_ns, now_ns);
 	look->outside_ms = watch_ms_since(w->outside_ns, now_ns);
-	look->handed_ms = watch_ms_since(w->handed_ns, now_ns);
 }
 
 /* The switch is off and no state of ours wants it so: a write of a watcher that was stopped came late. */
@@ -63,7 +66,8 @@ static void mend_switch(struct watched *w, struct memcg_oom *oom)
 		w->state == GUARD_QUIET || w->state == GUARD_HANDED || w->state == GUARD_ALARM;
 	int err;
 
-	if (!oom->held || !is_kernels || !(w->guard->flags & GUARD_ALLOW_KILL))
+	if (!oom->held || !is_kernels || memcg_is_owners(&w->memcg) ||
+	    !(w->guard->flags & GUARD_ALLOW_KILL))
 		return;
 	err = switch_write(w, SWITCH_LET_GO);
 	oom->held = err != 0;
@@ -106,6 +110,41 @@ static int is_relieved_already(const struct watched *w, int fired, int full)
 	return fired && hits != before;
 }
 
+/* Somebody sleeps in the group's own OOM, or is as badly off. */
+static int is_in_oom(const struct watched *w, const struct memcg_oom *oom,
+		     const struct memcg_room *room, int fired, uint64_t now_ns)
+{
+	int full = memcg_is_full(room);
+
+	if (memcg_is_v2(&w->memcg) && !oom->held && w->state != GUARD_HANDED &&
+	    w->state != GUARD_ALARM)
+		return 0; /* the kernel's own: all that is to be seen of it is its kill */
+	/* With the kernel's killer on, the event is all there is to see: it may be over already. */
+	return memcg_in_oom(oom, room) ||
+	       (fired && !oom->held && full && !memcg_is_v2(&w->memcg)) ||
+	       (full && handed_sleeps_out(w, oom->kills, now_ns));
+}
+
+/* On v1 from the margin on, and while no threshold stands there; on v2 always, for an event comes from a held group only. */
+static int is_to_be_held(struct watched *w, const struct memcg_oom *oom,
+			 const struct memcg_room *room, uint64_t left)
+{
+	if (!(w->guard->flags & GUARD_ALLOW_KILL) || !w->guard->delay_ms || w->yielded ||
+	    shared_load(&w->guard->want) != WANT_ARMED)
+		return 0;
+	if (!memcg_is_v2(&w->memcg))
+		return left <= w->guard->margin_bytes || !*watch_threshold_limit(w);
+	return high_may_hold(w, oom, room);
+}
+
+/* v2: memory.max was changed, and with it where the hold begins. */
+static void follow_limit(struct watched *w)
+{
+	if (w->state == GUARD_NEAR && memcg_is_v2(&w->memcg) &&
+	    w->high_target != shared_load(&w->guard->high.ours_bytes) && w->high_target)
+		watch_tell(w, STEP_ENGAGED, 0, switch_write(w, SWITCH_HOLD));
+}
+
 /* Reads the kernel's state. */
 struct look watch_take_look(struct watched *w, uint64_t now_ns)
 {
@@ -132,11 +171,13 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 		look_for_starvation(w, full, now_ns);
 	else if (!full)
 		shared_store(&w->guard->starving, 0);
-	starving = oom.held && full && shared_load(&w->guard->starving);
-	/* With the kernel's killer on, the event is all there is to see: it may be over already. */
-	look.in_oom = memcg_in_oom(&oom, &room) || (fired && !oom.held && full) || starving ||
+	starving = (oom.held || (memcg_is_v2(&w->memcg) && w->state == GUARD_HANDED)) && full &&
+		   shared_load(&w->guard->starving);
+	look.in_oom = is_in_oom(w, &oom, &room, fired, now_ns) || starving ||
 		      (oom.held && is_relieved_already(w, fired, full));
-	look.kernel_killed = oom.kills != w->guard->kernel_kills;
+	/* While we hold a group of v1 a kill in it is an ancestor's OOM's. */
+	look.kernel_killed = oom.kills != w->guard->kernel_kills &&
+			     (w->state == GUARD_QUIET || memcg_is_v2(&w->memcg));
 	if (!look.in_oom && look.kernel_killed)
 		look.cause = CAUSE_KERNEL_KILL;
 	else if (starving && !oom.waiting)
@@ -145,12 +186,15 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 	look.incident_open = incident_is_open(shared_load(&w->guard->incident));
 	look.fit = trial_is_fit(w);
 	look.overrode = !oom.held && guard_is_held(w->state);
-	look.inside_margin = (left <= w->guard->margin_bytes || !*watch_threshold_limit(w)) &&
-			     (w->guard->flags & GUARD_ALLOW_KILL) && w->guard->delay_ms &&
-			     !w->yielded && shared_load(&w->guard->want) == WANT_ARMED;
+	look.inside_margin = is_to_be_held(w, &oom, &room, left);
+	if (look.inside_margin)
+		follow_limit(w);
 	if (w->state == GUARD_OOM)
 		look.reason = trial_judge(w, now_ns);
 	time_look(w, &look, left, now_ns);
+	look.overdue = w->state == GUARD_HANDED && look.in_oom &&
+		       handed_is_overdue(w, room.limit_bytes, now_ns);
+	w->is_far = left > w->guard->margin_bytes;
 	w->under_oom = oom.under_oom;
 	if (w->state == GUARD_QUIET ||
 	    w->state == GUARD_NEAR) /* an incident may open with this look */

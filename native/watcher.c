@@ -8,13 +8,14 @@
  */
 #include "watcher.h"
 #include "errand.h"
+#include "high.h"
 #include "log.h"
 #include "procfs.h"
 #include "sys.h"
 #include "text.h"
 #include "trial.h"
 
-enum { WAKE_CONTROL = 1u << 16, WAKE_AGENT, WAKE_PEER, WAKE_NEAR = 1u << 20 };
+enum { WAKE_CONTROL = 1u << 16, WAKE_AGENT, WAKE_PEER, WAKE_HIGH, WAKE_NEAR = 1u << 20 };
 
 struct watcher watcher = { .handler = -1, .other = -1, .door = -1, .handler_wchan = -1 };
 
@@ -33,14 +34,14 @@ int watcher_owns(void)
 	return shared_load(&watcher.self.region->owner) == (uint32_t)watcher.self.role;
 }
 
-static void add_to_epoll(int fd, uint64_t data)
+static void add_to_epoll(int fd, uint32_t mask, uint64_t data)
 {
-	struct sys_epoll_event ev = { SYS_EPOLLIN, data };
+	struct sys_epoll_event ev = { mask, data };
 
 	sys_epoll_ctl(watcher.epoll, SYS_EPOLL_ADD, fd, &ev);
 }
 
-void watcher_listen(int pidfd) { add_to_epoll(pidfd, WAKE_PEER); }
+void watcher_listen(int pidfd) { add_to_epoll(pidfd, SYS_EPOLLIN, WAKE_PEER); }
 
 /* Follows a helper by pidfd; a restarted one is a new pid. Says whether one is alive. */
 static int follow_helper(enum role role, uint32_t *pid, int *pidfd)
@@ -87,8 +88,8 @@ static void follow_wants(struct watched *w)
 		w->due_ns = sys_now_ns() + ATTACH_AGAIN_MS * 1000000ull;
 
 		if (!err) {
-			add_to_epoll(w->oom_event, w->index);
-			add_to_epoll(w->near_event, w->index | WAKE_NEAR);
+			add_to_epoll(w->oom_event, memcg_event_mask(&w->memcg), w->index);
+			add_to_epoll(w->near_event, SYS_EPOLLIN, w->index | WAKE_NEAR);
 		}
 		shared_store(attached, err ? err : 1);
 		role_wake(FD_AGENT);
@@ -104,13 +105,15 @@ static void take_events(const struct sys_epoll_event *events, int n, uint64_t no
 
 		if (data == WAKE_CONTROL) {
 			sys_read(FD_CONTROL, &count, sizeof(count));
+		} else if (data == WAKE_HIGH) {
+			high_take_events();
 		} else if (data & WAKE_NEAR) {
 			sys_read(w->near_event, &count, sizeof(count));
 			w->has_come_near = 1;
 			role_wake(FD_HANDLER); /* its sampler looks at everybody now */
 			watcher.event_ns = now_ns;
 		} else if (data < WAKE_CONTROL) {
-			sys_read(w->oom_event, &count, sizeof(count));
+			memcg_take_event(&w->memcg, w->oom_event);
 			w->fired = 1;
 			watcher.event_ns = now_ns;
 		}
@@ -167,8 +170,9 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **own_group
 		watcher.watched[i].followed = (struct followed){ .pidfd = -1, .wchan = -1 };
 	}
 	watcher.epoll = sys_epoll_create();
-	add_to_epoll(FD_CONTROL, WAKE_CONTROL);
-	add_to_epoll(watcher.self.agent, WAKE_AGENT);
+	add_to_epoll(FD_CONTROL, SYS_EPOLLIN, WAKE_CONTROL);
+	add_to_epoll(high_events(), SYS_EPOLLIN, WAKE_HIGH);
+	add_to_epoll(watcher.self.agent, SYS_EPOLLIN, WAKE_AGENT);
 	role_hurry(&watcher.self);
 	role_ready(&watcher.self);
 	for (;;) {

@@ -30,13 +30,16 @@ struct watched {
 	int near_event;
 	int pressure_event; /* reclaim fails in the group */
 	int fired;	    /* the OOM event came, and has not been looked at */
-	int has_come_near;  /* the same of the margin's */
+	int has_come_near;  /* the same of the margin's, or memory.high or memory.max was written */
 	int is_blind;	    /* its counters could not be opened */
 	struct memcg memcg;
 	/* as the owner sees it */
 	enum guard_state state;
 	int handed_over; /* in this incident, by us */
 	int yielded;	 /* to who did so; until the group is far from its limit */
+	uint64_t yielded_ns;
+	uint32_t yield_ms; /* v2: and for so long, twice as long each time */
+	int is_far;	   /* outside the margin, when last looked at */
 	struct followed followed;
 	uint32_t tried_pid; /* who is to resolve this incident; 0: ours */
 	uint64_t tried_ns;  /* in OOM since */
@@ -50,6 +53,12 @@ struct watched {
 	int under_oom;	     /* its own or an ancestor's, when last looked at */
 	uint32_t starved;    /* ticks in a row in which it was full and could not reclaim */
 	uint64_t ticked_ns;
+	int is_calm; /* nothing to see until an event */
+	/* cgroup v2 (high.c) */
+	int high_watch[2];		   /* inotify's, of memory.high and memory.max */
+	uint64_t high_before, high_target; /* of the hold to come */
+	uint32_t kills_at_hand_over;
+	int ruled; /* handed over, a kill by the kernel's rule was ours */
 };
 
 struct watcher {

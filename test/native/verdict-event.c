@@ -18,7 +18,7 @@ int main(void)
 	CHECK(event_of(GUARD_QUIET, (struct look){ .fit = 1, .inside_margin = 1 }) == EVENT_NEAR);
 	CHECK(event_of(GUARD_QUIET, (struct look){ .fit = 0, .inside_margin = 1 }) == EVENT_UNFIT);
 	CHECK(event_of(GUARD_QUIET, (struct look){ .fit = 1, .kernel_killed = 1 }) == EVENT_OOM);
-	CHECK(event_of(GUARD_NEAR, (struct look){ .fit = 1, .kernel_killed = 1 }) == EVENT_NONE);
+	CHECK(event_of(GUARD_NEAR, (struct look){ .fit = 1, .kernel_killed = 1 }) == EVENT_OOM);
 	CHECK(event_of(GUARD_NEAR, (struct look){ .incident_open = 1, .inside_margin = 1 }) ==
 	      EVENT_JOIN);
 	CHECK(event_of(GUARD_NEAR, (struct look){ .fit = 1, .outside_ms = FAR_AFTER_MS }) ==
@@ -39,9 +39,7 @@ int main(void)
 	CHECK(event_of(GUARD_RELIEF,
 		       (struct look){ .unsettled = 1, .free_ms = RELIEF_UNSETTLED_HOLD_MS }) ==
 	      EVENT_HELD);
-	CHECK(event_of(GUARD_HANDED,
-		       (struct look){ .in_oom = 1, .handed_ms = HANDED_OVER_BOUND_MS }) ==
-	      EVENT_OVERDUE);
+	CHECK(event_of(GUARD_HANDED, (struct look){ .in_oom = 1, .overdue = 1 }) == EVENT_OVERDUE);
 	CHECK(event_of(GUARD_HANDED, (struct look){ .in_oom = 1 }) == EVENT_OOM);
 
 	CHECK(reason_of((struct trial){ .dead = 1, .seen = 1, .delay_ms = 100 }) ==

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Hop 4b: what becomes of a group that was handed over. */
+#include "handed.h"
+#include "kernel_rule.h"
+#include "log.h"
+#include "sys.h"
+
+int handed_sleeps_out(const struct watched *w, uint32_t kernel_kills, uint64_t now_ns)
+{
+	return memcg_is_v2(&w->memcg) && w->state == GUARD_HANDED && w->handed_over &&
+	       kernel_kills == w->kills_at_hand_over &&
+	       watch_ms_since(w->handed_ns, now_ns) < SLEPT_OUT_MS;
+}
+
+static uint32_t kernels_time_ms(const struct watched *w)
+{
+	if (!w->handed_over || !memcg_is_v2(&w->memcg) || w->ruled)
+		return HANDED_OVER_BOUND_MS;
+	return memcg_is_owners(&w->memcg) ? 0 : SLEPT_OUT_MS;
+}
+
+int handed_is_overdue(struct watched *w, uint64_t limit_bytes, uint64_t now_ns)
+{
+	struct log_record killed = { .guard = w->index, .step = STEP_KILL };
+	uint32_t ms = watch_ms_since(w->handed_ns, now_ns);
+
+	if (ms < kernels_time_ms(w))
+		return 0;
+	if (!w->handed_over || !memcg_is_v2(&w->memcg))
+		return 1;
+	killed.result = kernel_rule_kill(w->memcg.dir, limit_bytes, &killed);
+	killed.incident = incident_number(shared_load(&w->guard->incident));
+	if (killed.result == -ESRCH)
+		return ms >= HANDED_OVER_BOUND_MS;
+	log_put(watcher.self.log, killed);
+	role_wake(FD_AGENT);
+	w->ruled = 1;
+	w->handed_ns = now_ns;
+	return 0;
+}

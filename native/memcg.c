@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* Hop 1: what is the same of both hierarchies. */
+#include "memcg.h"
+#include "limits.h"
+#include "memcg_ops.h"
+#include "sys.h"
+#include "text.h"
+
+static const struct memcg none = { 0, -1, -1, -1, 0, -1, -1, -1, -1, -1, -1 };
+
+int memcg_open_primed(int dir, const char *name, int flags)
+{
+	char buf[MEMCG_STAT_BYTES];
+	int fd = sys_openat(dir, name, flags, 0);
+	long n;
+
+	if (fd < 0)
+		return fd;
+	n = sys_pread(fd, buf, sizeof(buf), 0);
+	if (n < 0) {
+		sys_close(fd);
+		return (int)n;
+	}
+	return fd;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		sys_close(*fd);
+	*fd = -1;
+}
+
+int memcg_open(struct memcg *m, int dir, int may_write, const struct memcg_high *high)
+{
+	int err;
+
+	*m = none;
+	if (dir < 0)
+		return dir;
+	m->dir = dir;
+	m->high = high;
+	m->ops = &memcg_v1;
+	err = m->ops->open(m, may_write);
+	if (err == -ENOENT) {
+		m->ops = &memcg_v2;
+		err = m->ops->open(m, may_write);
+	}
+	if (err)
+		memcg_close(m);
+	return err;
+}
+
+int memcg_open_switch(int dir, int flags)
+{
+	int fd = sys_openat(dir, "memory.oom_control", flags, 0);
+
+	return fd == -ENOENT ? sys_openat(dir, "memory.high", flags, 0) : fd;
+}
+
+int memcg_open_counters(struct memcg *m)
+{
+	int err;
+
+	if (m->stat >= 0)
+		return 0;
+	m->stat = memcg_open_primed(m->dir, "memory.stat", O_RDONLY);
+	m->ops->open_counters(m);
+	err = m->usage < 0 ? m->usage : m->limit < 0 ? m->limit : m->stat < 0 ? m->stat : 0;
+	if (err)
+		memcg_close_counters(m);
+	return err ? err : 1;
+}
+
+void memcg_close_counters(struct memcg *m)
+{
+	int *fds[] = { &m->usage,      &m->limit,      &m->stat,
+		       &m->parent_oom, &m->swap_usage, &m->swap_limit };
+
+	for (unsigned i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		close_fd(fds[i]);
+}
+
+void memcg_close(struct memcg *m)
+{
+	memcg_close_counters(m);
+	close_fd(&m->events);
+	close_fd(&m->control);
+	close_fd(&m->dir);
+}
+
+uint64_t memcg_number_after(const char *buf, const char *end, const char *key)
+{
+	const char *at = text_after(buf, end, key);
+
+	return at ? text_number(&at, end) : 0;
+}
+
+int memcg_read_number(int fd, uint64_t *value)
+{
+	char buf[MEMCG_SMALL_BYTES];
+	const char *at = buf;
+	long n = sys_pread(fd, buf, sizeof(buf), 0);
+
+	if (n < 0)
+		return (int)n;
+	*value = n && buf[0] == 'm' ? MEMCG_NO_LIMIT : text_number(&at, buf + n);
+	return 0;
+}
+
+int memcg_is_v2(const struct memcg *m) { return m->ops == &memcg_v2; }
+
+int memcg_read_switch(const struct memcg *m, uint64_t *bytes)
+{
+	return memcg_read_number(m->control, bytes);
+}
+
+int memcg_oom(const struct memcg *m, struct memcg_oom *oom) { return m->ops->oom(m, oom); }
+
+int memcg_room(const struct memcg *m, struct memcg_room *room)
+{
+	room->high_bytes = room->swap_limit_bytes = MEMCG_NO_LIMIT;
+	room->swap_usage_bytes = 0;
+	return m->ops->room(m, room);
+}
+
+int memcg_anon(const struct memcg *m, uint64_t *bytes)
+{
+	char buf[MEMCG_STAT_BYTES];
+	long n = sys_pread(m->stat, buf, sizeof(buf), 0);
+
+	if (n < 0)
+		return (int)n;
+	*bytes = memcg_number_after(buf, buf + n, m->ops->anon);
+	return 0;
+}
+
+int memcg_reclaimable(const struct memcg *m, uint64_t *bytes)
+{
+	char buf[MEMCG_STAT_BYTES];
+	long n = sys_pread(m->stat, buf, sizeof(buf), 0);
+
+	if (n < 0)
+		return (int)n;
+	*bytes = memcg_number_after(buf, buf + n, m->ops->inactive_file) +
+		 memcg_number_after(buf, buf + n, m->ops->active_file);
+	return 0;
+}
+
+uint64_t memcg_far_bytes(uint64_t margin_bytes) { return margin_bytes * 3 / 2; }
+
+static uint64_t left_under(uint64_t limit, uint64_t usage)
+{
+	return limit > usage ? limit - usage : 0;
+}
+
+uint64_t memcg_left_bytes(const struct memcg_room *room)
+{
+	uint64_t left = left_under(room->limit_bytes, room->usage_bytes);
+	uint64_t high_left = left_under(room->high_bytes, room->usage_bytes);
+	uint64_t swap_left = left_under(room->swap_limit_bytes, room->swap_usage_bytes);
+
+	left = left < high_left ? left : high_left;
+	return left < swap_left ? left : swap_left;
+}
+
+int memcg_is_full(const struct memcg_room *room) { return memcg_left_bytes(room) <= STOCK_BYTES; }
+
+int memcg_in_oom(const struct memcg_oom *oom, const struct memcg_room *room)
+{
+	return oom->waiting && memcg_is_full(room);
+}
+
+int memcg_hold(const struct memcg *m) { return m->ops->hold(m); }
+
+int memcg_hand_over(const struct memcg *m) { return m->ops->hand_over(m); }
+
+int memcg_is_owners(const struct memcg *m)
+{
+	return memcg_is_v2(m) && m->high && m->high->ours_bytes == m->high->before_bytes;
+}
+
+int memcg_wake(const struct memcg *m) { return m->ops->wake(m); }
+
+int memcg_limit_hits(const struct memcg *m, uint64_t *hits)
+{
+	return m->ops->limit_hits ? m->ops->limit_hits(m, hits) : -EOPNOTSUPP;
+}
+
+uint32_t memcg_event_mask(const struct memcg *m) { return m->ops->event_mask; }
+
+int memcg_watch_oom(const struct memcg *m) { return m->ops->watch_oom(m); }
+
+void memcg_take_event(const struct memcg *m, int event) { m->ops->take_event(event); }
+
+int memcg_watch_pressure(const struct memcg *m) { return m->ops->watch_pressure(m); }
+
+int memcg_take_pressure(const struct memcg *m, int event)
+{
+	return event >= 0 && m->ops->take_pressure(event);
+}
