@@ -10,7 +10,7 @@ BIOME := node_modules/.bin/biome
 B := dist/build
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
 
-.PHONY: all test soak fault model test-native test-unit ok lint types format clean
+.PHONY: all test soak fault model test-native test-unit test-vm vm ok lint types format clean
 .DELETE_ON_ERROR:
 all: dist/reprieve
 
@@ -89,6 +89,11 @@ test-native: dist/reprieve $(CASES)
 
 test-unit: dist/reprieve
 	$(BUN) test test/unit
+
+# One command in a VM (v1, v2 or hybrid): make vm BOOT=v2 RUN='bun test ./test/kernel/run.test.ts'
+vm: export RUN ?= cat /sys/fs/cgroup/cgroup.controllers
+vm: dist/reprieve $(CASES)
+	@$(BUN) test/vm/run.ts $(or $(BOOT),v2)
 
 C_FILES := $(wildcard native/*.[ch] native/*/*.[ch] test/*/*.[ch])
 

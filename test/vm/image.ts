@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/**
+ * The VM's disk: busybox, the programs that tests call with the libraries they name, bun, and of this repository what
+ * tests import and run. One ext4 file, which every boot sees as it was built (what a boot writes is dropped).
+ */
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname } from "node:path";
+import { fixture } from "../helpers/build.ts";
+import { fixtures, repository } from "../helpers/paths.ts";
+import { busybox, run } from "./packages.ts";
+import { vmBuilt } from "./paths.ts";
+
+/** Where busybox has another form or none; those that are not installed here are not there either. */
+const PROGRAMS = ["setpriv", "unshare", "mount", "chrt", "prlimit", "pgrep", "nm", "strace", "runc", "ldd"];
+const REPOSITORY = ["src", "native", "test", "package.json", "bunfig.toml", "tsconfig.json"];
+const BUILT = ["dist/reprieve", "dist/build/core", "dist/build/core.so", "dist/build/test"];
+const MODULES = ["commander", "hono", "valibot", "ws"];
+const ROOM_MB = 512; // for what a boot writes: copies of the binary, of 110 MB
+
+const image = `${vmBuilt}/root.ext4`;
+const root = `${vmBuilt}/root`;
+
+/** Its path; built when anything in it is newer or other than at the last time. */
+export function disk(): string {
+  for (const file of readdirSync(fixtures)) {
+    if (file.endsWith(".c")) fixture(basename(file, ".c"));
+  }
+  fixture("handler", `${repository}/native/examples`);
+  const parts = [...REPOSITORY, ...BUILT, ...MODULES.map((name) => `node_modules/${name}`)];
+  const programs = PROGRAMS.map((name) => Bun.which(name)).filter((path) => path !== null);
+  const shell = busybox();
+  const state = fingerprint([...parts.map((part) => `${repository}/${part}`), ...programs, shell]);
+  const stateFile = `${vmBuilt}/root.state`;
+  const last = existsSync(stateFile) ? readFileSync(stateFile, "utf8") : "";
+  if (state === last && existsSync(image)) return image;
+  rmSync(stateFile, { force: true });
+  stage(parts, programs, shell);
+  make();
+  rmSync(root, { recursive: true });
+  writeFileSync(stateFile, state);
+  return image;
+}
+
+function stage(parts: readonly string[], programs: readonly string[], shell: string): void {
+  rmSync(root, { recursive: true, force: true });
+  for (const path of ["bin", "usr/bin", "etc", "root", "proc", "sys", "dev", "tmp", "run", "var/tmp", "reprieve"]) {
+    mkdirSync(`${root}/${path}`, { recursive: true });
+  }
+  chmodSync(`${root}/var/tmp`, 0o1777);
+  writeFileSync(`${root}/etc/passwd`, "root:x:0:0:root:/root:/bin/sh\n");
+  writeFileSync(`${root}/etc/group`, "root:x:0:\n");
+  copyFileSync(shell, `${root}/bin/busybox`);
+  for (const applet of run([shell, "--list"]).trim().split("\n")) {
+    if (applet !== "busybox") run(["ln", "-s", "busybox", `${root}/bin/${applet}`]);
+  }
+  for (const path of programs) install(path, `/usr/bin/${basename(path)}`);
+  install(realpathSync(process.execPath), "/usr/bin/bun");
+  copyFileSync(`${import.meta.dir}/init`, `${root}/init`);
+  run(["cp", "-a", "--parents", ...parts, `${root}/reprieve`], repository);
+  for (const built of filesOf(`${root}/reprieve/dist`)) installLibraries(built);
+}
+
+function install(from: string, to: string): void {
+  copyFileSync(from, root + to);
+  installLibraries(from);
+}
+
+/** Where the dynamic linker looks for them, at the paths it named here. */
+function installLibraries(program: string): void {
+  const listed = Bun.spawnSync(["ldd", program]).stdout.toString();
+  for (const [, library = ""] of listed.matchAll(/(\/\S+) \(0x/g)) {
+    if (existsSync(root + library)) continue;
+    mkdirSync(dirname(root + library), { recursive: true });
+    copyFileSync(library, root + library);
+  }
+}
+
+function make(): void {
+  const usedMb = filesOf(root).reduce((sum, path) => sum + statSync(path).size, 0) >> 20;
+  rmSync(image, { force: true });
+  run(["mke2fs", "-q", "-t", "ext4", "-E", "root_owner=0:0", "-d", root, image, `${usedMb + ROOM_MB}M`]);
+}
+
+function fingerprint(paths: readonly string[]): string {
+  const line = (path: string) => {
+    const { mtimeMs, size, mode } = statSync(path);
+    return `${path} ${size} ${mtimeMs} ${mode}\n`;
+  };
+  return paths.flatMap((path) => filesOf(path)).map(line).join("");
+}
+
+/** All below a folder, or the file itself. */
+function filesOf(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path];
+  const below = readdirSync(path, { recursive: true, withFileTypes: true });
+  return below.filter((entry) => entry.isFile()).map((entry) => `${entry.parentPath}/${entry.name}`);
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+/**
+ * One boot: Debian's kernel in qemu, emulated (no KVM: it would be the same kernel everywhere, and CI has none). A
+ * script goes in as the second disk, what it prints comes out line by line.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { disk } from "./image.ts";
+import { kernel } from "./packages.ts";
+import { vmBuilt } from "./paths.ts";
+
+export type Cgroups = "v1" | "v2" | "hybrid";
+
+export interface Ran {
+  /** The script's exit code; null where it came to no end. */
+  readonly code: number | null;
+  /** Why there is no code, in words. */
+  readonly broken: string | null;
+}
+
+const MEMORY_MB = 2048;
+const SECTOR = 512;
+
+export const consoleOf = (cgroups: Cgroups) => `${vmBuilt}/${cgroups}.console.log`;
+
+export async function boot(
+  cgroups: Cgroups,
+  script: string,
+  boundS: number,
+  onLine: (line: string) => void,
+): Promise<Ran> {
+  const job = `${vmBuilt}/${cgroups}.sh`;
+  writeFileSync(job, script.padEnd(Math.ceil((script.length + 1) / SECTOR) * SECTOR, "\n"));
+  const qemu = Bun.spawn(["qemu-system-x86_64", ...machine(cgroups, job)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let late = false;
+  const bound = setTimeout(() => {
+    late = true;
+    qemu.kill("SIGKILL");
+  }, boundS * 1000);
+  let code: number | null = null;
+  for await (const line of linesOf(qemu.stdout)) {
+    if (line.startsWith("@exit ")) code = Number(line.slice("@exit ".length));
+    else onLine(line);
+  }
+  await qemu.exited;
+  clearTimeout(bound);
+  return { code, broken: code === null ? reason(cgroups, late, boundS) : null };
+}
+
+function machine(cgroups: Cgroups, job: string): string[] {
+  const append = `console=ttyS0 quiet panic=-1 oops=panic root=/dev/nvme0n1 rw init=/init cgroups=${cgroups}`;
+  return [
+    ...["-nodefaults", "-no-reboot", "-display", "none"],
+    ...["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", String(MEMORY_MB)],
+    ...["-kernel", kernel(), "-append", append],
+    ...["-device", "nvme,serial=vm"],
+    ...["-drive", `if=none,id=root,format=raw,snapshot=on,file=${disk()}`],
+    ...["-device", "nvme-ns,drive=root,nsid=1"],
+    ...["-drive", `if=none,id=job,format=raw,snapshot=on,file=${job}`],
+    ...["-device", "nvme-ns,drive=job,nsid=2"],
+    ...["-serial", `file:${consoleOf(cgroups)}`, "-serial", "stdio"],
+  ];
+}
+
+function reason(cgroups: Cgroups, late: boolean, boundS: number): string {
+  const log = readFileSync(consoleOf(cgroups), "utf8");
+  const panic = /Kernel panic.*/.exec(log)?.[0];
+  if (panic !== undefined) return `the kernel of the VM ended: ${panic.trim()}`;
+  if (late) return `the VM hung: not at its end after ${boundS} s`;
+  return "the VM ended before its script";
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+/** Debian packages, downloaded by name and unpacked beside the other built files: nothing is installed here. */
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { vmBuilt } from "./paths.ts";
+
+const METAPACKAGE = "linux-image-cloud-amd64";
+
+/** The newest kernel of the archive; that which is there already stays until dist/build/vm is removed. */
+export function kernel(): string {
+  const unpacked = unpack("kernel", kernelPackage);
+  const image = readdirSync(`${unpacked}/boot`).find((name) => name.startsWith("vmlinuz-"));
+  if (image === undefined) throw new Error(`${unpacked}/boot holds no vmlinuz-*: remove ${unpacked}`);
+  return `${unpacked}/boot/${image}`;
+}
+
+export function busybox(): string {
+  return `${unpack("busybox", () => "busybox-static")}/bin/busybox`;
+}
+
+/** The folder of the unpacked package. */
+function unpack(name: string, packageOf: () => string): string {
+  const folder = `${vmBuilt}/${name}`;
+  if (existsSync(folder)) return folder;
+  const fetched = `${folder}.new`;
+  rmSync(fetched, { recursive: true, force: true });
+  mkdirSync(fetched, { recursive: true });
+  refreshLists();
+  // As root: apt's own user may not be able to write there.
+  run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", packageOf()], fetched);
+  const [archive = ""] = readdirSync(fetched);
+  run(["dpkg-deb", "-x", archive, "."], fetched);
+  rmSync(`${fetched}/${archive}`);
+  renameSync(fetched, folder);
+  return folder;
+}
+
+/** What the metapackage depends on. */
+function kernelPackage(): string {
+  const shown = run(["apt-cache", "--no-all-versions", "show", METAPACKAGE]);
+  const found = /^Depends:.*?(linux-image-[0-9]\S*)/m.exec(shown)?.[1];
+  if (found === undefined) throw new Error(`${METAPACKAGE} names no kernel: ${shown}`);
+  return found;
+}
+
+/** A new machine has no lists of packages; one whose lists are old may name files that are gone. */
+function refreshLists(): void {
+  if (process.getuid?.() === 0) run(["apt-get", "-q", "update"]);
+}
+
+export function run(command: readonly string[], cwd = vmBuilt): string {
+  const ended = Bun.spawnSync([...command], { cwd, stderr: "pipe" });
+  if (!ended.success) throw new Error(`${command.join(" ")}: ${ended.stderr}`);
+  return ended.stdout.toString();
+}
