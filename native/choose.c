@@ -29,7 +29,7 @@ static int is_exiting(struct guarded *g, const struct candidate *c)
 
 	if ((uint64_t)c->anon_pages * 4096 < KILL_MIN_BYTES ||
 	    response_has_tried(&g->response, c->pid) || sys_pidfd_dead(c->pidfd) ||
-	    since_ns >= VICTIM_BOUND_MS * 1000000ull)
+	    since_ns >= VICTIM_BOUND_MS * memcg_patience(&g->memcg) * 1000000ull)
 		return 0;
 	if (since_ns >= HELP_AFTER_MS * 1000000ull && !g->response.is_helped &&
 	    g->guard->flags & GUARD_ALLOW_KILL) {
@@ -105,7 +105,8 @@ static int choose_hidden(struct guarded *g, int64_t best_bytes, uint64_t hidden_
 	if (g->views[g->current].hidden_before_bytes > best_bytes)
 		return -ESRCH;
 	if (r->victim != VICTIM_NONE &&
-	    sys_now_ns() - r->progress_ns < VICTIM_BOUND_MS * 1000000ull)
+	    sys_now_ns() - r->progress_ns <
+		    VICTIM_BOUND_MS * memcg_patience(&g->memcg) * 1000000ull)
 		return -EAGAIN; /* the victim's */
 	return suspects_choose(g, 1, hidden_bytes, choice);
 }

@@ -110,6 +110,8 @@ int memcg_read_number(int fd, uint64_t *value)
 
 int memcg_is_v2(const struct memcg *m) { return m->ops == &memcg_v2; }
 
+uint32_t memcg_patience(const struct memcg *m) { return memcg_is_v2(m) ? 4 : 1; }
+
 int memcg_read_switch(const struct memcg *m, uint64_t *bytes)
 {
 	return memcg_read_number(m->control, bytes);

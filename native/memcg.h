@@ -68,6 +68,9 @@ void memcg_close_counters(struct memcg *m);
 int memcg_open_switch(int dir, int flags);
 
 int memcg_is_v2(const struct memcg *m);
+/* So many times as long as on v1 a handler, a victim and those it asks may take: on v2 who is held sleeps up to 2 s at a time,
+ * and calls do not fail, so that it costs nobody more, and a busy virtual machine is not taken for a dead one. */
+uint32_t memcg_patience(const struct memcg *m);
 /* v2: what memory.high is. */
 int memcg_read_switch(const struct memcg *m, uint64_t *bytes);
 int memcg_oom(const struct memcg *m, struct memcg_oom *oom);

@@ -151,7 +151,7 @@ static struct sight look(struct guarded *g, uint64_t now_ns)
 		.has_chosen = r->has_chosen,
 		.victim = r->victim,
 		.kills = shared_load(&g->guard->kills),
-		.idle_ms = respond_ms_since(r->progress_ns, now_ns),
+		.idle_ms = respond_ms_since(r->progress_ns, now_ns) / memcg_patience(&g->memcg),
 		.killed_by_kernel = r->killed_by_kernel,
 	};
 }

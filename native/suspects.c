@@ -99,7 +99,8 @@ static int lists_are_fresh(struct guarded *g, uint64_t now_ns)
 		return 0;
 	}
 	return shared_load(&g->guard->lists_read) == g->guard->lists_wanted ||
-	       now_ns - r->lists_ns >= ERRAND_BOUND_MS * 1000000ull;
+	       now_ns - r->lists_ns >=
+		       ERRAND_BOUND_MS * memcg_patience(&g->memcg) * 1000000ull;
 }
 
 /* Has the memory of the suspects read. */
@@ -137,7 +138,8 @@ static void describe(struct guarded *g, struct choice *choice)
 
 static int is_early(const struct guarded *g)
 {
-	return sys_now_ns() - g->response.progress_ns < VICTIM_BOUND_MS * 1000000ull;
+	return sys_now_ns() - g->response.progress_ns <
+	       VICTIM_BOUND_MS * memcg_patience(&g->memcg) * 1000000ull;
 }
 
 /* Of the suspects that were read, the one with most memory charged here. */
@@ -186,7 +188,8 @@ int suspects_choose(struct guarded *g, int newborn_only, uint64_t bytes, struct 
 	}
 	if (shared_load(&g->guard->answered) == g->guard->asked) {
 		err = choose_largest(g, choice);
-	} else if (now_ns - r->asked_ns < ERRAND_BOUND_MS * 1000000ull) {
+	} else if (now_ns - r->asked_ns <
+		   ERRAND_BOUND_MS * memcg_patience(&g->memcg) * 1000000ull) {
 		return -EAGAIN;
 	} else {
 		err = search(&s);
