@@ -90,6 +90,12 @@ test-native: dist/reprieve $(CASES)
 test-unit: dist/reprieve
 	$(BUN) test test/unit
 
+# Boots of another kernel (test/vm/README.md), each with its tests.
+test-vm: dist/reprieve $(CASES)
+	@rm -f $(B)/vm/junit.xml
+	$(BUN) test ./test/vm/vm.ts --reporter=junit --reporter-outfile=$(B)/vm/junit.xml; \
+		$(BUN) test/summary.ts $(B)/vm/junit.xml $$?
+
 # One command in a VM (v1, v2 or hybrid): make vm BOOT=v2 RUN='bun test ./test/kernel/run.test.ts'
 vm: export RUN ?= cat /sys/fs/cgroup/cgroup.controllers
 vm: dist/reprieve $(CASES)

@@ -5,29 +5,19 @@
  */
 
 import { readFileSync } from "node:fs";
+import { casesOf } from "./helpers/junit.ts";
 
 const [file = "", code = "1"] = process.argv.slice(2);
 const xml = readFileSync(file, "utf8");
 const head = /<testsuites\b[^>]*>/.exec(xml)?.[0] ?? "";
 const count = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(head)?.[1] ?? 0);
 const failed = count("failures") + count("errors");
-const skipped = count("skipped");
+const skippedCount = count("skipped");
 
-for (const [, name, message = ""] of xml.matchAll(
-  /<testcase name="([^"]*)"[^>]*>\s*<failure[^>]* message="([^"]*)"/g,
-)) {
-  console.log(`FAILED: ${plain(name)}\n  ${plain(message).trim().replace(/\n+/g, "\n  ")}`);
+const cases = casesOf(xml);
+for (const { name, failure } of cases) {
+  if (failure !== null) console.log(`FAILED: ${name}\n  ${failure.replace(/\n+/g, "\n  ")}`);
 }
-for (const [, name] of xml.matchAll(/<testcase name="([^"]*)"[^>]*>\s*<skipped\b/g)) {
-  console.log(`not run: ${name}`);
-}
-console.log(`${count("tests") - failed - skipped} passed, ${failed} failed`);
+for (const { name, skipped } of cases) if (skipped) console.log(`not run: ${name}`);
+console.log(`${count("tests") - failed - skippedCount} passed, ${failed} failed`);
 process.exit(failed > 0 ? 1 : Number(code));
-
-/** Without the entities of XML. */
-function plain(text = ""): string {
-  const entities: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
-  return text.replace(/&(?:#(\d+)|(\w+));/g, (whole, code, name) =>
-    code === undefined ? (entities[name] ?? whole) : String.fromCodePoint(Number(code)),
-  );
-}

@@ -37,7 +37,8 @@ export async function until<T>(
   for (;;) {
     const answer = probe();
     if (answer !== null && answer !== undefined && answer !== false) return answer;
-    if (performance.now() > end) throw new Error(`Waited ${boundMs * slowness} ms in vain for ${what}`);
+    if (performance.now() > end)
+      throw new Error(`Waited ${boundMs * slowness} ms in vain for ${what}`);
     await Bun.sleep(1);
   }
 }

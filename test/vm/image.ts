@@ -22,7 +22,18 @@ import { busybox, run } from "./packages.ts";
 import { vmBuilt } from "./paths.ts";
 
 /** Where busybox has another form or none; those that are not installed here are not there either. */
-const PROGRAMS = ["setpriv", "unshare", "mount", "chrt", "prlimit", "pgrep", "nm", "strace", "runc", "ldd"];
+const PROGRAMS = [
+  "setpriv",
+  "unshare",
+  "mount",
+  "chrt",
+  "prlimit",
+  "pgrep",
+  "nm",
+  "strace",
+  "runc",
+  "ldd",
+];
 const REPOSITORY = ["src", "native", "test", "package.json", "bunfig.toml", "tsconfig.json"];
 const BUILT = ["dist/reprieve", "dist/build/core", "dist/build/core.so", "dist/build/test"];
 const MODULES = ["commander", "hono", "valibot", "ws"];
@@ -54,7 +65,19 @@ export function disk(): string {
 
 function stage(parts: readonly string[], programs: readonly string[], shell: string): void {
   rmSync(root, { recursive: true, force: true });
-  for (const path of ["bin", "usr/bin", "etc", "root", "proc", "sys", "dev", "tmp", "run", "var/tmp", "reprieve"]) {
+  for (const path of [
+    "bin",
+    "usr/bin",
+    "etc",
+    "root",
+    "proc",
+    "sys",
+    "dev",
+    "tmp",
+    "run",
+    "var/tmp",
+    "reprieve",
+  ]) {
     mkdirSync(`${root}/${path}`, { recursive: true });
   }
   chmodSync(`${root}/var/tmp`, 0o1777);
@@ -89,7 +112,18 @@ function installLibraries(program: string): void {
 function make(): void {
   const usedMb = filesOf(root).reduce((sum, path) => sum + statSync(path).size, 0) >> 20;
   rmSync(image, { force: true });
-  run(["mke2fs", "-q", "-t", "ext4", "-E", "root_owner=0:0", "-d", root, image, `${usedMb + ROOM_MB}M`]);
+  run([
+    "mke2fs",
+    "-q",
+    "-t",
+    "ext4",
+    "-E",
+    "root_owner=0:0",
+    "-d",
+    root,
+    image,
+    `${usedMb + ROOM_MB}M`,
+  ]);
 }
 
 function fingerprint(paths: readonly string[]): string {
@@ -97,12 +131,17 @@ function fingerprint(paths: readonly string[]): string {
     const { mtimeMs, size, mode } = statSync(path);
     return `${path} ${size} ${mtimeMs} ${mode}\n`;
   };
-  return paths.flatMap((path) => filesOf(path)).map(line).join("");
+  return paths
+    .flatMap((path) => filesOf(path))
+    .map(line)
+    .join("");
 }
 
 /** All below a folder, or the file itself. */
 function filesOf(path: string): string[] {
   if (!statSync(path).isDirectory()) return [path];
   const below = readdirSync(path, { recursive: true, withFileTypes: true });
-  return below.filter((entry) => entry.isFile()).map((entry) => `${entry.parentPath}/${entry.name}`);
+  return below
+    .filter((entry) => entry.isFile())
+    .map((entry) => `${entry.parentPath}/${entry.name}`);
 }

@@ -9,7 +9,8 @@ const METAPACKAGE = "linux-image-cloud-amd64";
 export function kernel(): string {
   const unpacked = unpack("kernel", kernelPackage);
   const image = readdirSync(`${unpacked}/boot`).find((name) => name.startsWith("vmlinuz-"));
-  if (image === undefined) throw new Error(`${unpacked}/boot holds no vmlinuz-*: remove ${unpacked}`);
+  if (image === undefined)
+    throw new Error(`${unpacked}/boot holds no vmlinuz-*: remove ${unpacked}`);
   return `${unpacked}/boot/${image}`;
 }
 
