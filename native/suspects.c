@@ -99,8 +99,7 @@ static int lists_are_fresh(struct guarded *g, uint64_t now_ns)
 		return 0;
 	}
 	return shared_load(&g->guard->lists_read) == g->guard->lists_wanted ||
-	       now_ns - r->lists_ns >=
-		       ERRAND_BOUND_MS * memcg_patience(&g->memcg) * 1000000ull;
+	       now_ns - r->lists_ns >= ERRAND_BOUND_MS * memcg_patience(&g->memcg) * 1000000ull;
 }
 
 /* Has the memory of the suspects read. */

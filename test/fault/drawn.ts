@@ -133,7 +133,11 @@ function strikeOf(arena: Arena, fault: DrawnFault, helpers: ReadonlyMap<Role, nu
       return childStrike(group);
     case "switch":
       return {
-        strike: () => (fault.by > 0 ? group.hold() : group.letGo()),
+        strike: () => {
+          if (fault.by < 0) group.letGo();
+          // Off, where nobody of ours is left to answer for the group, is that somebody's own doing.
+          else if (isAlive(reprieve.pid)) group.hold();
+        },
         heal: NOTHING,
       };
   }

@@ -129,7 +129,7 @@ describeWith("designate", kernelTest, () => {
       board.clear();
       const plan = { means: "touch", beforeKb: 36 * 1024, kb: LEAK_KB } as const;
       const leaker = await board.start(group, plan, AS_OWNER).ready();
-      await until("the killer to be off", () => group.oom().killDisabled);
+      await until("the killer to be off", () => group.oom().held);
       await Bun.sleep(AGAIN_MS); // sampled
       for (const pid of watchers) kill(pid, "SIGSTOP");
       leaker.go();
@@ -160,7 +160,7 @@ describeWith("designate", kernelTest, () => {
     const { guard } = await scene.reprieve.message("armed");
     await client.expect(`name ${guard}`, "0");
     await client.expect("hear", "3 0 accepted");
-    await until("the killer to be off", () => child.oom().killDisabled);
+    await until("the killer to be off", () => child.oom().held);
     await Bun.sleep(AGAIN_MS);
     for (let i = 0; i < 5; i += 1) {
       const leaker = await scene.board.start(parent, { means: "touch", kb: LEAK_KB }).ready();

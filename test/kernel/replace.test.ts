@@ -166,7 +166,7 @@ describeWith("replace", [...kernelTest, program("setpriv", "util-linux")], () =>
     expect(pids?.sort()).toEqual([...helpers].sort());
     for (const pid of helpers) kill(pid, "SIGCONT");
     await old.gone();
-    expect(scene.group.oom().killDisabled).toBe(false);
+    expect(scene.group.oom().held).toBe(false);
     scene.reprieve = starts(scene.group);
     await scene.reprieve.armed();
     expect((await scene.leak()).closed.outcome).toBe("relieved");
