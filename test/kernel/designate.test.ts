@@ -143,7 +143,7 @@ describeWith("designate", kernelTest, () => {
     expect(group.oom().kills).toBe(0);
     expect(reprieve.messages.filter((m) => m.type === "incident.opened").length).toBe(OOMS);
     await door.scene.end();
-  });
+  }, 60_000);
 
   test("an ancestor's OOM is no incident of its group", async () => {
     const parent = new Group("parent", { limit: LIMIT });
