@@ -12,12 +12,12 @@ const xml = readFileSync(file, "utf8");
 const head = /<testsuites\b[^>]*>/.exec(xml)?.[0] ?? "";
 const count = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(head)?.[1] ?? 0);
 const failed = count("failures") + count("errors");
-const skippedCount = count("skipped");
+const skipped = count("skipped");
 
 const cases = casesOf(xml);
 for (const { name, failure } of cases) {
   if (failure !== null) console.log(`FAILED: ${name}\n  ${failure.replace(/\n+/g, "\n  ")}`);
 }
-for (const { name, skipped } of cases) if (skipped) console.log(`not run: ${name}`);
-console.log(`${count("tests") - failed - skippedCount} passed, ${failed} failed`);
+for (const unable of cases.filter((one) => one.skipped)) console.log(`not run: ${unable.name}`);
+console.log(`${count("tests") - failed - skipped} passed, ${failed} failed`);
 process.exit(failed > 0 ? 1 : Number(code));

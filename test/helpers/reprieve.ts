@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:f
 import { kill } from "./group.ts";
 import { memory } from "./memory.ts";
 import { binary, hierarchy, runBase } from "./paths.ts";
-import { slowness, until } from "./wait.ts";
+import { until } from "./wait.ts";
 
 /** A line of --json; test/kernel/run.test.ts checks every one against the schemas. */
 export interface Message {
@@ -123,7 +123,7 @@ export class Reprieve {
   }
 
   async ended(boundMs = 10_000): Promise<Ended> {
-    const bound = setTimeout(() => kill(this.pid, "SIGKILL"), boundMs * slowness);
+    const bound = setTimeout(() => kill(this.pid, "SIGKILL"), boundMs);
     await this.proc.exited;
     clearTimeout(bound);
     // A helper that outlives the agent may hold our stderr open.

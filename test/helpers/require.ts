@@ -7,10 +7,9 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { memory } from "./memory.ts";
 import { binary, memoryRoot } from "./paths.ts";
-import { slowness } from "./wait.ts";
 
 /** A hang is a failure, a slow machine is none: everything below waits with bounds of its own. */
-setDefaultTimeout(30_000 * slowness);
+setDefaultTimeout(30_000);
 
 /** One thing a host may lack: null when it is there, else the reason in words. */
 export type Need = () => string | null;

@@ -6,7 +6,7 @@
 import { Group, MB } from "./group.ts";
 import type { Random } from "./random.ts";
 import { type Message, Reprieve } from "./reprieve.ts";
-import { slowness, until } from "./wait.ts";
+import { until } from "./wait.ts";
 import { Board, type Means, Nursery, type Plan, type Workload } from "./workload.ts";
 
 export interface RoundPlan {
@@ -41,7 +41,6 @@ export interface Played {
 const LIMITS_MB = { low: 32, high: 64 };
 const FAR_MS = 1200; // FAR_AFTER_MS of native/limits.h, and some
 const BOUND_MS = 5000;
-const DELAY_MS = 100 * slowness;
 
 /** A guarded group of a drawn size, with a child. */
 export async function enter(random: Random, args: readonly string[]): Promise<Arena> {
@@ -49,7 +48,7 @@ export async function enter(random: Random, args: readonly string[]): Promise<Ar
   const group = new Group("rounds", { limit });
   if (random.chance(0.5)) group.setSwapLimit(limit);
   const child = group.child("child");
-  const reprieve = await Reprieve.guard([group.path], ["--delay", `${DELAY_MS}ms`, ...args]);
+  const reprieve = await Reprieve.guard([group.path], ["--delay", "100ms", ...args]);
   const nurseries = [new Nursery(group), new Nursery(child)] as const;
   return { group, child, limit, board: new Board(), nurseries, reprieve };
 }

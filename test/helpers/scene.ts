@@ -4,13 +4,13 @@ import { expect } from "bun:test";
 import { Group, MB } from "./group.ts";
 import { memory } from "./memory.ts";
 import { type Message, Reprieve, type StartOptions } from "./reprieve.ts";
-import { slowness, until } from "./wait.ts";
+import { until } from "./wait.ts";
 import { Board, type Workload } from "./workload.ts";
 
 export const LIMIT = 48 * MB;
 /** More than the group can hold, in KiB. */
 export const LEAK_KB = (LIMIT / 1024) * 1.5;
-export const DELAY_MS = 100 * slowness;
+export const DELAY_MS = 100;
 
 export class Scene {
   readonly group: Group;

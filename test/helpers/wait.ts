@@ -9,9 +9,6 @@ const libc = dlopen("libc.so.6", {
 }).symbols;
 const timespec = new BigInt64Array(2);
 
-/** How many times slower than a real machine this one is (an emulated one, of test/vm): bounds are that much longer. */
-export const slowness = Number(process.env.REPRIEVE_TEST_SLOWNESS ?? 1);
-
 /** CLOCK_BOOTTIME in ms, with a fraction: comparable with a slot's times. */
 export function bootMs(): number {
   return clockMs(CLOCK_BOOTTIME);
@@ -33,12 +30,11 @@ export async function until<T>(
   probe: () => T | null | undefined | false,
   boundMs = 5000,
 ): Promise<T> {
-  const end = performance.now() + boundMs * slowness;
+  const end = performance.now() + boundMs;
   for (;;) {
     const answer = probe();
     if (answer !== null && answer !== undefined && answer !== false) return answer;
-    if (performance.now() > end)
-      throw new Error(`Waited ${boundMs * slowness} ms in vain for ${what}`);
+    if (performance.now() > end) throw new Error(`Waited ${boundMs} ms in vain for ${what}`);
     await Bun.sleep(1);
   }
 }

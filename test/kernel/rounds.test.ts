@@ -11,7 +11,6 @@ import { cleanUp } from "../helpers/clean.ts";
 import { Random, seedFromEnv } from "../helpers/random.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { type Arena, draw, enter, leave, play } from "../helpers/round.ts";
-import { slowness } from "../helpers/wait.ts";
 
 const rounds = Number(process.env.ROUNDS ?? 500);
 const seed = seedFromEnv();
@@ -68,7 +67,7 @@ describeWith("rounds", kernelTest, () => {
         );
         if (failures.length > 0) throw new Error(failures.slice(0, FAILURES_SHOWN).join("\n"));
       },
-      (BOUND_MS + rounds * ROUND_BOUND_MS) * slowness,
+      BOUND_MS + rounds * ROUND_BOUND_MS,
     );
   }
 });

@@ -14,15 +14,21 @@ export interface Boot {
   readonly files: readonly TestFile[];
 }
 
-/** A file that takes longer is ended, and those after it still run. */
+/** A file that takes longer, by the VM's clock, is ended, and those after it still run. */
 export const FILE_BOUND_S = 150;
-/** Of a boot as a whole. */
-export const BOOT_BOUND_S = 300;
+/** A boot as a whole, by ours. */
+export const BOOT_BOUND_S = 600;
 
 export const boots: readonly Boot[] = [
   {
     cgroups: "v1",
-    files: [{ file: "test/kernel/rounds.test.ts", env: { ROUNDS: "5" } }],
+    files: [
+      { file: "test/kernel/rounds.test.ts", env: { ROUNDS: "3" } },
+      { file: "test/kernel/switch.test.ts" },
+      { file: "test/kernel/nested.test.ts" },
+      { file: "test/kernel/release.test.ts" },
+      { file: "test/kernel/victims.test.ts" },
+    ],
   },
   {
     cgroups: "v2",
