@@ -91,34 +91,6 @@ EXPORT int rpv_group_lock(const char *path)
 	return fd;
 }
 
-/* out: usage, limit, limit with swap (2^64-1: none), killer off, somebody waits in the OOM,
- * kernel kills. */
-EXPORT int rpv_counters(const char *path, uint64_t *out)
-{
-	struct memcg m;
-	struct memcg_room room;
-	struct memcg_oom oom;
-	int err = memcg_open(&m, sys_open(path, O_RDONLY | O_DIRECTORY), 0, 0);
-
-	if (err)
-		return err;
-	err = memcg_open_counters(&m);
-	if (err >= 0)
-		err = memcg_room(&m, &room);
-	if (!err)
-		err = memcg_oom(&m, &oom);
-	memcg_close(&m);
-	if (err)
-		return err;
-	out[0] = room.usage_bytes;
-	out[1] = room.limit_bytes;
-	out[2] = room.swap_limit_bytes;
-	out[3] = (uint64_t)oom.held;
-	out[4] = (uint64_t)oom.waiting;
-	out[5] = oom.kills;
-	return 0;
-}
-
 EXPORT int rpv_ledger_create(const char *file, uint32_t guards_max)
 {
 	return ledger_create(file, guards_max);
@@ -149,6 +121,40 @@ EXPORT int rpv_become(const char *path, char **argv)
 
 /* 1: the reprieve of an open ledger has made a group, 0: none; -EPROTO: it is of another version. */
 EXPORT int rpv_ledger_owns(int fd) { return ledger_owns(fd); }
+
+static int find_record(int ledger, const char *path, struct ledger_record *record)
+{
+	struct statx st;
+	int err = sys_statx(AT_FDCWD, path, 0, STATX_INO, &st);
+	int got = err;
+
+	for (uint32_t i = 0; got >= 0; i++) {
+		got = ledger_read(ledger, i, record);
+		if (got == 1 && record->inode == st.stx_ino)
+			return 0;
+	}
+	return got == -ERANGE ? -ENOENT : got;
+}
+
+/* Puts the switch of the group at `path` back, as an open ledger says, where its dead or stopped watchers have left it held.
+ * The caller has the lock on it. */
+EXPORT int rpv_ledger_put_back(int fd, const char *path)
+{
+	struct ledger_record record;
+	struct memcg_oom oom = { 0 };
+	struct memcg m;
+	int err = find_record(fd, path, &record);
+
+	if (!err)
+		err = memcg_open(&m, sys_open(path, O_RDONLY | O_DIRECTORY), 1, &record.high);
+	if (err)
+		return err;
+	err = memcg_oom(&m, &oom);
+	if (!err && oom.held && !memcg_is_owners(&m))
+		err = memcg_hand_over(&m);
+	memcg_close(&m);
+	return err;
+}
 
 EXPORT int rpv_lock_is_held(int fd) { return lock_is_held(fd); }
 

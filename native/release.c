@@ -140,7 +140,7 @@ static int release_record(const struct ledger_record *record)
 	return err && err != -ENOENT;
 }
 
-/* The group that the dead reprieve made for its helpers. */
+/* The groups that the dead reprieve made for its helpers, and on v2 for the agent's probe. */
 static void remove_helpers(const char *hierarchy, const char *run_dir)
 {
 	char path[PATH_BYTES];
@@ -149,6 +149,8 @@ static void remove_helpers(const char *hierarchy, const char *run_dir)
 	text_add(&t, hierarchy);
 	text_add(&t, "/reprieve-helpers-");
 	text_add(&t, run_dir);
+	tree_remove(path);
+	text_add(&t, "-probe");
 	tree_remove(path);
 }
 

@@ -215,8 +215,8 @@ void role_ask_for_look(struct guard *guard)
 static void leave(const char *group)
 {
 	const char *name = group + text_len(group);
-	char parent[PATH_BYTES];
-	struct text t = text_on(parent, sizeof(parent));
+	char parent[PATH_BYTES], probe[PATH_BYTES];
+	struct text t = text_on(parent, sizeof(parent)), beside = text_on(probe, sizeof(probe));
 
 	text_add(&t, group);
 	while (t.len && parent[t.len - 1] != '/')
@@ -226,8 +226,12 @@ static void leave(const char *group)
 	parent[t.len - 1] = 0;
 	while (name > group && name[-1] != '/')
 		name--;
-	if (!tree_join(parent) && text_starts(name, "reprieve-helpers-"))
-		tree_remove(group); /* with the agent's probe group in it */
+	if (tree_join(parent) || !text_starts(name, "reprieve-helpers-"))
+		return;
+	tree_remove(group); /* on v1 with the agent's probe group in it */
+	text_add(&beside, group);
+	text_add(&beside, "-probe"); /* on v2 */
+	tree_remove(probe);
 }
 
 static void remove_file(const char *dir, const char *name)

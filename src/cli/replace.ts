@@ -113,7 +113,8 @@ async function takeOverFrom(
   const isOver = () => core.isDead(pidfd) && !core.isLocked(ledger);
   // One that dies leaves its watchers; they may have an incident open.
   const isLeft = () => core.isDead(pidfd) && core.isLocked(ledger);
-  const isDone = () => hasLetGo(locks, paths, isLeft) || isOver();
+  const letsGo = () => hasLetGo(locks, paths, isLeft, (path) => core.putBack(ledger, path));
+  const isDone = () => letsGo() || isOver();
   let isEnded = await within(STOP_BOUND_MS, isDone);
   if (!isEnded) {
     // It is stopped or stuck. The kernel gives its locks up a moment before it is dead: they tell nothing now.
@@ -130,11 +131,16 @@ async function takeOverFrom(
         `does not help, kill -KILL ${pids}, then reprieve release`,
     );
   }
-  if (hasLetGo(locks, paths, isLeft)) return;
+  if (letsGo()) return;
   throw cannotReplace(pid, "yet another reprieve has taken its groups over meanwhile");
 }
 
-function hasLetGo(locks: Locks, paths: readonly string[], isLeft: () => boolean): boolean {
+function hasLetGo(
+  locks: Locks,
+  paths: readonly string[],
+  isLeft: () => boolean,
+  putBack: (path: string) => void,
+): boolean {
   return paths.every((path) => {
     if (!locks.take(path)) return false;
     if (isLeft()) {
@@ -142,8 +148,7 @@ function hasLetGo(locks: Locks, paths: readonly string[], isLeft: () => boolean)
       return false;
     }
     // Its watchers were killed before they could, or the kernel refused them.
-    const kind = kindOfGroup(path);
-    if (kind.isHeld(path)) kind.letGo(path);
+    putBack(path);
     return true;
   });
 }

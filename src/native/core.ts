@@ -33,6 +33,7 @@ const SYMBOLS = {
   rpv_listen_rename: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
   rpv_become: { args: ["ptr", "ptr"], returns: "i32" },
   rpv_ledger_owns: { args: ["i32"], returns: "i32" },
+  rpv_ledger_put_back: { args: ["i32", "ptr"], returns: "i32" },
   rpv_lock_is_held: { args: ["i32"], returns: "i32" },
   rpv_pidfd_open: { args: ["i32"], returns: "i32" },
   rpv_pidfd_signal: { args: ["i32", "i32"], returns: "i32" },
@@ -77,6 +78,9 @@ export function openCore() {
     },
     /** Of an open ledger: its reprieve made a group for a command. EPROTO: it is of another version. */
     ledgerOwns: (fd: number) => check("read a ledger", lib.rpv_ledger_owns(fd)) === 1,
+    /** What the reprieve of an open ledger has left held; the group's lock is ours. */
+    putBack: (ledger: number, path: string) =>
+      void check(`put back ${path}`, lib.rpv_ledger_put_back(ledger, cstring(path))),
     isLocked: (fd: number) => lib.rpv_lock_is_held(fd) === 1,
     openPidfd: (pid: number) => check(`open process ${pid}`, lib.rpv_pidfd_open(pid)),
     /** 0 or -errno. */
