@@ -10,7 +10,7 @@ import { Group, kill } from "../helpers/group.ts";
 import { binary, memoryRoot, runBase } from "../helpers/paths.ts";
 import { type Ended, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, onlyOnV1, program } from "../helpers/require.ts";
-import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { LEAK_KB, LIMIT, NEAR_KB, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
 const killer = onlyOnV1("v2 has no switch for the kernel's killer");
@@ -22,7 +22,7 @@ afterEach(cleanUp);
 /** A group near its limit whose reprieve is dead as a whole. */
 async function orphan(): Promise<Scene> {
   const scene = await Scene.set();
-  const near = { means: "touch", beforeKb: (LIMIT / 1024) * 0.9 } as const;
+  const near = { means: "touch", beforeKb: NEAR_KB } as const;
   await scene.board.start(scene.group, near).ready();
   await until("the killer to be off", () => scene.group.oom().held);
   scene.reprieve.killAll();
@@ -55,7 +55,7 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
 
   test("leaves a living reprieve's groups alone", async () => {
     const scene = await Scene.set();
-    const near = { means: "touch", beforeKb: (LIMIT / 1024) * 0.9 } as const;
+    const near = { means: "touch", beforeKb: NEAR_KB } as const;
     await scene.board.start(scene.group, near).ready();
     await until("the killer to be off", () => scene.group.oom().held);
     const ended = await Reprieve.ends(["release"]);
@@ -68,7 +68,7 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
   test("an end whose watchers do not answer releases, beside a living other", async () => {
     const other = await Scene.set();
     const scene = await Scene.set();
-    const near = { means: "touch", beforeKb: (LIMIT / 1024) * 0.9 } as const;
+    const near = { means: "touch", beforeKb: NEAR_KB } as const;
     await scene.board.start(scene.group, near).ready();
     await until("the killer to be off", () => scene.group.oom().held);
     for (const role of ["watchdog", "spare"] as const) {
@@ -242,7 +242,7 @@ describeWith("release --all --force", [...kernelTest, program("unshare", "util-l
 
   killer("leaves the group of a living reprieve alone", async () => {
     const scene = await Scene.set();
-    const near = { means: "touch", beforeKb: (LIMIT / 1024) * 0.9 } as const;
+    const near = { means: "touch", beforeKb: NEAR_KB } as const;
     await scene.board.start(scene.group, near).ready();
     await until("the killer to be off", () => scene.group.oom().held);
     const mount = `mkdir /dev/shm/x && mount --bind ${scene.group.path} /dev/shm/x &&

@@ -16,11 +16,11 @@ import { memory } from "../helpers/memory.ts";
 import { binary, repository, runBase } from "../helpers/paths.ts";
 import { type Ended, type Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
-import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { DELAY_MS, LEAK_KB, LIMIT, NEAR_KB, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
 
-const NEAR = { means: "touch", beforeKb: (LIMIT / 1024) * 0.9 } as const;
+const NEAR = { means: "touch", beforeKb: NEAR_KB } as const;
 const ROUNDS = 10;
 /** STOP_BOUND_MS and PUT_BACK_BOUND_MS of src/cli/replace.ts, and a start. */
 const STUCK_BOUND_MS = 12_000;

@@ -4,10 +4,9 @@ import { afterEach, expect, test } from "bun:test";
 import { cleanUp } from "../helpers/clean.ts";
 import { kill } from "../helpers/group.ts";
 import { describeWith, kernelTest, onlyOnV1 } from "../helpers/require.ts";
-import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { LEAK_KB, NEAR_KB, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
-const NEAR_KB = (LIMIT / 1024) * 0.9;
 const TRIES = 5;
 
 afterEach(cleanUp);

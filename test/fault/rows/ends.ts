@@ -7,12 +7,11 @@ import { memory } from "../../helpers/memory.ts";
 import { binary, runBase } from "../../helpers/paths.ts";
 import { Reprieve } from "../../helpers/reprieve.ts";
 import { program } from "../../helpers/require.ts";
-import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../../helpers/scene.ts";
+import { DELAY_MS, LEAK_KB, LIMIT, NEAR_KB, Scene } from "../../helpers/scene.ts";
 import { bootMs, until } from "../../helpers/wait.ts";
 import { isAlive, type Workload } from "../../helpers/workload.ts";
 import { HARD_BOUND_MS, type OwnRow, type Played, type Stage } from "../engine.ts";
 
-const NEAR_KB = (LIMIT / 1024) * 0.9;
 /** A program of 90 MB is started on a busy machine, and finds the ledgers. */
 const RELEASE_BOUND_MS = 5000;
 
