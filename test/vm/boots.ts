@@ -27,7 +27,6 @@ export const boots: readonly Boot[] = [
       { file: "test/kernel/switch.test.ts" },
       { file: "test/kernel/nested.test.ts" },
       { file: "test/kernel/release.test.ts" },
-      { file: "test/kernel/victims.test.ts" },
     ],
   },
   {

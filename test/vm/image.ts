@@ -18,22 +18,12 @@ import {
 import { basename, dirname } from "node:path";
 import { fixture } from "../helpers/build.ts";
 import { fixtures, repository } from "../helpers/paths.ts";
-import { busybox, run } from "./packages.ts";
+import { busybox, need, run } from "./packages.ts";
 import { vmBuilt } from "./paths.ts";
 
 /** Where busybox has another form or none; those that are not installed here are not there either. */
-const PROGRAMS = [
-  "setpriv",
-  "unshare",
-  "mount",
-  "chrt",
-  "prlimit",
-  "pgrep",
-  "nm",
-  "strace",
-  "runc",
-  "ldd",
-];
+const PROGRAMS = "setpriv unshare mount chrt prlimit pgrep nm strace runc".split(" ");
+const FOLDERS = "bin usr/bin etc root proc sys dev tmp run var/tmp reprieve".split(" ");
 const REPOSITORY = ["src", "native", "test", "package.json", "bunfig.toml", "tsconfig.json"];
 const BUILT = ["dist/reprieve", "dist/build/core", "dist/build/core.so", "dist/build/test"];
 const MODULES = ["commander", "hono", "valibot", "ws"];
@@ -65,21 +55,7 @@ export function disk(): string {
 
 function stage(parts: readonly string[], programs: readonly string[], shell: string): void {
   rmSync(root, { recursive: true, force: true });
-  for (const path of [
-    "bin",
-    "usr/bin",
-    "etc",
-    "root",
-    "proc",
-    "sys",
-    "dev",
-    "tmp",
-    "run",
-    "var/tmp",
-    "reprieve",
-  ]) {
-    mkdirSync(`${root}/${path}`, { recursive: true });
-  }
+  for (const path of FOLDERS) mkdirSync(`${root}/${path}`, { recursive: true });
   chmodSync(`${root}/var/tmp`, 0o1777);
   writeFileSync(`${root}/etc/passwd`, "root:x:0:0:root:/root:/bin/sh\n");
   writeFileSync(`${root}/etc/group`, "root:x:0:\n");
@@ -89,6 +65,9 @@ function stage(parts: readonly string[], programs: readonly string[], shell: str
   }
   for (const path of programs) install(path, `/usr/bin/${basename(path)}`);
   install(realpathSync(process.execPath), "/usr/bin/bun");
+  // The real one wants bash.
+  const ldd = '#!/bin/sh\nexec /lib64/ld-linux-x86-64.so.2 --list "$1"\n';
+  writeFileSync(`${root}/usr/bin/ldd`, ldd, { mode: 0o755 });
   copyFileSync(`${import.meta.dir}/init`, `${root}/init`);
   run(["cp", "-a", "--parents", ...parts, `${root}/reprieve`], repository);
   for (const built of filesOf(`${root}/reprieve/dist`)) installLibraries(built);
@@ -112,6 +91,7 @@ function installLibraries(program: string): void {
 function make(): void {
   const usedMb = filesOf(root).reduce((sum, path) => sum + statSync(path).size, 0) >> 20;
   rmSync(image, { force: true });
+  need("mke2fs", "e2fsprogs");
   run([
     "mke2fs",
     "-q",

@@ -7,7 +7,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { disk } from "./image.ts";
-import { kernel } from "./packages.ts";
+import { kernel, need } from "./packages.ts";
 import { vmBuilt } from "./paths.ts";
 
 export type Cgroups = "v1" | "v2" | "hybrid";
@@ -30,6 +30,7 @@ export async function boot(
   boundS: number,
   onLine: (line: string) => void,
 ): Promise<Ran> {
+  need("qemu-system-x86_64", "qemu-system-x86");
   const job = `${vmBuilt}/${cgroups}.sh`;
   writeFileSync(job, script.padEnd(Math.ceil((script.length + 1) / SECTOR) * SECTOR, "\n"));
   const qemu = Bun.spawn(["qemu-system-x86_64", ...machine(cgroups, job)], {

@@ -48,6 +48,11 @@ function refreshLists(): void {
   if (process.getuid?.() === 0) run(["apt-get", "-q", "update"]);
 }
 
+export function need(program: string, packageName: string): void {
+  if (Bun.which(program) !== null) return;
+  throw new Error(`${program} is not installed: apt install ${packageName}`);
+}
+
 export function run(command: readonly string[], cwd = vmBuilt): string {
   const ended = Bun.spawnSync([...command], { cwd, stderr: "pipe" });
   if (!ended.success) throw new Error(`${command.join(" ")}: ${ended.stderr}`);
