@@ -186,12 +186,12 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 	look.incident_open = incident_is_open(shared_load(&w->guard->incident));
 	look.fit = trial_is_fit(w);
 	look.overrode = !oom.held && guard_is_held(w->state);
+	time_look(w, &look, left, now_ns);
 	look.inside_margin = is_to_be_held(w, &oom, &room, left);
 	if (look.inside_margin)
 		follow_limit(w);
 	if (w->state == GUARD_OOM)
 		look.reason = trial_judge(w, now_ns);
-	time_look(w, &look, left, now_ns);
 	look.overdue = w->state == GUARD_HANDED && look.in_oom &&
 		       handed_is_overdue(w, room.limit_bytes, now_ns);
 	w->is_far = left > w->guard->margin_bytes;

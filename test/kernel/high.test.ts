@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+/** cgroup v2 only: memory.high as the switch. Whose it is, what crosses it, and what follows a hand-over. */
+import { afterEach, expect } from "bun:test";
+import { cleanUp } from "../helpers/clean.ts";
+import { Group, kill, MB } from "../helpers/group.ts";
+import { type Message, Reprieve } from "../helpers/reprieve.ts";
+import { describeWith, kernelTest, onlyOnV2 } from "../helpers/require.ts";
+import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
+
+const MARGIN = LIMIT / 4;
+const HIGH = LIMIT - MARGIN;
+const TEST_MS = 60_000;
+/** Longer than any back-off's first step and a look. */
+const CALM_MS = 3000;
+
+afterEach(cleanUp);
+
+const v2 = onlyOnV2("v1 has memory.oom_control");
+
+function opened(scene: Scene): Message[] {
+  return scene.reprieve.messages.filter((m) => m.type === "incident.opened");
+}
+
+async function armedAt(group: Group, bytes: number): Promise<void> {
+  await until(`memory.high of ${bytes}`, () => group.read("memory.high") === String(bytes));
+}
+
+describeWith("memory.high", kernelTest, () => {
+  v2(
+    "is a margin below memory.max while the group is guarded, and as before after",
+    async () => {
+      const scene = await Scene.set(["--margin", String(MARGIN)]);
+      await armedAt(scene.group, HIGH);
+      const { closed } = await scene.leak();
+      expect(`${closed.outcome} ${closed.reason}`).toBe("relieved killed");
+      await armedAt(scene.group, HIGH);
+      expect(scene.group.oom().kills).toBe(0);
+      await scene.end();
+      expect(scene.reprieve.err).not.toContain("cannot");
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "follows memory.max",
+    async () => {
+      const scene = await Scene.set(["--margin", String(MARGIN)]);
+      await armedAt(scene.group, HIGH);
+      scene.group.setLimit(LIMIT + 8 * MB);
+      await armedAt(scene.group, HIGH + 8 * MB);
+      scene.group.setLimit(LIMIT);
+      await armedAt(scene.group, HIGH);
+      await scene.end();
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "that its owner had set lower is used, and never lifted",
+    async () => {
+      const group = new Group("owners", { limit: LIMIT });
+      group.write("memory.high", String(HIGH - 4 * MB));
+      const scene = await Scene.around(group, ["--margin", String(MARGIN)]);
+      const { closed } = await scene.leak();
+      expect(`${closed.outcome} ${closed.reason}`).toBe("relieved killed");
+      expect(await scene.reprieve.stop()).toBe(0);
+      expect(group.read("memory.high")).toBe(String(HIGH - 4 * MB));
+      await scene.strike();
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "without a memory.max is never lifted: the kill is ours, by the kernel's rule",
+    async () => {
+      const group = new Group("owners");
+      group.write("memory.high", String(HIGH));
+      const scene = await Scene.around(group, ["--margin", String(MARGIN), "--delay", "300ms"]);
+      const small = await scene.board.start(group, { means: "touch", beforeKb: 4096 }).ready();
+      kill(await scene.reprieve.helper("handler"), "SIGSTOP");
+      const { leaker, closed } = await scene.leak();
+      expect(closed.outcome).toBe("handed-over");
+      expect(scene.victims()).toEqual([leaker.pid]);
+      expect(small.isAlive()).toBe(true);
+      expect(group.read("memory.high")).toBe(String(HIGH));
+      expect(await scene.reprieve.stop()).toBe(0);
+      expect(group.read("memory.high")).toBe(String(HIGH));
+      await scene.strike();
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "nor memory.max: refused, with what to set",
+    async () => {
+      const group = new Group("none");
+      const { code, err } = await Reprieve.ends(["run", "--cgroup", group.path, "--allow-kill"]);
+      expect(code).toBe(78);
+      expect(err).toContain("write a size to its memory.max");
+      await group.destroy();
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "that somebody else writes is left to him, told, and written again after a time",
+    async () => {
+      const scene = await Scene.set(["--margin", String(MARGIN)]);
+      const { group, reprieve } = scene;
+      await armedAt(group, HIGH);
+      group.write("memory.high", "max");
+      await reprieve.message("guard", { where: (m) => m.event === "overrode" });
+      expect(group.read("memory.high")).toBe("max");
+      await armedAt(group, HIGH);
+      // Lower than ours: used, and left as it is.
+      group.write("memory.high", String(HIGH - MB));
+      await Bun.sleep(CALM_MS * 2);
+      expect(group.read("memory.high")).toBe(String(HIGH - MB));
+      expect((await scene.leak()).closed.outcome).toBe("relieved");
+      expect(await reprieve.stop()).toBe(0);
+      expect(group.read("memory.high")).toBe(String(HIGH - MB));
+      await scene.strike();
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "of a group full of file memory: room is made for it first",
+    async () => {
+      const group = new Group("cache", { limit: LIMIT });
+      const file = `/root/reprieve-cache-${process.pid}`;
+      const writer = Bun.spawn([
+        "sh",
+        "-c",
+        `echo $$ > ${group.path}/cgroup.procs; dd if=/dev/zero of=${file} bs=1M count=60`,
+      ]);
+      await writer.exited;
+      expect(group.usage()).toBeGreaterThan(HIGH);
+      const scene = await Scene.around(group, ["--margin", String(MARGIN)]);
+      await armedAt(group, HIGH);
+      expect(opened(scene)).toEqual([]);
+      await scene.end();
+      await Bun.file(file).delete();
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "crossed by file memory without end: no incident",
+    async () => {
+      const scene = await Scene.set(["--margin", String(MARGIN)]);
+      const { group } = scene;
+      const file = `/root/reprieve-cache-${process.pid}`;
+      const loop = `echo $$ > ${group.path}/cgroup.procs; for i in 1 2 3 4 5 6 7 8; do dd if=/dev/zero of=${file} bs=1M count=100; done`;
+      const writer = Bun.spawn(["sh", "-c", loop], { stdio: ["ignore", "ignore", "ignore"] });
+      await writer.exited;
+      expect(Number(/^high (\d+)/m.exec(group.read("memory.events"))?.[1])).toBeGreaterThan(0);
+      expect(opened(scene)).toEqual([]);
+      await scene.end();
+      await Bun.file(file).delete();
+    },
+    TEST_MS,
+  );
+});
+
+describeWith("handed over on v2", kernelTest, () => {
+  async function handedOver(prepare: (group: Group) => void = () => {}) {
+    const group = new Group("handed", { limit: LIMIT });
+    prepare(group);
+    const scene = await Scene.around(group, ["--margin", String(MARGIN), "--delay", "200ms"]);
+    const small = await scene.board.start(group, { means: "touch", beforeKb: 4096 }).ready();
+    kill(await scene.reprieve.helper("handler"), "SIGSTOP");
+    const { leaker, closed } = await scene.leak();
+    return { scene, group, small, leaker, closed };
+  }
+
+  v2(
+    "the kernel kills whom it would have, and nobody else",
+    async () => {
+      const { scene, group, small, closed } = await handedOver();
+      expect(closed.outcome).toBe("handed-over");
+      expect(group.oom().kills).toBe(1);
+      expect(small.isAlive()).toBe(true);
+      await armedAt(group, HIGH);
+      await scene.end();
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "with memory.oom.group it takes all",
+    async () => {
+      const { scene, small, closed } = await handedOver((g) => g.write("memory.oom.group", "1"));
+      expect(closed.outcome).toBe("handed-over");
+      await until("all dead", () => !small.isAlive());
+      expect(await scene.reprieve.stop()).toBe(0);
+      await scene.strike();
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "a charge that jumps past memory.high is the kernel's kill, and told as that",
+    async () => {
+      const scene = await Scene.set(["--margin", String(4 * MB)]);
+      const from = scene.reprieve.messages.length;
+      const leaker = await scene.board
+        .start(scene.group, { means: "populate", kb: LEAK_KB, chunkKb: LEAK_KB })
+        .ready();
+      leaker.go();
+      await until("its death", () => !leaker.isAlive());
+      const { outcome } = await scene.closed(from);
+      if (scene.group.oom().kills > 0) expect(outcome).toBe("kernel-first");
+      else expect(outcome).toBe("relieved");
+      console.log(`a jump by MAP_POPULATE: ${outcome}`);
+      await scene.end();
+    },
+    TEST_MS,
+  );
+});
+
+describeWith("the dead on v2", kernelTest, () => {
+  v2(
+    "release puts memory.high back from the ledger",
+    async () => {
+      const scene = await Scene.set(["--margin", String(MARGIN)]);
+      const { group, reprieve } = scene;
+      await armedAt(group, HIGH);
+      reprieve.killAll();
+      expect(group.read("memory.high")).toBe(String(HIGH));
+      const { out } = await Reprieve.ends(["release"]);
+      expect(out).toContain("its memory.high is as it was");
+      expect(group.read("memory.high")).toBe("max");
+      await scene.strike();
+    },
+    TEST_MS,
+  );
+});
