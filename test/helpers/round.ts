@@ -95,13 +95,20 @@ function drawNeighbour(random: Random, limit: number): Plan {
 }
 
 /** Everybody of a round, the neighbours at work. */
-export async function bear({ board, nurseries }: Arena, plan: RoundPlan) {
+export async function bear({ board, nurseries, group, limit }: Arena, plan: RoundPlan) {
   board.clear();
   const born = (what: Plan, below: boolean) => board.bear(nurseries[below ? 1 : 0], what);
   const first = plan.leakerFirst ? born(plan.leaker, plan.leakerBelow) : null;
   const neighbours = plan.neighbours.map((n) => born(n.plan, n.below));
   const leaker = first ?? born(plan.leaker, plan.leakerBelow);
-  for (const workload of [leaker, ...neighbours]) await workload.ready();
+  for (const workload of [leaker, ...neighbours]) {
+    await workload.ready().catch((error) => {
+      const state = JSON.stringify({ ...group.oom(), usage: group.usage(), limit });
+      throw new Error(
+        `${error.message}; nurseries ${nurseries.map((n) => n.sleepsIn())}; ${state}`,
+      );
+    });
+  }
   for (const neighbour of neighbours) neighbour.go();
   await Bun.sleep(plan.quietMs);
   return { leaker, neighbours };

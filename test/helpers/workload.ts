@@ -143,6 +143,10 @@ export class Nursery {
     return isAlive(this.pid);
   }
 
+  sleepsIn(): string {
+    return sleepOf(this.pid);
+  }
+
   bear(args: readonly string[]): void {
     this.#proc.stdin.write(`${args.join(" ")}\n`);
     this.#proc.stdin.flush();
