@@ -9,7 +9,7 @@ import { memory } from "../helpers/memory.ts";
 import { binary, memoryRoot } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
-import { slowness, until } from "../helpers/wait.ts";
+import { until } from "../helpers/wait.ts";
 
 afterEach(cleanUp);
 
@@ -53,7 +53,7 @@ describeWith(
         const codes = new Set<number>();
         for (let delayMs = 60; delayMs < 400; delayMs += 20) {
           const doctor = Reprieve.start(["doctor"]);
-          await Bun.sleep(delayMs * slowness);
+          await Bun.sleep(delayMs);
           kill(doctor.pid, signal);
           codes.add((await doctor.ended()).code);
           expect(doctor.leftovers()).toEqual([]);
