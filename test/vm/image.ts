@@ -25,7 +25,13 @@ import { vmBuilt } from "./paths.ts";
 const PROGRAMS = "setpriv unshare mount chrt prlimit pgrep nm strace runc".split(" ");
 const FOLDERS = "bin usr/bin etc root proc sys dev tmp run var/tmp reprieve".split(" ");
 const REPOSITORY = ["src", "native", "test", "package.json", "bunfig.toml", "tsconfig.json"];
-const BUILT = ["dist/reprieve", "dist/build/core", "dist/build/core.so", "dist/build/test"];
+const BUILT = [
+  "dist/reprieve",
+  "dist/build/core",
+  "dist/build/core.so",
+  "dist/build/test",
+  "dist/build/bench",
+];
 const MODULES = ["commander", "hono", "valibot", "ws"];
 const ROOM_MB = 512; // for what a boot writes: copies of the binary, of 110 MB
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * A cgroup v1 memory group of the bench's own.
+ * A memory group of the bench's own: of cgroup v1, where that has the memory controller, else of v2.
  *
  * Whatever happens, it is given back to the kernel's killer, emptied and removed at the end.
  */
@@ -8,7 +8,8 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "n
 import { onEnd } from "./cleanup.ts";
 
 export const MIB = 1 << 20;
-const ROOT = "/sys/fs/cgroup/memory";
+export const isV2 = existsSync("/sys/fs/cgroup/cgroup.controllers");
+const ROOT = isV2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
 const REMOVE_BOUND_MS = 3000;
 
 export class Group {
@@ -22,7 +23,7 @@ export class Group {
   }
 
   limit(bytes: number): void {
-    this.write("memory.limit_in_bytes", bytes);
+    this.write(isV2 ? "memory.max" : "memory.limit_in_bytes", bytes);
   }
 
   join(pid: number): void {
@@ -30,12 +31,12 @@ export class Group {
   }
 
   usage(): number {
-    return Number(this.read("memory.usage_in_bytes"));
+    return Number(this.read(isV2 ? "memory.current" : "memory.usage_in_bytes"));
   }
 
-  /** True while the kernel's killer is off. */
+  /** True while the kernel's killer is off: on v2 nothing switches it off. */
   killerOff(): boolean {
-    return this.read("memory.oom_control").includes("oom_kill_disable 1");
+    return !isV2 && this.read("memory.oom_control").includes("oom_kill_disable 1");
   }
 
   pids(): number[] {
@@ -60,7 +61,7 @@ export class Group {
   /** Safe to call twice. */
   remove(): void {
     if (!existsSync(this.path)) return;
-    this.write("memory.oom_control", 0);
+    if (!isV2) this.write("memory.oom_control", 0);
     for (let waited = 0; waited < REMOVE_BOUND_MS; waited += 10) {
       for (const pid of this.pids()) killQuietly(pid);
       try {
@@ -96,15 +97,14 @@ function missingHere(): string | undefined {
   if (process.getuid?.() !== 0) {
     return "Cannot run as this needs root: it makes memory cgroups and fills them.";
   }
-  if (!existsSync(`${ROOT}/cgroup.event_control`)) {
-    return `Cannot run as this host has no cgroup v1 memory controller at ${ROOT}.`;
-  }
+  const has = isV2 ? `${ROOT}/cgroup.subtree_control` : `${ROOT}/cgroup.event_control`;
+  if (!existsSync(has)) return `Cannot run as this host has no memory controller at ${ROOT}.`;
   try {
     const probe = `${ROOT}/reprieve-bench-probe-${process.pid}`;
     mkdirSync(probe);
     rmdirSync(probe);
   } catch {
-    return `Cannot run as the cgroup v1 memory controller at ${ROOT} is not writable.`;
+    return `Cannot run as the memory controller at ${ROOT} is not writable.`;
   }
   return undefined;
 }
