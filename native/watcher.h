@@ -107,16 +107,17 @@ int ending_is_over(int agent_dead);
 /* The agent is dead: ends helpers that were stopped, and stays for the groups that reprieve made until they are empty. */
 void ending_last_one(void);
 
-/* watch.c: opens and closes a guard; finds out where it stands; one look of the owner at it. */
+/* watch_open.c: opens and closes a guard. */
 int watch_attach(struct watched *w);
 void watch_detach(struct watched *w);
-void watch_resume(struct watched *w);
 /* Must the threshold at the margin be set, because none stands under the group's limit? */
 int watch_wants_threshold(const struct watched *w);
 /* Sets it. Waits for an RCU grace period. */
 void watch_set_threshold(struct watched *w);
 /* Set by this watcher for the limit that it stands under. */
 uint64_t *watch_threshold_limit(const struct watched *w);
+/* watch.c: finds out where a guard stands. */
+void watch_resume(struct watched *w);
 /* watch_look.c: reads what the kernel says; forgets what reclaim has signalled so far. */
 struct look watch_take_look(struct watched *w, uint64_t now_ns);
 void watch_forget_starvation(struct watched *w, uint64_t now_ns);

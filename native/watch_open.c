@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* Hop 4b: a watcher opens a guard, and closes it: its group's files, and its events. */
+#include "high.h"
+#include "log.h"
+#include "sys.h"
+#include "watcher.h"
+
+uint64_t *watch_threshold_limit(const struct watched *w)
+{
+	return &w->guard->threshold_limit[watcher.self.role];
+}
+
+int watch_attach(struct watched *w)
+{
+	int may_write = (w->guard->flags & GUARD_ALLOW_KILL) != 0;
+	int err = memcg_open(&w->memcg, role_open_group(w->guard), may_write, &w->guard->high);
+
+	if (err)
+		return err;
+	w->oom_event = memcg_watch_oom(&w->memcg);
+	w->near_event = sys_eventfd(0, SYS_EFD_NONBLOCK);
+	w->pressure_event = memcg_watch_pressure(&w->memcg); /* without it: see README */
+	err = w->oom_event < 0 ? w->oom_event : w->near_event < 0 ? w->near_event : 0;
+	if (err) {
+		watch_detach(w);
+		return err;
+	}
+	if (memcg_is_v2(&w->memcg))
+		high_watch(w);
+	w->attached = 1;
+	*watch_threshold_limit(w) = 0; /* one before us may have left it */
+	watch_resume(w);
+	return 0;
+}
+
+void watch_detach(struct watched *w)
+{
+	if (w->oom_event > 0)
+		sys_close(w->oom_event);
+	if (w->near_event > 0)
+		sys_close(w->near_event);
+	if (w->pressure_event > 0)
+		sys_close(w->pressure_event);
+	high_unwatch(w);
+	memcg_close(&w->memcg);
+	w->oom_event = w->near_event = w->pressure_event = 0;
+	w->attached = 0;
+}
+
+/*
+ * After arming, and when the group's owner has changed its limit. Until it stands the group counts as inside the
+ * margin. An older threshold stays until the guard is released: one event too many is harmless.
+ */
+int watch_wants_threshold(const struct watched *w)
+{
+	return w->attached && !memcg_is_v2(&w->memcg) && w->guard->state != GUARD_GONE &&
+	       shared_load(&w->guard->want) == WANT_ARMED &&
+	       *watch_threshold_limit(w) != shared_load(&w->guard->limit_bytes);
+}
+
+void watch_set_threshold(struct watched *w)
+{
+	uint64_t limit_bytes = shared_load(&w->guard->limit_bytes);
+	int opened = memcg_open_counters(&w->memcg);
+	struct memcg_room room;
+
+	if (opened >= 0 && !memcg_room(&w->memcg, &room) &&
+	    !memcg_watch_left(&w->memcg, &room, w->guard->margin_bytes, w->near_event))
+		shared_store(watch_threshold_limit(w), limit_bytes);
+	if (opened > 0)
+		memcg_close_counters(&w->memcg);
+}
