@@ -7,7 +7,7 @@ import type { Group } from "../helpers/group.ts";
 import { kill, MB } from "../helpers/group.ts";
 import type { Random } from "../helpers/random.ts";
 import type { Role } from "../helpers/reprieve.ts";
-import { type Arena, bear, leakEnded, type RoundPlan } from "../helpers/round.ts";
+import { type Arena, bear, endAll, leakEnded, type RoundPlan } from "../helpers/round.ts";
 import { until } from "../helpers/wait.ts";
 import { isAlive } from "../helpers/workload.ts";
 
@@ -75,7 +75,7 @@ export async function playDrawn(
   await until("the round's end", turn, HUNG_MS).catch(() =>
     wrong.push(`hung: ${JSON.stringify({ ...group.oom(), usage: group.usage(), limit })}`),
   );
-  for (const workload of [leaker, ...neighbours]) await workload.stop();
+  await endAll(group, [leaker, ...neighbours]);
   for (const one of struck) await one.heal();
   if (faults.some((fault) => fault.kind === "kill")) await Bun.sleep(ATTACHED_MS);
   return wrong;

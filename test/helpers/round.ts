@@ -134,8 +134,15 @@ export async function play(arena: Arena, plan: RoundPlan): Promise<Played> {
   wrong.push(...judged.wrong);
   if (kernelKills === 0) wrong.push(...(await checkNeighbours(neighbours)));
   if (wrong.length > 0) wrong.push(`leakers ${leaker.pids()}`, ...messages().map(brief));
-  for (const workload of [leaker, ...neighbours]) await workload.stop();
+  await endAll(arena.group, [leaker, ...neighbours]);
   return { ...judged, wrong, kernelKills };
+}
+
+/** Returns when they have left the group: threads of a dead leader may still hold memory there. */
+export async function endAll(group: Group, workloads: readonly Workload[]): Promise<void> {
+  const pids = workloads.flatMap((workload) => workload.pids());
+  for (const workload of workloads) await workload.stop();
+  await until("the workloads to have left", () => !group.procs().some((pid) => pids.includes(pid)));
 }
 
 // --- internal ---
