@@ -19,7 +19,13 @@ static uint32_t kernels_time_ms(const struct watched *w)
 	return memcg_is_owners(&w->memcg) ? 0 : SLEPT_OUT_MS;
 }
 
-int handed_is_overdue(struct watched *w, uint64_t limit_bytes, uint64_t now_ns)
+/* What oom_score_adj is a share of: without a memory.max, memory.high takes its place. */
+static uint64_t base_bytes(const struct memcg_room *room)
+{
+	return room->limit_bytes != MEMCG_NO_LIMIT ? room->limit_bytes : room->high_bytes;
+}
+
+int handed_is_overdue(struct watched *w, const struct memcg_room *room, uint64_t now_ns)
 {
 	struct log_record killed = { .guard = w->index, .step = STEP_KILL };
 	uint32_t ms = watch_ms_since(w->handed_ns, now_ns);
@@ -28,7 +34,7 @@ int handed_is_overdue(struct watched *w, uint64_t limit_bytes, uint64_t now_ns)
 		return 0;
 	if (!w->handed_over || !memcg_is_v2(&w->memcg))
 		return 1;
-	killed.result = kernel_rule_kill(w->memcg.dir, limit_bytes, &killed);
+	killed.result = kernel_rule_kill(w->memcg.dir, base_bytes(room), &killed);
 	killed.incident = incident_number(shared_load(&w->guard->incident));
 	if (killed.result == -ESRCH)
 		return ms >= HANDED_OVER_BOUND_MS;

@@ -12,6 +12,6 @@ int handed_sleeps_out(const struct watched *w, uint32_t kernel_kills, uint64_t n
  * Still in OOM: for too long? On v2 the kernel may be unable to end it: there is no memory.max, or memory goes round without
  * end. Then the kill is made here, by the kernel's rule, one after the other.
  */
-int handed_is_overdue(struct watched *w, uint64_t limit_bytes, uint64_t now_ns);
+int handed_is_overdue(struct watched *w, const struct memcg_room *room, uint64_t now_ns);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A kill as the kernel's OOM killer would make it: mm/oom_kill.c of Linux 6.1 to 6.18. */
 #include "kernel_rule.h"
-#include "memcg.h"
 #include "pids.h"
 #include "procfs.h"
 #include "sys.h"
@@ -144,8 +143,6 @@ int kernel_rule_kill(int dir, uint64_t limit_bytes, struct log_record *killed)
 	struct search s = { .limit_pages = (int64_t)(limit_bytes / 4096), .dir = -1 };
 	int whole;
 
-	if (limit_bytes == MEMCG_NO_LIMIT)
-		s.limit_pages = 0;
 	search_group(dir, &s);
 	tree_walk(dir, search_group, &s);
 	if (!s.pid)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** cgroup v2 only: memory.high as the switch. Whose it is, what crosses it, and what follows a hand-over. */
 import { afterEach, expect } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
 import { Group, kill, MB } from "../helpers/group.ts";
 import { type Message, Reprieve } from "../helpers/reprieve.ts";
@@ -86,6 +87,28 @@ describeWith("memory.high", kernelTest, () => {
       expect(group.read("memory.high")).toBe(String(HIGH));
       expect(await scene.reprieve.stop()).toBe(0);
       expect(group.read("memory.high")).toBe(String(HIGH));
+      await scene.strike();
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "the kernel's rule heeds oom_score_adj, and goes on until there is room",
+    async () => {
+      const group = new Group("owners");
+      group.write("memory.high", String(HIGH));
+      const scene = await Scene.around(group, ["--margin", String(MARGIN), "--delay", "300ms"]);
+      const plan = { means: "touch", beforeKb: 2048 } as const;
+      const wanted = await scene.board.start(group, plan).ready();
+      const immune = await scene.board.start(group, plan).ready();
+      writeFileSync(`/proc/${wanted.pid}/oom_score_adj`, "1000");
+      writeFileSync(`/proc/${immune.pid}/oom_score_adj`, "-1000");
+      kill(await scene.reprieve.helper("handler"), "SIGSTOP");
+      const { leaker } = await scene.leak();
+      await until("two kills", () => scene.victims().length > 1);
+      expect(scene.victims()).toEqual([wanted.pid, leaker.pid]);
+      expect(immune.isAlive()).toBe(true);
+      expect(await scene.reprieve.stop()).toBe(0);
       await scene.strike();
     },
     TEST_MS,
