@@ -23,7 +23,8 @@ export const v2: Kind = {
     longMs: 500,
     why: "on cgroup v2 neighbours sleep while the group is held",
   },
-  noLimit: "neither its memory.max nor its memory.high is set: write a size to its memory.max",
+  noLimit:
+    "it has no limit, neither memory.max nor memory.high is set: write one to its memory.max",
 
   homeOf: (hierarchy) => homesOf(hierarchy).find(isHome),
   whyNoHome,

@@ -65,6 +65,8 @@ export const kernelTest: readonly Need[] = [root, memoryGroups, killCounter, bui
 export const onlyOnV1 = (why: string) => only(1, why);
 export const onlyOnV2 = (why: string) => only(2, why);
 
+export const renaming = onlyOnV1("a group of v2 cannot be renamed");
+
 function only(version: 1 | 2, why: string) {
   return (name: string, body: () => void | Promise<void>, boundMs?: number): void => {
     if (memory.version === version) {

@@ -11,7 +11,14 @@ import { cleanUp } from "../helpers/clean.ts";
 import { Group, MB } from "../helpers/group.ts";
 import { binary, memoryRoot } from "../helpers/paths.ts";
 import { type Ended, Reprieve } from "../helpers/reprieve.ts";
-import { describeWith, kernelTest, onlyOnV1, onlyOnV2, program } from "../helpers/require.ts";
+import {
+  describeWith,
+  kernelTest,
+  onlyOnV1,
+  onlyOnV2,
+  program,
+  renaming,
+} from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
@@ -244,14 +251,14 @@ describeWith("groups that change", kernelTest, () => {
     }
   });
 
-  test("is renamed: the guard follows it, and puts back there", async () => {
+  renaming("is renamed: the guard follows it, and puts back there", async () => {
     const scene = await Scene.set();
     scene.group.rename(`${scene.group.path}-2`);
     expect((await scene.leak()).closed.outcome).toBe("relieved");
     await scene.end();
   });
 
-  test("is renamed and made anew: the new one is left alone", async () => {
+  renaming("is renamed and made anew: the new one is left alone", async () => {
     const scene = await Scene.set();
     const { path } = scene.group;
     scene.group.rename(`${path}-2`);

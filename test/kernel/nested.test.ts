@@ -5,7 +5,7 @@ import { cleanUp } from "../helpers/clean.ts";
 import { Group, kill, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
-import { describeWith, kernelTest } from "../helpers/require.ts";
+import { describeWith, kernelTest, renaming } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
@@ -85,7 +85,7 @@ describeWith("nested guards", kernelTest, () => {
     await end();
   });
 
-  test("a group that was renamed is found by a helper that starts again", async () => {
+  renaming("a group that was renamed is found by a helper that starts again", async () => {
     const scene = await Scene.set();
     scene.group.rename(`${scene.group.path}-anew`);
     for (const role of ["spare", "watchdog", "handler"] as const) {

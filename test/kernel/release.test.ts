@@ -9,7 +9,7 @@ import { cleanUp } from "../helpers/clean.ts";
 import { Group, kill } from "../helpers/group.ts";
 import { binary, memoryRoot, runBase } from "../helpers/paths.ts";
 import { type Ended, Reprieve } from "../helpers/reprieve.ts";
-import { describeWith, kernelTest, onlyOnV1, program } from "../helpers/require.ts";
+import { describeWith, kernelTest, onlyOnV1, program, renaming } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, NEAR_KB, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
@@ -109,7 +109,7 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
     },
   );
 
-  test("leaves a group alone that was made anew under the same name", async () => {
+  renaming("leaves a group alone that was made anew under the same name", async () => {
     const scene = await orphan();
     await scene.group.destroy();
     const anew = new Group("anew", { limit: LIMIT });
