@@ -38,7 +38,8 @@ struct view {
 	uint32_t candidates;	     /* largest first */
 	uint32_t groups;
 	struct candidate candidate[CANDIDATES_MAX];
-	int tasks[GROUPS_MAX]; /* lists of the guard's group and its descendants */
+	int tasks[GROUPS_MAX];	   /* lists of the guard's group and its descendants */
+	uint8_t whole[GROUPS_MAX]; /* oom_group_of() for each */
 };
 
 /* The responder's private state of an incident. */
@@ -54,6 +55,11 @@ struct response {
 	uint32_t victim_pid;
 	int has_relieved; /* its memory was seen coming back, and told */
 	int is_helped;	  /* the reaper was asked */
+	uint32_t
+		whole; /* the group that goes with the victim (oom_group.h); 0: none, or it has gone */
+	uint32_t whole_view; /* of which view it is a group */
+	uint32_t times;	     /* its lists have been read so often */
+	uint32_t members;    /* that were killed with the victim */
 	uint64_t begun_ns;
 	uint64_t killed_ns;
 	uint64_t progress_ns;			/* last kill, death, or memory coming back */
@@ -76,6 +82,8 @@ struct guarded {
 	int dirs[GROUPS_MAX];	    /* of the guard's group and its descendants */
 	uint32_t links[GROUPS_MAX]; /* their link counts: a change means a child came or went */
 	int tasks[GROUPS_MAX];
+	uint8_t above[GROUPS_MAX]; /* which of them is its parent */
+	uint8_t whole[GROUPS_MAX]; /* oom_group_of() for each */
 	uint32_t scans;
 	uint32_t leaders_scan; /* the last scan that listed the tasks of every group */
 	uint64_t scanned_ms;   /* when the last scan that read everybody began; 0: none did */

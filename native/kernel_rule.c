@@ -67,18 +67,6 @@ static int search_group(int dir, void *arg)
 	return 0;
 }
 
-static int is_oom_group(int dir)
-{
-	char byte = '0';
-	int fd = sys_openat(dir, "memory.oom.group", O_RDONLY, 0);
-
-	if (fd < 0)
-		return 0;
-	sys_pread(fd, &byte, 1, 0);
-	sys_close(fd);
-	return byte == '1';
-}
-
 /* The outermost, up to the group at OOM, that has memory.oom.group; -1: none has. A descriptor of its own. */
 static int oom_group_of(int victim, int domain)
 {
@@ -89,7 +77,7 @@ static int oom_group_of(int victim, int domain)
 		int above = tree_inode(at) == end ? -1
 						  : sys_openat(at, "..", O_RDONLY | O_DIRECTORY, 0);
 
-		if (is_oom_group(at)) {
+		if (memcg_is_whole(at)) {
 			if (found >= 0)
 				sys_close(found);
 			found = at;

@@ -193,6 +193,7 @@ static void print_record_enums(void)
 	E(STEP_, CHILD_LEFT);
 	E(STEP_, DESIGNATED);
 	E(STEP_, RESIGNED);
+	E(STEP_, KILL_GROUP);
 	CLOSE();
 	OPEN("cause");
 	E(CAUSE_, OOM);

@@ -110,6 +110,18 @@ int memcg_read_number(int fd, uint64_t *value)
 
 int memcg_is_v2(const struct memcg *m) { return m->ops == &memcg_v2; }
 
+int memcg_is_whole(int dir)
+{
+	char byte = '0';
+	int fd = sys_openat(dir, "memory.oom.group", O_RDONLY, 0);
+
+	if (fd < 0)
+		return 0;
+	sys_pread(fd, &byte, 1, 0);
+	sys_close(fd);
+	return byte == '1';
+}
+
 uint32_t memcg_patience(const struct memcg *m) { return memcg_is_v2(m) ? 4 : 1; }
 
 int memcg_read_switch(const struct memcg *m, uint64_t *bytes)

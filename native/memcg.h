@@ -68,6 +68,8 @@ void memcg_close_counters(struct memcg *m);
 int memcg_open_switch(int dir, int flags);
 
 int memcg_is_v2(const struct memcg *m);
+/* v2: memory.oom.group of the group at `dir`: the kernel's killer takes all of it. */
+int memcg_is_whole(int dir);
 /* So many times as long as on v1 a handler, a victim and those it asks may take: on v2 who is held sleeps up to 2 s at a time,
  * and calls do not fail, so that it costs nobody more, and a busy virtual machine is not taken for a dead one. */
 uint32_t memcg_patience(const struct memcg *m);

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 15u		   /* raised by every change of this file */
+#define REGION_LAYOUT 16u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -89,6 +89,8 @@ enum step {
 	STEP_CHILD_LEFT = 23,	  /* a child's killer is off by its owner's will, and stays so */
 	STEP_DESIGNATED = 24,	  /* a handler that is not ours answers for the group from now on */
 	STEP_RESIGNED = 25, /* and no longer; arg: enum reason, where it did not say so itself */
+	STEP_KILL_GROUP =
+		26, /* v2: memory.oom.group, killed with the victim; bytes: so many processes */
 };
 
 enum cause {

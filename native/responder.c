@@ -8,6 +8,7 @@
  */
 #include "handler.h"
 #include "log.h"
+#include "oom_group.h"
 #include "sys.h"
 #include "text.h"
 
@@ -96,6 +97,7 @@ static void choose_and_kill(struct guarded *g)
 	struct response *r = &g->response;
 	struct log_record record;
 	struct choice c;
+	uint32_t whole;
 	int err = choose_victim(g, &c);
 
 	if (err == -EAGAIN)
@@ -107,6 +109,7 @@ static void choose_and_kill(struct guarded *g)
 	if (is_stale(g))
 		return;
 	respond_tell(g, STEP_CHOSE, about(&c));
+	whole = oom_group_of(g, c.pid);
 	err = c.pidfd >= 0 ? sys_pidfd_kill(c.pidfd) : sys_kill((int)c.pid, SYS_SIGKILL);
 	victim_remember(r, &c, sys_now_ns());
 	if (err)
@@ -116,6 +119,12 @@ static void choose_and_kill(struct guarded *g)
 	record = about(&c);
 	record.result = err;
 	respond_tell(g, STEP_KILL, record);
+	if (whole && !err) {
+		r->whole = whole;
+		r->whole_view = g->current;
+		r->times = r->members = 0;
+		oom_group_kill(g);
+	}
 }
 
 static void observe(struct guarded *g)
@@ -141,6 +150,8 @@ static struct sight look(struct guarded *g, uint64_t now_ns)
 		r->progress_ns = now_ns;
 	}
 	victim_look_after(g, now_ns);
+	if (r->whole)
+		oom_group_kill(g);
 	return (struct sight){
 		.in_oom = memcg_in_oom(&g->oom, &g->room) ||
 			  (full && g->oom.held && !r->has_relieved &&
@@ -239,7 +250,7 @@ static int respond(struct guarded *g)
 	sight = look(g, now_ns);
 	act(g, orders_next(&sight), now_ns);
 	shared_store(&g->guard->dying, r->victim == VICTIM_DYING);
-	if (r->victim != VICTIM_DYING)
+	if (r->victim != VICTIM_DYING && !r->whole)
 		__atomic_store_n(&g->busy, 0, __ATOMIC_SEQ_CST);
 	faults = sys_faults_of_thread() - faults;
 	shared_store(&g->guard->faults, g->guard->faults + (uint32_t)faults);

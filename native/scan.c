@@ -9,6 +9,7 @@
  */
 #include "scan.h"
 #include "log.h"
+#include "oom_group.h"
 #include "pids.h"
 #include "rank.h"
 #include "sys.h"
@@ -143,6 +144,7 @@ int scan_guard(struct guarded *g)
 		shared_store(&g->guard->tree_changes, g->guard->tree_changes + 1);
 		role_wake_watchers(); /* a new child may have inherited "killer off" */
 	}
+	oom_group_read(g);
 	list_groups(g);
 	if (!scan.is_partial)
 		forget_the_gone();

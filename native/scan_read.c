@@ -91,12 +91,23 @@ static int has_run(const struct snapshot *s, struct table_extra *e)
 	return e->read_cpu_ns != before_ns;
 }
 
-/* Reads what is due of a known process. */
-static void read_again(struct snapshot *s, struct table_extra *e, const struct candidate *primed)
+/* Who may be killed must not have become -1000 since: the primed, and where a group is killed as a whole, everybody. */
+static int is_detail_due(uint16_t slot, int primed)
 {
+	const struct snapshot *s = &handler.table.latest[slot];
+
+	return (primed || scan.g->whole[s->group]) &&
+	       slot % DETAILS_EVERY == scan.g->scans % DETAILS_EVERY;
+}
+
+/* Reads what is due of a known process. */
+static void read_again(uint16_t slot, const struct candidate *primed)
+{
+	struct snapshot *s = &handler.table.latest[slot];
+	struct table_extra *e = &handler.table.extra[slot];
 	int err = read_memory(s, e, primed);
 
-	if (!err && primed && scan.g->scans % DETAILS_EVERY == 0)
+	if (!err && is_detail_due(slot, primed != NULL))
 		err = read_details(s, e);
 	if (!err || scan_is_gone(err))
 		return;
@@ -147,7 +158,7 @@ void scan_read_known(void)
 			continue;
 		primed = view_find(scan.view, s->pid);
 		if (has_run(s, e) || primed || slot % SAMPLE_SHARE == scan.g->scans % SAMPLE_SHARE)
-			read_again(s, e, primed);
+			read_again(slot, primed);
 	}
 }
 

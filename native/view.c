@@ -6,6 +6,7 @@
  */
 #include "handler.h"
 #include "log.h"
+#include "oom_group.h"
 #include "pids.h"
 #include "procfs.h"
 #include "rank.h"
@@ -149,6 +150,7 @@ int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon
 	}
 	new->groups = g->groups;
 	memcpy(new->tasks, g->tasks, sizeof(new->tasks));
+	memcpy(new->whole, g->whole, sizeof(new->whole));
 	for (uint32_t i = 0; i < rank.n; i++) {
 		uint16_t slot = (uint16_t)rank.best[i].slot;
 		struct snapshot *s = &t->latest[slot];
@@ -198,6 +200,18 @@ static uint32_t links_of(int dir)
 	return sys_statx(dir, "", 0x1000 /* AT_EMPTY_PATH */, STATX_NLINK, &st) ? 0 : st.stx_nlink;
 }
 
+/* Which of those before it is its parent. */
+static uint8_t above(const struct guarded *g, int dir)
+{
+	struct statx st = { 0 };
+	uint8_t i = (uint8_t)g->groups;
+
+	sys_statx(dir, "..", 0, STATX_INO, &st);
+	while (i && tree_inode(g->dirs[i - 1]) != st.stx_ino)
+		i--;
+	return i ? i - 1 : 0;
+}
+
 static int add_group(int dir, void *arg)
 {
 	struct guarded *g = arg;
@@ -219,6 +233,7 @@ static int add_group(int dir, void *arg)
 	}
 	g->dirs[i] = copy;
 	g->links[i] = links_of(dir);
+	g->above[i] = above(g, dir);
 	g->groups++;
 	return 0;
 }

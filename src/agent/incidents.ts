@@ -157,6 +157,7 @@ export class Incidents {
       ...(has([step.CHOSE, step.WOULD_KILL, step.KILL]) && { rss_bytes: record.bytes }),
       ...(has(WITH_EVIDENCE) && { evidence: nameOf(evidence, record.arg) }),
       ...(has(WITH_USAGE) && { usage_bytes: record.bytes }),
+      ...(record.step === step.KILL_GROUP && { processes: record.bytes }),
       ...(why && record.arg !== reason.NONE && { reason: nameOf(reason, record.arg) }),
       result: resultName(record.result),
       at_us: microseconds(record.tNs - openedNs),

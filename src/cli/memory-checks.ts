@@ -41,9 +41,8 @@ export function groupChecks({ version }: Hierarchy, group: string): Check[] {
       : check("events", "no", "memory.events is missing: an OOM is not told"),
     note("own events", "memory.events.local", "a limit above looks like our own; Linux 5.2 has it"),
     note("swap accounting", "memory.swap.max", "swap is not limited"),
-    note("group kill", "cgroup.kill", "a group is killed one by one; Linux 5.14 has it"),
     note("reclaim", "memory.reclaim", "cache cannot be dropped on demand; Linux 5.19 has it"),
-    note("kernel's group kill", "memory.oom.group", "the kernel kills one only; Linux 4.19 has it"),
+    note("group kill", "memory.oom.group", "one process is killed only; Linux 4.19 has it"),
     pressureCheck(group),
   ];
 }

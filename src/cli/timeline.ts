@@ -96,6 +96,7 @@ function step(message: IncidentStep): string {
   }
   if (message.rss_bytes !== undefined) words.push(bytes(message.rss_bytes));
   if (message.usage_bytes !== undefined) words.push(`${bytes(message.usage_bytes)} used`);
+  if (message.processes !== undefined) words.push(`${message.processes} more processes`);
   if (message.reason !== undefined) words.push(message.reason);
   if (message.result !== "ok") words.push(message.result);
   if (message.by !== "handler") words.push(`by the ${message.by}`);

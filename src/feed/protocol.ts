@@ -70,6 +70,8 @@ export const IncidentStep = v.object({
   rss_bytes: v.optional(count),
   /** Memory charged to the group. */
   usage_bytes: v.optional(count),
+  /** Killed with the victim. */
+  processes: v.optional(count),
   /** Why this process: "largest", "unexplained" or "busiest" (native/region.h, enum evidence). */
   evidence: v.optional(v.string()),
   /** Why it was given to the kernel, or why another watcher took the switch. */

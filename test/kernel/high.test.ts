@@ -187,6 +187,61 @@ describeWith("memory.high", kernelTest, () => {
   );
 });
 
+describeWith("memory.oom.group", kernelTest, () => {
+  const NEVER = ["sh", "-c", 'echo -1000 > /proc/self/oom_score_adj && exec "$0" "$@"'];
+  const steady = { means: "steady", beforeKb: 1024, pauseUs: 1000 } as const;
+
+  /** A guard with its group's child, the leaker's, that has a child of its own; and one apart. */
+  async function killed(whole: "guard" | "child" | "none") {
+    const guard = new Group("whole", { limit: LIMIT });
+    const child = guard.child("child", 2 * LIMIT);
+    const groups = [child.child("below"), child.child("spared"), guard.child("apart")];
+    if (whole !== "none") (whole === "guard" ? guard : child).write("memory.oom.group", "1");
+    const scene = await Scene.around(guard, ["--margin", String(MARGIN)]);
+    const { board, reprieve } = scene;
+    const [below, spared, apart] = await Promise.all(
+      groups.map((group, i) => board.start(group, steady, i === 1 ? NEVER : []).ready()),
+    );
+    await Bun.sleep(CALM_MS / 2); // sampled
+    const leaker = await board.start(child, { means: "touch", kb: LEAK_KB }).ready();
+    leaker.go();
+    await until("the leaker's death", () => !leaker.isAlive());
+    expect((await scene.closed()).outcome).toBe("relieved");
+    expect(scene.victims()).toEqual([leaker.pid]);
+    const told = scene.steps("kill-group").map((step) => step.processes);
+    await Bun.sleep(100);
+    const alive = [below, spared, apart].map((workload) => workload?.isAlive());
+    expect(guard.oom().kills).toBe(0);
+    expect(await reprieve.stop()).toBe(0);
+    await scene.strike();
+    return { told, alive };
+  }
+
+  v2(
+    "of the victim's group: it is killed with all below it, but for who is at -1000",
+    async () => {
+      expect(await killed("child")).toEqual({ told: [1], alive: [false, true, true] });
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "of the guard's group: all of it",
+    async () => {
+      expect(await killed("guard")).toEqual({ told: [2], alive: [false, true, false] });
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "of none: one process",
+    async () => {
+      expect(await killed("none")).toEqual({ told: [], alive: [true, true, true] });
+    },
+    TEST_MS,
+  );
+});
+
 describeWith("handed over on v2", kernelTest, () => {
   async function handedOver(prepare: (group: Group) => void = () => {}) {
     const group = new Group("handed", { limit: LIMIT });
