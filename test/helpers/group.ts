@@ -47,12 +47,13 @@ export class Group {
     writeFileSync(`${this.path}/${file}`, text);
   }
 
+  /** Where a guarded group is full: on v2 that is the margin below its memory.max. */
   setLimit(bytes: number): void {
-    this.write(memory.limitFile, String(bytes));
+    this.write(memory.limitFile, String(memory.limitFor(bytes)));
   }
 
   limit(): number {
-    return Number(this.read(memory.limitFile));
+    return memory.fullAt(Number(this.read(memory.limitFile)));
   }
 
   setNoLimit(): void {

@@ -19,6 +19,10 @@ export interface Memory {
   /** Far from its limit a guarded group is not held, from a second after arming on. */
   readonly armsLate: boolean;
   readonly limitFile: string;
+  /** What that file has to say so that a guarded group is full at `bytes`. */
+  limitFor(bytes: number): number;
+  /** And back. */
+  fullAt(limitBytes: number): number;
   readonly noLimit: string;
   readonly usageFile: string;
   /** The one whose lock keeps a second reprieve away. */
@@ -36,11 +40,16 @@ export interface Memory {
   readonly ownPattern: string;
 }
 
+/** src/cli/guards.ts: the margin is a fourth of the limit, and no more than this. On v2 the group is full there. */
+const MARGIN_MOST_BYTES = 16 << 20;
+
 const v1: Memory = {
   version: 1,
   root: memoryRoot ?? "",
   armsLate: true,
   limitFile: "memory.limit_in_bytes",
+  limitFor: (bytes) => bytes,
+  fullAt: (limitBytes) => limitBytes,
   noLimit: "-1",
   usageFile: "memory.usage_in_bytes",
   switchFile: "memory.oom_control",
@@ -64,6 +73,8 @@ const v2: Memory = {
   root: memoryRoot ?? "",
   armsLate: false,
   limitFile: "memory.max",
+  limitFor: (bytes) => bytes + Math.min(MARGIN_MOST_BYTES, bytes / 3),
+  fullAt: (limitBytes) => limitBytes - Math.min(MARGIN_MOST_BYTES, limitBytes / 4),
   noLimit: "max",
   usageFile: "memory.current",
   switchFile: "memory.high",

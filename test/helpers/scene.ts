@@ -10,8 +10,8 @@ import { Board, type Workload } from "./workload.ts";
 export const LIMIT = 48 * MB;
 /** More than the group can hold, in KiB. */
 export const LEAK_KB = (LIMIT / 1024) * 1.5;
-/** Less than the margin is left: the group is held, and yet nobody in it has to wait. On v2 that begins at the mark. */
-export const NEAR_KB = (LIMIT / 1024) * (memory.armsLate ? 0.9 : 0.7);
+/** Less than the margin is left: the group is held, and yet nobody in it has to wait. */
+export const NEAR_KB = (LIMIT / 1024) * 0.9;
 export const DELAY_MS = 100;
 
 export class Scene {

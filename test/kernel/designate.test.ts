@@ -15,6 +15,7 @@ import { UID } from "../helpers/as-user.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { AS_OWNER, Client, DoorScene, doorFolder, OTHER_UID } from "../helpers/door.ts";
 import { Group, kill, MB } from "../helpers/group.ts";
+import { memory } from "../helpers/memory.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
@@ -42,7 +43,7 @@ describeWith("designate", kernelTest, () => {
     ).split(" ");
     expect([current, state, incident, delay]).toEqual(["1", "1", "0", "100"]);
     expect(Number(usage)).toBeGreaterThan(8 * MB);
-    expect(Number(limit)).toBe(LIMIT);
+    expect(Number(limit)).toBe(memory.limitFor(LIMIT));
     expect(ranking.map((entry) => Number(entry.split(":")[0]))).toEqual([neighbour.pid]);
     expect(Number(ranking[0]?.split(":")[1])).toBeGreaterThan(8 * MB);
     await client.expect("resign", "0");

@@ -4,13 +4,14 @@ import { afterEach, expect } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
 import { Group, kill, MB } from "../helpers/group.ts";
+import { memory } from "../helpers/memory.ts";
 import { type Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, onlyOnV2 } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
 const MARGIN = LIMIT / 4;
-const HIGH = LIMIT - MARGIN;
+const HIGH = memory.limitFor(LIMIT) - MARGIN;
 const TEST_MS = 60_000;
 /** Longer than any back-off's first step and a look. */
 const CALM_MS = 3000;
