@@ -99,6 +99,13 @@ export class Group {
     this.path = path;
   }
 
+  /** After its end: another one under the same name. */
+  renew(limit: number): void {
+    mkdirSync(this.path);
+    living.add(this);
+    this.setLimit(limit);
+  }
+
   exists(): boolean {
     return existsSync(this.path);
   }

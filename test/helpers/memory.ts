@@ -29,6 +29,8 @@ export interface Memory {
   readonly switchFile: string;
   /** What a group says that is not held. */
   readonly letGo: string;
+  /** Who waits in a held group that has room again may wait on for so long. */
+  readonly sleepsOnMs: number;
   /** Text that holds a group of that limit. */
   hold(limitBytes: number): string;
   /** So that swap makes no more of the limit: file and text. */
@@ -42,6 +44,7 @@ export interface Memory {
 
 /** src/cli/guards.ts: the margin is a fourth of the limit, and no more than this. On v2 the group is full there. */
 const MARGIN_MOST_BYTES = 16 << 20;
+const PAGE = 4096;
 
 const v1: Memory = {
   version: 1,
@@ -54,6 +57,7 @@ const v1: Memory = {
   usageFile: "memory.usage_in_bytes",
   switchFile: "memory.oom_control",
   letGo: "0",
+  sleepsOnMs: 0,
   hold: () => "1",
   swap: (bytes) => ["memory.memsw.limit_in_bytes", String(bytes)],
   oom(path) {
@@ -73,12 +77,13 @@ const v2: Memory = {
   root: memoryRoot ?? "",
   armsLate: false,
   limitFile: "memory.max",
-  limitFor: (bytes) => bytes + Math.min(MARGIN_MOST_BYTES, bytes / 3),
-  fullAt: (limitBytes) => limitBytes - Math.min(MARGIN_MOST_BYTES, limitBytes / 4),
+  limitFor: (bytes) => Math.ceil((bytes + Math.min(MARGIN_MOST_BYTES, bytes / 3)) / PAGE) * PAGE,
+  fullAt: (limit) => Math.floor((limit - Math.min(MARGIN_MOST_BYTES, limit / 4)) / PAGE) * PAGE,
   noLimit: "max",
   usageFile: "memory.current",
   switchFile: "memory.high",
   letGo: "max",
+  sleepsOnMs: 2000, // MEMCG_MAX_HIGH_DELAY_JIFFIES, mm/memcontrol.c
   hold: (bytes) => String(bytes / 2),
   swap: () => ["memory.swap.max", "0"],
   oom(path) {

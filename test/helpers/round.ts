@@ -4,6 +4,7 @@
  * draw() is pure; play() returns what was wrong, in words, and never throws for what reprieve did.
  */
 import { Group, MB } from "./group.ts";
+import { memory } from "./memory.ts";
 import type { Random } from "./random.ts";
 import { type Message, Reprieve } from "./reprieve.ts";
 import { until } from "./wait.ts";
@@ -41,6 +42,7 @@ export interface Played {
 const LIMITS_MB = { low: 32, high: 64 };
 const FAR_MS = 1200; // FAR_AFTER_MS of native/limits.h, and some
 const BOUND_MS = 5000;
+const TURN_MS = 1000 + memory.sleepsOnMs;
 
 /** A guarded group of a drawn size, with a child. */
 export async function enter(random: Random, args: readonly string[]): Promise<Arena> {
@@ -190,7 +192,7 @@ async function checkNeighbours(neighbours: readonly Workload[]): Promise<string[
     if (!neighbour.isAlive()) wrong.push(`neighbour ${neighbour.pid} is dead`);
     const turns = neighbour.word("turns");
     if (turns === 0) continue; // one that only holds memory, or has not had its first turn
-    await until("a turn", () => neighbour.word("turns") > turns, 1000).catch(() =>
+    await until("a turn", () => neighbour.word("turns") > turns, TURN_MS).catch(() =>
       wrong.push(`neighbour ${neighbour.pid} stands still`),
     );
   }

@@ -9,7 +9,7 @@ import { cleanUp } from "../helpers/clean.ts";
 import { Group, kill } from "../helpers/group.ts";
 import { binary, memoryRoot, runBase } from "../helpers/paths.ts";
 import { type Ended, Reprieve } from "../helpers/reprieve.ts";
-import { describeWith, kernelTest, onlyOnV1, program, renaming } from "../helpers/require.ts";
+import { describeWith, kernelTest, onlyOnV1, program } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, NEAR_KB, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
@@ -109,16 +109,14 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
     },
   );
 
-  renaming("leaves a group alone that was made anew under the same name", async () => {
+  test("leaves a group alone that was made anew under the same name", async () => {
     const scene = await orphan();
     await scene.group.destroy();
-    const anew = new Group("anew", { limit: LIMIT });
-    anew.rename(scene.group.path);
-    anew.hold();
+    scene.group.renew(LIMIT);
+    scene.group.hold();
     await releases();
-    expect(anew.oom().held).toBe(true);
+    expect(scene.group.oom().held).toBe(true);
     await scene.reprieve.gone();
-    await anew.destroy();
     await scene.strike();
   });
 
