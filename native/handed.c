@@ -5,11 +5,36 @@
 #include "log.h"
 #include "sys.h"
 
-int handed_sleeps_out(const struct watched *w, uint32_t kernel_kills, uint64_t now_ns)
+/* Who sleeps over memory.high when it is lifted, sleeps on: until the kernel has killed, or they have slept out and grown,
+ * nobody knows whether that was relief. */
+static int sleeps_out(const struct watched *w, uint32_t kernel_kills, uint64_t now_ns)
 {
-	return memcg_is_v2(&w->memcg) && w->state == GUARD_HANDED && w->handed_over &&
+	return w->state == GUARD_HANDED && w->handed_over &&
 	       kernel_kills == w->kills_at_hand_over &&
 	       watch_ms_since(w->handed_ns, now_ns) < SLEPT_OUT_MS;
+}
+
+/* Has the kernel found nobody to kill when a charge failed? */
+static int is_stuck(struct watched *w, const struct memcg_oom *oom, uint64_t now_ns)
+{
+	if (oom->kills != w->kills_seen)
+		w->stuck_ns = 0;
+	else if (oom->ooms != w->ooms_seen)
+		w->stuck_ns = now_ns;
+	w->kills_seen = oom->kills;
+	w->ooms_seen = oom->ooms;
+	return w->stuck_ns && watch_ms_since(w->stuck_ns, now_ns) < HANDED_OVER_BOUND_MS;
+}
+
+int handed_is_in_oom(struct watched *w, const struct memcg_oom *oom, const struct memcg_room *room,
+		     uint64_t now_ns)
+{
+	int stuck = is_stuck(w, oom, now_ns);
+
+	if (w->state != GUARD_HANDED && w->state != GUARD_ALARM)
+		return 0; /* the kernel's own: all that is to be seen of it is its kill */
+	return (stuck && memcg_in_oom(oom, room)) ||
+	       (memcg_is_full(room) && sleeps_out(w, oom->kills, now_ns));
 }
 
 static uint32_t kernels_time_ms(const struct watched *w)

@@ -5,9 +5,12 @@
 
 #include "watcher.h"
 
-/* v2: who sleeps over memory.high when it is lifted, sleeps on: until the kernel has killed, or they have slept out and grown,
- * nobody knows whether that was relief. */
-int handed_sleeps_out(const struct watched *w, uint32_t kernel_kills, uint64_t now_ns);
+/*
+ * v2, and the kernel may kill: is the group in OOM all the same? To be full is none, the kernel kills where a charge fails. It
+ * is where that found nobody to kill, and while those that slept when it was handed over may still sleep.
+ */
+int handed_is_in_oom(struct watched *w, const struct memcg_oom *oom, const struct memcg_room *room,
+		     uint64_t now_ns);
 /*
  * Still in OOM: for too long? On v2 the kernel may be unable to end it: there is no memory.max, or memory goes round without
  * end. Then the kill is made here, by the kernel's rule, one after the other.

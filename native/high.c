@@ -24,7 +24,7 @@ uint64_t high_target(const struct watched *w, uint64_t before_bytes, uint64_t li
 int high_may_hold(struct watched *w, const struct memcg_oom *oom, const struct memcg_room *room)
 {
 	struct memcg_high *high = &w->guard->high;
-	uint64_t before = high->before_bytes, target, file, excess = 0;
+	uint64_t before = high->before_bytes, target, file, excess = 0, wanted = 0;
 
 	/* Whatever is there, and not by us, is the owner's. */
 	if (!oom->held && memcg_read_switch(&w->memcg, &before))
@@ -39,7 +39,14 @@ int high_may_hold(struct watched *w, const struct memcg_oom *oom, const struct m
 	if (excess && shared_load(&w->guard->room_made) && !memcg_reclaimable(&w->memcg, &file) &&
 	    file > excess + RECLAIMABLE_IS_NONE_BYTES)
 		excess = 0;
-	shared_store(&w->guard->room_wanted, excess ? excess + w->guard->margin_bytes / 4 : 0);
+	w->is_over_high = excess != 0;
+	if (excess && (w->state == GUARD_QUIET || w->state == GUARD_NEAR) &&
+	    !memcg_is_full_for_good(&w->memcg, target))
+		wanted = excess + w->guard->margin_bytes / 4;
+	if (wanted != shared_load(&w->guard->room_wanted)) {
+		shared_store(&w->guard->room_wanted, wanted);
+		watcher_wake_other();
+	}
 	if (excess)
 		return 0;
 	w->high_before = before;
@@ -61,7 +68,7 @@ int high_wants_room(const struct watched *w)
 {
 	uint64_t wanted = shared_load(&w->guard->room_wanted);
 
-	return w->attached && memcg_is_v2(&w->memcg) && wanted &&
+	return w->attached && memcg_is_v2(&w->memcg) && !watcher_owns() && wanted &&
 	       wanted != shared_load(&w->guard->room_made);
 }
 

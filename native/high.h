@@ -8,7 +8,7 @@
 /*
  * The owner's. May the group be held now? Finds out where memory.high has to be: a margin below memory.max, or where the
  * group's owner has put it, if that is lower. Where the group is above it, writing would block in reclaim, and holding would
- * punish it for what is in it already: then not yet, and guard->room_wanted says what has to go first.
+ * punish it for what is in it already: then not yet, and guard->room_wanted says what has to go first, where that can go.
  */
 int high_may_hold(struct watched *w, const struct memcg_oom *oom, const struct memcg_room *room);
 /* Ours, as it would be now; 0: the group has neither memory.max nor memory.high. */
@@ -16,7 +16,7 @@ uint64_t high_target(const struct watched *w, uint64_t before_bytes, uint64_t li
 /* Puts it down, in the region and in the ledger, before it is written. 0 or -errno. */
 int high_record(struct watched *w);
 
-/* Slow work, either watcher's: has room_wanted bytes reclaimed. */
+/* Slow work of the watcher that does not own the switch, for the write may take a second: has room_wanted bytes reclaimed. */
 int high_wants_room(const struct watched *w);
 void high_make_room(struct watched *w);
 

@@ -46,6 +46,7 @@ struct memcg_oom {
 			   be reclaimed */
 	uint32_t
 		kills; /* kernel kills since it was made: v1 in this group, v2 in its descendants too */
+	uint32_t ooms; /* v2, the same of charges at a memory.max for which there was no memory */
 };
 
 struct memcg_room {
@@ -81,6 +82,9 @@ int memcg_room(const struct memcg *m, struct memcg_room *room);
 int memcg_anon(const struct memcg *m, uint64_t *bytes);
 /* File memory of the group and its descendants, in bytes: what reclaim can take. */
 int memcg_reclaimable(const struct memcg *m, uint64_t *bytes);
+
+/* v2: Is the group full up to `bytes` of what reclaim cannot take? */
+int memcg_is_full_for_good(const struct memcg *m, uint64_t bytes);
 
 /* v1: how often a charge has failed at a limit of the group's own: at each OOM of its own, at none of an ancestor's; and
  * wherever reclaim then made room. Opens what it needs and closes it. */

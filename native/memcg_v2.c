@@ -72,8 +72,7 @@ static uint64_t swap_left(const struct memcg *m)
 	return left < limit - usage ? left : limit - usage;
 }
 
-/* Is the group up to `bytes` full of what reclaim cannot take? */
-static int is_full_for_good(const struct memcg *m, uint64_t bytes)
+int memcg_is_full_for_good(const struct memcg *m, uint64_t bytes)
 {
 	char buf[MEMCG_STAT_BYTES];
 	uint64_t usage, anon, swap;
@@ -104,10 +103,11 @@ static int v2_oom(const struct memcg *m, struct memcg_oom *oom)
 	if (n < 0)
 		return (int)n;
 	oom->kills = (uint32_t)memcg_number_after(buf, buf + n, "oom_kill ");
+	oom->ooms = (uint32_t)memcg_number_after(buf, buf + n, "oom ");
 	oom->held = high != MEMCG_NO_LIMIT && (!m->high || high == ours(m));
 	if (!oom->held && m->limit >= 0)
 		memcg_read_number(m->limit, &limit);
-	oom->waiting = is_full_for_good(m, oom->held ? high : limit);
+	oom->waiting = memcg_is_full_for_good(m, oom->held ? high : limit);
 	oom->under_oom = oom->waiting;
 	return 0;
 }

@@ -150,7 +150,7 @@ static void act(struct watched *w, enum act act, const struct look *look, uint64
 /* Quiet, and yet to be looked at soon. */
 static int is_waiting(const struct watched *w)
 {
-	return w->yielded || w->is_blind || shared_load(&w->guard->room_wanted);
+	return w->yielded || w->is_blind || w->is_over_high;
 }
 
 /* On v2 a group is held far from its limit too, and the event will tell. */

@@ -111,18 +111,13 @@ static int is_relieved_already(const struct watched *w, int fired, int full)
 }
 
 /* Somebody sleeps in the group's own OOM, or is as badly off. */
-static int is_in_oom(const struct watched *w, const struct memcg_oom *oom,
-		     const struct memcg_room *room, int fired, uint64_t now_ns)
+static int is_in_oom(struct watched *w, const struct memcg_oom *oom, const struct memcg_room *room,
+		     int fired, uint64_t now_ns)
 {
-	int full = memcg_is_full(room);
-
-	if (memcg_is_v2(&w->memcg) && !oom->held && w->state != GUARD_HANDED &&
-	    w->state != GUARD_ALARM)
-		return 0; /* the kernel's own: all that is to be seen of it is its kill */
+	if (memcg_is_v2(&w->memcg) && !oom->held)
+		return handed_is_in_oom(w, oom, room, now_ns);
 	/* With the kernel's killer on, the event is all there is to see: it may be over already. */
-	return memcg_in_oom(oom, room) ||
-	       (fired && !oom->held && full && !memcg_is_v2(&w->memcg)) ||
-	       (full && handed_sleeps_out(w, oom->kills, now_ns));
+	return memcg_in_oom(oom, room) || (fired && !oom->held && memcg_is_full(room));
 }
 
 /* On v1 from the margin on, and while no threshold stands there; on v2 always, for an event comes from a held group only. */

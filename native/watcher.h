@@ -57,8 +57,11 @@ struct watched {
 	/* cgroup v2 (high.c) */
 	int high_watch[2];		   /* inotify's, of memory.high and memory.max */
 	uint64_t high_before, high_target; /* of the hold to come */
+	int is_over_high;		   /* where that would be: not yet to be held */
 	uint32_t kills_at_hand_over;
-	int ruled; /* handed over, a kill by the kernel's rule was ours */
+	uint32_t kills_seen, ooms_seen;
+	uint64_t stuck_ns; /* a charge failed since the kernel's last kill; 0: none */
+	int ruled;	   /* handed over, a kill by the kernel's rule was ours */
 };
 
 struct watcher {
