@@ -30,7 +30,7 @@ const BUILT = [
   "dist/build/core",
   "dist/build/core.so",
   "dist/build/test",
-  "dist/build/bench",
+  ...["dist/build/bench"].filter((path) => existsSync(`${repository}/${path}`)), // by make bench only
 ];
 const MODULES = ["commander", "hono", "valibot", "ws"];
 const ROOM_MB = 512; // for what a boot writes: copies of the binary, of 110 MB
