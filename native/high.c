@@ -32,8 +32,9 @@ int high_may_hold(struct watched *w, const struct memcg_oom *oom, const struct m
 	target = high_target(w, before, room->limit_bytes);
 	if (!target)
 		return 0;
-	/* A mark that goes up, or stays, blocks nobody, however much is above it. */
-	if (room->usage_bytes > target && !(oom->held && target >= high->ours_bytes))
+	/* A mark that goes up, or stays, blocks nobody, however much is above it; nor does the owner's, which is there. */
+	if (room->usage_bytes > target && target != before &&
+	    !(oom->held && target >= high->ours_bytes))
 		excess = room->usage_bytes - target;
 	/* Other memory may have come where that was: then the write takes it. */
 	if (excess && shared_load(&w->guard->room_made) && !memcg_reclaimable(&w->memcg, &file) &&

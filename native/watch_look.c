@@ -187,8 +187,8 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 		follow_limit(w);
 	if (w->state == GUARD_OOM)
 		look.reason = trial_judge(w, now_ns);
-	look.overdue = w->state == GUARD_HANDED && look.in_oom &&
-		       handed_is_overdue(w, &room, now_ns);
+	look.overdue =
+		w->state == GUARD_HANDED && look.in_oom && handed_is_overdue(w, &room, now_ns);
 	w->is_far = left > w->guard->margin_bytes;
 	w->under_oom = oom.under_oom;
 	if (w->state == GUARD_QUIET ||

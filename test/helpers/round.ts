@@ -7,6 +7,7 @@ import { Group, MB } from "./group.ts";
 import { memory } from "./memory.ts";
 import type { Random } from "./random.ts";
 import { type Message, Reprieve } from "./reprieve.ts";
+import { DELAY_MS } from "./scene.ts";
 import { until } from "./wait.ts";
 import { Board, type Means, Nursery, type Plan, type Workload } from "./workload.ts";
 
@@ -50,7 +51,7 @@ export async function enter(random: Random, args: readonly string[]): Promise<Ar
   const group = new Group("rounds", { limit });
   if (random.chance(0.5)) group.setSwapLimit(limit);
   const child = group.child("child");
-  const reprieve = await Reprieve.guard([group.path], ["--delay", "100ms", ...args]);
+  const reprieve = await Reprieve.guard([group.path], ["--delay", `${DELAY_MS}ms`, ...args]);
   const nurseries = [new Nursery(group), new Nursery(child)] as const;
   return { group, child, limit, board: new Board(), nurseries, reprieve };
 }

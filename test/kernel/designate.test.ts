@@ -18,7 +18,7 @@ import { Group, kill, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
-import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
 const OVERFLOW_UID = 65_534;
@@ -41,7 +41,7 @@ describeWith("designate", kernelTest, () => {
     const [current, state, incident, delay, usage, limit, ...ranking] = (
       await client.ask("page")
     ).split(" ");
-    expect([current, state, incident, delay]).toEqual(["1", "1", "0", "100"]);
+    expect([current, state, incident, delay]).toEqual(["1", "1", "0", String(DELAY_MS)]);
     expect(Number(usage)).toBeGreaterThan(8 * MB);
     expect(Number(limit)).toBe(memory.limitFor(LIMIT));
     expect(ranking.map((entry) => Number(entry.split(":")[0]))).toEqual([neighbour.pid]);

@@ -93,8 +93,12 @@ function limit({ group }: Scene, bytes: number): Fault {
   return { strike: () => write(bytes), heal: () => write(LIMIT) };
 }
 
+/** On v2 a mark that is lower than ours stays, for it is its owner's: he takes it away. */
 function written({ group }: Scene, isHeld: boolean): Fault {
-  return { strike: () => (isHeld ? group.hold() : group.letGo()) };
+  return {
+    strike: () => (isHeld ? group.hold() : group.letGo()),
+    heal: () => (memory.version === 2 && isHeld ? group.letGo() : undefined),
+  };
 }
 
 /** Parent and child are both at OOM, the handler is stopped: each is given back in its own time. */
