@@ -37,6 +37,12 @@ static struct log_record about(const struct choice *c)
 	return r;
 }
 
+/* v2: a charge may jump past memory.high, to where the kernel kills before we look. */
+static uint32_t kills_before(const struct guarded *g)
+{
+	return memcg_is_v2(&g->memcg) ? shared_load(&g->guard->kills_at_open) : g->oom.kills;
+}
+
 /* Joins the open incident, or opens one. */
 /* model: handler_opens */
 static void begin(struct guarded *g, uint64_t now_ns)
@@ -47,7 +53,7 @@ static void begin(struct guarded *g, uint64_t now_ns)
 	g->response = (struct response){ .word = word,
 					 .begun_ns = now_ns,
 					 .progress_ns = now_ns,
-					 .last_kills = g->oom.kills,
+					 .last_kills = kills_before(g),
 					 .victim_pidfd = -1 };
 	shared_store(&g->guard->kills, 0);
 	shared_store(&g->guard->faults, 0);

@@ -66,7 +66,8 @@ static enum outcome outcome_of(const struct watched *w, uint32_t word, int unrel
 		return OUTCOME_HANDED_OVER;
 	if (*reason == REASON_GROUP_GONE) /* with the processes in it */
 		return is_ours ? OUTCOME_RELIEVED : OUTCOME_EXITED_BY_ITSELF;
-	killed_by_kernel = (!is_ours || is_burst) && has_kernel_killed(w);
+	/* On v1 a kill in a group that we hold is an ancestor's OOM's. */
+	killed_by_kernel = (!is_ours || is_burst || memcg_is_v2(&w->memcg)) && has_kernel_killed(w);
 	if (killed_by_kernel) {
 		*reason = is_burst ? REASON_BURST : REASON_KERNEL_KILLED;
 		return OUTCOME_KERNEL_FIRST;

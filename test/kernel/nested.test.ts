@@ -16,8 +16,9 @@ const CHILD_LIMIT = 24 * MB;
 afterEach(cleanUp);
 
 /**
- * The child holds `hogKb`, the parent a small neighbour, both near their limits before anybody guards them, as always on v2. There a
- * group that hands memory down has no processes of its own: the parent's are in another child.
+ * The child holds `hogKb`, the parent a small neighbour, both near their limits before anybody guards them. On v2 a
+ * group that hands memory down has no processes of its own, the parent's are in another child; and a margin is where
+ * the hold begins.
  */
 async function nest(order: "child first" | "parent first", hogKb: number) {
   const parent = new Group("nest", { limit: LIMIT });
