@@ -121,7 +121,7 @@ describeWith("memory.high", kernelTest, () => {
       const group = new Group("none");
       const { code, err } = await Reprieve.ends(["run", "--cgroup", group.path, "--allow-kill"]);
       expect(code).toBe(78);
-      expect(err).toContain("write a size to its memory.max");
+      expect(err).toContain("write one to its memory.max");
       await group.destroy();
     },
     TEST_MS,
