@@ -31,6 +31,15 @@ export const boots: readonly Boot[] = [
   },
   {
     cgroups: "v2",
-    files: [{ file: "test/native/native.test.ts" }],
+    files: [
+      { file: "test/native/native.test.ts" },
+      { file: "test/kernel/rounds.test.ts", env: { ROUNDS: "3", SEED: "7" } },
+      { file: "test/kernel/high.test.ts" },
+      { file: "test/kernel/victims.test.ts", only: "two similar|fresh fork|where killing" },
+      { file: "test/kernel/nested.test.ts", only: "parent first|own limit" },
+      { file: "test/kernel/arming.test.ts" },
+      { file: "test/kernel/switch.test.ts" },
+      { file: "test/kernel/release.test.ts" },
+    ],
   },
 ];
