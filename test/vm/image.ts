@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * The VM's disk: busybox, the programs that tests call with the libraries they name, bun, and of this repository what
- * tests import and run. One ext4 file, which every boot sees as it was built (what a boot writes is dropped).
+ * The VM's disk: busybox, systemd, the programs that tests call with the libraries they name, bun, and of this repository
+ * what tests import and run. One ext4 file, which every boot sees as it was built (what a boot writes is dropped).
  */
 import {
   chmodSync,
@@ -18,7 +18,7 @@ import {
 import { basename, dirname } from "node:path";
 import { fixture } from "../helpers/build.ts";
 import { fixtures, repository } from "../helpers/paths.ts";
-import { busybox, need, run } from "./packages.ts";
+import { busybox, need, run, systemd } from "./packages.ts";
 import { vmBuilt } from "./paths.ts";
 
 /** Where busybox has another form or none; those that are not installed here are not there either. */
@@ -46,27 +46,27 @@ export function disk(): string {
   fixture("handler", `${repository}/native/examples`);
   const parts = [...REPOSITORY, ...BUILT, ...MODULES.map((name) => `node_modules/${name}`)];
   const programs = PROGRAMS.map((name) => Bun.which(name)).filter((path) => path !== null);
-  const shell = busybox();
-  const state = fingerprint([...parts.map((part) => `${repository}/${part}`), ...programs, shell]);
+  const unpacked = [busybox(), systemd()];
+  const state = fingerprint([...parts.map((part) => `${repository}/${part}`), ...programs, ...unpacked]);
   const stateFile = `${vmBuilt}/root.state`;
   const last = existsSync(stateFile) ? readFileSync(stateFile, "utf8") : "";
   if (state === last && existsSync(image)) return image;
   rmSync(stateFile, { force: true });
-  stage(parts, programs, shell);
+  stage(parts, programs);
   make();
   rmSync(root, { recursive: true });
   writeFileSync(stateFile, state);
   return image;
 }
 
-function stage(parts: readonly string[], programs: readonly string[], shell: string): void {
+function stage(parts: readonly string[], programs: readonly string[]): void {
   rmSync(root, { recursive: true, force: true });
   for (const path of FOLDERS) mkdirSync(`${root}/${path}`, { recursive: true });
   chmodSync(`${root}/var/tmp`, 0o1777);
   writeFileSync(`${root}/etc/passwd`, "root:x:0:0:root:/root:/bin/sh\n");
   writeFileSync(`${root}/etc/group`, "root:x:0:\n");
-  copyFileSync(shell, `${root}/bin/busybox`);
-  for (const applet of run([shell, "--list"]).trim().split("\n")) {
+  copyFileSync(busybox(), `${root}/bin/busybox`);
+  for (const applet of run([busybox(), "--list"]).trim().split("\n")) {
     if (applet !== "busybox") run(["ln", "-s", "busybox", `${root}/bin/${applet}`]);
   }
   for (const path of programs) install(path, `/usr/bin/${basename(path)}`);
@@ -74,9 +74,23 @@ function stage(parts: readonly string[], programs: readonly string[], shell: str
   // The real one wants bash.
   const ldd = '#!/bin/sh\nexec /lib64/ld-linux-x86-64.so.2 --list "$1"\n';
   writeFileSync(`${root}/usr/bin/ldd`, ldd, { mode: 0o755 });
-  copyFileSync(`${import.meta.dir}/init`, `${root}/init`);
+  for (const name of ["init", "job"]) copyFileSync(`${import.meta.dir}/${name}`, `${root}/${name}`);
+  stageSystemd();
   run(["cp", "-a", "--parents", ...parts, `${root}/reprieve`], repository);
   for (const built of filesOf(`${root}/reprieve/dist`)) installLibraries(built);
+}
+
+/** Its programs and units, none of which it starts by itself: the job needs no more than basic.target. */
+function stageSystemd(): void {
+  run(["cp", "-a", "--remove-destination", `${systemd()}/.`, root]);
+  const units = `${root}/lib/systemd/system`;
+  for (const name of readdirSync(units)) {
+    if (name.endsWith(".wants")) rmSync(`${units}/${name}`, { recursive: true });
+  }
+  rmSync(`${root}/lib/systemd/system-generators`, { recursive: true });
+  // Without it systemd takes the boot for the first one, and enables whatever is there.
+  writeFileSync(`${root}/etc/machine-id`, "");
+  copyFileSync(`${import.meta.dir}/job.service`, `${units}/job.service`);
 }
 
 function install(from: string, to: string): void {

@@ -10,7 +10,8 @@ import { disk } from "./image.ts";
 import { kernel, need } from "./packages.ts";
 import { vmBuilt } from "./paths.ts";
 
-export type Cgroups = "v1" | "v2" | "hybrid";
+/** Those that ./init mounts, or v2 as systemd makes it, with systemd as process 1. */
+export type Cgroups = "v1" | "v2" | "hybrid" | "systemd";
 
 export interface Ran {
   /** The script's exit code; null where it came to no end. */
@@ -52,7 +53,11 @@ export async function boot(
 }
 
 function machine(cgroups: Cgroups, job: string): string[] {
-  const append = `console=ttyS0 quiet panic=-1 oops=panic root=/dev/nvme0n1 rw init=/init cgroups=${cgroups}`;
+  const init =
+    cgroups === "systemd"
+      ? "init=/lib/systemd/systemd systemd.unit=job.service"
+      : `init=/init cgroups=${cgroups}`;
+  const append = `console=ttyS0 quiet panic=-1 oops=panic root=/dev/nvme0n1 rw ${init}`;
   return [
     ...["-nodefaults", "-no-reboot", "-display", "none"],
     ...["-accel", "tcg,thread=single", "-icount", "shift=1", "-rtc", "clock=vm"],

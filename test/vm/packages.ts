@@ -5,9 +5,14 @@ import { vmBuilt } from "./paths.ts";
 
 const METAPACKAGE = "linux-image-cloud-amd64";
 
+/** systemd with the libraries that its programs are linked with, but for the C library. */
+const SYSTEMD = `systemd libsystemd-shared libacl1 libapparmor1 libaudit1 libblkid1 libcap-ng0 libcap2 libcrypt1
+  libgcrypt20 libgpg-error0 libip4tc2 libkmod2 liblz4-1 liblzma5 libmount1 libpam0g libpcre2-8-0 libseccomp2 libselinux1
+  libssl3 libzstd1`;
+
 /** The newest kernel of the archive; that which is there already stays until dist/build/vm is removed. */
 export function kernel(): string {
-  const unpacked = unpack("kernel", kernelPackage);
+  const unpacked = unpack("kernel", () => [kernelPackage()]);
   const image = readdirSync(`${unpacked}/boot`).find((name) => name.startsWith("vmlinuz-"));
   if (image === undefined)
     throw new Error(`${unpacked}/boot holds no vmlinuz-*: remove ${unpacked}`);
@@ -15,11 +20,16 @@ export function kernel(): string {
 }
 
 export function busybox(): string {
-  return `${unpack("busybox", () => "busybox-static")}/bin/busybox`;
+  return `${unpack("busybox", () => ["busybox-static"])}/bin/busybox`;
 }
 
-/** The folder of the unpacked package. */
-function unpack(name: string, packageOf: () => string): string {
+/** A tree to be laid over another one. */
+export function systemd(): string {
+  return unpack("systemd", () => SYSTEMD.split(/\s+/));
+}
+
+/** The folder of the unpacked packages. */
+function unpack(name: string, packagesOf: () => readonly string[]): string {
   const folder = `${vmBuilt}/${name}`;
   if (existsSync(folder)) return folder;
   const fetched = `${folder}.new`;
@@ -27,10 +37,11 @@ function unpack(name: string, packageOf: () => string): string {
   mkdirSync(fetched, { recursive: true });
   refreshLists();
   // As root: apt's own user may not be able to write there.
-  run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", packageOf()], fetched);
-  const [archive = ""] = readdirSync(fetched);
-  run(["dpkg-deb", "-x", archive, "."], fetched);
-  rmSync(`${fetched}/${archive}`);
+  run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", ...packagesOf()], fetched);
+  for (const archive of readdirSync(fetched)) {
+    run(["dpkg-deb", "-x", archive, "."], fetched);
+    rmSync(`${fetched}/${archive}`);
+  }
   renameSync(fetched, folder);
   return folder;
 }
