@@ -136,9 +136,7 @@ export class Reprieve {
 
   /** SIGKILL for the agent and all helpers at the same instant. */
   killAll(): void {
-    const pids = [this.pid, ...this.helpers().values()];
-    for (const pid of pids) kill(pid, "SIGSTOP"); // nobody sees another die
-    for (const pid of pids) kill(pid, "SIGKILL");
+    killAllOf(this.pid);
     living.delete(this);
   }
 
@@ -202,6 +200,12 @@ function tryRemove(path: string): boolean {
   } catch {
     return false; // EBUSY until the last task has left it
   }
+}
+
+export function killAllOf(agentPid: number): void {
+  const pids = [agentPid, ...helpersOf(agentPid).values()];
+  for (const pid of pids) kill(pid, "SIGSTOP"); // nobody sees another die
+  for (const pid of pids) kill(pid, "SIGKILL");
 }
 
 export function helpersOf(agentPid: number): Map<Role, number> {

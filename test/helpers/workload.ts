@@ -106,7 +106,7 @@ export class Board {
   }
 
   /** Starts one that is born in the nursery's group. */
-  bear(nursery: Nursery, plan: Plan): Workload {
+  bear(nursery: Pick<Nursery, "bear">, plan: Plan): Workload {
     const slot = this.#take();
     nursery.bear(this.#line(slot, "-", plan));
     return new Workload(this, slot);

@@ -47,7 +47,11 @@ export function disk(): string {
   const parts = [...REPOSITORY, ...BUILT, ...MODULES.map((name) => `node_modules/${name}`)];
   const programs = PROGRAMS.map((name) => Bun.which(name)).filter((path) => path !== null);
   const unpacked = [busybox(), systemd()];
-  const state = fingerprint([...parts.map((part) => `${repository}/${part}`), ...programs, ...unpacked]);
+  const state = fingerprint([
+    ...parts.map((part) => `${repository}/${part}`),
+    ...programs,
+    ...unpacked,
+  ]);
   const stateFile = `${vmBuilt}/root.state`;
   const last = existsSync(stateFile) ? readFileSync(stateFile, "utf8") : "";
   if (state === last && existsSync(image)) return image;
