@@ -122,15 +122,27 @@ static void publish_counters(struct guarded *g, const struct memcg_room *room)
 		role_ask_for_look(guard);
 }
 
+/* On v2 nothing else tells the watchers of a quiet group's removal: systemd restarts a service so. */
+static void tell_of_removal(const struct guarded *g, int err)
+{
+	if (scan_is_gone(err) && shared_load(&g->guard->state) != GUARD_GONE)
+		role_ask_for_look(g->guard);
+}
+
 /* One scan of one guard. Says whether the group is inside its margin. */
 int scan_guard(struct guarded *g)
 {
 	struct recorder *r = handler.self.recorder;
 	struct memcg_room room;
 	uint64_t start_ns = 0, end_ns = 0;
+	int err = memcg_room(&g->memcg, &room);
 
-	if (memcg_room(&g->memcg, &room) || memcg_anon(&g->memcg, &scan.anon_bytes))
+	if (!err)
+		err = memcg_anon(&g->memcg, &scan.anon_bytes);
+	if (err) {
+		tell_of_removal(g, err);
 		return 0;
+	}
 	sys_clock_ns(SYS_CLOCK_THREAD_CPU, &start_ns);
 	scan.g = g;
 	scan.view = &g->views[g->current];

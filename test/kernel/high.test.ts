@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** cgroup v2 only: memory.high as the switch. Whose it is, what crosses it, and what follows a hand-over. */
 import { afterEach, expect } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { rmdirSync, writeFileSync } from "node:fs";
+import { exit } from "../../src/errors.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { Group, kill, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
@@ -145,6 +146,21 @@ describeWith("memory.high", kernelTest, () => {
       expect(await reprieve.stop()).toBe(0);
       expect(group.read("memory.high")).toBe(String(HIGH - MB));
       await scene.strike();
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "goes with a quiet group, which is seen",
+    async () => {
+      const { group, reprieve, board } = await Scene.set(["--margin", String(MARGIN)]);
+      await armedAt(group, HIGH);
+      rmdirSync(group.path);
+      const { code, err } = await reprieve.ended();
+      expect(code).toBe(exit.noGroup);
+      expect(err).toContain("somebody removed");
+      await reprieve.gone();
+      board.close();
     },
     TEST_MS,
   );

@@ -44,7 +44,8 @@ export function disk(): string {
     if (file.endsWith(".c")) fixture(basename(file, ".c"));
   }
   fixture("handler", `${repository}/native/examples`);
-  const parts = [...REPOSITORY, ...BUILT, ...MODULES.map((name) => `node_modules/${name}`)];
+  const built = BUILT.filter((path) => existsSync(`${repository}/${path}`)); // the bench's may not be
+  const parts = [...REPOSITORY, ...built, ...MODULES.map((name) => `node_modules/${name}`)];
   const programs = PROGRAMS.map((name) => Bun.which(name)).filter((path) => path !== null);
   const unpacked = [busybox(), systemd()];
   const state = fingerprint([
