@@ -24,17 +24,18 @@ function clockMs(clock: number): number {
   return Number(timespec[0]) * 1e3 + Number(timespec[1]) / 1e6;
 }
 
-/** Polls every ms until the probe answers; a bound that passes is the test's failure. */
+/** Polls every ms, or less often, until the probe answers; a bound that passes is the test's failure. */
 export async function until<T>(
   what: string,
   probe: () => T | null | undefined | false,
   boundMs = 5000,
+  tickMs = 1,
 ): Promise<T> {
   const end = performance.now() + boundMs;
   for (;;) {
     const answer = probe();
     if (answer !== null && answer !== undefined && answer !== false) return answer;
     if (performance.now() > end) throw new Error(`Waited ${boundMs} ms in vain for ${what}`);
-    await Bun.sleep(1);
+    await Bun.sleep(tickMs);
   }
 }

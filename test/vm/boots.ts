@@ -42,4 +42,8 @@ export const boots: readonly Boot[] = [
       { file: "test/kernel/release.test.ts" },
     ],
   },
+  {
+    cgroups: "systemd",
+    files: [{ file: "test/vm/systemd.ts" }],
+  },
 ];

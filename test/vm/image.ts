@@ -85,7 +85,7 @@ function stage(parts: readonly string[], programs: readonly string[]): void {
   for (const built of filesOf(`${root}/reprieve/dist`)) installLibraries(built);
 }
 
-/** Its programs and units, none of which it starts by itself: the job needs no more than basic.target. */
+/** Its programs and units, none of which it starts by itself: the job needs no more than sysinit.target. */
 function stageSystemd(): void {
   run(["cp", "-a", "--remove-destination", `${systemd()}/.`, root]);
   const units = `${root}/lib/systemd/system`;

@@ -9,24 +9,39 @@ import { until } from "../helpers/wait.ts";
 import { run } from "./packages.ts";
 
 const UNITS = "/run/systemd/system";
+const BOUND_MS = 20_000;
+/** A VM that has nothing to do is quicker by our clock: its own runs on by itself. */
+const TICK_MS = 20;
 
 export function systemctl(...args: string[]): string {
   return run(["systemctl", ...args], "/").trim();
+}
+
+export function untilSoon<T>(what: string, probe: () => T | undefined | false): Promise<T> {
+  return until(what, probe, BOUND_MS, TICK_MS);
+}
+
+/** Lines of a unit, by section. */
+export interface Lines {
+  readonly unit?: readonly string[];
+  readonly service?: readonly string[];
 }
 
 class Service {
   readonly unit: string;
   readonly group: string;
 
-  constructor(unit: string, lines: readonly string[]) {
-    this.unit = unit;
-    this.group = `${memory.root}/system.slice/${unit}`;
+  constructor(name: string, { unit = [], service = [] }: Lines) {
+    this.unit = `${name}.service`;
+    this.group = groupOf(name);
     mkdirSync(UNITS, { recursive: true });
-    writeFileSync(`${UNITS}/${unit}`, ["[Service]", ...lines, ""].join("\n"));
+    const lines = ["[Unit]", ...unit, "[Service]", ...service, ""];
+    writeFileSync(`${UNITS}/${this.unit}`, lines.join("\n"));
     systemctl("daemon-reload");
-    systemctl("start", unit);
+    systemctl("start", this.unit);
   }
 
+  /** 0: it has none. */
   get mainPid(): number {
     return Number(this.shows("MainPID"));
   }
@@ -45,14 +60,12 @@ export class Guarded extends Service {
   readonly #orders: number;
 
   constructor(name: string, lines: readonly string[]) {
-    const unit = `${name}.service`;
     const fifo = `/run/${name}.orders`;
     run(["mkfifo", fifo], "/");
-    // For both: so neither waits for the other, and the service never reads an end.
+    // Open at both ends: neither side waits for the other, and the service never reads an end.
     const orders = openSync(fifo, "r+");
-    const group = `${memory.root}/system.slice/${unit}`;
-    const start = `ExecStart=${fixture("workload")} nursery ${group}`;
-    super(unit, [start, `StandardInput=file:${fifo}`, ...lines]);
+    const start = `ExecStart=${fixture("workload")} nursery ${groupOf(name)}`;
+    super(name, { service: [start, `StandardInput=file:${fifo}`, ...lines] });
     this.#orders = orders;
   }
 
@@ -60,8 +73,8 @@ export class Guarded extends Service {
     writeSync(this.#orders, `${args.join(" ")}\n`);
   }
 
-  async highIs(text: string): Promise<void> {
-    await until(`memory.high of ${text}`, () => this.read("memory.high") === text, 20_000);
+  highIs(text: string): Promise<true> {
+    return untilSoon(`memory.high of ${text}`, () => this.read("memory.high") === text);
   }
 
   end(): void {
@@ -70,19 +83,19 @@ export class Guarded extends Service {
   }
 }
 
-/** reprieve as a service that guards another one; its JSON lines. */
+/** reprieve as a service that guards another one. */
 export class Guarding extends Service {
   readonly #name: string;
 
-  constructor({ group }: Guarded, name: string, lines: readonly string[] = []) {
+  constructor({ group }: Guarded, name: string, { unit, service = [] }: Lines = {}) {
     for (const end of ["out", "err"]) writeFileSync(`/run/${name}.${end}`, "");
-    super(`${name}.service`, [
+    const own = [
       `ExecStart=${binary} run --cgroup ${group} --allow-kill --json --listen none`,
       `ExecStopPost=${binary} release`,
       `StandardOutput=append:/run/${name}.out`,
       `StandardError=append:/run/${name}.err`,
-      ...lines,
-    ]);
+    ];
+    super(name, { unit: unit ?? [], service: [...own, ...service] });
     this.#name = name;
   }
 
@@ -90,14 +103,21 @@ export class Guarding extends Service {
     return readFileSync(`/run/${this.#name}.err`, "utf8");
   }
 
+  /** Of all agents that the service has had. */
   get messages(): Message[] {
     const lines = readFileSync(`/run/${this.#name}.out`, "utf8").split("\n").slice(0, -1);
     return lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Message);
   }
 
   /** The first from `from` on. */
-  async message(type: string, from: number, event?: string): Promise<Message> {
+  message(type: string, from = 0, event?: string): Promise<Message> {
     const fits = (m: Message) => m.type === type && (event === undefined || m.event === event);
-    return until(`${type} ${event ?? ""}`, () => this.messages.slice(from).find(fits), 20_000);
+    return untilSoon(`${type} ${event ?? ""}`, () => this.messages.slice(from).find(fits));
   }
+}
+
+// --- internal ---
+
+function groupOf(name: string): string {
+  return `${memory.root}/system.slice/${name}.service`;
 }
