@@ -98,7 +98,7 @@ test-vm: dist/reprieve $(CASES)
 	$(BUN) test ./test/vm/vm.ts --reporter=junit --reporter-outfile=$(B)/vm/junit.xml; \
 		$(BUN) test/summary.ts $$? $(B)/vm/junit.xml
 
-# One command in a VM (v1, v2 or hybrid): make vm BOOT=v2 RUN='bun test ./test/kernel/run.test.ts'
+# One command in a VM (v1, v2, hybrid or systemd): make vm BOOT=v2 RUN='bun test ./test/kernel/run.test.ts'
 vm: export RUN ?= uname -a
 vm: dist/reprieve $(CASES)
 	@$(BUN) test/vm/run.ts $(or $(BOOT),v2)

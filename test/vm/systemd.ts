@@ -2,9 +2,11 @@
 /**
  * systemd as process 1 and reprieve, itself a service, with a hand in the same group.
  *
- * What systemd 252 writes, as strace shows: `daemon-reload` and `daemon-reexec` rewrite memory.min, low, high, max, swap.max
- * and oom.group of every running unit, changed or not; `set-property` those of its unit, whatever the property. So
- * memory.high is "max" again unless the unit sets MemoryHigh=. `restart` removes the group and makes another one.
+ * What systemd 252 writes, as strace and the files show: `daemon-reload` and `daemon-reexec` rewrite memory.min, low, high,
+ * max, swap.max and oom.group of every running unit, changed or not; `set-property` those of its unit, whatever the
+ * property; the start of the first sibling that wants another controller (CPUWeight=), and the stop of the last, those of
+ * all siblings. So memory.high is "max" again unless the unit sets MemoryHigh=. `restart` removes the group and makes
+ * another one of that name.
  */
 import { afterEach, expect, test } from "bun:test";
 import { cleanUp } from "../helpers/clean.ts";
@@ -17,6 +19,7 @@ import { Guarded, Guarding, type Lines, systemctl, untilSoon } from "./service.t
 const LIMIT_MB = 64;
 const MARGIN_MB = 16; // reprieve's default: a quarter of the limit
 const HIGH = String((LIMIT_MB - MARGIN_MB) * MB);
+const AGAIN = ["Restart=on-failure", "RestartSec=500ms"];
 /** Of the VM's clock: each waits with bounds of its own. */
 const TEST_MS = 120_000;
 
@@ -130,8 +133,7 @@ systemdTest(
   "restarted: reprieve says that the group is gone and ends; its Restart= guards the new one",
   async () => {
     const service = guarded();
-    const again = ["Restart=on-failure", "RestartSec=500ms"];
-    const reprieve = await guarding(service, { service: again });
+    const reprieve = await guarding(service, { service: AGAIN });
     const agent = reprieve.mainPid;
     await service.highIs(HIGH);
     const from = reprieve.messages.length;
@@ -150,7 +152,7 @@ systemdTest(
   async () => {
     const service = guarded();
     const together = [`PartOf=${service.unit}`, `After=${service.unit}`];
-    const reprieve = await guarding(service, { unit: together });
+    const reprieve = await guarding(service, { unit: together, service: AGAIN });
     const agent = reprieve.mainPid;
     await service.highIs(HIGH);
     const from = reprieve.messages.length;
