@@ -188,7 +188,7 @@ static void print_record_enums(void)
 	E(STEP_, CHILD_RESET);
 	E(STEP_, ALARM);
 	E(STEP_, WOKE);
-	E(STEP_, OVERRODE);
+	E(STEP_, DISARMED_BY_OTHER);
 	E(STEP_, MENDED);
 	E(STEP_, CHILD_LEFT);
 	E(STEP_, DESIGNATED);

@@ -129,7 +129,7 @@ static void act(struct watched *w, enum act act, const struct look *look, uint64
 		hand_over(w, (enum reason)look->reason, now_ns);
 		break;
 	case ACT_YIELD:
-		watch_tell(w, STEP_OVERRODE, 0, 0);
+		watch_tell(w, STEP_DISARMED_BY_OTHER, 0, 0);
 		watch_set_reason(w, REASON_SWITCH_WRITTEN);
 		w->handed_ns = now_ns;
 		yield(w, now_ns);

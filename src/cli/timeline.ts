@@ -70,8 +70,7 @@ const EVENTS: Readonly<Record<string, string>> = {
   "child-left": "a child group's killer is off by its owner's will: nobody answers for it",
   designated: "a designated handler answers for it from now on",
   resigned: "the designated handler is gone: reprieve's own answers for it",
-  overrode:
-    "somebody else switched the kernel's killer on: it decides until the limit is far again",
+  "disarmed-by-other": "somebody else wrote the switch: the kernel decides for a time",
   mended: "the kernel's killer was off, and not by reprieve: it is on again",
 };
 

@@ -135,7 +135,7 @@ describeWith("memory.high", kernelTest, () => {
       const { group, reprieve } = scene;
       await armedAt(group, HIGH);
       group.write("memory.high", "max");
-      await reprieve.message("guard", { where: (m) => m.event === "overrode" });
+      await reprieve.message("guard", { where: (m) => m.event === "disarmed-by-other" });
       expect(group.read("memory.high")).toBe("max");
       await armedAt(group, HIGH);
       // Lower than ours: used, and left as it is.

@@ -116,7 +116,7 @@ describeWith("replace", [...kernelTest, program("setpriv", "util-linux")], () =>
         `${count("kernel-first")} kernel-first, ${kernels} killed by the kernel`,
     );
     // Neither ever writes the switch while the other holds the group.
-    expect(told.filter((m) => m.event === "overrode" || m.event === "mended")).toEqual([]);
+    expect(told.filter((m) => m.event === "disarmed-by-other" || m.event === "mended")).toEqual([]);
     expect(count("unrelieved")).toBe(0);
     expect(count("relieved")).toBeGreaterThan(leaks / 2);
     board.close();

@@ -35,7 +35,7 @@ describeWith("switch", kernelTest, () => {
       const filler = await near(scene);
       const from = scene.reprieve.messages.length;
       group.letGo();
-      await told(scene, "overrode", from);
+      await told(scene, "disarmed-by-other", from);
       const { closed } = await scene.leak();
       expect(closed.outcome).toBe("kernel-first");
       expect(group.oom().held).toBe(false);

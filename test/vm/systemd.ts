@@ -101,7 +101,7 @@ systemdTest("MemoryHigh= of the unit is used, and written by nobody else", async
   expect(service.read("memory.high")).toBe(high);
   systemctl("stop", reprieve.unit);
   expect(service.read("memory.high")).toBe(high);
-  expect(reprieve.messages.filter((m) => m.event === "overrode")).toEqual([]);
+  expect(reprieve.messages.filter((m) => m.event === "disarmed-by-other")).toEqual([]);
 });
 
 systemdTest(
@@ -120,7 +120,7 @@ systemdTest(
     for (const [write, high] of writes) {
       const from = reprieve.messages.length;
       systemctl(...write);
-      await reprieve.message("guard", from, "overrode");
+      await reprieve.message("guard", from, "disarmed-by-other");
       await service.highIs(high);
     }
     expect(reprieve.messages.filter((m) => m.type.startsWith("incident"))).toEqual([]);
