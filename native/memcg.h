@@ -29,7 +29,7 @@ struct memcg {
 	int dir;
 	int control;		       /* the switch: memory.oom_control, memory.high */
 	int events;		       /* v2: memory.events, the kernel's kills */
-	const struct memcg_high *high; /* v2; NULL: nobody guards it, as far as we know */
+	const struct memcg_high *high; /* v2; NULL: we know of no guard, and go by memory.high */
 	/* the counters */
 	int parent_oom; /* v1: its parent's oom_control; -1: none that we see */
 	int usage;

@@ -52,6 +52,8 @@ static int v2_room(const struct memcg *m, struct memcg_room *room)
 	if (!err)
 		err = memcg_read_number(m->limit, &room->limit_bytes);
 	room->high_bytes = ours(m);
+	if (!err && !m->high)
+		err = memcg_read_number(m->control, &room->high_bytes);
 	return err;
 }
 

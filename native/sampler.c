@@ -14,13 +14,13 @@ static int attach(struct guarded *g)
 {
 	struct sys_epoll_event ev = { .data = g->index };
 	struct memcg_oom oom;
-	int err = memcg_open(&g->memcg, role_open_group(g->guard), 0, &g->guard->high);
+	int is_designated = handler.designated_event >= 0; /* another's guard */
+	int err = memcg_open(&g->memcg, role_open_group(g->guard), 0,
+			     is_designated ? NULL : &g->guard->high);
 
 	if (err)
 		return err;
-	g->oom_event = handler.designated_event;
-	if (g->oom_event < 0)
-		g->oom_event = memcg_watch_oom(&g->memcg);
+	g->oom_event = is_designated ? handler.designated_event : memcg_watch_oom(&g->memcg);
 	ev.events = memcg_event_mask(&g->memcg);
 	err = g->oom_event < 0 ? g->oom_event : memcg_open_counters(&g->memcg);
 	if (err >= 0)
@@ -28,7 +28,7 @@ static int attach(struct guarded *g)
 	if (!err)
 		err = sys_epoll_ctl(handler.respond_epoll, SYS_EPOLL_ADD, g->oom_event, &ev);
 	if (err) {
-		if (g->oom_event >= 0 && handler.designated_event < 0)
+		if (g->oom_event >= 0 && !is_designated)
 			sys_close(g->oom_event);
 		memcg_close(&g->memcg);
 		return err;

@@ -10,22 +10,36 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-static int door, event, oom_control;
+enum { SLACK_BYTES = 5 << 18 }; /* what CPUs have in stock, and file memory too little to matter */
+
+static int door, event, oom_control, current, high, stat; /* the first: v1 only, the others v2 */
 static const struct designate_page *page;
 static struct designate_process now[DESIGNATE_PROCESSES];
 
+static uint64_t number(int file, const char *key)
+{
+	char text[4096] = "", *at;
+
+	(void)!pread(file, text, sizeof(text) - 1, 0);
+	at = strstr(text, key);
+	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
+/* v2: what is over memory.high (0: "max") cannot be reclaimed. */
 static int is_in_oom(void)
 {
-	char text[256] = "";
+	uint64_t mark = number(high, ""), used = number(current, "") + SLACK_BYTES;
 
-	(void)!pread(oom_control, text, sizeof(text) - 1, 0);
-	return strstr(text, "under_oom 1") != NULL;
+	return oom_control >= 0 ? number(oom_control, "under_oom ") != 0
+				: mark && used >= mark + number(stat, "inactive_file ") +
+							  number(stat, "\nactive_file ");
 }
 
 /* A copy of the ranking that was not written meanwhile. Where reprieve is stopped in the middle of it, as it is. */
@@ -69,21 +83,22 @@ static int start(const char *guard, const char *group, const char *path)
 	} got;
 	struct iovec iov = { &answer, sizeof(answer) };
 	struct msghdr msg = { NULL, 0, &iov, 1, &got, sizeof(got), 0 };
-	char file[4096];
 
 	snprintf(request.guard, sizeof(request.guard), "%s", guard);
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
-	snprintf(file, sizeof(file), "%s/memory.oom_control", group);
-	oom_control = open(file, O_RDONLY | O_CLOEXEC);
 	door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (oom_control < 0 || connect(door, (struct sockaddr *)&at, sizeof(at)) ||
+	if (connect(door, (struct sockaddr *)&at, sizeof(at)) || chdir(group) ||
 	    send(door, &request, sizeof(request), MSG_NOSIGNAL) < 0 || recvmsg(door, &msg, 0) < 0)
 		return perror(guard), 1;
 	if (answer.type != DESIGNATE_ACCEPTED)
 		return fprintf(stderr, "%s: refused: %s\n", guard, answer.text), 1;
 	event = got.event;
+	oom_control = open("memory.oom_control", O_RDONLY | O_CLOEXEC);
+	current = open("memory.current", O_RDONLY | O_CLOEXEC);
+	high = open("memory.high", O_RDONLY | O_CLOEXEC);
+	stat = open("memory.stat", O_RDONLY | O_CLOEXEC);
 	page = mmap(NULL, DESIGNATE_PAGE_BYTES, PROT_READ, MAP_SHARED, got.page, 0);
-	is_in_oom(); /* read once: the kernel keeps the buffer */
+	is_in_oom(); /* read once: the kernel keeps the buffers */
 	return page == MAP_FAILED || mlockall(MCL_CURRENT) ? perror("memory"), 1 : 0;
 }
 
@@ -91,9 +106,10 @@ int main(int argc, char **argv)
 {
 	if (argc < 3 || start(argv[1], argv[2], argc > 3 ? argv[3] : "/run/reprieve/handler.sock"))
 		return 1;
-	struct pollfd wait[] = { { event, POLLIN, 0 }, { door, POLLIN, 0 } };
-	for (uint64_t count; poll(wait, 2, -1) < 0 || !wait[1].revents;)
-		if (read(event, &count, sizeof(count)) == sizeof(count))
-			relieve();
+	struct pollfd wait[] = { { event, oom_control < 0 ? POLLPRI : POLLIN, 0 },
+				 { door, POLLIN, 0 } };
+	for (char seen[256]; poll(wait, 2, -1) < 0 || !wait[1].revents; relieve())
+		if (pread(event, seen, sizeof(seen), 0) < 0) /* an eventfd has no position */
+			(void)!read(event, seen, sizeof(uint64_t));
 	return 2; /* reprieve has ended, or has cut us off */
 }

@@ -8,7 +8,7 @@
  * receive descriptors, so libc does (glibc on x86-64).
  */
 import { dlopen, type Pointer, ptr, toArrayBuffer } from "bun:ffi";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 
 const libc = dlopen("libc.so.6", {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
@@ -18,20 +18,27 @@ const libc = dlopen("libc.so.6", {
   mmap: { args: ["ptr", "usize", "i32", "i32", "i32", "i64"], returns: "ptr" },
   poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
   read: { args: ["i32", "ptr", "usize"], returns: "i64" },
+  pread: { args: ["i32", "ptr", "usize", "i64"], returns: "i64" },
 }).symbols;
 
 const MAGIC = 0x76727072;
 const PAGE_BYTES = 4096;
 const PROCESSES_AT = 56;
 const PROCESS_BYTES = 40;
+/** What CPUs have in stock, and file memory too little to matter. */
+const SLACK_BYTES = 5 << 18;
 
 const [guard = "", group = "", socket = "/run/reprieve/handler.sock"] = process.argv.slice(2);
+const isV1 = existsSync(`${group}/memory.oom_control`);
 const door = libc.socket(1 /* AF_UNIX */, 5 /* SOCK_SEQPACKET */, 0);
 const { event, page } = designate();
 for (;;) {
-  const wait = new Int32Array([event, 1 /* POLLIN */, door, 1]);
+  const wait = new Int32Array([event, isV1 ? 1 /* POLLIN */ : 2 /* POLLPRI */, door, 1]);
   if (libc.poll(wait, 2, 100) > 0 && (wait[3] ?? 0) >> 16) process.exit(2); // the door is closed
-  if (libc.read(event, new BigUint64Array(1), 8) === 8n) await relieve();
+  const seen = new Uint8Array(256);
+  if (isV1) libc.read(event, seen, 8);
+  else libc.pread(event, seen, seen.length, 0n);
+  await relieve();
 }
 
 function designate() {
@@ -61,8 +68,17 @@ function at(view: NodeJS.TypedArray | DataView): bigint {
   return BigInt(ptr(view));
 }
 
+function read(file: string): string {
+  return readFileSync(`${group}/${file}`, "utf8");
+}
+
+/** v2: what is over memory.high ("max": NaN) cannot be reclaimed. */
 function isInOom(): boolean {
-  return readFileSync(`${group}/memory.oom_control`, "utf8").includes("under_oom 1");
+  if (isV1) return read("memory.oom_control").includes("under_oom 1");
+  const file = read("memory.stat").matchAll(/^(?:in)?active_file (\d+)/gm);
+  const reclaimable = [...file].reduce((sum, [, bytes]) => sum + Number(bytes), 0);
+  const used = Number(read("memory.current")) + SLACK_BYTES;
+  return used >= Number(read("memory.high")) + reclaimable;
 }
 
 /** The pids, largest first, of a copy that was not written meanwhile. */
