@@ -84,11 +84,12 @@ enum step {
 	STEP_CHILD_RESET = 18,	  /* a child had inherited "killer off" and got it back; result */
 	STEP_ALARM = 19,	  /* handed over, still not relieved */
 	STEP_WOKE = 20,		  /* they slept in a group with room, and were woken; result */
-	STEP_DISARMED_BY_OTHER = 21,	  /* somebody else switched the killer on while we held the group */
-	STEP_MENDED = 22,	  /* it was off, and not by us now: on again; result */
-	STEP_CHILD_LEFT = 23,	  /* a child's killer is off by its owner's will, and stays so */
-	STEP_DESIGNATED = 24,	  /* a handler that is not ours answers for the group from now on */
-	STEP_RESIGNED = 25, /* and no longer; arg: enum reason, where it did not say so itself */
+	STEP_DISARMED_BY_OTHER =
+		21,	      /* somebody else switched the killer on while we held the group */
+	STEP_MENDED = 22,     /* it was off, and not by us now: on again; result */
+	STEP_CHILD_LEFT = 23, /* a child's killer is off by its owner's will, and stays so */
+	STEP_DESIGNATED = 24, /* a handler that is not ours answers for the group from now on */
+	STEP_RESIGNED = 25,   /* and no longer; arg: enum reason, where it did not say so itself */
 	STEP_KILL_GROUP =
 		26, /* v2: memory.oom.group, killed with the victim; bytes: so many processes */
 };
