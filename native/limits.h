@@ -83,6 +83,7 @@ enum {
 	PROCS_MAX = 8192,     /* processes in the table; 64 B each */
 	RING_RECORDS = 16384, /* snapshots kept; a power of two, 64 B each */
 	LOG_RECORDS = 256,    /* steps kept per role until the agent reads them; a power of two */
+	LOG_RESERVED = 128,   /* of them for the ends of incidents: of a hundred groups at once */
 };
 
 #endif

@@ -44,11 +44,11 @@ int procfs_parse_stat(const char *buf, long n, struct procfs_stat *stat)
 
 	while (open < end && *open != '(')
 		open++;
-	while (close > open && *close != ')')
+	while (close > open && close[-1] != ')') /* what is behind the end is of an earlier call */
 		close--;
 	if (close == open)
 		return -EINVAL;
-	len = (size_t)(close - open - 1);
+	len = (size_t)(close - open - 2);
 	memset(stat->comm, 0, sizeof(stat->comm));
 	memcpy(stat->comm, open + 1, len < COMM_BYTES ? len : COMM_BYTES);
 	for (int field = 2; close < end && field < FIELD_START_TIME; close++) {

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 16u		   /* raised by every change of this file */
+#define REGION_LAYOUT 17u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -147,10 +147,11 @@ enum reason {
 struct log_record {
 	uint64_t t_ns; /* CLOCK_MONOTONIC */
 	uint64_t bytes;
-	uint64_t start_time; /* of pid, clock ticks since boot (proc(5), stat field 22) */
-	uint32_t guard;	     /* index */
-	uint32_t incident;   /* 0: none */
-	uint32_t step;	     /* enum step */
+	uint64_t
+		start_time; /* of pid, clock ticks since boot (proc(5), stat field 22); of STEP_CLOSED: when it opened, as t_ns */
+	uint32_t guard;	    /* index */
+	uint32_t incident;  /* 0: none */
+	uint32_t step;	    /* enum step */
 	uint32_t arg;
 	int32_t result; /* 0 or -errno */
 	int32_t pid;

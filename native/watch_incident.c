@@ -94,6 +94,7 @@ void watch_close_incident(struct watched *w, int unrelieved)
 	if (!incident_is_open(word))
 		return;
 	outcome = outcome_of(w, word, unrelieved, &reason);
+	closed.start_time = shared_load(&w->guard->opened_ns);
 	closed.arg = (uint32_t)outcome << 16 | (uint32_t)reason;
 	if (!incident_close(w->guard, word))
 		return; /* the other watcher has, while we were stopped */

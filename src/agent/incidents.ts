@@ -115,7 +115,8 @@ export class Incidents {
   }
 
   #begin(open: Open, first: LogRecord, why: number, drafts: Draft[]): void {
-    const openedNs = first.tNs;
+    // Of an incident of which only the end was told: a hundred at once overrun the log.
+    const openedNs = first.step === step.CLOSED ? first.openedNs : first.tNs;
     open.openedNs = openedNs;
     drafts.push({
       type: "incident.opened",

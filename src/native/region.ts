@@ -16,6 +16,8 @@ export const ROLES: readonly Role[] = ["HANDLER", "WATCHDOG", "SPARE", "DOOR"];
 export interface LogRecord {
   readonly role: Role;
   readonly tNs: number;
+  /** Of CLOSED: when the incident opened. */
+  readonly openedNs: number;
   readonly bytes: number;
   readonly guard: number;
   /** 0: none */
@@ -157,6 +159,7 @@ export class Region {
       role: of,
       tNs: u64(at.log_record_t_ns),
       bytes: u64(at.log_record_bytes),
+      openedNs: u64(at.log_record_start_time),
       guard: u32(at.log_record_guard),
       incident: u32(at.log_record_incident),
       step: u32(at.log_record_step),

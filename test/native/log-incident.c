@@ -10,13 +10,17 @@ int main(void)
 	int opened;
 	uint32_t word;
 
-	for (uint32_t i = 0; i < LOG_RECORDS + 3; i++)
-		log_put(&log, (struct log_record){ .step = i });
-	CHECK(log.head == LOG_RECORDS && log.dropped == 3);
-	CHECK(log.records[0].step == 0 && log.records[0].t_ns != 0);
+	for (uint32_t i = 0; i < LOG_RECORDS; i++)
+		log_put(&log, (struct log_record){ .step = STEP_KILL });
+	CHECK(log.head == LOG_RECORDS - LOG_RESERVED && log.dropped == LOG_RESERVED);
+	for (uint32_t i = 0; i < LOG_RESERVED + 3; i++)
+		log_put(&log, (struct log_record){ .step = STEP_CLOSED });
+	CHECK(log.head == LOG_RECORDS && log.dropped == LOG_RESERVED + 3);
+	CHECK(log.records[0].step == STEP_KILL && log.records[0].t_ns != 0);
 	log.tail = 1;
-	log_put(&log, (struct log_record){ .step = 99, .t_ns = 5 });
-	CHECK(log.head == LOG_RECORDS + 1 && log.records[0].step == 99 && log.records[0].t_ns == 5);
+	log_put(&log, (struct log_record){ .step = STEP_CLOSED, .t_ns = 5 });
+	CHECK(log.head == LOG_RECORDS + 1 && log.records[0].step == STEP_CLOSED);
+	CHECK(log.records[0].t_ns == 5);
 
 	word = incident_open(&guard, 1234, &opened);
 	CHECK(opened && incident_is_open(word) && incident_number(word) == 1);

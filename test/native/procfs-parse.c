@@ -13,6 +13,7 @@ static struct procfs_stat parsed(const char *comm, int *err)
 	struct procfs_stat stat = { 0 };
 	int n = snprintf(buf, sizeof(buf), "42 (%s)%s", comm, tail);
 
+	buf[n] = ')'; /* of an earlier, longer call: not its own */
 	*err = procfs_parse_stat(buf, n, &stat);
 	return stat;
 }

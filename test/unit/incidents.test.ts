@@ -9,6 +9,7 @@ import type { LogRecord } from "../../src/native/region.ts";
 const record = (fields: Partial<LogRecord>): LogRecord => ({
   role: "HANDLER",
   tNs: 1_000_000,
+  openedNs: 0,
   bytes: 0,
   guard: 0,
   incident: 1,
@@ -78,6 +79,14 @@ describe("Incidents", () => {
       "incident.opened",
       "incident.step",
     ]);
+  });
+
+  test("of which only the end was told has its whole duration", () => {
+    const incidents = new Incidents(["web"]);
+    incidents.accept([{ ...closed, openedNs: 2_000_000 }], 0);
+    const [first, last] = incidents.accept([], HOLD_NS).drafts;
+    expect(first?.type).toBe("incident.opened");
+    expect(last).toMatchObject({ type: "incident.closed", duration_us: 4000 });
   });
 
   test("keeps incidents of two guards and two numbers apart", () => {
