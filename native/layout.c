@@ -59,7 +59,6 @@ static void print_offsets(void)
 	AT(log_record, t_ns);
 	AT(log_record, bytes);
 	AT(log_record, start_time);
-	AT(log_record, start_time);
 	AT(log_record, guard);
 	AT(log_record, incident);
 	AT(log_record, step);
