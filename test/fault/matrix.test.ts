@@ -23,7 +23,7 @@ import { type Cell, headOf, median, table } from "./table.ts";
 const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 1);
 /** A round whose moment did not come is played again so often. */
 const TRIES = 5;
-const ROUND_BOUND_MS = 20_000;
+const ROUND_BOUND_MS = 60_000;
 
 const families: Readonly<Record<string, readonly Row[]>> = {
   "one of ours": ours,

@@ -199,10 +199,10 @@ export class Workload {
     return this.pids().filter(isAlive);
   }
 
-  async ready(): Promise<this> {
-    await until("a workload to be ready", () => this.word("ready") === 1).catch((error) => {
-      const wchan = sleepOf(this.pid);
-      throw new Error(`${error.message}: ${this.pid || "unborn"} ${wchan}`);
+  async ready(boundMs?: number): Promise<this> {
+    const isReady = () => this.word("ready") === 1;
+    await until("a workload to be ready", isReady, boundMs).catch((error) => {
+      throw new Error(`${error.message}: ${this.pid || "unborn"} ${sleepOf(this.pid)}`);
     });
     return this;
   }

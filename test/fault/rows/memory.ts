@@ -118,6 +118,7 @@ async function hundred(stopped: boolean): Promise<Played> {
   const COUNT = 100;
   const SMALL = 8 * MB;
   const PER_BOARD = 16;
+  const JOINED_BOUND_MS = 20_000;
   const host = new Group("hundred");
   const groups = Array.from({ length: COUNT }, (_, i) => host.child(`${i}`, SMALL));
   const paths = groups.map((group) => group.path);
@@ -125,7 +126,8 @@ async function hundred(stopped: boolean): Promise<Played> {
   const boards = Array.from({ length: Math.ceil(COUNT / PER_BOARD) }, () => new Board());
   const plan = { means: "touch", kb: (SMALL / 1024) * 1.5 } as const;
   const leakers = groups.map((group, i) => boards[Math.floor(i / PER_BOARD)]?.start(group, plan));
-  for (const leaker of leakers) await leaker?.ready();
+  // Each joins a group, and waits for the others to have done so: once that took more than 5 s.
+  for (const leaker of leakers) await leaker?.ready(JOINED_BOUND_MS);
   const handler = await reprieve.helper("handler");
   if (stopped) kill(handler, "SIGSTOP");
   const begin = bootMs();
@@ -137,7 +139,8 @@ async function hundred(stopped: boolean): Promise<Played> {
   kill(handler, "SIGCONT");
   const all = () => reprieve.messages.filter((m) => m.type === "incident.closed");
   // So many at once overrun the log: steps may be lost, and then it says how many, but no incident is.
-  await until("every guard's incident", () => new Set(all().map((m) => m.guard)).size === COUNT);
+  const isTold = () => new Set(all().map((m) => m.guard)).size === COUNT;
+  await until("every guard's incident", isTold, JOINED_BOUND_MS);
   expect(await reprieve.stop()).toBe(0);
   await reprieve.gone();
   for (const group of groups) expect(group.oom().held).toBe(false);
