@@ -114,14 +114,13 @@ static void put_back_late_writes(void)
 {
 	for (uint32_t i = 0; i < watcher.guards; i++) {
 		struct guard *g = &watcher.self.region->guards[i];
-		struct memcg_oom oom = { 0 };
 		struct memcg m;
 
 		if (!(g->flags & GUARD_ALLOW_KILL) ||
 		    memcg_open(&m, role_open_group(g), 1, &g->high))
 			continue;
-		if (!memcg_oom(&m, &oom) && oom.held && !lock_is_held(m.control))
-			memcg_hand_over(&m);
+		if (!lock_is_held(m.control))
+			memcg_put_back(&m);
 		memcg_close(&m);
 	}
 }

@@ -141,7 +141,6 @@ static int find_record(int ledger, const char *path, struct ledger_record *recor
 EXPORT int rpv_ledger_put_back(int fd, const char *path)
 {
 	struct ledger_record record;
-	struct memcg_oom oom = { 0 };
 	struct memcg m;
 	int err = find_record(fd, path, &record);
 
@@ -149,11 +148,9 @@ EXPORT int rpv_ledger_put_back(int fd, const char *path)
 		err = memcg_open(&m, sys_open(path, O_RDONLY | O_DIRECTORY), 1, &record.high);
 	if (err)
 		return err;
-	err = memcg_oom(&m, &oom);
-	if (!err && oom.held && !memcg_is_owners(&m))
-		err = memcg_hand_over(&m);
+	err = memcg_put_back(&m);
 	memcg_close(&m);
-	return err;
+	return err < 0 ? err : 0;
 }
 
 EXPORT int rpv_lock_is_held(int fd) { return lock_is_held(fd); }

@@ -10,7 +10,8 @@ enum { IN_MODIFY = 2, EVENTS_BYTES = 4096, EVENT_HEAD_BYTES = 16 };
 
 static int events = -1;
 
-uint64_t high_target(const struct watched *w, uint64_t before_bytes, uint64_t limit_bytes)
+/* Ours, as it would be now; 0: the group has neither memory.max nor memory.high. */
+static uint64_t target_of(const struct watched *w, uint64_t before_bytes, uint64_t limit_bytes)
 {
 	uint64_t margin = w->guard->margin_bytes;
 	uint64_t target = limit_bytes == MEMCG_NO_LIMIT ? MEMCG_NO_LIMIT
@@ -29,7 +30,7 @@ int high_may_hold(struct watched *w, const struct memcg_oom *oom, const struct m
 	/* Whatever is there, and not by us, is the owner's. */
 	if (!oom->held && memcg_read_switch(&w->memcg, &before))
 		return 0;
-	target = high_target(w, before, room->limit_bytes);
+	target = target_of(w, before, room->limit_bytes);
 	if (!target)
 		return 0;
 	/* A mark that goes up, or stays, blocks nobody, however much is above it; nor does the owner's, which is there. */

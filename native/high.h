@@ -11,8 +11,6 @@
  * punish it for what is in it already: then not yet, and guard->room_wanted says what has to go first, where that can go.
  */
 int high_may_hold(struct watched *w, const struct memcg_oom *oom, const struct memcg_room *room);
-/* Ours, as it would be now; 0: the group has neither memory.max nor memory.high. */
-uint64_t high_target(const struct watched *w, uint64_t before_bytes, uint64_t limit_bytes);
 /* Puts it down, in the region and in the ledger, before it is written. 0 or -errno. */
 int high_record(struct watched *w);
 

@@ -68,7 +68,7 @@ static int search_group(int dir, void *arg)
 }
 
 /* The outermost, up to the group at OOM, that has memory.oom.group; -1: none has. A descriptor of its own. */
-static int oom_group_of(int victim, int domain)
+static int outermost_whole(int victim, int domain)
 {
 	uint64_t end = tree_inode(domain);
 	int found = -1, at = sys_fcntl(victim, F_DUPFD_CLOEXEC, 0);
@@ -119,8 +119,9 @@ static void describe(const struct search *s, struct log_record *killed)
 	killed->pid = (int)s->pid;
 	killed->bytes = s->pages * 4096;
 	killed->arg = EVIDENCE_KERNELS_RULE;
-	if (proc < 0 || procfs_read_stat(proc, &stat))
+	if (proc < 0)
 		return;
+	procfs_read_stat(proc, &stat); /* where it is gone by now, nothing is known of it */
 	killed->start_time = stat.start_time;
 	memcpy(killed->comm, stat.comm, COMM_BYTES);
 	sys_close(proc);
@@ -136,7 +137,7 @@ int kernel_rule_kill(int dir, uint64_t limit_bytes, struct log_record *killed)
 	if (!s.pid)
 		return -ESRCH;
 	describe(&s, killed);
-	whole = oom_group_of(s.dir, dir);
+	whole = outermost_whole(s.dir, dir);
 	sys_close(s.dir);
 	if (whole < 0)
 		return sys_kill((int)s.pid, SYS_SIGKILL);

@@ -194,6 +194,17 @@ int memcg_is_owners(const struct memcg *m)
 	return memcg_is_v2(m) && m->high && m->high->ours_bytes == m->high->before_bytes;
 }
 
+int memcg_put_back(const struct memcg *m)
+{
+	struct memcg_oom oom;
+	int err = memcg_oom(m, &oom);
+
+	if (err || !oom.held || memcg_is_owners(m))
+		return err;
+	err = memcg_hand_over(m);
+	return err ? err : 1;
+}
+
 int memcg_wake(const struct memcg *m) { return m->ops->wake(m); }
 
 int memcg_limit_hits(const struct memcg *m, uint64_t *hits)

@@ -104,6 +104,9 @@ int memcg_hold(const struct memcg *m);
 /* Gives the group to the kernel's killer, which picks and kills within 7 ms on v1; on v2 when who sleeps has slept out, up to
  * 2 s, and the group has come to its memory.max (measured). */
 int memcg_hand_over(const struct memcg *m);
+/* The same where the group is held and the switch is ours to write, after those who held it: 1; 0: there was nothing to do;
+ * -errno. */
+int memcg_put_back(const struct memcg *m);
 /* v2: the switch is as its owner set it, and low enough for us: we write nothing, and can hand over nothing. */
 int memcg_is_owners(const struct memcg *m);
 /*

@@ -81,20 +81,20 @@ static int switch_on_child(int dir, void *name)
 static int put_high_back(int dir, const struct ledger_record *record, const char *name)
 {
 	struct memcg m;
-	struct memcg_oom oom = { 0 };
-	int guarded, err;
+	int guarded, put;
 
 	if (!record->high.ours_bytes ||
 	    memcg_open(&m, sys_fcntl(dir, F_DUPFD_CLOEXEC, 0), 1, &record->high))
 		return 0;
 	guarded = lock_is_held(m.control);
-	if (!guarded && !memcg_is_owners(&m) && !memcg_oom(&m, &oom) && oom.held) {
-		err = memcg_hand_over(&m);
-		failures += err != 0;
-		say(err ? "cannot release" : "released", name,
-		    err ? ": not permitted to write its memory.high"
-			: ": its memory.high is as it was");
-	}
+	put = guarded ? 0 : memcg_put_back(&m);
+	if (put == -ENODEV)
+		put = 0; /* removed meanwhile */
+	failures += put < 0;
+	if (put)
+		say(put < 0 ? "cannot release" : "released", name,
+		    put < 0 ? ": not permitted to write its memory.high"
+			    : ": its memory.high is as it was");
 	memcg_close(&m);
 	return guarded;
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** The door from outside: a folder for its socket, and clients of a user of our choice. */
+
 import { chmodSync, chownSync, copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { basename } from "node:path";
 import { UID } from "./as-user.ts";
 import { fixture } from "./build.ts";
 import { Group, kill } from "./group.ts";
+import { linesOf } from "./lines.ts";
 import { programOf, repository } from "./paths.ts";
 import type { Message, StartOptions } from "./reprieve.ts";
 import { LEAK_KB, LIMIT, Scene } from "./scene.ts";
@@ -185,15 +187,5 @@ export class Client {
   async end(): Promise<void> {
     kill(this.pid, "SIGKILL");
     await this.proc.exited;
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
   }
 }

@@ -5,7 +5,9 @@
  * machine. That goes with one CPU only: with two, qemu 7.2 hangs while the second starts. A script goes in as the second
  * disk, what it prints comes out line by line.
  */
+
 import { readFileSync, writeFileSync } from "node:fs";
+import { linesOf } from "../helpers/lines.ts";
 import { disk } from "./image.ts";
 import { kernel, need } from "./packages.ts";
 import { vmBuilt } from "./paths.ts";
@@ -78,15 +80,4 @@ function reason(cgroups: Cgroups, late: boolean, boundS: number): string {
   if (panic !== undefined) return `the kernel of the VM ended: ${panic.trim()}`;
   if (late) return `the VM hung: not at its end after ${boundS} s`;
   return "the VM ended before its script";
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-  if (rest !== "") yield rest;
 }
