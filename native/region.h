@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 17u		   /* raised by every change of this file */
+#define REGION_LAYOUT 18u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -210,8 +210,9 @@ struct guard {
 	/* writer: the door */
 	struct designated designated;
 	/* writer: each role its own */
-	int32_t attached[ROLES];	 /* 0: not yet; 1: yes; -errno */
-	uint64_t threshold_limit[ROLES]; /* its threshold stands under this limit; 0: none */
+	int32_t attached[ROLES]; /* 0: not yet; 1: yes; -errno */
+	uint64_t threshold_limit
+		[2]; /* watchdog and spare: its threshold stands under this limit; 0: none */
 	/* writer: the owning watcher */
 	uint32_t state;	       /* enum guard_state */
 	uint32_t kernel_kills; /* oom_kill of oom_control, last read */

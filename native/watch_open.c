@@ -7,7 +7,7 @@
 
 uint64_t *watch_threshold_limit(const struct watched *w)
 {
-	return &w->guard->threshold_limit[watcher.self.role];
+	return &w->guard->threshold_limit[watcher.self.role - ROLE_WATCHDOG];
 }
 
 int watch_attach(struct watched *w)
@@ -18,7 +18,7 @@ int watch_attach(struct watched *w)
 	if (err)
 		return err;
 	w->oom_event = memcg_watch_oom(&w->memcg);
-	w->near_event = sys_eventfd(0, SYS_EFD_NONBLOCK);
+	w->near_event = memcg_is_v2(&w->memcg) ? 0 : sys_eventfd(0, SYS_EFD_NONBLOCK);
 	w->pressure_event = memcg_watch_pressure(&w->memcg); /* without it: see README */
 	err = w->oom_event < 0 ? w->oom_event : w->near_event < 0 ? w->near_event : 0;
 	if (err) {

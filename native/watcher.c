@@ -89,7 +89,8 @@ static void follow_wants(struct watched *w)
 
 		if (!err) {
 			add_to_epoll(w->oom_event, memcg_event_mask(&w->memcg), w->index);
-			add_to_epoll(w->near_event, SYS_EPOLLIN, w->index | WAKE_NEAR);
+			if (!memcg_is_v2(&w->memcg)) /* there memory.high says so */
+				add_to_epoll(w->near_event, SYS_EPOLLIN, w->index | WAKE_NEAR);
 		}
 		shared_store(attached, err ? err : 1);
 		role_wake(FD_AGENT);

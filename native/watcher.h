@@ -23,45 +23,45 @@ struct followed {
 
 struct watched {
 	struct guard *guard;
+	struct memcg memcg;
+	struct followed followed;
 	uint32_t index;
-	int attached;
-	uint64_t due_ns; /* an attach that failed is not tried again before */
 	int oom_event;
 	int near_event;
 	int pressure_event; /* reclaim fails in the group */
-	int fired;	    /* the OOM event came, and has not been looked at */
-	int has_come_near;  /* the same of the margin's, or memory.high or memory.max was written */
-	int is_blind;	    /* its counters could not be opened */
-	struct memcg memcg;
+	int high_watch[2];  /* cgroup v2: inotify's, of memory.high and memory.max */
+	_Bool attached;
+	_Bool fired;	     /* the OOM event came, and has not been looked at */
+	_Bool has_come_near; /* the same of the margin's, or memory.high or memory.max was written */
+	_Bool is_blind;	     /* its counters could not be opened */
 	/* as the owner sees it */
+	_Bool handed_over;  /* in this incident, by us */
+	_Bool yielded;	    /* to who did so; until the group is far from its limit */
+	_Bool is_far;	    /* outside the margin, when last looked at */
+	_Bool under_oom;    /* its own or an ancestor's, when last looked at */
+	_Bool is_calm;	    /* nothing to see until an event */
+	_Bool is_over_high; /* v2: where high_target would be: not yet to be held */
+	_Bool ruled;	    /* v2: handed over, a kill by the kernel's rule was ours */
 	enum guard_state state;
-	int handed_over; /* in this incident, by us */
-	int yielded;	 /* to who did so; until the group is far from its limit */
+	uint32_t yield_ms; /* v2: yielded for so long, twice as long each time */
 	uint64_t yielded_ns;
-	uint32_t yield_ms; /* v2: and for so long, twice as long each time */
-	int is_far;	   /* outside the margin, when last looked at */
-	struct followed followed;
-	uint32_t tried_pid; /* who is to resolve this incident; 0: ours */
+	uint64_t due_ns;    /* an attach that failed is not tried again before */
 	uint64_t tried_ns;  /* in OOM since */
+	uint32_t tried_pid; /* who is to resolve this incident; 0: ours */
 	uint32_t spent_ms;  /* of the minute's budget, as of spent_ns */
 	uint64_t spent_ns;
 	uint64_t handed_ns;
 	uint64_t free_ns;    /* nobody waits since; 0: somebody does */
 	uint64_t outside_ns; /* outside the margin since; 0: inside */
 	uint64_t stale_ns;   /* somebody sleeps in its OOM though there is room, since; 0: nobody */
-	uint32_t looks_done; /* looks_asked, when last looked at */
-	int under_oom;	     /* its own or an ancestor's, when last looked at */
-	uint32_t starved;    /* ticks in a row in which it was full and could not reclaim */
 	uint64_t ticked_ns;
-	int is_calm; /* nothing to see until an event */
+	uint32_t starved;    /* ticks in a row in which it was full and could not reclaim */
+	uint32_t looks_done; /* looks_asked, when last looked at */
 	/* cgroup v2 (high.c) */
-	int high_watch[2];		   /* inotify's, of memory.high and memory.max */
 	uint64_t high_before, high_target; /* of the hold to come */
-	int is_over_high;		   /* where that would be: not yet to be held */
+	uint64_t stuck_ns; /* a charge failed since the kernel's last kill; 0: none */
 	uint32_t kills_at_hand_over;
 	uint32_t kills_seen, ooms_seen;
-	uint64_t stuck_ns; /* a charge failed since the kernel's last kill; 0: none */
-	int ruled;	   /* handed over, a kill by the kernel's rule was ours */
 };
 
 struct watcher {

@@ -74,7 +74,7 @@ async function playRow(row: Row, rounds: number): Promise<void> {
     const failure = await playCell(row, stage, rounds, played).catch(String);
     if (failure !== null) {
       wrong.push(`${stage}: ${failure}`);
-      await cleanUp(); // the next stage is judged alone
+      await cleanUp().catch((error) => wrong.push(String(error))); // the next stage is judged alone
     }
     cells.push({ row: row.name, stage, rounds: played, wrong: failure && "FAILED" });
     switchMs.push(...played.map((round) => round.switchMs).filter((ms) => ms !== null));
