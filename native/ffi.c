@@ -166,6 +166,16 @@ EXPORT int rpv_signals_catch(uint64_t which) { return signals_catch(which); }
 /* Gives the pages of a mapping back to the kernel; what is needed again is read again. */
 EXPORT int rpv_pageout(uint64_t at, uint64_t bytes) { return sys_pageout(at, bytes); }
 
+/* The kernel's log, behind its last record. A read that finds no more is -EAGAIN. */
+EXPORT int rpv_kernel_log_open(void)
+{
+	int fd = sys_open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+
+	if (fd >= 0)
+		SYS3(lseek, fd, 0, 2 /* SEEK_END */);
+	return fd;
+}
+
 /* 0: pidfds are to be had here; -errno, where the kernel is too old or a filter refuses. */
 EXPORT int rpv_try_pidfd(void)
 {

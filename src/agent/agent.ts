@@ -23,6 +23,7 @@ import {
 } from "./attaching.ts";
 import { seeSleep } from "./calibrate.ts";
 import { type Draft, HOLD_NS } from "./incidents.ts";
+import { KernelLog } from "./kernel-log.ts";
 import { type RunDir, runBases } from "./run-dir.ts";
 import { Helpers } from "./supervise.ts";
 import { Telling } from "./telling.ts";
@@ -65,6 +66,7 @@ export class Agent {
   readonly #ledger: number;
   #helpers: Helpers | undefined;
   #helperGroups: readonly string[] = [];
+  readonly #kernelLog: KernelLog;
   readonly #telling: Telling;
   readonly #wakes: ReturnType<typeof wakesOf>;
   /** What the groups' switches said before they were armed. */
@@ -91,7 +93,8 @@ export class Agent {
       DOOR: core.eventfd(),
     };
     const names = guards.map((guard) => guard.name);
-    this.#telling = new Telling(this.#region, names, options.send);
+    this.#kernelLog = new KernelLog(core, names);
+    this.#telling = new Telling(this.#region, names, this.#kernelLog, options.send);
     this.#wakes = wakesOf(this.#event);
     this.allGone = new Promise((resolve) => {
       this.#resolveGone = resolve;
@@ -157,7 +160,8 @@ export class Agent {
 
   /** Once armed: what the host did not allow the helpers. */
   get lacks(): string[] {
-    return lacksOf(this.#region);
+    const { lack } = this.#kernelLog;
+    return [...lacksOf(this.#region), ...(lack === undefined ? [] : [lack])];
   }
 
   /**
@@ -176,6 +180,7 @@ export class Agent {
     // A watcher that was stopped may have written the switch after all was put back, and then ended in order.
     const clean = (await stopped) && !this.#isSwitchLeft();
     this.#turn(false, Number.POSITIVE_INFINITY);
+    this.#kernelLog.close();
     await this.#wakes.cancel();
     const code = clean ? exit.ok : await releaseDead(this.#options.image);
     await Promise.all(this.#helperGroups.map(removeGroup));

@@ -5,18 +5,26 @@ import { type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts
 import { state } from "../native/layout.ts";
 import type { Region } from "../native/region.ts";
 import { type Draft, Incidents, nameOf } from "./incidents.ts";
+import type { KernelLog } from "./kernel-log.ts";
 
 export class Telling {
   readonly #region: Region;
   readonly #guards: readonly string[];
+  readonly #kernelLog: KernelLog;
   readonly #send: (message: Message) => void;
   readonly #incidents: Incidents;
   readonly #lastGuard: string[] = [];
   #dropped = 0;
 
-  constructor(region: Region, guards: readonly string[], send: (message: Message) => void) {
+  constructor(
+    region: Region,
+    guards: readonly string[],
+    kernelLog: KernelLog,
+    send: (message: Message) => void,
+  ) {
     this.#region = region;
     this.#guards = guards;
+    this.#kernelLog = kernelLog;
     this.#send = send;
     this.#incidents = new Incidents(guards);
   }
@@ -27,7 +35,8 @@ export class Telling {
    */
   turn(all: boolean, nowNs: number): boolean {
     const { drafts, events } = this.#incidents.accept(this.#region.drain(), nowNs);
-    this.send(drafts);
+    if (all || drafts.some(({ type }) => type === "incident.closed")) this.#kernelLog.read();
+    this.send(drafts.map((draft) => this.#withVictims(draft)));
     for (const { guard, event, result } of events) this.#sendGuard(guard, { event, result });
     this.#guards.forEach((_, index) => {
       if (all || this.#lastGuard[index]?.split(" ")[0] !== this.#stateName(index)) {
@@ -40,6 +49,12 @@ export class Telling {
 
   send(drafts: readonly Draft[]): void {
     for (const draft of drafts) this.#send(stamped(draft));
+  }
+
+  #withVictims(draft: Draft): Draft {
+    if (draft.type !== "incident.closed") return draft;
+    const killed = this.#kernelLog.take(draft.guard, draft.duration_us / 1000);
+    return killed.length === 0 ? draft : { ...draft, kernel_killed: killed };
   }
 
   #sendGuard(index: number, event?: { event: string; result: string }): void {

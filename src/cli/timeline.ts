@@ -110,8 +110,16 @@ function closed(message: IncidentClosed): string {
   const faults = message.faults === 0 ? "" : `, ${message.faults} page faults`;
   return (
     `${visible(message.guard)}: ${OUTCOMES[message.outcome]} ` +
-    `after ${(message.duration_us / 1000).toFixed(1)} ms (${message.reason}${faults})`
+    `after ${(message.duration_us / 1000).toFixed(1)} ms (${message.reason}${faults})` +
+    kernelKilled(message)
   );
+}
+
+function kernelKilled({ outcome, kernel_killed: killed }: IncidentClosed): string {
+  if (killed === undefined)
+    return outcome === "kernel-first" ? ", whom it killed is not known" : "";
+  const names = killed.map((one) => `${visible(one.comm)} (${one.pid})  ${bytes(one.rss_bytes)}`);
+  return `, the kernel killed ${names.join(", ")}`;
 }
 
 /** The killer's switch going off and on near the limit is routine: no line. */

@@ -80,6 +80,9 @@ export const IncidentStep = v.object({
   at_us: count,
 });
 
+/** A process of the group that the kernel killed, as its log says. */
+const KernelKill = v.object({ pid: count, comm: v.string(), rss_bytes: count });
+
 export const IncidentClosed = v.object({
   ...stamp,
   type: v.literal("incident.closed"),
@@ -90,6 +93,8 @@ export const IncidentClosed = v.object({
   duration_us: count,
   /** Page faults of the handler between the event and the relief; the promise is 0. */
   faults: count,
+  /** Absent where it killed nobody, and where its log does not say whom. */
+  kernel_killed: v.optional(v.array(KernelKill)),
 });
 
 export const Guard = v.object({
@@ -131,4 +136,5 @@ export type Armed = v.InferOutput<typeof Armed>;
 export type IncidentStep = v.InferOutput<typeof IncidentStep>;
 export type IncidentClosed = v.InferOutput<typeof IncidentClosed>;
 export type Guard = v.InferOutput<typeof Guard>;
+export type KernelKill = v.InferOutput<typeof KernelKill>;
 export type Message = v.InferOutput<typeof Message>;

@@ -2,6 +2,7 @@
 /** A guarded group with a board, and what every test of one asks afterwards. */
 import { expect } from "bun:test";
 import { Group, MB } from "./group.ts";
+import { isKillLogged } from "./kernel-log.ts";
 import { memory } from "./memory.ts";
 import { type Message, Reprieve, type StartOptions } from "./reprieve.ts";
 import { until } from "./wait.ts";
@@ -49,6 +50,12 @@ export class Scene {
   /** Pids that reprieve killed. */
   victims(from = 0): number[] {
     return this.steps("kill", from).map((kill) => Number(kill.pid));
+  }
+
+  /** Pids that the kernel killed, as incident.closed says; its log may have left one out. */
+  expectKernelKilled({ kernel_killed: told = [] }: Message, pid: number): void {
+    const pids = (told as { pid: number }[]).map((one) => one.pid);
+    expect(pids).toEqual(isKillLogged(pid) ? [pid] : []);
   }
 
   closed(from = 0): Promise<Message> {

@@ -66,6 +66,8 @@ describeWith("arming", kernelTest, () => {
         const byKernel = scene.group.oom().kills > before;
         if (byKernel) outrun += 1;
         expect(closed.outcome).toBe(byKernel ? "kernel-first" : "relieved");
+        if (byKernel) scene.expectKernelKilled(closed, leaker.pid);
+        else expect(closed.kernel_killed).toBeUndefined();
         scene.board.clear();
       }
       console.log(`${outrun} of ${BURSTS} bursts outran a margin of 4 KB`);

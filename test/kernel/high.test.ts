@@ -273,8 +273,9 @@ describeWith("handed over on v2", kernelTest, () => {
   v2(
     "the kernel kills whom it would have, and nobody else",
     async () => {
-      const { scene, group, small, closed } = await handedOver();
+      const { scene, group, small, leaker, closed } = await handedOver();
       expect(closed.outcome).toBe("handed-over");
+      scene.expectKernelKilled(closed, leaker.pid);
       expect(group.oom().kills).toBe(1);
       expect(small.isAlive()).toBe(true);
       await armedAt(group, HIGH);
@@ -305,10 +306,11 @@ describeWith("handed over on v2", kernelTest, () => {
         .ready();
       leaker.go();
       await until("its death", () => !leaker.isAlive());
-      const { outcome } = await scene.closed(from);
-      if (scene.group.oom().kills > 0) expect(outcome).toBe("kernel-first");
-      else expect(outcome).toBe("relieved");
-      console.log(`a jump by MAP_POPULATE: ${outcome}`);
+      const closed = await scene.closed(from);
+      const byKernel = scene.group.oom().kills > 0;
+      expect(closed.outcome).toBe(byKernel ? "kernel-first" : "relieved");
+      if (byKernel) scene.expectKernelKilled(closed, leaker.pid);
+      console.log(`a jump by MAP_POPULATE: ${closed.outcome}`);
       await scene.end();
     },
     TEST_MS,

@@ -37,6 +37,27 @@ describe("linesOf()", () => {
     expect(line).toContain("\u{fffd}[2Jx\u{fffd}\u{fffd} (42)");
   });
 
+  test("an end tells whom the kernel killed, or that it is not known", () => {
+    const closed = {
+      v: 1,
+      t: 0,
+      type: "incident.closed",
+      guard: "g",
+      incident: "g#1",
+      outcome: "kernel-first",
+      reason: "burst",
+      duration_us: 9000,
+      faults: 0,
+    } as const;
+    const kernel_killed = [{ pid: 7, comm: "leak\n", rss_bytes: 2 ** 20 }];
+    const line = "g: the kernel was first after 9.0 ms (burst)";
+    expect(linesOf({ ...closed, kernel_killed })).toEqual([
+      `${line}, the kernel killed leak\u{fffd} (7)  1.0 MiB`,
+    ]);
+    expect(linesOf(closed)).toEqual([`${line}, whom it killed is not known`]);
+    expect(linesOf({ ...closed, outcome: "handed-over" })[0]).toEndWith("(burst)");
+  });
+
   test("a routine change of state is no line", () => {
     const guard = { v: 1 as const, t: 0, type: "guard" as const, guard: "g" };
     const counts = { usage_bytes: 1, limit_bytes: 2, procs: 1 };
