@@ -15,6 +15,20 @@ static void add_to_epoll(int fd, uint64_t data)
 	sys_epoll_ctl(door.epoll, SYS_EPOLL_ADD, fd, &ev);
 }
 
+/* The group is gone: its handler has nothing left to answer for. */
+static void let_go(struct entry *e)
+{
+	if (e->client)
+		client_close(e->client, REASON_GROUP_GONE);
+	if (e->dir >= 0)
+		sys_close(e->dir);
+	e->dir = -1;
+	e->resigned_ns = 0;
+	shared_store(&e->guard->attached[ROLE_DOOR], 0);
+	role_wake_watchers();
+	role_wake(FD_AGENT);
+}
+
 /* Opens the groups that are to be guarded, and holds their directories: a name may be another's tomorrow. */
 static void follow_wants(uint64_t now_ns)
 {
@@ -22,6 +36,8 @@ static void follow_wants(uint64_t now_ns)
 		struct entry *e = &door.entries[i];
 		uint32_t want = shared_load(&e->guard->want);
 
+		if (want == WANT_NOTHING && shared_load(&e->guard->attached[ROLE_DOOR]))
+			let_go(e);
 		if (e->dir >= 0 || want == WANT_NOTHING || now_ns < e->due_ns ||
 		    shared_load(&e->guard->state) == GUARD_GONE)
 			continue;
@@ -126,7 +142,8 @@ static int turn(uint64_t now_ns, int agent_dead)
 	for (uint32_t i = 0; i < door.guards; i++) {
 		if (door.entries[i].client)
 			page_write(&door.entries[i]);
-		is_waiting |= door.entries[i].dir < 0;
+		is_waiting |= door.entries[i].dir < 0 &&
+			      shared_load(&door.entries[i].guard->want) != WANT_NOTHING;
 	}
 	next_ns = cut_off_silent(now_ns);
 	open_for_more(now_ns);

@@ -116,7 +116,7 @@ static void put_back_late_writes(void)
 		struct guard *g = &watcher.self.region->guards[i];
 		struct memcg m;
 
-		if (!(g->flags & GUARD_ALLOW_KILL) ||
+		if (!(g->flags & GUARD_ALLOW_KILL) || shared_load(&g->want) == WANT_NOTHING ||
 		    memcg_open(&m, role_open_group(g), 1, &g->high))
 			continue;
 		if (!lock_is_held(m.control))

@@ -72,12 +72,14 @@ struct response {
 struct guarded {
 	struct guard *guard;
 	uint32_t index;
+	/* from here on zeroed when it is let go */
 	uint32_t active;  /* writer: sampler, release; the responder leaves others alone */
 	uint32_t busy;	  /* writer: responder, sequentially consistent with `current` */
 	uint32_t current; /* writer: sampler; which view */
 	/* the sampler's own */
 	uint32_t retired; /* the view that is not current still holds descriptors to close */
 	uint32_t groups;
+	int is_open;		    /* attached, whether active or not */
 	int is_incomplete;	    /* a group could not be opened */
 	int dirs[GROUPS_MAX];	    /* of the guard's group and its descendants */
 	uint32_t links[GROUPS_MAX]; /* their link counts: a change means a child came or went */
@@ -135,14 +137,23 @@ _Noreturn void handle_end(void);
 /* sampler.c: looks at every guard, slowly far from its limit, fast near it. */
 _Noreturn void sampler_loop(void);
 
+/* guarded.c: opens everything of a guard; 0 or -errno. */
+int guarded_attach(struct guarded *g);
+/* Closes it: its group is gone. False: not yet, the responder may still use it. */
+int guarded_let_go(struct guarded *g);
+
 /* scan.c: one scan of one guard. Says whether the group is inside its margin. */
 int scan_guard(struct guarded *g);
+/* Its processes are known no more. */
+void scan_forget(struct guarded *g);
 
 /* view.c: makes what was sampled of a guard the responder's current view. False: that one still works with the other. */
 int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon_bytes);
 /* Opens the lists of the guard's group and its descendants again when the tree has changed;
  * says whether. */
 int view_refresh_groups(struct guarded *g);
+/* Closes all of both views: the responder leaves the guard alone. */
+void view_close(struct guarded *g);
 /* The candidate primed for this pid, or NULL. */
 struct candidate *view_find(struct view *view, uint32_t pid);
 

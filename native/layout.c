@@ -73,6 +73,7 @@ static void print_offsets(void)
 	AT(guard, want);
 	AT(guard, tree);
 	AT(guard, name_at);
+	AT(guard, inode);
 	AT(guard, designated);
 	AT(guard, attached);
 	AT(guard, state);

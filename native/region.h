@@ -205,7 +205,8 @@ struct guard {
 	/* writers: any role, atomic add: raised to have the owner of the switch look at it */
 	uint32_t looks_asked;
 	uint32_t name_at; /* writer: the agent: where in `path` the name of the guard begins */
-	/* writers: the roles, compare-and-swap from 0: the group's directory when it was first attached */
+	/* writers: the roles, compare-and-swap from 0: the group's directory when it was first attached; the owning watcher
+	 * back to 0, release, when all have let go of a group that is gone: the guard is free for another */
 	uint64_t inode;
 	/* writer: the door */
 	struct designated designated;

@@ -1,46 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hop 2a: the sampler looks while there is memory, so that the responder need not: slowly far from
- * the limit, fast near it, and at once when the group comes near. It also opens and closes the
- * guards for both threads.
+ * the limit, fast near it, and at once when the group comes near.
  */
 #include "errand.h"
 #include "handler.h"
 #include "log.h"
 #include "sys.h"
-
-/* Opens everything of a guard. The first scan primes it before it is announced. */
-static int attach(struct guarded *g)
-{
-	struct sys_epoll_event ev = { .data = g->index };
-	struct memcg_oom oom;
-	int is_designated = handler.designated_event >= 0; /* another's guard */
-	int err = memcg_open(&g->memcg, role_open_group(g->guard), 0,
-			     is_designated ? NULL : &g->guard->high);
-
-	if (err)
-		return err;
-	g->oom_event = is_designated ? handler.designated_event : memcg_watch_oom(&g->memcg);
-	ev.events = memcg_event_mask(&g->memcg);
-	err = g->oom_event < 0 ? g->oom_event : memcg_open_counters(&g->memcg);
-	if (err >= 0)
-		err = memcg_oom(&g->memcg, &oom);
-	if (!err)
-		err = sys_epoll_ctl(handler.respond_epoll, SYS_EPOLL_ADD, g->oom_event, &ev);
-	if (err) {
-		if (g->oom_event >= 0 && !is_designated)
-			sys_close(g->oom_event);
-		memcg_close(&g->memcg);
-		return err;
-	}
-	g->response = (struct response){ .last_kills = oom.kills };
-	scan_guard(g);
-	shared_store(&g->active, 1);
-	/* The responder may have taken an event that it had not to heed yet. */
-	if (!memcg_oom(&g->memcg, &oom) && oom.under_oom)
-		handler_poke(g);
-	return 0;
-}
 
 /* An attach that failed is tried again once a second: a lack of descriptors or memory may pass. */
 static int is_due(const struct guarded *g) { return g->due_ms <= sys_now_ns() / 1000000; }
@@ -53,9 +19,14 @@ static void follow_wants(void)
 		uint32_t want = shared_load(&g->guard->want);
 		int32_t *attached = &g->guard->attached[ROLE_HANDLER];
 
+		if (want == WANT_NOTHING && *attached && guarded_let_go(g)) {
+			shared_store(attached, 0);
+			role_wake_watchers();
+			role_wake(FD_AGENT);
+		}
 		if ((want == WANT_ATTACHED || want == WANT_ARMED) && *attached != 1 && is_due(g) &&
 		    shared_load(&g->guard->state) != GUARD_GONE) {
-			int err = attach(g);
+			int err = guarded_attach(g);
 
 			g->due_ms = sys_now_ns() / 1000000 + (err ? SAMPLE_FAR_MS : SAMPLE_NEAR_MS);
 			shared_store(attached, err ? err : 1);

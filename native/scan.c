@@ -96,6 +96,14 @@ static void forget_the_gone(void)
 	}
 }
 
+void scan_forget(struct guarded *g)
+{
+	scan.g = g;
+	scan.now_ms = sys_boot_ns() / 1000000;
+	g->scans++;
+	forget_the_gone();
+}
+
 /* Has somebody else written the switch? */
 static int is_switch_strange(const struct guarded *g)
 {

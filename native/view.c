@@ -268,3 +268,18 @@ int view_refresh_groups(struct guarded *g)
 	tree_walk(g->memcg.dir, add_group, g);
 	return 1;
 }
+
+void view_close(struct guarded *g)
+{
+	const struct view *now = &g->views[g->current];
+
+	g->busy = 0;
+	retire(g);
+	close_groups(g);
+	for (uint32_t i = 0; i < now->candidates; i++) {
+		close_if_open(now->candidate[i].pidfd);
+		close_if_open(now->candidate[i].statm);
+	}
+	for (uint32_t i = 0; i < now->groups; i++)
+		sys_close(now->tasks[i]);
+}

@@ -3,6 +3,7 @@
 #include "high.h"
 #include "log.h"
 #include "sys.h"
+#include "text.h"
 #include "watcher.h"
 
 uint64_t *watch_threshold_limit(const struct watched *w)
@@ -45,6 +46,34 @@ void watch_detach(struct watched *w)
 	memcg_close(&w->memcg);
 	w->oom_event = w->near_event = w->pressure_event = 0;
 	w->attached = 0;
+}
+
+/* Its group is gone, and the agent waits for the next of that name. */
+void watch_let_go(struct watched *w)
+{
+	if (w->attached)
+		watch_detach(w);
+	*w = (struct watched){ .guard = w->guard, .index = w->index, .followed = w->followed };
+	shared_store(&w->guard->attached[watcher.self.role], 0);
+	watcher_wake_other();
+	role_wake(FD_AGENT);
+}
+
+void watch_make_free(struct guard *g)
+{
+	int is_held_by_any = 0;
+
+	for (int i = 0; i < ROLES; i++)
+		is_held_by_any |= shared_load(&g->attached[i]) != 0;
+	if (is_held_by_any || !shared_load(&g->inode) || !watcher_owns())
+		return;
+	memset(&g->high, 0, sizeof(g->high));
+	memset(g->children, 0, sizeof(g->children));
+	g->room_wanted = g->room_made = g->limit_hits = 0;
+	g->switched = g->chores_done = g->kills_below = 0;
+	shared_store(&g->state, GUARD_NONE);
+	shared_store(&g->inode, 0);
+	role_wake(FD_AGENT);
 }
 
 /*

@@ -81,6 +81,10 @@ static void follow_wants(struct watched *w)
 	uint32_t want = shared_load(&w->guard->want);
 	int32_t *attached = &w->guard->attached[watcher.self.role];
 
+	if (want == WANT_NOTHING && *attached)
+		watch_let_go(w);
+	if (want == WANT_NOTHING)
+		watch_make_free(w->guard);
 	if ((want == WANT_ATTACHED || want == WANT_ARMED) && !w->attached && !watcher.is_ending &&
 	    w->guard->state != GUARD_GONE && sys_now_ns() >= w->due_ns) {
 		int err = watch_attach(w);

@@ -113,6 +113,9 @@ void ending_last_one(void);
 /* watch_open.c: opens and closes a guard. */
 int watch_attach(struct watched *w);
 void watch_detach(struct watched *w);
+/* Closes it for good: the group is gone. When every role has, the owner makes the guard free for another group. */
+void watch_let_go(struct watched *w);
+void watch_make_free(struct guard *guard);
 /* Must the threshold at the margin be set, because none stands under the group's limit? */
 int watch_wants_threshold(const struct watched *w);
 /* Sets it. Waits for an RCU grace period. */

@@ -22,7 +22,8 @@ import {
   makeHelperGroups,
 } from "./attaching.ts";
 import { seeSleep } from "./calibrate.ts";
-import { type Draft, HOLD_NS } from "./incidents.ts";
+import { Comeback } from "./comeback.ts";
+import { HOLD_NS } from "./incidents.ts";
 import { KernelLog } from "./kernel-log.ts";
 import { type RunDir, runBases } from "./run-dir.ts";
 import { Helpers } from "./supervise.ts";
@@ -43,6 +44,8 @@ export interface AgentOptions {
   /** The socket of the door, where handlers may be designated. */
   readonly listener?: number | undefined;
   readonly send: (message: Message) => void;
+  /** The orders for a group that takes the place of one that was removed; throws while it cannot be guarded. */
+  readonly renew: (index: number) => GuardSpec;
   /** One line to the person. */
   readonly say: (text: string) => void;
 }
@@ -68,9 +71,11 @@ export class Agent {
   #helperGroups: readonly string[] = [];
   readonly #kernelLog: KernelLog;
   readonly #telling: Telling;
+  readonly #comeback: Comeback;
+  readonly #trees: readonly number[];
   readonly #wakes: ReturnType<typeof wakesOf>;
   /** What the groups' switches said before they were armed. */
-  #switches: readonly (string | undefined)[] = [];
+  readonly #switches: (string | undefined)[] = [];
   #armed = false;
   #safety: Timer | undefined;
   #hold: Timer | undefined;
@@ -99,9 +104,18 @@ export class Agent {
     this.allGone = new Promise((resolve) => {
       this.#resolveGone = resolve;
     });
-    const trees = treesOf(guards.map((guard) => guard.path));
+    const paths = guards.map((guard) => guard.path);
+    this.#comeback = new Comeback({
+      region: this.#region,
+      roles: this.#roles,
+      paths,
+      wakeHelpers: () => this.#wakeHelpers(),
+      renew: (index) => this.#renew(index),
+      say: options.say,
+    });
+    this.#trees = treesOf(paths);
     guards.forEach((guard, index) => {
-      this.#region.setOrders(index, guard, trees[index] ?? index);
+      this.#region.setOrders(index, guard, this.#trees[index] ?? index);
       this.#region.setWant(index, want.ATTACHED);
     });
   }
@@ -122,8 +136,8 @@ export class Agent {
   /** Returns when every guard is watched, or throws why not. The groups' locks are held by the caller. */
   async arm(): Promise<void> {
     const { guards } = this.#options;
-    this.#switches = guards.map(({ path }) => switchOf(path));
-    guards.forEach((_, index) => {
+    guards.forEach(({ path }, index) => {
+      this.#switches[index] = switchOf(path);
       this.#region.setWant(index, want.ARMED);
     });
     this.#wakeHelpers();
@@ -132,7 +146,7 @@ export class Agent {
       if (this.#region.state(index) === state.NONE) {
         throw new CliError(exit.internal, `cannot arm ${guard.path}: the watchdog does not answer`);
       }
-      this.#telling.send([armedOf(guard)]);
+      this.#telling.sendArmed(guard);
     });
     this.#armed = true;
     this.#safety = setInterval(() => this.#turn(true), SAFETY_TICK_MS);
@@ -172,6 +186,7 @@ export class Agent {
   async stop(letGo: () => void): Promise<void> {
     clearInterval(this.#safety);
     clearTimeout(this.#hold);
+    this.#comeback.stop();
     this.#region.setStop();
     this.#wakeHelpers();
     const stopped = this.#helpers?.stopped() ?? Promise.resolve(true);
@@ -194,6 +209,14 @@ export class Agent {
   }
 
   // --- internal ---
+
+  /** Orders for the group that is there now; says what to tell when it is armed. */
+  #renew(index: number): () => void {
+    const guard = this.#options.renew(index);
+    this.#switches[index] = switchOf(guard.path);
+    this.#region.setOrders(index, guard, this.#trees[index] ?? index);
+    return () => this.#telling.sendArmed(guard);
+  }
 
   #isPutBack(): boolean {
     const done: readonly number[] = [state.NONE, state.GONE];
@@ -243,9 +266,8 @@ export class Agent {
       clearTimeout(this.#hold);
       this.#hold = setTimeout(() => this.#turn(false), HOLD_NS / 1e6);
     }
-    if (this.#options.guards.every((_, index) => this.#region.state(index) === state.GONE)) {
-      this.#resolveGone();
-    }
+    this.#comeback.turn(all);
+    if (this.#comeback.isAllGone) this.#resolveGone();
   }
 
   async #until(done: () => boolean): Promise<void> {
@@ -280,16 +302,4 @@ function switchOf(group: string): string | undefined {
 /** A chunk each time the eventfd was written to. */
 function wakesOf(eventfd: number) {
   return Bun.file(eventfd).stream().getReader();
-}
-
-function armedOf(guard: GuardSpec): Draft {
-  return {
-    type: "armed",
-    guard: guard.name,
-    cgroup: guard.path,
-    hierarchy: kindOfGroup(guard.path).name,
-    delay_ms: guard.delayMs,
-    margin_bytes: guard.marginBytes,
-    allow_kill: guard.allowKill,
-  };
 }

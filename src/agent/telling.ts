@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** Hop 6b: what the helpers log, and where each guard stands, becomes messages. */
 
+import { kindOfGroup } from "../cgroup/kind.ts";
 import { type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
 import { state } from "../native/layout.ts";
-import type { Region } from "../native/region.ts";
+import type { GuardOrders, Region } from "../native/region.ts";
 import { type Draft, Incidents, nameOf } from "./incidents.ts";
 import type { KernelLog } from "./kernel-log.ts";
 
@@ -49,6 +50,20 @@ export class Telling {
 
   send(drafts: readonly Draft[]): void {
     for (const draft of drafts) this.#send(stamped(draft));
+  }
+
+  sendArmed(guard: GuardOrders): void {
+    this.send([
+      {
+        type: "armed",
+        guard: guard.name,
+        cgroup: guard.path,
+        hierarchy: kindOfGroup(guard.path).name,
+        delay_ms: guard.delayMs,
+        margin_bytes: guard.marginBytes,
+        allow_kill: guard.allowKill,
+      },
+    ]);
   }
 
   #withVictims(draft: Draft): Draft {

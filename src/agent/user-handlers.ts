@@ -56,7 +56,12 @@ export class UserHandlers {
 
   #start(guard: Guarded, backOff: BackOff): void {
     const { image, command, socket } = this.#setup;
-    const { uid, gid } = ownerOf(guard.path);
+    const owner = statSync(guard.path, { throwIfNoEntry: false });
+    if (owner === undefined) {
+      this.#later(guard, backOff, backOff.next(0)); // it was removed, and may come back
+      return;
+    }
+    const { uid, gid } = owner;
     const startedMs = performance.now();
     const as = [image.path, "as", String(uid), String(gid), command.program];
     const program = Bun.spawn([...as, ...command.argv], {
@@ -79,6 +84,10 @@ export class UserHandlers {
     this.#setup.say(
       `the handler of ${visible(guard.name)} has ended: starting it again in ${waitMs} ms`,
     );
+    this.#later(guard, backOff, waitMs);
+  }
+
+  #later(guard: Guarded, backOff: BackOff, waitMs: number): void {
     setTimeout(() => {
       if (!this.#stopping) this.#start(guard, backOff);
     }, waitMs);
@@ -88,8 +97,8 @@ export class UserHandlers {
 /** Without root only what is ours can be run as its owner. */
 export function demandOwner(path: string): void {
   const own = process.getuid?.();
-  const { uid } = ownerOf(path);
-  if (own === 0 || own === uid) return;
+  const uid = statSync(path, { throwIfNoEntry: false })?.uid;
+  if (own === 0 || own === uid || uid === undefined) return; // gone: attaching says so
   throw new CliError(
     exit.notPermitted,
     `cannot run a handler for ${visible(path)} as its owner, uid ${uid}: run as root or as that user`,
@@ -97,11 +106,6 @@ export function demandOwner(path: string): void {
 }
 
 // --- internal ---
-
-/** Root where the group is gone: then nobody is to be started any more, and nothing designated. */
-function ownerOf(path: string): { uid: number; gid: number } {
-  return statSync(path, { throwIfNoEntry: false }) ?? { uid: 0, gid: 0 };
-}
 
 /** It leads a session of its own. */
 function signal(program: Program, name: NodeJS.Signals): void {

@@ -87,25 +87,23 @@ export function prepareGuards(
   const others = paths.filter((path) => !locks.take(path));
   const [other] = others;
   if (other !== undefined && !options.replace) {
-    const why = "another reprieve guards it already (--replace takes it over)";
-    throw new CliError(exit.inUse, `cannot guard ${visible(other)}: ${why}`);
+    throw inUse(other, "another reprieve guards it already (--replace takes it over)");
   }
-  const kind = kindOf(memory);
-  const guards = paths.map((path) => {
-    const why =
-      whyUnsafe(path) ?? (options.handler === "inside" ? kind.whyNotInside(path) : undefined);
-    if (why !== undefined) throw unsafe(path, why);
-    demandNotHeld(path, others);
-    return {
-      name: relative(memory.root, path),
-      path,
-      marginBytes: marginOf(kind, path, options.margin),
-      delayMs: options.delay ?? kind.delay.defaultMs,
-      allowKill: owned || options.allowKill === true,
-      owned,
-    };
-  });
+  const guards = paths.map((path) => guardOf({ memory, options }, path, owned, others));
   return { guards, locks, others };
+}
+
+/** The same for a group that has taken the place of one that was removed. */
+export function renewGuard(setup: GuardSetup, locks: Locks, path: string): GuardSpec {
+  demandGroup(setup.memory, path);
+  locks.giveUp(path); // that of the old group
+  if (!locks.take(path)) throw inUse(path, "another reprieve guards it already");
+  try {
+    return guardOf(setup, path, false, []);
+  } catch (error) {
+    locks.giveUp(path);
+    throw error;
+  }
 }
 
 /** Somebody else's switch is respected; that of a group in `ours` is, or was, a reprieve's. */
@@ -115,6 +113,31 @@ export function demandNotHeld(path: string, ours: readonly string[] = []): void 
 }
 
 // --- internal ---
+
+function guardOf(
+  { memory, options }: Pick<GuardSetup, "memory" | "options">,
+  path: string,
+  owned: boolean,
+  others: readonly string[],
+): GuardSpec {
+  const kind = kindOf(memory);
+  const why =
+    whyUnsafe(path) ?? (options.handler === "inside" ? kind.whyNotInside(path) : undefined);
+  if (why !== undefined) throw unsafe(path, why);
+  demandNotHeld(path, others);
+  return {
+    name: relative(memory.root, path),
+    path,
+    marginBytes: marginOf(kind, path, options.margin),
+    delayMs: options.delay ?? kind.delay.defaultMs,
+    allowKill: owned || options.allowKill === true,
+    owned,
+  };
+}
+
+function inUse(path: string, why: string): CliError {
+  return new CliError(exit.inUse, `cannot guard ${visible(path)}: ${why}`);
+}
 
 function demandShort(path: string): void {
   if (Buffer.byteLength(path) < limit.PATH_BYTES) return;

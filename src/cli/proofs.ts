@@ -51,8 +51,9 @@ export async function prove(memory: Hierarchy, core: Core, signals: Signals): Pr
     owned: true,
   };
   const send = (message: Message) => void messages.push(message);
+  const renew = () => guard; // it is ours, and nobody removes it
   const agent = new Agent(
-    { core, image, runDir, guards: [guard], handlerInside: false, send, say },
+    { core, image, runDir, guards: [guard], handlerInside: false, renew, send, say },
     ledger.fd,
   );
   let relief: Check;

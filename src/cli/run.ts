@@ -20,7 +20,7 @@ import { type Core, openCore } from "../native/core.ts";
 import { type CoreImage, findCore } from "../native/embed.ts";
 import type { ListenAddress } from "./args.ts";
 import { type Command, exitCodeOf, findProgram, Signals, startCommand } from "./command.ts";
-import { demandGroup, prepareGuards } from "./guards.ts";
+import { demandGroup, prepareGuards, renewGuard } from "./guards.ts";
 import {
   checkHandlers,
   type HandlerOptions,
@@ -124,8 +124,13 @@ async function guardAndWait(
   const userHandler = userCommand(options, guards);
   const door = openDoorIfWanted(state, runDir.base);
   const listener = door?.listener;
+  const renew = (index: number) => {
+    const guard = renewGuard(state, locks, paths[index] ?? "");
+    core.addToLedger(ledger.fd, index, guard.path, guard.owned);
+    return guard;
+  };
   const agent = new Agent(
-    { core, image, runDir, guards, handlerInside, listener, send, say },
+    { core, image, runDir, guards, handlerInside, listener, renew, send, say },
     ledger.fd,
   );
   undo.defer(() =>

@@ -100,6 +100,12 @@ export class Region {
     return this.#load(this.#guard(guard) + at.guard_state);
   }
 
+  /** Nobody holds anything of a group in it any more: it can be ordered anew. */
+  isFree(guard: number): boolean {
+    const isLetGo = ROLES.every((of) => this.attached(guard, of) === 0);
+    return isLetGo && this.#load64(this.#guard(guard) + at.guard_inode) === 0;
+  }
+
   usage(guard: number): { usageBytes: number; limitBytes: number | null; procs: number } {
     const base = this.#guard(guard);
     return {
