@@ -141,13 +141,18 @@ static int is_early(const struct guarded *g)
 	       VICTIM_BOUND_MS * memcg_patience(&g->memcg) * 1000000ull;
 }
 
-/* Of the suspects that were read, the one with most memory charged here. */
-static int choose_largest(struct guarded *g, struct choice *choice)
+/*
+ * Of the suspects that were read, the one with most memory charged here; `unexplained`: of so many bytes. Where all could be
+ * asked and leave more than the largest holds, it is somebody's who is not to be seen: on v1 a process whose leader is dead
+ * is not in the list of tasks.
+ */
+static int choose_largest(struct guarded *g, uint64_t unexplained, struct choice *choice)
 {
-	uint64_t usage_bytes = g->room.usage_bytes;
+	uint64_t usage_bytes = g->room.usage_bytes, sum = 0;
+	uint32_t i;
 
 	*choice = (struct choice){ .evidence = EVIDENCE_UNEXPLAINED };
-	for (uint32_t i = 0; i < ASKED_MAX && g->guard->asked_pids[i]; i++) {
+	for (i = 0; i < ASKED_MAX && g->guard->asked_pids[i]; i++) {
 		uint32_t pid = g->guard->asked_pids[i];
 		uint64_t answer = shared_load(&g->guard->answers[i]), bytes;
 		uint32_t pages = errand_pages(answer);
@@ -159,13 +164,16 @@ static int choose_largest(struct guarded *g, struct choice *choice)
 		if (pages == ERRAND_EXITING && is_early(g))
 			return -EAGAIN; /* nobody else need die */
 		bytes = 4096ull * rank_charged(pages, known.base_pages);
-		/* More than the whole group: it grew elsewhere. */
-		if (bytes > choice->bytes && bytes <= usage_bytes + KILL_MIN_BYTES) {
+		if (bytes > usage_bytes + KILL_MIN_BYTES)
+			continue; /* more than the whole group: it grew elsewhere */
+		sum += bytes;
+		if (bytes > choice->bytes) {
 			choice->pid = pid;
 			choice->bytes = bytes;
 		}
 	}
-	if (choice->bytes >= KILL_MIN_BYTES)
+	if (choice->bytes >= KILL_MIN_BYTES &&
+	    (i == ASKED_MAX || sum + choice->bytes >= unexplained))
 		return 0;
 	return is_early(g) ? -EAGAIN : -ESRCH; /* it may be a dead one's still */
 }
@@ -186,7 +194,7 @@ int suspects_choose(struct guarded *g, int newborn_only, uint64_t bytes, struct 
 		return err ? err : -EAGAIN;
 	}
 	if (shared_load(&g->guard->answered) == g->guard->asked) {
-		err = choose_largest(g, choice);
+		err = choose_largest(g, bytes, choice);
 	} else if (now_ns - r->asked_ns <
 		   ERRAND_BOUND_MS * memcg_patience(&g->memcg) * 1000000ull) {
 		return -EAGAIN;

@@ -16,6 +16,8 @@ import { Board } from "../helpers/workload.ts";
 const LIMIT_KB = LIMIT / 1024;
 const SAMPLED_MS = 1200; // SAMPLE_FAR_MS of native/limits.h, and some
 const EXIT_ROUNDS = 40; // it takes about 20 to hit the moment once
+const ORPHAN_ROUNDS = 12; // one in four hits the moment
+const ORPHANS_MS = 30_000;
 
 afterEach(cleanUp);
 
@@ -242,6 +244,26 @@ describeWith("victims", [...kernelTest, freezing], () => {
       await scene.end();
     });
   }
+
+  // Born since the last look: of the list of tasks a dead leader is no part.
+  tasks(
+    "nobody dies for a newborn whose leader is dead",
+    async () => {
+      for (let i = 0; i < ORPHAN_ROUNDS; i += 1) {
+        const scene = await Scene.set(["--margin", "4K"]); // or the sampler looks in time
+        const neighbours = [await scene.neighbour(2048), await scene.neighbour(3072)];
+        const plan = { means: "orphan", kb: LEAK_KB, chunkKb: 256 } as const;
+        const orphan = await scene.board.start(scene.group, plan).ready();
+        orphan.go();
+        await scene.closed();
+        await until("its death", () => !orphan.isAlive());
+        for (const victim of scene.victims()) expect(victim).toBe(orphan.pid);
+        for (const neighbour of neighbours) expect(neighbour.isAlive()).toBe(true);
+        await scene.end();
+      }
+    },
+    ORPHANS_MS,
+  );
 
   test("nobody dies for a process that lives beyond the sampled children", async () => {
     const group = new Group("many", { limit: LIMIT });
