@@ -28,24 +28,30 @@ interface Seen extends KernelKill {
   readonly seenMs: number;
 }
 
-/** Pairs the two lines of an OOM: the first one names the group, the second the process that was killed. */
+/**
+ * Pairs the two lines of an OOM: the first one names the group, the second says that the process was killed; of one whose
+ * leader is dead by the number of another thread, but then as the next record.
+ */
 export class KillLines {
-  #oom: { pid: number; line: string } | undefined;
+  #oom: { pid: number; line: string; sequence: number } | undefined;
 
   /** A record of /dev/kmsg. A kill when it is the second of a pair. */
   accept(record: string): { kill: KernelKill; oomLine: string } | undefined {
-    const [, facility = "8", escaped = ""] = /^(\d+),[^;]*;(.*)/.exec(record) ?? [];
+    const [, facility = "8", number, escaped = ""] = /^(\d+),(\d+),[^;]*;(.*)/.exec(record) ?? [];
     if (Number(facility) >= 8) return undefined; // not the kernel's: whoever may write to the log
+    const sequence = Number(number);
     const pid = /^oom-kill:.*,pid=(\d+),uid=\d+$/.exec(escaped)?.[1];
-    if (pid !== undefined) this.#oom = { pid: Number(pid), line: unescapeRecord(escaped) };
+    if (pid !== undefined)
+      this.#oom = { pid: Number(pid), line: unescapeRecord(escaped), sequence };
     const killed =
       /ut of memory: Killed process (\d+) \((.*)\) total-vm:\d+kB, anon-rss:(\d+)kB,/.exec(escaped);
-    if (killed === null || this.#oom?.pid !== Number(killed[1])) return undefined;
-    const [, , comm = "", anonKb] = killed;
-    const { pid: victim, line } = this.#oom;
+    if (killed === null || this.#oom === undefined) return undefined;
+    const [, task, comm = "", anonKb] = killed;
+    const oom = this.#oom;
+    if (Number(task) !== oom.pid && sequence !== oom.sequence + 1) return undefined;
     this.#oom = undefined;
-    const kill = { pid: victim, comm: unescapeRecord(comm), rss_bytes: Number(anonKb) * 1024 };
-    return { kill, oomLine: line };
+    const kill = { pid: oom.pid, comm: unescapeRecord(comm), rss_bytes: Number(anonKb) * 1024 };
+    return { kill, oomLine: oom.line };
   }
 }
 

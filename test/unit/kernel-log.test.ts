@@ -4,7 +4,11 @@ import { isIn, KillLines } from "../../src/agent/kernel-log.ts";
 
 const OOM =
   "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/web,task_memcg=/web/a";
-const record = (text: string, priority = 6) => `${priority},1,2,-;${text}\n SUBSYSTEM=x\n`;
+let sequence = 0;
+const record = (text: string, priority = 6) => {
+  sequence += 1;
+  return `${priority},${sequence},2,-;${text}\n SUBSYSTEM=x\n`;
+};
 const oom = (pid: number, comm = "leak") => record(`${OOM},task=${comm},pid=${pid},uid=0`);
 const killed = (pid: number, comm = "leak") =>
   record(
@@ -26,9 +30,13 @@ describe("KillLines", () => {
   });
 
   test("a kill of another OOM, whose first line was left out, is nobody's", () => {
-    expect(accept([oom(7), killed(8)])).toEqual([]);
+    expect(accept([oom(7), record("something else"), killed(8)])).toEqual([]);
     expect(accept([killed(8)])).toEqual([]);
     expect(accept([oom(7), killed(7), killed(7)])).toHaveLength(1);
+  });
+
+  test("a thread, where the leader is dead, stands for its process", () => {
+    expect(accept([oom(7), killed(8)])[0]?.kill.pid).toBe(7);
   });
 
   test("what somebody else wrote into the log is not believed", () => {
