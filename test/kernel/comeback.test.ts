@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** One of several groups is removed and made again, as systemd does at a restart: it is guarded again. */
 import { afterEach, expect, test } from "bun:test";
-import { mkdirSync, readdirSync } from "node:fs";
+import { chownSync, mkdirSync, readdirSync } from "node:fs";
 import { exit } from "../../src/errors.ts";
+import { UID } from "../helpers/as-user.ts";
 import { cleanUp } from "../helpers/clean.ts";
+import { DoorScene } from "../helpers/door.ts";
 import { Group } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { type Message, Reprieve } from "../helpers/reprieve.ts";
@@ -140,6 +142,29 @@ describeWith("a group that comes back", kernelTest, () => {
       await expectRelief(all, comes);
       await end(all);
       await parent.destroy();
+    },
+    TEST_MS,
+  );
+
+  test(
+    "its designated handler is let go, and may answer for the next one",
+    async () => {
+      const stays = new Group("stays", { limit: LIMIT });
+      const door = await DoorScene.set(["--cgroup", stays.path]);
+      const { group, reprieve } = door.scene;
+      const first = await door.designated();
+      await group.destroy();
+      await first.expect("hear", "closed");
+      expect((await door.told("resigned")).result).toBe("group-gone");
+      group.renew(LIMIT);
+      chownSync(group.path, UID, UID);
+      await reprieve.armed(3);
+      const second = await door.designated();
+      const told = () => reprieve.messages.filter((m) => m.event === "designated").length;
+      await until("the second to be told of", () => told() === 2);
+      await second.end();
+      await door.scene.end();
+      await stays.destroy();
     },
     TEST_MS,
   );
