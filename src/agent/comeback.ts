@@ -91,23 +91,25 @@ export class Comeback {
       away.tellArmed = renew(guard);
     } catch (error) {
       away.why = (error as Error).message;
-      away.complaint ??= setTimeout(() => this.#complain(away), SETTLED_MS);
+      away.complaint ??= setTimeout(() => this.#complain(guard, away), SETTLED_MS);
       return;
     }
     away.stage = "arming";
     this.#want(guard, want.ARMED);
   }
 
-  #complain(away: Away): void {
+  #complain(guard: number, away: Away): void {
     delete away.complaint;
-    if (away.stage === "waiting") this.#setup.say(`a group is back: ${away.why}`);
+    const isThere = existsSync(this.#setup.paths[guard] ?? "");
+    if (isThere && away.stage === "waiting") this.#setup.say(`a group is back: ${away.why}`);
   }
 
   /** Armed, or removed again before all had attached. */
   #followArming(guard: number): void {
     const { region, roles } = this.#setup;
-    const isArmed = region.state(guard) !== state.NONE;
-    const isLost = roles.some((role) => region.attached(guard, role) < 0);
+    const attached = roles.map((role) => region.attached(guard, role));
+    const isArmed = region.state(guard) !== state.NONE && attached.every((result) => result === 1);
+    const isLost = attached.some((result) => result < 0);
     if (!isArmed && !isLost) return;
     const { watch, complaint, tellArmed } = this.#away.get(guard) ?? {};
     watch?.close();
