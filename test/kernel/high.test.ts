@@ -299,7 +299,7 @@ describeWith("handed over on v2", kernelTest, () => {
   v2(
     "a charge that jumps past memory.high is the kernel's kill, and told as that",
     async () => {
-      const scene = await Scene.set(["--margin", "4K"]);
+      const scene = await Scene.set(["--margin", String(4 * MB)]);
       const from = scene.reprieve.messages.length;
       const leaker = await scene.board
         .start(scene.group, { means: "populate", kb: LEAK_KB, chunkKb: LEAK_KB })
