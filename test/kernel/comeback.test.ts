@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** One of several groups is removed and made again, as systemd does at a restart: it is guarded again. */
 import { afterEach, expect, test } from "bun:test";
-import { chownSync, mkdirSync, readdirSync } from "node:fs";
+import { chownSync, readdirSync } from "node:fs";
 import { exit } from "../../src/errors.ts";
 import { UID } from "../helpers/as-user.ts";
 import { cleanUp } from "../helpers/clean.ts";
@@ -135,7 +135,7 @@ describeWith("a group that comes back", kernelTest, () => {
       const all = { comes, stays, reprieve, board: new Board() };
       await goes(all);
       await parent.destroy();
-      mkdirSync(parent.path);
+      parent.renew(2 * LIMIT);
       const child = parent.child("comes", LIMIT);
       expect(child.path).toBe(comes.path);
       await isArmed(all, 2);
