@@ -26,7 +26,7 @@ CFLAGS := -std=c11 -O2 $(WARN) -DREPRIEVE_VERSION='"$(VERSION)"'
 FREE := -ffreestanding -nostdlib -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fvisibility=hidden -ffunction-sections -fdata-sections -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,defs -Wl,-z,noseparate-code
 SOURCES := $(filter-out native/layout.c native/ffi.c native/listen.c native/signals.c,$(wildcard native/*.c)) native/start_x86_64.S
-SHARED := $(addprefix native/,ffi.c ledger.c listen.c lock.c memcg.c memcg_v1.c memcg_v2.c memory.c signals.c text.c)
+SHARED := $(addprefix native/,ffi.c freezer.c ledger.c listen.c lock.c memcg.c memcg_raise.c memcg_v1.c memcg_v2.c memory.c signals.c text.c tree.c)
 HEADERS := $(wildcard native/*.h)
 
 $(B):
@@ -38,7 +38,7 @@ $(B)/core: $(SOURCES) $(HEADERS) Makefile | $(B)
 $(B)/core.so: $(SHARED) $(HEADERS) Makefile | $(B)
 	gcc $(CFLAGS) $(FREE) -shared -fPIC -o $@ $(SHARED)
 
-$(B)/layout: native/layout.c native/probe.h native/region.h native/designate.h native/limits.h | $(B)
+$(B)/layout: native/layout.c native/probe.h native/region.h native/standing.h native/steps.h native/designate.h native/limits.h | $(B)
 	gcc -std=c11 $(WARN) -o $@ native/layout.c
 
 src/native/layout.ts: $(B)/layout

@@ -18,7 +18,7 @@ int response_has_tried(const struct response *response, uint32_t pid)
 	for (uint32_t i = 0; i < response->tries; i++)
 		if (response->tried[i] == pid)
 			return 1;
-	return 0;
+	return pid == response->moved_pid;
 }
 
 /* A large one that exits frees its memory by itself: nobody else need die. It may get no CPU for that, so it is

@@ -45,6 +45,25 @@ static int remove_if_empty(const char *path)
 	return !occupied && tree_remove(path) != -EBUSY;
 }
 
+/* Limits that are still raised: given back when the group has room below them. False: it has not, or another reprieve guards
+ * it by now. */
+static int is_given_back(struct guard *g, uint32_t index)
+{
+	struct standing *st = standing_of(watcher.self.region, index);
+	struct memcg m;
+	int got;
+
+	if (!st || !st->raised.added_bytes || memcg_open(&m, role_open_group(g), 0, &g->high))
+		return 1;
+	got = lock_is_held(m.control) ? 0 : memcg_open_counters(&m);
+	if (got > 0)
+		got = memcg_give_back(&m, &st->raised);
+	memcg_close(&m);
+	if (got)
+		st->raised.added_bytes = 0;
+	return got != 0;
+}
+
 /* The agent is dead and a group that reprieve made still has processes: they live on, under the
  * kernel's killer. The group is removed when they have ended. */
 static void linger(void)
@@ -56,6 +75,7 @@ static void linger(void)
 		for (uint32_t i = 0; i < watcher.guards; i++) {
 			struct guard *g = &watcher.self.region->guards[i];
 
+			busy |= !is_given_back(g, i);
 			if (!(g->flags & GUARD_OWNED) || remove_if_empty(g->path))
 				continue;
 			busy = 1;
@@ -116,7 +136,7 @@ static void put_back_late_writes(void)
 		struct guard *g = &watcher.self.region->guards[i];
 		struct memcg m;
 
-		if (!(g->flags & GUARD_ALLOW_KILL) || shared_load(&g->want) == WANT_NOTHING ||
+		if (!(g->flags & GUARD_POWERS) || shared_load(&g->want) == WANT_NOTHING ||
 		    memcg_open(&m, role_open_group(g), 1, &g->high))
 			continue;
 		if (!lock_is_held(m.control))

@@ -4,6 +4,7 @@
  * returns >= 0 or -errno unless it says otherwise. It shares the core's sources and, like it,
  * needs no libc.
  */
+#include "freezer.h"
 #include "ledger.h"
 #include "listen.h"
 #include "lock.h"
@@ -17,10 +18,12 @@
 
 static uint64_t page_up(uint64_t bytes) { return (bytes + 4095) & ~4095ull; }
 
-/* Makes the region: a memfd, sized, zeroed, its head filled. `ranked`: with rankings for the door. */
-EXPORT int rpv_region_create(uint32_t guards_max, uint32_t agent_pid, int ranked)
+/* Makes the region: a memfd, sized, zeroed, its head filled. `ranked`: with rankings for the door; `ordered`: with standing
+ * orders other than "kill". */
+EXPORT int rpv_region_create(uint32_t guards_max, uint32_t agent_pid, int ranked, int ordered)
 {
-	uint64_t control = page_up(sizeof(struct region) + guards_max * sizeof(struct guard));
+	uint64_t standing = sizeof(struct region) + guards_max * sizeof(struct guard);
+	uint64_t control = page_up(standing + (ordered ? guards_max * sizeof(struct standing) : 0));
 	uint64_t recorder = control + (ranked ? page_up(guards_max * sizeof(struct ranking)) : 0);
 	struct region head = {
 		.magic = REGION_MAGIC,
@@ -28,6 +31,7 @@ EXPORT int rpv_region_create(uint32_t guards_max, uint32_t agent_pid, int ranked
 		.guards_max = guards_max,
 		.size_bytes = recorder + page_up(sizeof(struct recorder)),
 		.control_bytes = control,
+		.standing_offset = ordered ? standing : 0,
 		.recorder_offset = recorder,
 		.agent_pid = agent_pid,
 		.owner = ROLE_WATCHDOG,
@@ -148,6 +152,10 @@ EXPORT int rpv_ledger_put_back(int fd, const char *path)
 		err = memcg_open(&m, sys_open(path, O_RDONLY | O_DIRECTORY), 1, &record.high);
 	if (err)
 		return err;
+	if (record.raised.added_bytes && memcg_open_counters(&m) >= 0)
+		memcg_give_back(&m, &record.raised);
+	if (record.frozen)
+		freezer_thaw_child(m.dir, record.frozen);
 	err = memcg_put_back(&m);
 	memcg_close(&m);
 	return err < 0 ? err : 0;

@@ -59,6 +59,8 @@ int handed_is_overdue(struct watched *w, const struct memcg_room *room, uint64_t
 		return 0;
 	if (!w->handed_over || !memcg_is_v2(&w->memcg))
 		return 1;
+	if (!(w->guard->flags & GUARD_ALLOW_KILL))
+		return ms >= HANDED_OVER_BOUND_MS;
 	killed.result = kernel_rule_kill(w->memcg.dir, base_bytes(room), &killed);
 	killed.incident = incident_number(shared_load(&w->guard->incident));
 	if (killed.result == -ESRCH)

@@ -46,15 +46,20 @@ struct view {
 struct response {
 	uint32_t word;	     /* the incident it works on; even: none */
 	uint32_t left_word;  /* the incident that is left to a designated handler */
-	int fired;	     /* the event came, and has not been looked at */
 	uint32_t last_kills; /* kernel kills, to see one */
+	_Bool fired;	     /* the event came, and has not been looked at */
+	_Bool killed_by_kernel;
+	_Bool has_relieved; /* its memory was seen coming back, and told */
+	_Bool is_helped;    /* the reaper was asked */
+	_Bool is_over;	    /* the current order has failed, or has nothing to wait for */
+	_Bool is_answered;  /* by the watcher, whom it was asked of */
+	uint8_t asked;	    /* enum order: of a watcher; 0: nothing */
+	uint8_t order_at;   /* which of the standing orders is the current one (step.h) */
+	uint8_t gives_up;   /* enum reason: why the last one was left */
 	enum victim victim;
-	int has_chosen;
-	int killed_by_kernel;
 	int victim_pidfd; /* -1: killed by pid */
 	uint32_t victim_pid;
-	int has_relieved; /* its memory was seen coming back, and told */
-	int is_helped;	  /* the reaper was asked */
+	uint64_t step_ns; /* the current order was begun */
 	uint32_t
 		whole; /* the group that goes with the victim (oom_group.h); 0: none, or it has gone */
 	uint32_t whole_view; /* of which view it is a group */
@@ -65,8 +70,11 @@ struct response {
 	uint64_t progress_ns;			/* last kill, death, or memory coming back */
 	uint32_t tried[KILLS_PER_INCIDENT_MAX]; /* pids killed in this incident: never twice */
 	uint32_t tries;
-	uint64_t lists_ns; /* asked for the lists then; 0: not */
-	uint64_t asked_ns; /* asked for the suspects' memory then; 0: not */
+	uint32_t
+		moved_pid; /* of another group since: the view has it until the sampler has looked */
+	uint32_t moved_scan; /* scans, when it was */
+	uint64_t lists_ns;   /* asked for the lists then; 0: not */
+	uint64_t asked_ns;   /* asked for the suspects' memory then; 0: not */
 };
 
 struct guarded {
@@ -187,7 +195,7 @@ int choose_victim(struct guarded *g, struct choice *choice);
 void victim_remember(struct response *response, const struct choice *choice, uint64_t now_ns);
 void victim_look_after(struct guarded *g, uint64_t now_ns);
 
-/* Was pid killed in this incident? Never twice. */
+/* Was pid killed in this incident, or moved? Never twice. */
 int response_has_tried(const struct response *response, uint32_t pid);
 
 #endif

@@ -111,6 +111,15 @@ static int kill_members(int dir, void *arg)
 	return 0;
 }
 
+int kernel_rule_kill_group(int dir)
+{
+	struct search s = { 0 };
+
+	kill_members(dir, &s);
+	tree_walk(dir, kill_members, &s);
+	return s.err;
+}
+
 static void describe(const struct search *s, struct log_record *killed)
 {
 	struct procfs_stat stat = { 0 };
@@ -130,7 +139,7 @@ static void describe(const struct search *s, struct log_record *killed)
 int kernel_rule_kill(int dir, uint64_t limit_bytes, struct log_record *killed)
 {
 	struct search s = { .limit_pages = (int64_t)(limit_bytes / 4096), .dir = -1 };
-	int whole;
+	int whole, err;
 
 	search_group(dir, &s);
 	tree_walk(dir, search_group, &s);
@@ -141,8 +150,7 @@ int kernel_rule_kill(int dir, uint64_t limit_bytes, struct log_record *killed)
 	sys_close(s.dir);
 	if (whole < 0)
 		return sys_kill((int)s.pid, SYS_SIGKILL);
-	kill_members(whole, &s);
-	tree_walk(whole, kill_members, &s);
+	err = kernel_rule_kill_group(whole);
 	sys_close(whole);
-	return s.err;
+	return err;
 }

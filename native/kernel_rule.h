@@ -13,4 +13,7 @@
  */
 int kernel_rule_kill(int dir, uint64_t limit_bytes, struct log_record *killed);
 
+/* Kills everybody in the group at `dir` and below, but those at -1000. 0 or -errno. */
+int kernel_rule_kill_group(int dir);
+
 #endif

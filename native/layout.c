@@ -24,6 +24,7 @@ static void print_sizes(void)
 	SIZE(log);
 	SIZE(log_record);
 	SIZE(guard);
+	SIZE(standing);
 	SIZE(snapshot);
 	SIZE(recorder);
 	SIZE(probe);
@@ -37,6 +38,7 @@ static void print_offsets(void)
 	AT(region, layout);
 	AT(region, guards_max);
 	AT(region, size_bytes);
+	AT(region, standing_offset);
 	AT(region, recorder_offset);
 	AT(region, agent_pid);
 	AT(region, owner);
@@ -85,6 +87,12 @@ static void print_offsets(void)
 	AT(guard, limit_bytes);
 	AT(guard, procs);
 	AT(guard, unsampled_groups);
+	AT(standing, orders);
+	AT(standing, raise_by_bytes);
+	AT(standing, raise_most_bytes);
+	AT(standing, move_to);
+	printf("  standing_raised_added_bytes: %zu,\n",
+	       offsetof(struct standing, raised.added_bytes));
 	AT(snapshot, t_ms);
 	AT(snapshot, start_time);
 	AT(snapshot, pid);
@@ -121,6 +129,8 @@ static void print_limits(void)
 	LIMIT(RING_RECORDS);
 	LIMIT(REGION_LAYOUT);
 	LIMIT(ROLES);
+	LIMIT(ORDERS_MAX);
+	LIMIT(V2_PATIENCE);
 	LIMIT(HANDED_OVER_BOUND_MS);
 	CLOSE();
 }
@@ -163,7 +173,23 @@ static void print_control_enums(void)
 	OPEN("flag");
 	E(GUARD_, ALLOW_KILL);
 	E(GUARD_, OWNED);
+	E(GUARD_, ALLOW_LIMITS);
+	E(GUARD_, ALLOW_MOVE);
 	CLOSE();
+	OPEN("order");
+	E(ORDER_, RAISE);
+	E(ORDER_, RECLAIM);
+	E(ORDER_, FREEZE);
+	E(ORDER_, MOVE);
+	E(ORDER_, KILL);
+	E(ORDER_, KILL_GROUP);
+	E(ORDER_, KILL_WHOLE);
+	CLOSE();
+	/* By order. */
+	printf("export const order_bound_ms: readonly number[] = [");
+	for (int i = 0; i < ORDERS; i++)
+		printf("%s%u", i ? ", " : "", order_bound_ms((enum order)i));
+	printf("];\n\n");
 }
 
 static void print_record_enums(void)
@@ -195,6 +221,13 @@ static void print_record_enums(void)
 	E(STEP_, DESIGNATED);
 	E(STEP_, RESIGNED);
 	E(STEP_, KILL_GROUP);
+	E(STEP_, RAISE);
+	E(STEP_, RECLAIM);
+	E(STEP_, FREEZE);
+	E(STEP_, MOVE);
+	E(STEP_, THAW);
+	E(STEP_, GIVEN_BACK);
+	E(STEP_, WOULD);
 	CLOSE();
 	OPEN("cause");
 	E(CAUSE_, OOM);
@@ -237,6 +270,10 @@ static void print_record_enums(void)
 	E(REASON_, BUDGET);
 	E(REASON_, DESIGNATED);
 	E(REASON_, SWITCH_WRITTEN);
+	E(REASON_, RAISED);
+	E(REASON_, RECLAIMED);
+	E(REASON_, MOVED);
+	E(REASON_, NO_ORDER_LEFT);
 	CLOSE();
 }
 

@@ -48,12 +48,26 @@ int ledger_add(int fd, uint32_t index, const char *path, int owned)
 											   : -EIO;
 }
 
+static int set(int fd, uint32_t index, uint64_t at, const void *value, size_t size)
+{
+	long n = sys_pwrite(fd, value, size, offset_of(index) + at);
+
+	return n == (long)size ? 0 : n < 0 ? (int)n : -EIO;
+}
+
 int ledger_set_high(int fd, uint32_t index, const struct memcg_high *high)
 {
-	uint64_t at = offset_of(index) + offsetof(struct ledger_record, high);
-	long n = sys_pwrite(fd, high, sizeof(*high), at);
+	return set(fd, index, offsetof(struct ledger_record, high), high, sizeof(*high));
+}
 
-	return n == sizeof(*high) ? 0 : n < 0 ? (int)n : -EIO;
+int ledger_set_raise(int fd, uint32_t index, const struct memcg_raise *raise)
+{
+	return set(fd, index, offsetof(struct ledger_record, raised), raise, sizeof(*raise));
+}
+
+int ledger_set_frozen(int fd, uint32_t index, uint64_t inode)
+{
+	return set(fd, index, offsetof(struct ledger_record, frozen), &inode, sizeof(inode));
 }
 
 int ledger_owns(int fd)

@@ -17,13 +17,15 @@
 #include <stdint.h>
 
 #define LEDGER_MAGIC 0x7265676465766572ull
-#define LEDGER_LAYOUT 3u
+#define LEDGER_LAYOUT 4u
 
 struct ledger_record {
-	uint64_t inode;		/* of the group's directory; 0: no record */
-	uint64_t owned;		/* reprieve made the group: it goes with it */
-	struct memcg_high high; /* v2; ours 0: it was never held */
-	char path[PATH_BYTES];	/* as it was when armed: owners rename */
+	uint64_t inode;		   /* of the group's directory; 0: no record */
+	uint64_t owned;		   /* reprieve made the group: it goes with it */
+	struct memcg_high high;	   /* v2; ours 0: it was never held */
+	struct memcg_raise raised; /* added 0: nothing is to be given back */
+	uint64_t frozen;	   /* the inode of a child that is to be thawed; 0: none */
+	char path[PATH_BYTES];	   /* as it was when armed: owners rename */
 };
 
 struct ledger {
@@ -39,6 +41,9 @@ int ledger_create(const char *file, uint32_t records);
 int ledger_add(int fd, uint32_t index, const char *path, int owned);
 /* What memory.high was, and what we make it. 0 or -errno. */
 int ledger_set_high(int fd, uint32_t index, const struct memcg_high *high);
+/* The same of what a raise is about to change, and of the child that is about to be frozen. */
+int ledger_set_raise(int fd, uint32_t index, const struct memcg_raise *raise);
+int ledger_set_frozen(int fd, uint32_t index, uint64_t inode);
 /* Does any record say that reprieve made the group? 1, 0 or -errno, as ledger_read(). */
 int ledger_owns(int fd);
 /* Reads record `index` of an open ledger. 1, 0 where there is none, or -errno: -EPROTO for

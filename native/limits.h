@@ -18,6 +18,7 @@ enum {
 	PROC_TEXT_BYTES = 2048,	   /* /proc/PID/status counts about 1,400 */
 	STACK_BYTES = 32 * 1024,   /* 16 levels of tree_walk() take 12 KB, the rest less */
 	REAPER_STACK_BYTES = 4096, /* two system calls */
+	ORDERS_MAX = 8,		   /* standing orders, each once */
 	TREE_DEPTH_MAX = 16,	   /* descendants deeper than this are not walked */
 
 	/* A CPU takes charges in batches of 64 pages (MEMCG_CHARGE_BATCH): so near is as good as full. */
@@ -38,6 +39,12 @@ enum {
 	ASKED_MAX = 16,	      /* suspects whose memory another reads; 4 us each (measured) */
 	ERRAND_BOUND_MS = 20, /* waiting for another to do so, or to read the lists; 1 (measured) */
 	VICTIM_BOUND_MS = 50, /* a victim that frees nothing for so long is given up */
+	V2_PATIENCE = 4,      /* memcg_patience() */
+	/* Relief by a step before the next is tried; a watcher begins it within 1 (measured). */
+	RAISE_BOUND_MS = 10,
+	RECLAIM_BOUND_MS = 25,
+	FREEZE_BOUND_MS = 10,
+	MOVE_BOUND_MS = 40,	     /* 8 to 20 for an RCU grace period (measured) */
 	KILL_MIN_BYTES = 1 << 20,    /* a process with less anonymous memory is not worth a kill */
 	KILLS_PER_INCIDENT_MAX = 32, /* then the kernel decides */
 	KERNEL_KILL_GRACE_MS =

@@ -108,6 +108,20 @@ int memcg_read_number(int fd, uint64_t *value)
 	return 0;
 }
 
+int memcg_write_number(int fd, uint64_t value)
+{
+	char buf[24];
+	struct text number = text_on(buf, sizeof(buf));
+	long n;
+
+	if (value == MEMCG_NO_LIMIT)
+		text_add(&number, "max");
+	else
+		text_add_number(&number, value);
+	n = sys_pwrite(fd, buf, number.len, 0);
+	return n < 0 ? (int)n : 0;
+}
+
 int memcg_is_v2(const struct memcg *m) { return m->ops == &memcg_v2; }
 
 int memcg_is_whole(int dir)
@@ -122,7 +136,7 @@ int memcg_is_whole(int dir)
 	return byte == '1';
 }
 
-uint32_t memcg_patience(const struct memcg *m) { return memcg_is_v2(m) ? 4 : 1; }
+uint32_t memcg_patience(const struct memcg *m) { return memcg_is_v2(m) ? V2_PATIENCE : 1; }
 
 int memcg_read_switch(const struct memcg *m, uint64_t *bytes)
 {

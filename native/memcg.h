@@ -24,6 +24,14 @@ struct memcg_high {
 	uint64_t ours_bytes;   /* what it is while we hold the group; 0: we never have */
 };
 
+/* Limits that were raised, and what they were. Writer: the watcher that owns the switch (raise.c). */
+struct memcg_raise {
+	uint64_t limit_bytes;	   /* before */
+	uint64_t swap_limit_bytes; /* v1, memory + swap; MEMCG_NO_LIMIT: none */
+	uint64_t added_bytes;	   /* to each of them; 0: nothing is to be given back */
+	uint64_t margin_bytes;	   /* so much has to be free below them before they are */
+};
+
 struct memcg {
 	const struct memcg_ops *ops;
 	int dir;
@@ -107,6 +115,14 @@ int memcg_hand_over(const struct memcg *m);
 /* The same where the group is held and the switch is ours to write, after those who held it: 1; 0: there was nothing to do;
  * -errno. */
 int memcg_put_back(const struct memcg *m);
+/* Makes the limits what they were plus what was added: upwards at once; to be called when that was written down. */
+int memcg_raise(const struct memcg *m, const struct memcg_raise *raise);
+/* Has somebody else set the limits since? */
+int memcg_is_strange(const struct memcg *m, const struct memcg_room *room,
+		     const struct memcg_raise *raise);
+/* Gives back a raise: where there is room below the former limits, or the kernel would reclaim in the write, or kill. 1: done, or
+ * somebody else has set them since; 0: not yet; -errno. The counters must be open. */
+int memcg_give_back(const struct memcg *m, const struct memcg_raise *raise);
 /* v2: the switch is as its owner set it, and low enough for us: we write nothing, and can hand over nothing. */
 int memcg_is_owners(const struct memcg *m);
 /*

@@ -18,6 +18,8 @@ struct memcg_ops {
 	int (*watch_pressure)(const struct memcg *m);
 	int (*take_pressure)(int event);
 	int (*limit_hits)(const struct memcg *m, uint64_t *hits); /* v1 */
+	const char *limit;					  /* files */
+	const char *swap_limit;
 	const char *anon; /* the keys in memory.stat, each behind a newline or at its start */
 	const char *inactive_file;
 	const char *active_file;
@@ -34,5 +36,7 @@ int memcg_open_primed(int dir, const char *name, int flags);
 uint64_t memcg_number_after(const char *buf, const char *end, const char *key);
 /* The number that a file is; "max" is MEMCG_NO_LIMIT. */
 int memcg_read_number(int fd, uint64_t *value);
+/* 0 or -errno. */
+int memcg_write_number(int fd, uint64_t value);
 
 #endif

@@ -114,32 +114,18 @@ static int v2_oom(const struct memcg *m, struct memcg_oom *oom)
 	return 0;
 }
 
-static int write_number(int fd, uint64_t bytes)
-{
-	char buf[24];
-	struct text number = text_on(buf, sizeof(buf));
-	long n;
-
-	if (bytes == MEMCG_NO_LIMIT)
-		text_add(&number, "max");
-	else
-		text_add_number(&number, bytes);
-	n = sys_pwrite(fd, buf, number.len, 0);
-	return n < 0 ? (int)n : 0;
-}
-
 static int v2_hold(const struct memcg *m)
 {
 	if (ours(m) == MEMCG_NO_LIMIT)
 		return -EINVAL;
-	return memcg_is_owners(m) ? 0 : write_number(m->control, ours(m));
+	return memcg_is_owners(m) ? 0 : memcg_write_number(m->control, ours(m));
 }
 
 static int v2_hand_over(const struct memcg *m)
 {
 	if (!m->high || memcg_is_owners(m))
 		return 0;
-	return write_number(m->control, m->high->before_bytes);
+	return memcg_write_number(m->control, m->high->before_bytes);
 }
 
 /* Nobody is ever forgotten: they sleep for a time. */
@@ -191,6 +177,8 @@ const struct memcg_ops memcg_v2 = {
 	.take_event = v2_take_event,
 	.watch_pressure = v2_watch_pressure,
 	.take_pressure = v2_take_pressure,
+	.limit = "memory.max",
+	.swap_limit = 0, /* of swap alone: a raise is of memory */
 	.anon = "anon ",
 	.inactive_file = "\ninactive_file ",
 	.active_file = "\nactive_file ",

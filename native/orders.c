@@ -1,25 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /* Hop 3: the standing orders. */
 #include "orders.h"
-#include "limits.h"
+#include "region.h"
 
-enum order orders_next(const struct sight *s)
+uint32_t orders_power(enum order order)
+{
+	switch (order) {
+	case ORDER_RAISE:
+	case ORDER_RECLAIM:
+		return GUARD_ALLOW_LIMITS;
+	case ORDER_MOVE:
+	case ORDER_WAKE:
+		return GUARD_ALLOW_MOVE;
+	default:
+		return GUARD_ALLOW_KILL;
+	}
+}
+
+static enum next next_of_order(const struct sight *s)
+{
+	int is_kill = s->order == ORDER_KILL;
+	int is_late = !s->is_last && s->waited_ms >= order_bound_ms(s->order);
+
+	if (s->is_over || is_late || (is_kill && s->kills >= KILLS_PER_INCIDENT_MAX))
+		return NEXT_ORDER;
+	return is_kill || !s->is_begun ? NEXT_BEGIN : NEXT_WAIT;
+}
+
+enum next orders_next(const struct sight *s)
 {
 	int dying = s->victim == VICTIM_DYING && s->idle_ms < VICTIM_BOUND_MS;
 
-	if (!s->allow_kill && !s->has_chosen)
-		return ORDER_OBSERVE; /* also when the kernel has killed already */
+	if (!s->powers && s->order != ORDER_NONE)
+		return NEXT_OBSERVE; /* also when the kernel has killed already */
 	if (!s->in_oom)
-		return dying && s->full ? ORDER_WAIT : ORDER_RELIEVED;
-	if (!s->allow_kill)
-		return ORDER_WAIT;
+		return dying && s->full ? NEXT_WAIT : NEXT_RELIEVED;
+	if (!s->powers)
+		return NEXT_WAIT;
 	if (!s->held)
-		return ORDER_WAIT; /* the kernel is killing */
+		return NEXT_WAIT; /* the kernel is killing */
 	if (s->killed_by_kernel && s->idle_ms < KERNEL_KILL_GRACE_MS)
-		return ORDER_WAIT; /* it was first: one victim is enough */
+		return NEXT_WAIT; /* it was first: one victim is enough */
 	if (dying)
-		return ORDER_WAIT;
+		return NEXT_WAIT;
 	if (s->victim == VICTIM_DEAD && s->idle_ms < RESPOND_TICK_MS)
-		return ORDER_WAIT; /* dead a moment ago: those it held up wake now */
-	return s->kills < KILLS_PER_INCIDENT_MAX ? ORDER_KILL : ORDER_GIVE_UP;
+		return NEXT_WAIT; /* dead a moment ago: those it held up wake now */
+	if (s->order == ORDER_NONE)
+		return NEXT_GIVE_UP;
+	return s->powers & orders_power(s->order) ? next_of_order(s) : NEXT_OBSERVE;
 }

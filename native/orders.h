@@ -4,30 +4,38 @@
 #ifndef RPV_ORDERS_H
 #define RPV_ORDERS_H
 
-#include <stdint.h>
+#include "standing.h"
 
-enum order {
-	ORDER_WAIT,	/* something is under way; look again at the next tick */
-	ORDER_KILL,	/* choose a victim and kill it */
-	ORDER_OBSERVE,	/* choose, and say whom one would have killed */
-	ORDER_RELIEVED, /* nobody waits any more, and the victim's memory is back */
-	ORDER_GIVE_UP,	/* the most kills were made: ask for the hand-over */
+enum next {
+	NEXT_WAIT,     /* something is under way; look again at the next tick */
+	NEXT_BEGIN,    /* carry the order out; kill: once more */
+	NEXT_ORDER,    /* it has brought no relief: the next one */
+	NEXT_OBSERVE,  /* say what one would have done; the next one */
+	NEXT_RELIEVED, /* nobody waits any more, and the victim's memory is back */
+	NEXT_GIVE_UP,  /* all were tried: ask for the hand-over */
 };
 
 enum victim { VICTIM_NONE, VICTIM_DYING, VICTIM_DEAD };
 
 struct sight {
-	int in_oom; /* somebody waits, and the group stands at its own limit */
-	int full;   /* it stands there, whether somebody waits or not */
-	int held;   /* the kernel does not kill */
-	int allow_kill;
-	int has_chosen;	      /* observing: it has been said already */
+	int in_oom;	      /* somebody waits, and the group stands at its own limit */
+	int full;	      /* it stands there, whether somebody waits or not */
+	int held;	      /* the kernel does not kill */
+	uint32_t powers;      /* enum guard_flag; 0: observing */
+	enum order order;     /* the current one; ORDER_NONE: all were tried */
+	int is_last;	      /* there is none behind it */
+	int is_begun;	      /* it is asked for */
+	int is_over;	      /* it has failed, or has nothing to wait for */
+	uint32_t waited_ms;   /* for relief by it */
 	enum victim victim;   /* the last one */
 	uint32_t kills;	      /* in this incident */
 	uint32_t idle_ms;     /* since a kill, a death, or memory coming back */
 	int killed_by_kernel; /* the last kill was the kernel's */
 };
 
-enum order orders_next(const struct sight *sight);
+enum next orders_next(const struct sight *sight);
+
+/* The power that an order takes: enum guard_flag. */
+uint32_t orders_power(enum order order);
 
 #endif

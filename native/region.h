@@ -14,10 +14,12 @@
 #include "designate.h"
 #include "limits.h"
 #include "memcg.h"
+#include "standing.h"
+#include "steps.h"
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 18u		   /* raised by every change of this file */
+#define REGION_LAYOUT 19u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -57,114 +59,12 @@ static inline int guard_is_held(uint32_t state)
 }
 
 enum guard_flag {
-	GUARD_ALLOW_KILL = 1, /* without it: observe, never touch the switch */
-	GUARD_OWNED = 2,      /* reprieve made the group: the last watcher removes it */
-};
-
-/* What happened; one record of a log each. The agent turns them into messages. */
-enum step {
-	STEP_OPENED = 1,     /* incident opened; arg: enum cause */
-	STEP_SEEN = 2,	     /* the responder is awake and looks at the group; bytes: usage */
-	STEP_CHOSE = 3,	     /* pid, comm, bytes: its anonymous memory; arg: enum evidence */
-	STEP_WOULD_KILL = 4, /* the same, without the power to kill */
-	STEP_KILL = 5,	     /* SIGKILL sent; result */
-	STEP_MRELEASE = 6,   /* process_mrelease; result */
-	STEP_VICTIM_DEAD = 7,
-	STEP_RELIEF = 8,  /* nobody waits in the OOM any more; bytes: usage */
-	STEP_GAVE_UP = 9, /* the responder asks for the hand-over; arg: enum reason */
-	STEP_HANDED_OVER =
-		10, /* the switch was written to "kernel kills"; result; arg: enum reason */
-	STEP_HANDLER_KILLED = 11, /* result */
-	STEP_CLOSED = 12,	  /* arg: enum outcome << 16 | enum reason; bytes: page faults */
-	STEP_ENGAGED = 13,	  /* the killer was switched off: inside the margin; result */
-	STEP_DISENGAGED = 14,	  /* and on again; result */
-	STEP_TOOK_OVER = 15,	  /* this watcher owns the switch from now on; arg: enum reason */
-	STEP_PUT_BACK = 16,	  /* the guard was released; result */
-	STEP_GONE = 17,		  /* the group was removed */
-	STEP_CHILD_RESET = 18,	  /* a child had inherited "killer off" and got it back; result */
-	STEP_ALARM = 19,	  /* handed over, still not relieved */
-	STEP_WOKE = 20,		  /* they slept in a group with room, and were woken; result */
-	STEP_DISARMED_BY_OTHER =
-		21,	      /* somebody else switched the killer on while we held the group */
-	STEP_MENDED = 22,     /* it was off, and not by us now: on again; result */
-	STEP_CHILD_LEFT = 23, /* a child's killer is off by its owner's will, and stays so */
-	STEP_DESIGNATED = 24, /* a handler that is not ours answers for the group from now on */
-	STEP_RESIGNED = 25,   /* and no longer; arg: enum reason, where it did not say so itself */
-	STEP_KILL_GROUP =
-		26, /* v2: memory.oom.group, killed with the victim; bytes: so many processes */
-};
-
-enum cause {
-	CAUSE_OOM = 1,
-	CAUSE_KERNEL_KILL = 2, /* all that is seen of it is the kernel's kill */
-	CAUSE_STARVING = 3,    /* nobody sleeps, but calls that need memory fail */
-};
-
-enum evidence {
-	EVIDENCE_LARGEST = 1, /* largest anonymous memory, read at the OOM */
-	EVIDENCE_UNEXPLAINED =
-		2, /* memory was unexplained: largest of those not primed, read at the OOM */
-	EVIDENCE_BUSIEST =
-		3, /* the same, and nobody could read them: most CPU time since the snapshot */
-	EVIDENCE_KERNELS_RULE = 4, /* as the kernel would have chosen */
-};
-
-enum outcome {
-	OUTCOME_RELIEVED = 1,
-	OUTCOME_HANDED_OVER = 2,
-	OUTCOME_KERNEL_FIRST = 3,
-	OUTCOME_EXITED_BY_ITSELF = 4,
-	OUTCOME_UNRELIEVED = 5,
-	OUTCOME_OBSERVED = 6,
-	OUTCOME_OWNER_OVERRODE = 7, /* somebody else switched the killer on */
-};
-
-enum reason {
-	REASON_NONE = 0,
-	REASON_KILLED = 1,   /* our kill brought relief */
-	REASON_DEADLINE = 2, /* the delay was over */
-	REASON_HANDLER_DEAD = 3,
-	REASON_HANDLER_UNSEEN = 4, /* no mark: stopped, or never scheduled */
-	REASON_NO_CANDIDATE = 5,   /* no process of the group holds memory that a kill would free */
-	REASON_KILL_CAP = 6,	   /* the most kills for one incident */
-	REASON_BURST = 7,	   /* the burst was faster than the arming */
-	REASON_OBSERVING = 8,
-	REASON_NO_KILL_SEEN = 9, /* memory came back without a kill */
-	REASON_AGENT_DEAD = 10,
-	REASON_RELEASED = 11,
-	REASON_OWNER_DEAD = 12,	  /* the other watcher is dead */
-	REASON_OWNER_SILENT = 13, /* the other watcher does not answer */
-	REASON_GROUP_GONE = 14,
-	REASON_KERNEL_KILLED = 15, /* the kernel's own kill brought relief */
-	REASON_NOT_RELIEVED = 16,
-	REASON_HANDLER_ASLEEP = 17, /* in the OOM that it is to resolve */
-	REASON_BUDGET = 18,	    /* the guard has been in OOM for too much of the last minute */
-	REASON_DESIGNATED = 19,	    /* with a designated handler at work */
-	REASON_SWITCH_WRITTEN = 20, /* by somebody else */
-};
-
-/* One step. Written by one role only, in its own log. 72 bytes. */
-struct log_record {
-	uint64_t t_ns; /* CLOCK_MONOTONIC */
-	uint64_t bytes;
-	uint64_t
-		start_time; /* of pid, clock ticks since boot (proc(5), stat field 22); of STEP_CLOSED: when it opened, as t_ns */
-	uint32_t guard;	    /* index */
-	uint32_t incident;  /* 0: none */
-	uint32_t step;	    /* enum step */
-	uint32_t arg;
-	int32_t result; /* 0 or -errno */
-	int32_t pid;
-	char comm[COMM_BYTES]; /* hostile bytes, not terminated when full */
-	uint64_t reserved;
-};
-
-struct log {
-	uint64_t head;	  /* writer: the role, release; free-running */
-	uint64_t tail;	  /* writer: the agent, release */
-	uint64_t dropped; /* writer: the role */
-	uint64_t reserved;
-	struct log_record records[LOG_RECORDS];
+	GUARD_ALLOW_KILL = 1,	/* processes of the group may be killed and frozen */
+	GUARD_OWNED = 2,	/* reprieve made the group: the last watcher removes it */
+	GUARD_ALLOW_LIMITS = 4, /* its limits may be raised, and memory of it reclaimed */
+	GUARD_ALLOW_MOVE = 8,	/* a process may be moved to another group */
+	/* without any: observe, never touch the switch */
+	GUARD_POWERS = GUARD_ALLOW_KILL | GUARD_ALLOW_LIMITS | GUARD_ALLOW_MOVE,
 };
 
 /* A role's own word about itself; writer: that role. */
@@ -250,8 +150,8 @@ struct guard {
 	uint32_t lists_wanted;	 /* release: raised to have the lists read anew */
 	uint32_t asked;		 /* release: raised to have the memory of asked_pids read */
 	uint32_t asked_pids[ASKED_MAX];
-	uint32_t dying; /* its last victim is not dead yet */
-	uint32_t reserved1;
+	uint32_t dying;	      /* its last victim is not dead yet */
+	uint32_t carried_out; /* enum order: the last of this incident that was; 0: none */
 	/* writer: the sampler */
 	uint64_t usage_bytes;
 	uint64_t limit_bytes; /* UINT64_MAX: none */
@@ -301,6 +201,7 @@ struct region {
 	uint64_t size_bytes;
 	uint64_t
 		control_bytes; /* what a watcher maps; behind it the rankings, one a guard, or none */
+	uint64_t standing_offset; /* in there, one a guard; 0: all have the one order "kill" */
 	uint64_t recorder_offset; /* behind the rankings */
 	uint32_t agent_pid;
 	/* writers: both watchers, compare-and-swap: which of them owns the switch (enum role) */
@@ -311,13 +212,19 @@ struct region {
 	uint32_t reserved;
 	struct helper helpers[ROLES];
 	struct log logs[ROLES];
-	struct guard guards[]; /* guards_max */
+	struct guard guards[]; /* guards_max; behind them the standing orders */
 };
 
+/* The standing orders of a guard; NULL: kill, and no other. */
+static inline struct standing *standing_of(struct region *r, uint32_t index)
+{
+	if (!r->standing_offset)
+		return 0;
+	return (struct standing *)((char *)r + r->standing_offset) + index;
+}
+
 _Static_assert((int)CANDIDATES_MAX <= (int)DESIGNATE_PROCESSES && COMM_BYTES == 16, "all fit");
-_Static_assert(sizeof(struct log_record) == 72, "the agent strides by 72");
 _Static_assert(sizeof(struct snapshot) == 64, "a cache line");
-_Static_assert((LOG_RECORDS & (LOG_RECORDS - 1)) == 0, "masked index");
 _Static_assert((RING_RECORDS & (RING_RECORDS - 1)) == 0, "masked index");
 _Static_assert(sizeof(struct guard) % 8 == 0 && sizeof(struct guard) <= 1536, "guard budget");
 

@@ -9,6 +9,7 @@
 #include "handler.h"
 #include "log.h"
 #include "oom_group.h"
+#include "step.h"
 #include "sys.h"
 #include "text.h"
 
@@ -26,17 +27,6 @@ void respond_tell(const struct guarded *g, enum step step, struct log_record r)
 		told_ns = sys_now_ns();
 }
 
-static struct log_record about(const struct choice *c)
-{
-	struct log_record r = { .pid = (int)c->pid,
-				.bytes = c->bytes,
-				.start_time = c->start_time,
-				.arg = c->evidence };
-
-	memcpy(r.comm, c->comm, COMM_BYTES);
-	return r;
-}
-
 /* v2: a charge may jump past memory.high, to where the kernel kills before we look. */
 static uint32_t kills_before(const struct guarded *g)
 {
@@ -47,10 +37,14 @@ static uint32_t kills_before(const struct guarded *g)
 /* model: handler_opens */
 static void begin(struct guarded *g, uint64_t now_ns)
 {
-	int opened;
+	enum { SCANS = 2 }; /* the one under way may have listed it already */
+	const struct response before = g->response;
+	int opened, is_seen = shared_load(&g->scans) >= before.moved_scan + SCANS;
 	uint32_t word = incident_open(g->guard, now_ns, &opened);
 
 	g->response = (struct response){ .word = word,
+					 .moved_pid = is_seen ? 0 : before.moved_pid,
+					 .moved_scan = before.moved_scan,
 					 .begun_ns = now_ns,
 					 .progress_ns = now_ns,
 					 .last_kills = kills_before(g),
@@ -58,6 +52,7 @@ static void begin(struct guarded *g, uint64_t now_ns)
 	shared_store(&g->guard->kills, 0);
 	shared_store(&g->guard->faults, 0);
 	shared_store(&g->guard->dying, 0);
+	shared_store(&g->guard->carried_out, ORDER_NONE);
 	shared_store(&g->guard->asks_hand_over, REASON_NONE);
 	shared_store(&g->guard->seen, word);
 	if (opened) {
@@ -87,68 +82,9 @@ static void give_up(struct guarded *g, enum reason reason)
 	role_wake_watchers();
 }
 
-/* We may have been stopped for any time since we looked: then it is another OOM, or none, and whoever was chosen may be
- * innocent of it. */
-static int is_stale(struct guarded *g)
-{
-	if (shared_load(&g->guard->incident) != g->response.word || memcg_oom(&g->memcg, &g->oom) ||
-	    memcg_room(&g->memcg, &g->room))
-		return 1;
-	return !memcg_in_oom(&g->oom, &g->room) && !shared_load(&g->guard->starving);
-}
-
-/* model: handler_kills */
-static void choose_and_kill(struct guarded *g)
+static void look(struct guarded *g, uint64_t now_ns)
 {
 	struct response *r = &g->response;
-	struct log_record record;
-	struct choice c;
-	uint32_t whole;
-	int err = choose_victim(g, &c);
-
-	if (err == -EAGAIN)
-		return; /* the table is being written: the next tick */
-	if (err) {
-		give_up(g, REASON_NO_CANDIDATE);
-		return;
-	}
-	if (is_stale(g))
-		return;
-	respond_tell(g, STEP_CHOSE, about(&c));
-	whole = oom_group_of(g, c.pid);
-	err = c.pidfd >= 0 ? sys_pidfd_kill(c.pidfd) : sys_kill((int)c.pid, SYS_SIGKILL);
-	victim_remember(r, &c, sys_now_ns());
-	if (err)
-		r->victim = VICTIM_DEAD; /* it went by itself, or may not be killed: the next one */
-	else
-		shared_store(&g->guard->kills, g->guard->kills + 1);
-	record = about(&c);
-	record.result = err;
-	respond_tell(g, STEP_KILL, record);
-	if (whole && !err) {
-		r->whole = whole;
-		r->whole_view = g->current;
-		r->times = r->members = 0;
-		oom_group_kill(g);
-	}
-}
-
-static void observe(struct guarded *g)
-{
-	struct choice c;
-	int err = choose_victim(g, &c);
-
-	if (err == -EAGAIN)
-		return;
-	g->response.has_chosen = 1;
-	if (!err)
-		respond_tell(g, STEP_WOULD_KILL, about(&c));
-}
-
-static struct sight look(struct guarded *g, uint64_t now_ns)
-{
-	struct response *r = &g->response;
-	int full = memcg_is_full(&g->room);
 
 	if (g->oom.kills != r->last_kills) {
 		r->last_kills = g->oom.kills;
@@ -158,17 +94,30 @@ static struct sight look(struct guarded *g, uint64_t now_ns)
 	victim_look_after(g, now_ns);
 	if (r->whole)
 		oom_group_kill(g);
+	step_look(g, now_ns);
+}
+
+static struct sight sight_of(const struct guarded *g, uint64_t now_ns)
+{
+	const struct response *r = &g->response;
+	int full = memcg_is_full(&g->room);
+	uint32_t patience = memcg_patience(&g->memcg);
+
 	return (struct sight){
 		.in_oom = memcg_in_oom(&g->oom, &g->room) ||
 			  (full && g->oom.held && !r->has_relieved &&
 			   shared_load(&g->guard->starving)),
 		.full = full,
 		.held = g->oom.held,
-		.allow_kill = (g->guard->flags & GUARD_ALLOW_KILL) != 0,
-		.has_chosen = r->has_chosen,
+		.powers = g->guard->flags & GUARD_POWERS,
+		.order = step_order(g),
+		.is_last = step_is_last(g),
+		.is_begun = r->asked != 0,
+		.is_over = r->is_over,
+		.waited_ms = r->step_ns ? respond_ms_since(r->step_ns, now_ns) / patience : 0,
 		.victim = r->victim,
 		.kills = shared_load(&g->guard->kills),
-		.idle_ms = respond_ms_since(r->progress_ns, now_ns) / memcg_patience(&g->memcg),
+		.idle_ms = respond_ms_since(r->progress_ns, now_ns) / patience,
 		.killed_by_kernel = r->killed_by_kernel,
 	};
 }
@@ -180,28 +129,47 @@ static void relieved(struct guarded *g, uint64_t now_ns)
 	if (r->victim == VICTIM_DYING)
 		r->progress_ns =
 			now_ns; /* it gives memory back: 2 GB take 60 ms and more (measured) */
-	if (r->victim != VICTIM_NONE && !r->has_relieved)
+	if ((r->victim != VICTIM_NONE || shared_load(&g->guard->carried_out)) && !r->has_relieved)
 		respond_tell(g, STEP_RELIEF, (struct log_record){ .bytes = g->room.usage_bytes });
 	r->has_relieved = 1;
 }
 
-static void act(struct guarded *g, enum order order, uint64_t now_ns)
+/* Says whether another order is the current one. */
+static int act(struct guarded *g, enum next next, uint64_t now_ns)
 {
-	switch (order) {
-	case ORDER_WAIT:
-		break;
-	case ORDER_KILL:
-		choose_and_kill(g);
-		break;
-	case ORDER_OBSERVE:
-		observe(g);
-		break;
-	case ORDER_RELIEVED:
+	switch (next) {
+	case NEXT_WAIT:
+		return 0;
+	case NEXT_BEGIN:
+		step_begin(g, now_ns);
+		return g->response.is_over;
+	case NEXT_OBSERVE:
+		if (!step_observe(g))
+			return 0;
+		step_leave(g);
+		return 1;
+	case NEXT_ORDER:
+		step_leave(g);
+		return 1;
+	case NEXT_RELIEVED:
 		relieved(g, now_ns);
-		break;
-	case ORDER_GIVE_UP:
-		give_up(g, REASON_KILL_CAP);
-		break;
+		return 0;
+	case NEXT_GIVE_UP:
+		give_up(g, (enum reason)g->response.gives_up);
+		return 0;
+	}
+	return 0;
+}
+
+static void act_on_orders(struct guarded *g, uint64_t now_ns)
+{
+	enum { TURNS_MAX = 2 * ORDERS_MAX + 1 }; /* each may fail at once, and be left */
+	int again = 1;
+
+	for (int i = 0; i < TURNS_MAX && again; i++) {
+		struct sight sight = sight_of(g, now_ns);
+
+		again = act(g, orders_next(&sight), now_ns);
 	}
 }
 
@@ -224,7 +192,6 @@ static int respond(struct guarded *g)
 	struct response *r = &g->response;
 	uint32_t word = shared_load(&g->guard->incident);
 	uint64_t now_ns = sys_now_ns();
-	struct sight sight;
 	uint64_t faults;
 	int fired = r->fired;
 
@@ -253,8 +220,8 @@ static int respond(struct guarded *g)
 		begin(g, now_ns);
 	faults = sys_faults_of_thread();
 	__atomic_store_n(&g->busy, 1, __ATOMIC_SEQ_CST);
-	sight = look(g, now_ns);
-	act(g, orders_next(&sight), now_ns);
+	look(g, now_ns);
+	act_on_orders(g, now_ns);
 	shared_store(&g->guard->dying, r->victim == VICTIM_DYING);
 	if (r->victim != VICTIM_DYING && !r->whole)
 		__atomic_store_n(&g->busy, 0, __ATOMIC_SEQ_CST);

@@ -110,7 +110,7 @@ static int is_switch_strange(const struct guarded *g)
 	uint32_t state = shared_load(&g->guard->state);
 	struct memcg_oom oom;
 
-	return g->guard->flags & GUARD_ALLOW_KILL && state != GUARD_NONE &&
+	return g->guard->flags & GUARD_POWERS && state != GUARD_NONE &&
 	       !memcg_oom(&g->memcg, &oom) && oom.held != guard_is_held(state);
 }
 

@@ -110,7 +110,7 @@ void switch_do_chores(struct watched *w)
 	if (!incident_is_open(shared_load(&w->guard->incident)))
 		shared_store(&w->guard->kills_below, switch_kills_below(w));
 	/* Before we arm they may be another reprieve's to look after. */
-	if (!memcg_is_v2(&w->memcg) && w->guard->flags & GUARD_ALLOW_KILL &&
+	if (!memcg_is_v2(&w->memcg) && w->guard->flags & GUARD_POWERS &&
 	    shared_load(&w->guard->want) == WANT_ARMED)
 		look_after_children(w);
 	shared_store(&w->guard->chores_done, chores);

@@ -6,6 +6,7 @@
  * verdict.c says what is to be done; here it is done. Only the owner of the switch comes here, and
  * it asks once more before each write.
  */
+#include "carry_out.h"
 #include "log.h"
 #include "sys.h"
 #include "text.h"
@@ -86,7 +87,7 @@ static void hand_over(struct watched *w, enum reason reason, uint64_t now_ns)
 	watch_tell(w, STEP_HANDED_OVER, reason, err);
 	/* Ours has done what it could where it asked for this, or where there was too much to do. */
 	if (reason != REASON_NO_CANDIDATE && reason != REASON_KILL_CAP &&
-	    (reason != REASON_BUDGET || w->tried_pid))
+	    reason != REASON_NO_ORDER_LEFT && (reason != REASON_BUDGET || w->tried_pid))
 		watch_tell(w, STEP_HANDLER_KILLED, reason, trial_kill(w));
 }
 
@@ -150,14 +151,15 @@ static void act(struct watched *w, enum act act, const struct look *look, uint64
 /* Quiet, and yet to be looked at soon. */
 static int is_waiting(const struct watched *w)
 {
-	return w->yielded || w->is_blind || w->is_over_high;
+	return w->yielded || w->is_blind || w->is_over_high || carry_out_is_owed(w);
 }
 
 /* On v2 a group is held far from its limit too, and the event will tell. */
 static int is_calm(const struct watched *w)
 {
-	return !w->under_oom && (w->state == GUARD_QUIET ||
-				 (w->state == GUARD_NEAR && memcg_is_v2(&w->memcg) && w->is_far));
+	return !w->under_oom && !carry_out_is_owed(w) &&
+	       (w->state == GUARD_QUIET ||
+		(w->state == GUARD_NEAR && memcg_is_v2(&w->memcg) && w->is_far));
 }
 
 static int next_look_ms(const struct watched *w, uint64_t now_ns)
@@ -213,6 +215,7 @@ int watch_look(struct watched *w)
 		w->fired = 0; /* it may have been another reprieve's when we attached */
 		watch_resume(w);
 	}
+	carry_out_limits(w, now_ns);
 	for (int i = 0; i < MOVES_MAX && watcher_owns(); i++) {
 		struct look look = watch_take_look(w, now_ns);
 		enum guard_state before = w->state;
@@ -243,7 +246,8 @@ void watch_put_back(struct watched *w, enum reason reason)
 	struct memcg_oom oom;
 	int err = memcg_oom(&w->memcg, &oom);
 
-	if (!err && oom.held && w->guard->flags & GUARD_ALLOW_KILL) {
+	carry_out_put_back(w);
+	if (!err && oom.held && w->guard->flags & GUARD_POWERS) {
 		err = switch_write(w, SWITCH_LET_GO);
 		w->handed_over |= oom.waiting;
 		watch_set_reason(w, reason);

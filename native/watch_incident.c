@@ -44,17 +44,36 @@ static int has_kernel_killed(const struct watched *w)
 	       switch_kills_below(w) != shared_load(&w->guard->kills_below);
 }
 
+/* The last order that was carried out brought the relief. */
+static enum reason reason_of(uint32_t order)
+{
+	switch (order) {
+	case ORDER_NONE:
+		return REASON_NO_KILL_SEEN;
+	case ORDER_RAISE:
+		return REASON_RAISED;
+	case ORDER_RECLAIM:
+		return REASON_RECLAIMED;
+	case ORDER_MOVE:
+		return REASON_MOVED;
+	default:
+		return REASON_KILLED;
+	}
+}
+
 static enum outcome outcome_of(const struct watched *w, uint32_t word, int unrelieved,
 			       enum reason *reason)
 {
-	int is_ours = shared_load(&w->guard->seen) == word && shared_load(&w->guard->kills);
+	uint32_t carried_out =
+		shared_load(&w->guard->seen) == word ? shared_load(&w->guard->carried_out) : 0;
+	int is_ours = carried_out != ORDER_NONE;
 	int is_burst, killed_by_kernel;
 
 	*reason = watch_reason(w);
 	is_burst = *reason == REASON_BURST;
 	if (unrelieved)
 		return OUTCOME_UNRELIEVED;
-	if (!(w->guard->flags & GUARD_ALLOW_KILL)) {
+	if (!(w->guard->flags & GUARD_POWERS)) {
 		*reason = REASON_OBSERVING;
 		return OUTCOME_OBSERVED;
 	}
@@ -76,8 +95,8 @@ static enum outcome outcome_of(const struct watched *w, uint32_t word, int unrel
 		*reason = REASON_DESIGNATED;
 		return OUTCOME_RELIEVED;
 	}
-	*reason = is_ours ? REASON_KILLED : REASON_NO_KILL_SEEN;
-	return is_ours ? OUTCOME_RELIEVED : OUTCOME_EXITED_BY_ITSELF;
+	*reason = reason_of(carried_out);
+	return carried_out ? OUTCOME_RELIEVED : OUTCOME_EXITED_BY_ITSELF;
 }
 
 void watch_close_incident(struct watched *w, int unrelieved)

@@ -67,7 +67,7 @@ static void mend_switch(struct watched *w, struct memcg_oom *oom)
 	int err;
 
 	if (!oom->held || !is_kernels || memcg_is_owners(&w->memcg) ||
-	    !(w->guard->flags & GUARD_ALLOW_KILL))
+	    !(w->guard->flags & GUARD_POWERS))
 		return;
 	err = switch_write(w, SWITCH_LET_GO);
 	oom->held = err != 0;
@@ -124,7 +124,7 @@ static int is_in_oom(struct watched *w, const struct memcg_oom *oom, const struc
 static int is_to_be_held(struct watched *w, const struct memcg_oom *oom,
 			 const struct memcg_room *room, uint64_t left)
 {
-	if (!(w->guard->flags & GUARD_ALLOW_KILL) || !w->guard->delay_ms || w->yielded ||
+	if (!(w->guard->flags & GUARD_POWERS) || !w->guard->delay_ms || w->yielded ||
 	    shared_load(&w->guard->want) != WANT_ARMED)
 		return 0;
 	if (!memcg_is_v2(&w->memcg))

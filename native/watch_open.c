@@ -11,15 +11,30 @@ uint64_t *watch_threshold_limit(const struct watched *w)
 	return &w->guard->threshold_limit[watcher.self.role - ROLE_WATCHDOG];
 }
 
+/* By who may: where it is not to be had at an OOM, the order fails, and the next one is tried. */
+static int open_move_to(const struct watched *w)
+{
+	const struct standing *st = standing_of(watcher.self.region, w->index);
+	char path[PATH_BYTES + 16];
+	struct text t = text_on(path, sizeof(path));
+
+	if (!st || !st->move_to[0] || !(w->guard->flags & GUARD_ALLOW_MOVE))
+		return 0;
+	text_add(&t, st->move_to);
+	text_add(&t, "/cgroup.procs");
+	return sys_open(path, O_WRONLY);
+}
+
 int watch_attach(struct watched *w)
 {
-	int may_write = (w->guard->flags & GUARD_ALLOW_KILL) != 0;
+	int may_write = (w->guard->flags & GUARD_POWERS) != 0;
 	int err = memcg_open(&w->memcg, role_open_group(w->guard), may_write, &w->guard->high);
 
 	if (err)
 		return err;
 	w->oom_event = memcg_watch_oom(&w->memcg);
 	w->near_event = memcg_is_v2(&w->memcg) ? 0 : sys_eventfd(0, SYS_EFD_NONBLOCK);
+	w->move_to = open_move_to(w);
 	w->pressure_event = memcg_watch_pressure(&w->memcg); /* without it: see README */
 	err = w->oom_event < 0 ? w->oom_event : w->near_event < 0 ? w->near_event : 0;
 	if (err) {
@@ -42,9 +57,11 @@ void watch_detach(struct watched *w)
 		sys_close(w->near_event);
 	if (w->pressure_event > 0)
 		sys_close(w->pressure_event);
+	if (w->move_to > 0)
+		sys_close(w->move_to);
 	high_unwatch(w);
 	memcg_close(&w->memcg);
-	w->oom_event = w->near_event = w->pressure_event = 0;
+	w->oom_event = w->near_event = w->pressure_event = w->move_to = 0;
 	w->attached = 0;
 }
 

@@ -7,6 +7,7 @@
  * was stopped and wakes finds itself not the owner.
  */
 #include "watcher.h"
+#include "carry_out.h"
 #include "errand.h"
 #include "high.h"
 #include "log.h"
@@ -130,6 +131,23 @@ static int sooner(int a_ms, int b_ms)
 	return a_ms < 0 ? b_ms : b_ms < 0 || a_ms < b_ms ? a_ms : b_ms;
 }
 
+/* What the responder, or the owner of the switch, cannot do. Returns the next timeout. */
+static int do_for_others(void)
+{
+	int next_ms = -1;
+
+	for (uint32_t i = 0; i < watcher.guards; i++) {
+		struct watched *w = &watcher.watched[i];
+
+		if (!w->attached)
+			continue;
+		errand_do(w->guard, w->memcg.dir);
+		if (carry_out_slow(w))
+			next_ms = WATCH_TICK_MS;
+	}
+	return next_ms;
+}
+
 /* One turn. Returns the next timeout. */
 /* model: watcher_wakes */
 static int turn(uint64_t now_ns)
@@ -153,9 +171,7 @@ static int turn(uint64_t now_ns)
 		if (watch_is_due(&watcher.watched[i]))
 			next_ms = sooner(next_ms, watch_look(&watcher.watched[i]));
 	if (!watcher_owns() || !peer_alive)
-		for (uint32_t i = 0; i < watcher.guards; i++)
-			if (watcher.watched[i].attached)
-				errand_do(watcher.watched[i].guard, watcher.watched[i].memcg.dir);
+		next_ms = sooner(next_ms, do_for_others());
 	return sooner(next_ms, slow_work_see_to(now_ns, peer_alive));
 }
 

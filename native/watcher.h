@@ -29,7 +29,8 @@ struct watched {
 	int oom_event;
 	int near_event;
 	int pressure_event; /* reclaim fails in the group */
-	int high_watch[2];  /* cgroup v2: inotify's, of memory.high and memory.max */
+	int move_to; /* cgroup.procs of the group that the order "move" names; 0: none, -errno */
+	int high_watch[2]; /* cgroup v2: inotify's, of memory.high and memory.max */
 	_Bool attached;
 	_Bool fired;	     /* the OOM event came, and has not been looked at */
 	_Bool has_come_near; /* the same of the margin's, or memory.high or memory.max was written */

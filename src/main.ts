@@ -14,8 +14,10 @@ import {
   Size,
   SocketPath,
 } from "./cli/args.ts";
+import { Order } from "./cli/orders.ts";
 import { said, say } from "./cli/output.ts";
 import { CliError, exit } from "./errors.ts";
+import type { StandingOrder } from "./native/region.ts";
 
 const RUN_HELP = `
 Examples:
@@ -163,7 +165,18 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
       parsed(Mode),
     )
     .option("--keep", "wait for what CMD leaves behind instead of killing it")
-    .option("--allow-kill", "let it kill in the groups of --cgroup; without: observe")
+    .addOption(
+      new Option(
+        "--order <order>",
+        "what to try at an OOM, repeatable, in this order: raise=SIZE[:MOST], reclaim, freeze, " +
+          "move=GROUP, kill, kill-group[=all]; at last the kernel decides",
+      )
+        .argParser((given: string, all: StandingOrder[]) => [...all, parsed(Order)(given)])
+        .default([], "kill"),
+    )
+    .option("--allow-kill", "let it kill in the groups of --cgroup; without any power: observe")
+    .option("--allow-limits", "let it raise their limits and reclaim, as ordered")
+    .option("--allow-move", "let it move a process to the group of move=GROUP")
     .option("--replace", "with --cgroup: take the groups over from a reprieve that runs")
     .option("--json", "print one JSON object a line on stdout, which CMD's own output shares")
     .passThroughOptions()

@@ -13,7 +13,7 @@ import type { Message } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
 import { state, want } from "../native/layout.ts";
-import { type GuardOrders, Region, ROLES, type Role } from "../native/region.ts";
+import { type GuardOrders, isDefault, Region, ROLES, type Role } from "../native/region.ts";
 import {
   ATTACH_BOUND_MS,
   demandAttached,
@@ -25,6 +25,7 @@ import { seeSleep } from "./calibrate.ts";
 import { Comeback } from "./comeback.ts";
 import { HOLD_NS } from "./incidents.ts";
 import { KernelLog } from "./kernel-log.ts";
+import { keepWhatIsOwed } from "./owed.ts";
 import { type RunDir, runBases } from "./run-dir.ts";
 import { Helpers } from "./supervise.ts";
 import { Telling } from "./telling.ts";
@@ -88,7 +89,9 @@ export class Agent {
     this.#options = options;
     this.#roles = ROLES.filter((role) => role !== "DOOR" || options.listener !== undefined);
     this.#ledger = ledger;
-    this.#memfd = core.createRegion(guards.length, process.pid, options.listener !== undefined);
+    const isRanked = options.listener !== undefined;
+    const isOrdered = guards.some(({ orders }) => !isDefault(orders));
+    this.#memfd = core.createRegion(guards.length, process.pid, isRanked, isOrdered);
     this.#region = new Region(core.mapRegion(this.#memfd));
     this.#event = core.eventfd();
     this.#control = {
@@ -197,6 +200,7 @@ export class Agent {
     this.#turn(false, Number.POSITIVE_INFINITY);
     this.#kernelLog.close();
     await this.#wakes.cancel();
+    keepWhatIsOwed(this.#region, this.#options);
     const code = clean ? exit.ok : await releaseDead(this.#options.image);
     await Promise.all(this.#helperGroups.map(removeGroup));
     // "In use" is what it says of another living reprieve.

@@ -9,7 +9,7 @@
 
 import type { IncidentClosed, IncidentStep, Message } from "../feed/protocol.ts";
 import { errnoName } from "../native/core.ts";
-import { cause, evidence, outcome, reason, step } from "../native/layout.ts";
+import { cause, evidence, order, outcome, reason, step } from "../native/layout.ts";
 import type { LogRecord } from "../native/region.ts";
 
 /** Three times the watchers' slowest turn in an incident, with room for a busy machine. */
@@ -40,8 +40,10 @@ const WITH_PROCESS: readonly number[] = [
   step.KILL,
   step.MRELEASE,
   step.VICTIM_DEAD,
+  step.MOVE,
 ];
 const WITH_EVIDENCE: readonly number[] = [step.CHOSE, step.WOULD_KILL];
+const WITH_BYTES: readonly number[] = [step.RAISE, step.RECLAIM, step.FREEZE];
 const WITH_USAGE: readonly number[] = [step.SEEN, step.RELIEF];
 const WITH_REASON: readonly number[] = [step.GAVE_UP, step.TOOK_OVER];
 
@@ -158,7 +160,9 @@ export class Incidents {
       ...(has([step.CHOSE, step.WOULD_KILL, step.KILL]) && { rss_bytes: record.bytes }),
       ...(has(WITH_EVIDENCE) && { evidence: nameOf(evidence, record.arg) }),
       ...(has(WITH_USAGE) && { usage_bytes: record.bytes }),
-      ...(record.step === step.KILL_GROUP && { processes: record.bytes }),
+      ...(has(WITH_BYTES) && record.result === 0 && { bytes: record.bytes }),
+      ...(record.step === step.WOULD && { order: nameOf(order, record.arg) }),
+      ...(record.step === step.KILL_GROUP && record.result === 0 && { processes: record.bytes }),
       ...(why && record.arg !== reason.NONE && { reason: nameOf(reason, record.arg) }),
       result: resultName(record.result),
       at_us: microseconds(record.tNs - openedNs),

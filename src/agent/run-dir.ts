@@ -32,6 +32,7 @@ export function isOursAlone(base: string): boolean {
 export class RunDir {
   #base: string | undefined;
   #name: string | undefined;
+  #isKept = false;
 
   constructor(undo: AsyncDisposableStack) {
     undo.defer(() => this.#remove());
@@ -94,8 +95,14 @@ export class RunDir {
     }
   }
 
+  /** What its ledger says is still to be done, by `core release`. */
+  keep(): void {
+    this.#isKept = true;
+  }
+
   /** The base goes too when no other agent is there. */
   #remove(): void {
+    if (this.#isKept) return;
     if (this.#base === undefined || this.#name === undefined) return;
     try {
       rmSync(this.path, { recursive: true, force: true });

@@ -5,7 +5,7 @@ import { kindOfGroup } from "../cgroup/kind.ts";
 import { type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
 import { state } from "../native/layout.ts";
 import type { GuardOrders, Region } from "../native/region.ts";
-import { type Draft, Incidents, nameOf } from "./incidents.ts";
+import { type Draft, Incidents, kebab, nameOf } from "./incidents.ts";
 import type { KernelLog } from "./kernel-log.ts";
 
 export class Telling {
@@ -53,17 +53,7 @@ export class Telling {
   }
 
   sendArmed(guard: GuardOrders): void {
-    this.send([
-      {
-        type: "armed",
-        guard: guard.name,
-        cgroup: guard.path,
-        hierarchy: kindOfGroup(guard.path).name,
-        delay_ms: guard.delayMs,
-        margin_bytes: guard.marginBytes,
-        allow_kill: guard.allowKill,
-      },
-    ]);
+    this.send([armedOf(guard)]);
   }
 
   #withVictims(draft: Draft): Draft {
@@ -106,4 +96,22 @@ export class Telling {
 
 function stamped(draft: Draft): Message {
   return { v: PROTOCOL_VERSION, t: Date.now(), ...draft } as Message;
+}
+
+function armedOf(guard: GuardOrders): Draft {
+  return {
+    type: "armed",
+    guard: guard.name,
+    cgroup: guard.path,
+    hierarchy: kindOfGroup(guard.path).name,
+    delay_ms: guard.delayMs,
+    margin_bytes: guard.marginBytes,
+    allow_kill: guard.allowKill,
+    powers: [
+      ...(guard.allowKill ? ["kill"] : []),
+      ...(guard.allowLimits ? ["limits"] : []),
+      ...(guard.allowMove ? ["move"] : []),
+    ],
+    orders: guard.orders.map(({ order }) => kebab(order)),
+  };
 }

@@ -12,6 +12,7 @@ import { type Kind, kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, NativeError } from "../native/core.ts";
 import { limit } from "../native/layout.ts";
+import { type OrderOptions, standingOf } from "./orders.ts";
 import { bytes, visible } from "./timeline.ts";
 
 /** No burst outran the arming with 8 MiB or more, 240 tried (measured); twice that. */
@@ -22,11 +23,8 @@ export interface GuardSetup {
   readonly memory: Hierarchy;
   readonly options: {
     readonly margin?: number;
-    readonly delay?: number;
-    readonly allowKill?: true;
-    readonly handler: "outside" | "inside" | "designated";
     readonly replace?: true;
-  };
+  } & OrderOptions;
 }
 
 /** The locks we hold, by group. */
@@ -130,7 +128,7 @@ function guardOf(
     path,
     marginBytes: marginOf(kind, path, options.margin),
     delayMs: options.delay ?? kind.delay.defaultMs,
-    allowKill: owned || options.allowKill === true,
+    ...standingOf(memory, options, path, owned),
     owned,
   };
 }

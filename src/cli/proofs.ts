@@ -5,7 +5,7 @@
  */
 
 import { join } from "node:path";
-import { Agent } from "../agent/agent.ts";
+import { Agent, type GuardSpec } from "../agent/agent.ts";
 import { startProbe } from "../agent/probe.ts";
 import { emptyGroup, homeOf, makeGroup, removeGroup } from "../cgroup/group.ts";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
@@ -42,13 +42,16 @@ export async function prove(memory: Hierarchy, core: Core, signals: Signals): Pr
   const scene = { core, kind, image, group, signals };
   const messages: Message[] = [];
   core.lockGroup(group);
-  const guard = {
+  const guard: GuardSpec = {
     name: "doctor",
     path: group,
     marginBytes: LIMIT_BYTES / 4,
     delayMs: DELAY_MS,
     allowKill: true,
+    allowLimits: false,
+    allowMove: false,
     owned: true,
+    orders: [{ order: "KILL" }],
   };
   const send = (message: Message) => void messages.push(message);
   const renew = () => guard; // it is ours, and nobody removes it

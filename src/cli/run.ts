@@ -29,20 +29,19 @@ import {
   userCommand,
 } from "./handlers.ts";
 import { LateFeed } from "./late-feed.ts";
+import { type OrderOptions, warningsOf } from "./orders.ts";
 import { END_BOUND_MS, Lines, say } from "./output.ts";
 import { awaitEnd, findRunning, takeOver } from "./replace.ts";
 import { bytes, linesOf, visible } from "./timeline.ts";
 
-export interface RunOptions extends HandlerOptions {
+export interface RunOptions extends HandlerOptions, OrderOptions {
   readonly cgroup: readonly string[];
   readonly limit?: number;
-  readonly delay?: number;
   readonly margin?: number;
   readonly name?: string;
   readonly listen?: ListenAddress | "none";
   readonly token: boolean;
   readonly keep?: true;
-  readonly allowKill?: true;
   readonly replace?: true;
   readonly json?: true;
 }
@@ -116,6 +115,8 @@ async function guardAndWait(
   const own = home === undefined ? undefined : makeOwnGroup(state, home, runDir.name);
   const paths = [...new Set(own === undefined ? existing : [own])];
   const { guards, locks, others } = prepareGuards(state, paths, own !== undefined);
+  const [first] = guards;
+  if (first !== undefined) warningsOf(first, options, first.owned).forEach(say);
   const running = findRunning(core, others, runDir.name, undo);
   guards.forEach(({ path, owned }, index) => {
     core.addToLedger(ledger.fd, index, path, owned);
@@ -217,6 +218,9 @@ function checkTogether(argv: readonly string[], options: RunOptions): void {
   }
   if (!isExisting && options.allowKill) {
     throw wrong("--allow-kill goes with --cgroup: in CMD's own group reprieve may always kill");
+  }
+  if (!isExisting && options.allowLimits) {
+    throw wrong("--allow-limits goes with --cgroup: CMD's own group has the limit you gave");
   }
   checkHandlers(options, options.cgroup, options.allowKill === true);
 }

@@ -71,8 +71,11 @@ const EVENTS: Readonly<Record<string, string>> = {
   designated: "a designated handler answers for it from now on",
   resigned: "the designated handler is gone: reprieve's own answers for it",
   "disarmed-by-other": "somebody else wrote the switch: the kernel decides for a time",
+  "given-back": "its limit is again what it was before the raise",
   mended: "the kernel's killer was off, and not by reprieve: it is on again",
 };
+
+const NO_POWER = "--allow-kill lets it act";
 
 /** Right-aligned, so that the steps of an incident form a column. */
 function micro(us: number): string {
@@ -80,10 +83,12 @@ function micro(us: number): string {
 }
 
 function armed(message: Armed): string {
-  const power = message.allow_kill ? "" : ", observing only: --allow-kill lets it act";
+  const power = message.powers.length > 0 ? "" : `, observing only: ${NO_POWER}`;
+  const isDefault = message.orders.join() === "kill";
+  const orders = isDefault ? "" : `, orders: ${message.orders.join(", ")}`;
   return (
     `guarding ${visible(message.cgroup)} (delay ${milliseconds(message.delay_ms)}, ` +
-    `margin ${bytes(message.margin_bytes)})${power}`
+    `margin ${bytes(message.margin_bytes)}${orders})${power}`
   );
 }
 
@@ -95,6 +100,8 @@ function step(message: IncidentStep): string {
   }
   if (message.rss_bytes !== undefined) words.push(bytes(message.rss_bytes));
   if (message.usage_bytes !== undefined) words.push(`${bytes(message.usage_bytes)} used`);
+  if (message.bytes !== undefined) words.push(bytes(message.bytes));
+  if (message.order !== undefined) words.push(message.order);
   if (message.processes !== undefined) words.push(`${message.processes} more processes`);
   if (message.reason !== undefined) words.push(message.reason);
   if (message.result !== "ok") words.push(message.result);

@@ -47,6 +47,10 @@ export const Armed = v.object({
   delay_ms: count,
   margin_bytes: count,
   allow_kill: v.boolean(),
+  /** Granted, and needed by an order: "kill", "limits", "move"; none: it only observes. */
+  powers: v.array(v.string()),
+  /** Tried in this order: native/standing.h, enum order. */
+  orders: v.array(v.string()),
 });
 
 export const IncidentOpened = v.object({
@@ -70,7 +74,11 @@ export const IncidentStep = v.object({
   rss_bytes: v.optional(count),
   /** Memory charged to the group. */
   usage_bytes: v.optional(count),
-  /** Killed with the victim. */
+  /** Of "raise": added to the limits in all; "reclaim": reclaimed; "freeze": held by the child that is frozen. */
+  bytes: v.optional(count),
+  /** Of "would": what lacks its power. */
+  order: v.optional(v.string()),
+  /** Killed with the victim, or as a group. */
   processes: v.optional(count),
   /** Why this process: "largest", "unexplained" or "busiest" (native/region.h, enum evidence). */
   evidence: v.optional(v.string()),

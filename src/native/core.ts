@@ -22,7 +22,7 @@ export type Core = ReturnType<typeof openCore>;
 
 /** The library's functions, native/ffi.c. */
 const SYMBOLS = {
-  rpv_region_create: { args: ["u32", "u32", "i32"], returns: "i32" },
+  rpv_region_create: { args: ["u32", "u32", "i32", "i32"], returns: "i32" },
   rpv_region_map: { args: ["i32"], returns: "ptr" },
   rpv_eventfd: { args: [], returns: "i32" },
   rpv_wake: { args: ["i32"], returns: "i32" },
@@ -50,10 +50,13 @@ const SYMBOLS = {
 export function openCore() {
   const lib = loadLibrary(SYMBOLS);
   return {
-    /** `ranked`: with what the door tells designated handlers. */
-    createRegion: (guards: number, agentPid: number, ranked: boolean) =>
+    /** `ranked`: with what the door tells designated handlers; `ordered`: with other orders than "kill". */
+    createRegion: (guards: number, agentPid: number, ranked: boolean, ordered: boolean) =>
       lifted(
-        check("make the shared region", lib.rpv_region_create(guards, agentPid, Number(ranked))),
+        check(
+          "make the shared region",
+          lib.rpv_region_create(guards, agentPid, Number(ranked), Number(ordered)),
+        ),
       ),
     mapRegion: (fd: number) => mapped(lib.rpv_region_map(fd)),
     eventfd: () => lifted(check("make an eventfd", lib.rpv_eventfd())),

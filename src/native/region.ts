@@ -7,7 +7,7 @@
  */
 
 import { limitOf } from "./core.ts";
-import { at, flag, limit, role, size, type want } from "./layout.ts";
+import { at, flag, limit, order, role, size, type want } from "./layout.ts";
 
 export type Role = keyof typeof role;
 export const ROLES: readonly Role[] = ["HANDLER", "WATCHDOG", "SPARE", "DOOR"];
@@ -39,7 +39,21 @@ export interface GuardOrders {
   readonly marginBytes: number;
   readonly delayMs: number;
   readonly allowKill: boolean;
+  readonly allowLimits: boolean;
+  readonly allowMove: boolean;
   readonly owned: boolean;
+  readonly orders: readonly StandingOrder[];
+}
+
+/** What is tried at an OOM, one after the other, until there is relief. */
+export type StandingOrder =
+  | { readonly order: "RAISE"; readonly byBytes: number; readonly mostBytes: number }
+  | { readonly order: "MOVE"; readonly to: string }
+  | { readonly order: Exclude<keyof typeof order, "RAISE" | "MOVE"> };
+
+/** The core's own, where the region has none. */
+export function isDefault(orders: readonly StandingOrder[]): boolean {
+  return orders.length === 1 && orders[0]?.order === "KILL";
 }
 
 export class Region {
@@ -72,7 +86,11 @@ export class Region {
     this.#u32[(base + at.guard_tree) / 4] = tree;
     this.#u32[(base + at.guard_name_at) / 4] = path.length - Buffer.byteLength(orders.name);
     this.#u32[(base + at.guard_flags) / 4] =
-      (orders.allowKill ? flag.ALLOW_KILL : 0) | (orders.owned ? flag.OWNED : 0);
+      (orders.allowKill ? flag.ALLOW_KILL : 0) |
+      (orders.allowLimits ? flag.ALLOW_LIMITS : 0) |
+      (orders.allowMove ? flag.ALLOW_MOVE : 0) |
+      (orders.owned ? flag.OWNED : 0);
+    this.#setStanding(guard, orders.orders);
   }
 
   setWant(guard: number, wanted: (typeof want)[keyof typeof want]): void {
@@ -104,6 +122,12 @@ export class Region {
   isFree(guard: number): boolean {
     const isLetGo = ROLES.every((of) => this.attached(guard, of) === 0);
     return isLetGo && this.#load64(this.#guard(guard) + at.guard_inode) === 0;
+  }
+
+  /** Its limits are still raised. */
+  isRaised(guard: number): boolean {
+    const base = this.#standing(guard);
+    return base !== undefined && this.#load64(base + at.standing_raised_added_bytes) > 0;
   }
 
   usage(guard: number): { usageBytes: number; limitBytes: number | null; procs: number } {
@@ -139,6 +163,27 @@ export class Region {
   }
 
   // --- internal ---
+
+  #setStanding(guard: number, orders: readonly StandingOrder[]): void {
+    const base = this.#standing(guard);
+    if (base === undefined) return;
+    // What was owed to a group that was there before has gone with it.
+    this.#bytes.fill(0, base, base + size.standing);
+    orders.forEach((one, index) => {
+      this.#bytes[base + at.standing_orders + index] = order[one.order];
+      if (one.order === "RAISE") {
+        this.#u64[(base + at.standing_raise_by_bytes) / 8] = BigInt(one.byBytes);
+        this.#u64[(base + at.standing_raise_most_bytes) / 8] = BigInt(one.mostBytes);
+      }
+      if (one.order === "MOVE") this.#bytes.set(Buffer.from(one.to), base + at.standing_move_to);
+    });
+  }
+
+  /** Undefined: all guards have the one order "kill". */
+  #standing(guard: number): number | undefined {
+    const offset = this.#load64(at.region_standing_offset);
+    return offset === 0 ? undefined : offset + guard * size.standing;
+  }
 
   #drainLog(of: Role): LogRecord[] {
     const base = this.#log(of);

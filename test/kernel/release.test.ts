@@ -89,10 +89,11 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
         "mount -t tmpfs none /dev/shm && mkdir -p /dev/shm/reprieve/1 && " +
         'cat > /dev/shm/reprieve/1/ledger && $CHOWN /dev/shm/reprieve && exec "$@"';
       const ledger = Buffer.concat([
-        Buffer.from(BigUint64Array.of(0x7265676465766572n, (1n << 32n) | 3n).buffer),
+        Buffer.from(BigUint64Array.of(0x7265676465766572n, (1n << 32n) | 4n).buffer),
         Buffer.from(inode.buffer),
         Buffer.alloc(8), // not owned
         Buffer.alloc(16), // v1: no memory.high
+        Buffer.alloc(40), // nothing raised, nobody frozen
         Buffer.from(group.path),
         Buffer.alloc(512 - group.path.length),
       ]);

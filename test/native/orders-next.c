@@ -1,35 +1,84 @@
 /* SPDX-License-Identifier: MIT */
-/* Description: orders_next() kills once per need, waits for a victim within its bound, and never blindly. */
-#include "../../native/limits.h"
+/* Description: orders_next() goes through the orders within their bounds and powers, kills once per need, and never blindly. */
 #include "../../native/orders.h"
+#include "../../native/region.h"
 #include "check.h"
 
-static enum order order_of(struct sight sight) { return orders_next(&sight); }
+static enum next next_of(struct sight sight) { return orders_next(&sight); }
 
-/* A group in OOM that is ours to relieve. */
-#define OURS .in_oom = 1, .full = 1, .held = 1, .allow_kill = 1
+/* A group in OOM that is ours to relieve, by a kill, a raise, and so on. */
+#define OURS .in_oom = 1, .full = 1, .held = 1, .powers = GUARD_POWERS
+#define KILL OURS, .order = ORDER_KILL, .is_last = 1
+#define RAISE OURS, .order = ORDER_RAISE
+#define LATE .waited_ms = order_bound_ms(ORDER_RAISE)
+
+static void check_kill(void)
+{
+	CHECK(next_of((struct sight){ KILL }) == NEXT_BEGIN);
+	CHECK(next_of((struct sight){ KILL, .victim = VICTIM_DYING }) == NEXT_WAIT);
+	CHECK(next_of((struct sight){ KILL, .victim = VICTIM_DYING, .idle_ms = VICTIM_BOUND_MS }) ==
+	      NEXT_BEGIN);
+	CHECK(next_of((struct sight){ KILL, .victim = VICTIM_DEAD }) == NEXT_WAIT);
+	CHECK(next_of((struct sight){ KILL, .victim = VICTIM_DEAD, .idle_ms = RESPOND_TICK_MS }) ==
+	      NEXT_BEGIN);
+	CHECK(next_of((struct sight){ KILL, .killed_by_kernel = 1 }) == NEXT_WAIT);
+	CHECK(next_of((struct sight){ KILL, .killed_by_kernel = 1,
+				      .idle_ms = KERNEL_KILL_GRACE_MS }) == NEXT_BEGIN);
+	CHECK(next_of((struct sight){ KILL, .kills = KILLS_PER_INCIDENT_MAX }) == NEXT_ORDER);
+	CHECK(next_of((struct sight){ KILL, .is_over = 1 }) == NEXT_ORDER);
+	/* The last one has all of the delay; one before it has not. */
+	CHECK(next_of((struct sight){ KILL, .waited_ms = 10 * VICTIM_BOUND_MS }) == NEXT_BEGIN);
+	CHECK(next_of((struct sight){ OURS, .order = ORDER_KILL, .waited_ms = VICTIM_BOUND_MS }) ==
+	      NEXT_ORDER);
+}
+
+static void check_step(void)
+{
+	CHECK(next_of((struct sight){ RAISE }) == NEXT_BEGIN);
+	CHECK(next_of((struct sight){ RAISE, .is_begun = 1 }) == NEXT_WAIT);
+	CHECK(next_of((struct sight){ RAISE, .is_begun = 1, LATE }) == NEXT_ORDER);
+	CHECK(next_of((struct sight){ RAISE, .is_begun = 1, LATE, .is_last = 1 }) == NEXT_WAIT);
+	CHECK(next_of((struct sight){ RAISE, LATE }) == NEXT_ORDER);
+	CHECK(next_of((struct sight){ RAISE, .is_begun = 1, .is_over = 1 }) == NEXT_ORDER);
+	CHECK(next_of((struct sight){ OURS, .order = ORDER_NONE }) == NEXT_GIVE_UP);
+}
+
+/* With no power it observes all; with some, what they are not for. */
+static void check_powers(void)
+{
+	for (int order = ORDER_RAISE; order < ORDERS; order++) {
+		uint32_t power = orders_power((enum order)order);
+
+		CHECK(power == GUARD_ALLOW_KILL || power == GUARD_ALLOW_LIMITS ||
+		      power == GUARD_ALLOW_MOVE);
+		CHECK(next_of((struct sight){ .order = (enum order)order }) == NEXT_OBSERVE);
+		CHECK(next_of((struct sight){ .in_oom = 1,
+					      .held = 1,
+					      .order = (enum order)order,
+					      .powers = power }) == NEXT_BEGIN);
+		CHECK(next_of((struct sight){ .in_oom = 1,
+					      .held = 1,
+					      .order = (enum order)order,
+					      .powers = GUARD_POWERS & ~power }) == NEXT_OBSERVE);
+	}
+	CHECK(next_of((struct sight){ .in_oom = 1, .full = 1 }) == NEXT_WAIT);
+}
 
 int main(void)
 {
-	CHECK(order_of((struct sight){ OURS }) == ORDER_KILL);
-	CHECK(order_of((struct sight){ .held = 1, .allow_kill = 1 }) == ORDER_RELIEVED);
-	CHECK(order_of((struct sight){ .in_oom = 1, .full = 1, .held = 0, .allow_kill = 1 }) ==
-	      ORDER_WAIT);
-	CHECK(order_of((struct sight){ .in_oom = 1, .full = 1 }) == ORDER_OBSERVE);
-	CHECK(order_of((struct sight){ .in_oom = 1, .full = 1, .has_chosen = 1 }) == ORDER_WAIT);
-	CHECK(order_of((struct sight){ OURS, .victim = VICTIM_DYING }) == ORDER_WAIT);
-	CHECK(order_of((struct sight){ OURS, .victim = VICTIM_DYING,
-				       .idle_ms = VICTIM_BOUND_MS }) == ORDER_KILL);
-	CHECK(order_of((struct sight){ .full = 1, .allow_kill = 1, .victim = VICTIM_DYING }) ==
-	      ORDER_WAIT);
-	CHECK(order_of((struct sight){ .allow_kill = 1, .victim = VICTIM_DYING }) ==
-	      ORDER_RELIEVED);
-	CHECK(order_of((struct sight){ OURS, .victim = VICTIM_DEAD }) == ORDER_WAIT);
-	CHECK(order_of((struct sight){ OURS, .victim = VICTIM_DEAD, .idle_ms = RESPOND_TICK_MS }) ==
-	      ORDER_KILL);
-	CHECK(order_of((struct sight){ OURS, .killed_by_kernel = 1 }) == ORDER_WAIT);
-	CHECK(order_of((struct sight){ OURS, .killed_by_kernel = 1,
-				       .idle_ms = KERNEL_KILL_GRACE_MS }) == ORDER_KILL);
-	CHECK(order_of((struct sight){ OURS, .kills = KILLS_PER_INCIDENT_MAX }) == ORDER_GIVE_UP);
+	check_kill();
+	check_step();
+	check_powers();
+	CHECK(next_of((struct sight){ .held = 1, .powers = GUARD_POWERS, .order = ORDER_KILL }) ==
+	      NEXT_RELIEVED);
+	CHECK(next_of((struct sight){ .in_oom = 1, .powers = GUARD_POWERS, .order = ORDER_KILL }) ==
+	      NEXT_WAIT);
+	CHECK(next_of((struct sight){ .full = 1,
+				      .powers = GUARD_POWERS,
+				      .order = ORDER_KILL,
+				      .victim = VICTIM_DYING }) == NEXT_WAIT);
+	CHECK(next_of((struct sight){ .powers = GUARD_POWERS,
+				      .order = ORDER_KILL,
+				      .victim = VICTIM_DYING }) == NEXT_RELIEVED);
 	CHECK_DONE();
 }

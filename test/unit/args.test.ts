@@ -11,6 +11,7 @@ import {
   Size,
   SocketPath,
 } from "../../src/cli/args.ts";
+import { Order } from "../../src/cli/orders.ts";
 
 describe("Size", () => {
   test.each([
@@ -103,4 +104,37 @@ test("Handler knows two places, and others' handlers", () => {
   expect(parsed(Handler)("designated")).toBe("designated");
   expect(parsed(Handler)("inside")).toBe("inside");
   expect(() => parsed(Handler)("up")).toThrow("outside or inside, or is designated");
+});
+
+describe("Order", () => {
+  const MB = 2 ** 20;
+
+  test.each([
+    ["raise=64M", { order: "RAISE", byBytes: 64 * MB, mostBytes: 64 * MB }],
+    ["raise=1M:2M", { order: "RAISE", byBytes: MB, mostBytes: 2 * MB }],
+    ["move=/a=b", { order: "MOVE", to: "/a=b" }],
+    ["reclaim", { order: "RECLAIM" }],
+    ["freeze", { order: "FREEZE" }],
+    ["kill", { order: "KILL" }],
+    ["kill-group", { order: "KILL_GROUP" }],
+    ["kill-group=all", { order: "KILL_WHOLE" }],
+  ] as const)("accepts %s", (text, order) => {
+    expect(parsed(Order)(text)).toEqual(order);
+  });
+
+  test.each([
+    ["", "an order is"],
+    ["Kill", "an order is"],
+    ["killx", "an order is"],
+    ["raise", "raise is by a size"],
+    ["raise=", "an order is"],
+    ["raise=1M:2M:3M", "raise is by a size"],
+    ["raise=1M:x", "raise is by a size"],
+    ["raise=2M:1M", "no less than"],
+    ["move", "move names a group"],
+    ["kill=all", "kill takes no value"],
+    ["kill-group=child", "takes only =all"],
+  ])("refuses %p", (text, why) => {
+    expect(() => parsed(Order)(text)).toThrow(why);
+  });
 });

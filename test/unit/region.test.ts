@@ -28,6 +28,14 @@ function log(of: keyof typeof role, tNs: bigint, comm = ""): void {
   view.setBigUint64(base + at.log_head, head + 1n, true);
 }
 
+const ORDERS = {
+  allowKill: false,
+  allowLimits: false,
+  allowMove: false,
+  owned: false,
+  orders: [{ order: "KILL" }],
+} as const;
+
 describe("Region", () => {
   test("refuses a region of another layout", () => {
     view.setUint32(at.region_layout, limit.REGION_LAYOUT + 1, true);
@@ -65,6 +73,7 @@ describe("Region", () => {
         path: "/g",
         marginBytes: 5,
         delayMs: 7,
+        ...ORDERS,
         allowKill: true,
         owned: true,
       },
@@ -78,7 +87,7 @@ describe("Region", () => {
   });
 
   test("setOrders() refuses a path that does not fit with its terminator", () => {
-    const orders = { name: "x", marginBytes: 0, delayMs: 0, allowKill: false, owned: false };
+    const orders = { name: "x", marginBytes: 0, delayMs: 0, ...ORDERS };
     const path = `/${"x".repeat(limit.PATH_BYTES - 1)}`;
     expect(() => region.setOrders(0, { path, ...orders }, 0)).toThrow("too long a path");
   });

@@ -23,6 +23,13 @@ describe("linesOf()", () => {
     expect(linesOf(kill)).toEqual(["       +38 us  kill  leak (42)  64.0 MiB"]);
   });
 
+  test("an order says what came of it, and what lacks its power", () => {
+    const { pid, comm, rss_bytes, ...rest } = kill;
+    const raise = { ...rest, step: "raise", by: "watchdog" as const, bytes: 2 ** 20 };
+    expect(linesOf(raise)[0]).toEndWith("raise  1.0 MiB  by the watchdog");
+    expect(linesOf({ ...rest, step: "would", order: "raise" })[0]).toEndWith("would  raise");
+  });
+
   test("a failed step by another role says both", () => {
     const line = linesOf({ ...kill, by: "spare", result: "ESRCH" })[0];
     expect(line).toEndWith("ESRCH  by the spare");

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* Hop 4a: orders that may take long: they reclaim, or wait for the lock of all cgroups or an RCU grace period. */
+#include "carry_out.h"
+#include "child_group.h"
+#include "freezer.h"
+#include "ledger.h"
+#include "sys.h"
+#include "text.h"
+#include "tree.h"
+
+/* memory.reclaim is there since Linux 5.19, and on v2. */
+static struct log_record reclaim(struct watched *w)
+{
+	struct log_record told = { .step = STEP_RECLAIM };
+	struct memcg_room before, after;
+	char buf[24];
+	struct text bytes = text_on(buf, sizeof(buf));
+	int opened = memcg_open_counters(&w->memcg);
+	int fd = sys_openat(w->memcg.dir, "memory.reclaim", O_WRONLY, 0);
+
+	told.result = opened < 0 ? opened : fd == -ENOENT ? -EOPNOTSUPP : fd < 0 ? fd : 0;
+	if (!told.result)
+		told.result = memcg_room(&w->memcg, &before);
+	if (!told.result) {
+		text_add_number(&bytes, w->guard->margin_bytes);
+		sys_write(fd, buf, bytes.len); /* what could not be had shows in the usage */
+		told.result = memcg_room(&w->memcg, &after);
+	}
+	if (!told.result && after.usage_bytes < before.usage_bytes)
+		told.bytes = before.usage_bytes - after.usage_bytes;
+	if (fd >= 0)
+		sys_close(fd);
+	if (opened > 0)
+		memcg_close_counters(&w->memcg);
+	return told;
+}
+
+/* Whoever has thawed it while our write was under way has been too early. */
+static int freeze_recorded(struct watched *w, struct standing *st, int child)
+{
+	uint64_t inode = tree_inode(child);
+	int err = ledger_set_frozen(FD_LEDGER, w->index, inode);
+
+	if (err)
+		return err;
+	shared_store(&st->frozen, inode);
+	err = freezer_freeze(child);
+	if (err)
+		shared_store(&st->frozen, 0);
+	else if (shared_load(&st->frozen) != inode)
+		freezer_thaw(child);
+	return err;
+}
+
+static struct log_record freeze(struct watched *w, struct standing *st)
+{
+	struct log_record told = { .step = STEP_FREEZE };
+	int child = child_group_largest(w->memcg.dir, &told.bytes);
+
+	if (!memcg_is_v2(&w->memcg))
+		told.result = -EOPNOTSUPP;
+	else if (child < 0)
+		told.result = child;
+	else if (child_group_census(child, watcher.self.region, 0).has_ours)
+		told.result = -EPERM;
+	else
+		told.result = freeze_recorded(w, st, child);
+	if (child >= 0)
+		sys_close(child);
+	return told;
+}
+
+void carry_out_thaw(struct watched *w)
+{
+	struct standing *st = carry_out_standing(w);
+	uint64_t inode = shared_load(&st->frozen);
+
+	if (!inode || freezer_thaw_child(w->memcg.dir, inode))
+		return;
+	shared_store(&st->frozen, 0);
+	ledger_set_frozen(FD_LEDGER, w->index, 0);
+	watch_tell(w, STEP_THAW, 0, 0);
+}
+
+/* The responder has chosen it by its pidfd; here it is a number, which may be another's by now. */
+static struct log_record move(struct watched *w, const struct standing *st)
+{
+	uint32_t pid = shared_load(&st->asked_pid);
+	struct log_record told = { .step = STEP_MOVE, .pid = (int)pid };
+	struct census here = child_group_census(w->memcg.dir, watcher.self.region, pid);
+	char buf[24];
+	struct text number = text_on(buf, sizeof(buf));
+	long n = !here.has_wanted ? -ESRCH : w->move_to ? w->move_to : -ENOENT;
+
+	text_add_number(&number, pid);
+	if (n >= 0)
+		n = sys_write(w->move_to, buf, number.len);
+	told.result = n < 0 ? (int)n : 0;
+	return told;
+}
+
+static struct log_record kill_group(struct watched *w, const struct standing *st, int is_whole)
+{
+	struct log_record told = { .step = STEP_KILL_GROUP };
+	const struct region *region = watcher.self.region;
+	uint32_t processes = 0;
+	int dir = is_whole ? w->memcg.dir
+			   : child_group_of(w->memcg.dir, region, shared_load(&st->asked_pid));
+
+	told.result = dir < 0 ? dir : child_group_kill(dir, region, &processes);
+	told.bytes = processes;
+	if (dir >= 0 && !is_whole)
+		sys_close(dir);
+	return told;
+}
+
+static struct log_record carry_out(struct watched *w, struct standing *st, enum order order)
+{
+	if (!(w->guard->flags & orders_power(order)))
+		return (struct log_record){ .step = STEP_WOULD, .arg = order, .result = -EPERM };
+	switch (order) {
+	case ORDER_RECLAIM:
+		return reclaim(w);
+	case ORDER_FREEZE:
+		return freeze(w, st);
+	case ORDER_MOVE:
+		return move(w, st);
+	default:
+		return kill_group(w, st, order == ORDER_KILL_WHOLE);
+	}
+}
+
+int carry_out_slow(struct watched *w)
+{
+	struct standing *st = carry_out_standing(w);
+	enum order wanted = st ? carry_out_wanted(w, st) : ORDER_NONE;
+
+	if (!st)
+		return 0;
+	if (wanted != ORDER_NONE && wanted != ORDER_RAISE && wanted != ORDER_WAKE)
+		carry_out_answer(w, st, wanted, carry_out(w, st, wanted));
+	if (!incident_is_open(shared_load(&w->guard->incident)))
+		carry_out_thaw(w);
+	return shared_load(&st->frozen) != 0;
+}

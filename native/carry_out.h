@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Hop 4: the watchers carry out what the responder asks for (standing.h), each where its power is granted. */
+#ifndef RPV_CARRY_OUT_H
+#define RPV_CARRY_OUT_H
+
+#include "log.h"
+#include "orders.h"
+#include "watcher.h"
+
+/* raise.c: the owner's, for limits and the switch go together: raises what is asked for, and gives it back when the group has
+ * been calm for a time and has room below. */
+void carry_out_limits(struct watched *w, uint64_t now_ns);
+/* Gives back what can be now, and thaws: the end of the guard. */
+void carry_out_put_back(struct watched *w);
+/* Is there anything to give back or to thaw? */
+int carry_out_is_owed(const struct watched *w);
+
+/* carry_out.c: what may take long: of the watcher that does not own the switch. Says whether to look again soon. */
+int carry_out_slow(struct watched *w);
+/* Thaws the child that is frozen. */
+void carry_out_thaw(struct watched *w);
+
+static inline struct standing *carry_out_standing(const struct watched *w)
+{
+	return standing_of(watcher.self.region, w->index);
+}
+
+/* What is asked for in the open incident, and not yet done; ORDER_NONE: nothing. */
+static inline enum order carry_out_wanted(const struct watched *w, const struct standing *st)
+{
+	uint64_t asked = shared_load(&st->asked);
+	uint32_t word = shared_load(&w->guard->incident);
+
+	return asked && asked != shared_load(&st->done) && incident_is_open(word) &&
+			       asked >> 32 == word
+		       ? (enum order)(uint32_t)asked
+		       : ORDER_NONE;
+}
+
+static inline void carry_out_answer(struct watched *w, struct standing *st, enum order order,
+				    struct log_record told)
+{
+	uint32_t word = shared_load(&w->guard->incident);
+
+	told.guard = w->index;
+	told.incident = incident_number(word);
+	log_put(watcher.self.log, told);
+	st->result = told.result;
+	shared_store(&st->done, standing_ask(word, order));
+}
+
+#endif

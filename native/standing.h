@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part of the contract (region.h) with the standing orders of a guard: what is to be tried at an OOM, in which order,
+ * and what of it is to be undone. There only where a guard has others than "kill".
+ *
+ * The responder decides (orders.c) and asks; a watcher, which is never in the full group, carries out all but kills.
+ */
+#ifndef RPV_STANDING_H
+#define RPV_STANDING_H
+
+#include "limits.h"
+#include "memcg.h"
+#include <stdint.h>
+
+enum order {
+	ORDER_NONE = 0,
+	ORDER_RAISE = 1,      /* the group's limits; given back afterwards */
+	ORDER_RECLAIM = 2,    /* v2: what can be, of its memory */
+	ORDER_FREEZE = 3,     /* v2: the child that holds the most, until the incident ends */
+	ORDER_MOVE = 4,	      /* the largest process to another group */
+	ORDER_KILL = 5,	      /* the largest, one after the other */
+	ORDER_KILL_GROUP = 6, /* the child in which the largest lives */
+	ORDER_KILL_WHOLE = 7, /* everybody in the group */
+	ORDERS = 8,
+	ORDER_WAKE = 8, /* in no list: who was moved sleeps on, where the kernel forgets that */
+};
+
+/* The longest that is waited for relief by it before the next is tried, on v1; memcg_patience() times as long on v2. The last
+ * one's bound is the guard's delay. */
+static inline uint32_t order_bound_ms(enum order order)
+{
+	static const uint8_t bounds[ORDERS] = { 0,
+						RAISE_BOUND_MS,
+						RECLAIM_BOUND_MS,
+						FREEZE_BOUND_MS,
+						MOVE_BOUND_MS,
+						VICTIM_BOUND_MS,
+						VICTIM_BOUND_MS,
+						VICTIM_BOUND_MS };
+
+	return bounds[order];
+}
+
+struct standing {
+	/* writer: the agent */
+	uint8_t orders[ORDERS_MAX]; /* enum order, each once; ORDER_NONE ends them */
+	uint64_t raise_by_bytes;    /* at once */
+	uint64_t raise_most_bytes;  /* in all, until it is given back */
+	char move_to[PATH_BYTES];   /* a group's directory, terminated */
+	/* writer: the responder */
+	uint32_t asked_pid;
+	uint32_t reserved;
+	uint64_t asked; /* release: standing_ask(): wanted of a watcher */
+	/* writer: the watcher that carries it out */
+	uint64_t done; /* release: asked, when it was */
+	int32_t result;
+	uint32_t reserved1;
+	uint64_t frozen; /* the inode of the child that is frozen; 0: none */
+	/* writer: the owning watcher */
+	struct memcg_raise raised;
+	uint64_t calm_ns; /* no incident before then: what is owed is given back */
+};
+
+/* What the responder asks for: one order of one incident, each once. */
+static inline uint64_t standing_ask(uint32_t word, enum order order)
+{
+	return (uint64_t)word << 32 | (uint32_t)order;
+}
+
+_Static_assert(sizeof(struct standing) % 8 == 0, "of 64-bit words");
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* Hop 3: the current order of an incident. */
+#include "step.h"
+#include "log.h"
+#include "sys.h"
+
+static struct standing *standing(const struct guarded *g)
+{
+	return standing_of(handler.self.region, g->index);
+}
+
+static enum order order_at(const struct guarded *g, uint32_t at)
+{
+	const struct standing *st = standing(g);
+	uint32_t order = !st		   ? (at ? ORDER_NONE : ORDER_KILL)
+			 : at < ORDERS_MAX ? st->orders[at]
+					   : 0;
+
+	return order < ORDERS ? (enum order)order : ORDER_NONE;
+}
+
+enum order step_order(const struct guarded *g) { return order_at(g, g->response.order_at); }
+
+int step_is_last(const struct guarded *g)
+{
+	return order_at(g, g->response.order_at + 1) == ORDER_NONE;
+}
+
+static int kills_a_group(enum order order)
+{
+	return order == ORDER_KILL_GROUP || order == ORDER_KILL_WHOLE;
+}
+
+/* The watcher kills when it comes to that: until then the victim is not to be helped to die. */
+static int condemn(struct guarded *g, uint32_t *pid)
+{
+	struct choice c;
+	int err = step_choose(g, &c);
+
+	if (err)
+		return err;
+	victim_remember(&g->response, &c, sys_now_ns());
+	g->response.killed_ns = UINT64_MAX;
+	*pid = c.pid;
+	return 0;
+}
+
+static void pardon(struct response *r)
+{
+	r->victim = VICTIM_NONE;
+	r->tries--;
+}
+
+static void ask_for(struct guarded *g, enum order order, uint32_t pid)
+{
+	struct standing *st = standing(g);
+
+	if (!st)
+		return; /* there is none but "kill" */
+	shared_store(&st->asked_pid, pid);
+	g->response.asked = (uint8_t)order;
+	shared_store(&st->asked, standing_ask(g->response.word, order));
+	role_wake_watchers();
+}
+
+static void ask(struct guarded *g, enum order order)
+{
+	struct choice c = { 0 };
+	int err = 0;
+
+	if (kills_a_group(order))
+		err = condemn(g, &c.pid);
+	else if (order == ORDER_MOVE)
+		err = step_choose(g, &c);
+	if (err == -EAGAIN)
+		return;
+	if (err)
+		g->response.is_over = 1;
+	else
+		ask_for(g, order, c.pid);
+}
+
+void step_begin(struct guarded *g, uint64_t now_ns)
+{
+	enum order order = step_order(g);
+
+	if (!g->response.step_ns) {
+		g->response.step_ns = now_ns;
+		g->response.has_relieved = 0;
+	}
+	if (order == ORDER_KILL)
+		step_kill(g);
+	else
+		ask(g, order);
+}
+
+void step_look(struct guarded *g, uint64_t now_ns)
+{
+	struct standing *st = standing(g);
+	struct response *r = &g->response;
+	enum order order = step_order(g);
+
+	if (!r->asked || r->is_answered ||
+	    shared_load(&st->done) != standing_ask(r->word, (enum order)r->asked))
+		return;
+	if (r->asked == ORDER_MOVE && !st->result) {
+		r->moved_pid = shared_load(&st->asked_pid);
+		r->moved_scan = shared_load(&g->scans);
+		ask_for(g, ORDER_WAKE, 0);
+		return;
+	}
+	r->is_answered = 1;
+	r->is_over = st->result != 0 || order == ORDER_FREEZE;
+	if (kills_a_group(order) && st->result) {
+		pardon(r);
+	} else if (kills_a_group(order)) {
+		r->killed_ns = r->progress_ns = now_ns;
+		shared_store(&g->guard->kills, g->guard->kills + 1);
+	}
+	if (!st->result && order != ORDER_FREEZE)
+		shared_store(&g->guard->carried_out, order);
+}
+
+int step_observe(struct guarded *g)
+{
+	if (step_order(g) == ORDER_KILL)
+		return step_would_kill(g);
+	respond_tell(g, STEP_WOULD, (struct log_record){ .arg = step_order(g) });
+	return 1;
+}
+
+static enum step told_as(enum order order)
+{
+	static const uint8_t steps[ORDERS] = {
+		0,	   STEP_RAISE, STEP_RECLAIM,	STEP_FREEZE,
+		STEP_MOVE, STEP_KILL,  STEP_KILL_GROUP, STEP_KILL_GROUP
+	};
+
+	return (enum step)steps[order];
+}
+
+void step_leave(struct guarded *g)
+{
+	struct response *r = &g->response;
+	enum order order = step_order(g);
+
+	if (r->asked && !r->is_answered && standing(g)) {
+		shared_store(&standing(g)->asked, 0);
+		respond_tell(g, told_as(order), (struct log_record){ .result = -ETIMEDOUT });
+		if (kills_a_group(order))
+			pardon(r);
+	}
+	r->gives_up = order != ORDER_KILL ? (uint8_t)REASON_NO_ORDER_LEFT
+		      : shared_load(&g->guard->kills) >= KILLS_PER_INCIDENT_MAX
+			      ? REASON_KILL_CAP
+			      : REASON_NO_CANDIDATE;
+	r->order_at++;
+	r->step_ns = 0;
+	r->asked = r->is_over = r->is_answered = 0;
+}

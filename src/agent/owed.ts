@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+/** What the helpers have raised and could not give back before they ended. */
+
+import { visible } from "../cli/timeline.ts";
+import { state } from "../native/layout.ts";
+import type { GuardOrders, Region } from "../native/region.ts";
+import type { RunDir } from "./run-dir.ts";
+
+interface Owed {
+  readonly guards: readonly GuardOrders[];
+  readonly runDir: RunDir;
+  readonly say: (text: string) => void;
+}
+
+/** A limit that is still needed as it is: the ledger, which knows what it was, stays for `core release`. */
+export function keepWhatIsOwed(region: Region, { guards, runDir, say }: Owed): void {
+  guards.forEach(({ path, owned }, index) => {
+    const isGone = region.state(index) === state.GONE;
+    if (owned || isGone || !region.isRaised(index)) return;
+    runDir.keep();
+    say(
+      `the limit of ${visible(path)} stays raised: it needs that. reprieve release gives it back`,
+    );
+  });
+}
