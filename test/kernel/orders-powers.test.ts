@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+/** The standing orders: powers that lack, and orders that do not go together. */
+import { afterEach, expect, test } from "bun:test";
+import { exit } from "../../src/errors.ts";
+import { cleanUp } from "../helpers/clean.ts";
+import { Group } from "../helpers/group.ts";
+import { FINISH_MS, leakIn, ordered, words } from "../helpers/orders.ts";
+import { Reprieve } from "../helpers/reprieve.ts";
+import { describeWith, kernelTest, onlyOnV1 } from "../helpers/require.ts";
+import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
+
+const TEST_MS = 60_000;
+
+const v1 = onlyOnV1("v2 has it");
+
+afterEach(cleanUp);
+
+describeWith("a power that lacks", kernelTest, () => {
+  async function guarded(group: Group, args: readonly string[]): Promise<Reprieve> {
+    const always = ["--json", "--listen", "none", "--delay", `${DELAY_MS}ms`];
+    const reprieve = Reprieve.start(["run", "--cgroup", group.path, ...always, ...args]);
+    await reprieve.armed();
+    return reprieve;
+  }
+
+  test(
+    "for limits: the raise is observed, the kill is made",
+    async () => {
+      const scene = await Scene.set(ordered("raise=16M", "kill"));
+      expect(scene.reprieve.err).toContain("--order raise is only observed: --allow-limits");
+      const { leaker, closed } = await scene.leak();
+      expect(words(closed)).toBe("relieved killed");
+      expect(scene.steps("would").map(({ order }) => order)).toEqual(["raise"]);
+      expect(scene.victims()).toEqual([leaker.pid]);
+      expect(scene.group.limit()).toBe(LIMIT);
+      await scene.end();
+    },
+    TEST_MS,
+  );
+
+  test(
+    "for kills: the raise is made, the kill is observed, the kernel decides",
+    async () => {
+      const group = new Group("limits", { limit: LIMIT });
+      const args = ["--allow-limits", ...ordered("raise=4M", "kill")];
+      const reprieve = await guarded(group, args);
+      const scene = await Scene.around(new Group("unused", { limit: LIMIT }));
+      const leaker = await leakIn(scene, group, LEAK_KB);
+      await until("the kernel's kill", () => !leaker.isAlive(), FINISH_MS * 2);
+      await reprieve.message("incident.closed", { where: (m) => m.outcome === "handed-over" });
+      const steps = reprieve.messages.filter((m) => m.type === "incident.step");
+      expect(steps.map(({ step }) => step)).toContain("would-kill");
+      expect(steps.some(({ step, result }) => step === "raise" && result === "ok")).toBe(true);
+      expect(steps.some(({ step }) => step === "kill")).toBe(false);
+      expect(await reprieve.stop()).toBe(0);
+      await group.destroy();
+      await scene.end();
+    },
+    TEST_MS,
+  );
+
+  test(
+    "of all: every order is observed",
+    async () => {
+      const group = new Group("none", { limit: LIMIT });
+      const reprieve = await guarded(group, ordered("raise=16M", "kill"));
+      const scene = await Scene.around(new Group("unused", { limit: LIMIT }));
+      const leaker = await leakIn(scene, group, LEAK_KB);
+      await until("the kernel's kill", () => !leaker.isAlive());
+      const closed = await reprieve.message("incident.closed");
+      expect(closed.outcome).toBe("observed");
+      expect(group.limit()).toBe(LIMIT);
+      expect(group.oom().kills).toBe(1);
+      expect(await reprieve.stop()).toBe(0);
+      await group.destroy();
+      await scene.end();
+    },
+    TEST_MS,
+  );
+});
+
+describeWith("orders that do not go together", kernelTest, () => {
+  const long = ordered("raise=1M", "move=/", "kill", "kill-group");
+  const wrong: readonly (readonly [readonly string[], string])[] = [
+    [ordered("kill", "kill"), "--order kill is given twice"],
+    [[...long, "--delay", "50ms"], "the orders before the last may take"],
+    [[...ordered("kill-group=all"), "--handler", "inside"], "would kill the handler"],
+  ];
+  for (const [args, why] of wrong) {
+    test(`${args.join(" ")}: refused`, async () => {
+      const group = new Group("wrong", { limit: LIMIT });
+      const { code, err } = await Reprieve.ends(["run", "--cgroup", group.path, ...args]);
+      expect(`${code} ${err}`).toContain(`${exit.usage} `);
+      expect(err).toContain(why);
+      await group.destroy();
+    });
+  }
+
+  v1("reclaim and freeze: refused, with what they need", async () => {
+    const group = new Group("wrong", { limit: LIMIT });
+    for (const order of ["reclaim", "freeze"]) {
+      const args = ["run", "--cgroup", group.path, ...ordered(order)];
+      const { code, err } = await Reprieve.ends(args);
+      expect(code).toBe(exit.usage);
+      expect(err).toContain(`--order ${order} needs cgroup v2`);
+    }
+    await group.destroy();
+  });
+
+  test("a move into the guarded group: refused", async () => {
+    const group = new Group("wrong", { limit: LIMIT });
+    const to = group.child("inside");
+    const args = ["run", "--cgroup", group.path, ...ordered(`move=${to.path}`)];
+    const { code, err } = await Reprieve.ends(args);
+    expect(code).toBe(exit.usage);
+    expect(err).toContain("it is in the guarded group");
+    await group.destroy();
+  });
+});
