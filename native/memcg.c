@@ -152,27 +152,29 @@ int memcg_room(const struct memcg *m, struct memcg_room *room)
 	return m->ops->room(m, room);
 }
 
-int memcg_anon(const struct memcg *m, uint64_t *bytes)
+/* What memory.stat says behind the keys, up to NULL, together. */
+static int add_stat(const struct memcg *m, const char *const keys[], uint64_t *bytes)
 {
 	char buf[MEMCG_STAT_BYTES];
 	long n = sys_pread(m->stat, buf, sizeof(buf), 0);
 
 	if (n < 0)
 		return (int)n;
-	*bytes = memcg_number_after(buf, buf + n, m->ops->anon);
+	for (*bytes = 0; *keys; keys++)
+		*bytes += memcg_number_after(buf, buf + n, *keys);
 	return 0;
+}
+
+int memcg_anon(const struct memcg *m, uint64_t *bytes)
+{
+	return add_stat(m, (const char *const[]){ m->ops->anon, 0 }, bytes);
 }
 
 int memcg_reclaimable(const struct memcg *m, uint64_t *bytes)
 {
-	char buf[MEMCG_STAT_BYTES];
-	long n = sys_pread(m->stat, buf, sizeof(buf), 0);
+	const char *const keys[] = { m->ops->inactive_file, m->ops->active_file, 0 };
 
-	if (n < 0)
-		return (int)n;
-	*bytes = memcg_number_after(buf, buf + n, m->ops->inactive_file) +
-		 memcg_number_after(buf, buf + n, m->ops->active_file);
-	return 0;
+	return add_stat(m, keys, bytes);
 }
 
 uint64_t memcg_far_bytes(uint64_t margin_bytes) { return margin_bytes * 3 / 2; }
