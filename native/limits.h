@@ -72,7 +72,8 @@ enum {
 		1000, /* the kernel kills within 7 where it finds somebody (measured) */
 	SLEPT_OUT_MS =
 		2500, /* v2: a task sleeps 2 s at most over memory.high (MEMCG_MAX_HIGH_DELAY_JIFFIES), and then has to grow */
-	YIELD_MIN_MS = 1000, /* v2: to who writes memory.high again and again */
+	YIELD_MIN_MS = 1000,  /* v2: to who writes memory.high; twice as long each time */
+	YIELD_AGAIN_MS = 100, /* v2: to who often writes there what was there before us */
 	YIELD_MAX_MS = 64000,
 	ALARM_TICK_MS = 100, /* looking after an unrelieved group */
 	FAR_AFTER_MS = 1000, /* outside the margin for so long before the killer is on again */

@@ -91,18 +91,27 @@ static void hand_over(struct watched *w, enum reason reason, uint64_t now_ns)
 		watch_tell(w, STEP_HANDLER_KILLED, reason, trial_kill(w));
 }
 
-/* v2: systemd may write memory.high at each daemon-reload, and somebody else means it. */
+/*
+ * Who writes memory.high means it, and has it for a time that doubles where he comes back. Not so who writes what was there
+ * before us: systemd does at each daemon-reload, and knows nothing of us. It is held again at once, unless that comes often.
+ */
 static void yield(struct watched *w, uint64_t now_ns)
 {
-	if (memcg_is_v2(&w->memcg)) {
-		if (watch_ms_since(w->yielded_ns, now_ns) > 2 * w->yield_ms)
-			w->yield_ms = 0;
-		w->yield_ms = !w->yield_ms		       ? YIELD_MIN_MS
-			      : w->yield_ms < YIELD_MAX_MS / 2 ? 2 * w->yield_ms
-							       : YIELD_MAX_MS;
-	}
+	uint64_t before = shared_load(&w->guard->high.before_bytes), high = before + 1;
+	uint32_t since_ms = w->yielded_ns ? watch_ms_since(w->yielded_ns, now_ns) : UINT32_MAX;
+	int is_new = since_ms > 2 * w->yield_ms && since_ms > YIELD_MIN_MS;
+	uint32_t least_ms = YIELD_MIN_MS, ms = is_new ? 0 : 2 * w->yield_ms;
+
 	w->yielded = 1;
 	w->yielded_ns = now_ns;
+	if (!memcg_is_v2(&w->memcg))
+		return;
+	memcg_read_switch(&w->memcg, &high);
+	if (high == before)
+		least_ms = is_new ? 0 : YIELD_AGAIN_MS;
+	ms = ms < least_ms ? least_ms : ms;
+	w->yield_ms = ms < YIELD_MAX_MS ? ms : YIELD_MAX_MS;
+	w->yielded = ms > 0;
 }
 
 static void forget(struct watched *w)

@@ -51,8 +51,9 @@ static void time_look(struct watched *w, struct look *look, uint64_t left_bytes,
 		w->outside_ns = 0;
 	else if (!w->outside_ns)
 		w->outside_ns = now_ns;
-	if (watch_ms_since(w->outside_ns, now_ns) >= FAR_AFTER_MS &&
-	    watch_ms_since(w->yielded_ns, now_ns) >= w->yield_ms)
+	/* On v2 the cache keeps most groups at their limit. */
+	if (memcg_is_v2(&w->memcg) ? watch_ms_since(w->yielded_ns, now_ns) >= w->yield_ms
+				   : watch_ms_since(w->outside_ns, now_ns) >= FAR_AFTER_MS)
 		w->yielded = 0;
 	look->free_ms = watch_ms_since(w->free_ns, now_ns);
 	look->outside_ms = watch_ms_since(w->outside_ns, now_ns);
