@@ -5,13 +5,24 @@
 #include "log.h"
 #include "sys.h"
 
+void handed_begin(struct watched *w, uint64_t now_ns)
+{
+	shared_store(&w->guard->ruled, 0);
+	shared_store(&w->guard->kills_handed, w->guard->kernel_kills);
+	shared_store(&w->guard->handed_ns, now_ns);
+}
+
+static uint32_t handed_ms(const struct watched *w, uint64_t now_ns)
+{
+	return watch_ms_since(shared_load(&w->guard->handed_ns), now_ns);
+}
+
 /* Who sleeps over memory.high when it is lifted, sleeps on: until the kernel has killed, or they have slept out and grown,
  * nobody knows whether that was relief. */
 static int sleeps_out(const struct watched *w, uint32_t kernel_kills, uint64_t now_ns)
 {
 	return w->state == GUARD_HANDED && w->handed_over &&
-	       kernel_kills == w->kills_at_hand_over &&
-	       watch_ms_since(w->handed_ns, now_ns) < SLEPT_OUT_MS;
+	       kernel_kills == w->guard->kills_handed && handed_ms(w, now_ns) < SLEPT_OUT_MS;
 }
 
 /* Has the kernel found nobody to kill when a charge failed? */
@@ -39,7 +50,7 @@ int handed_is_in_oom(struct watched *w, const struct memcg_oom *oom, const struc
 
 static uint32_t kernels_time_ms(const struct watched *w)
 {
-	if (!w->handed_over || !memcg_is_v2(&w->memcg) || w->ruled)
+	if (!w->handed_over || !memcg_is_v2(&w->memcg) || w->guard->ruled)
 		return HANDED_OVER_BOUND_MS;
 	return memcg_is_owners(&w->memcg) ? 0 : SLEPT_OUT_MS;
 }
@@ -53,7 +64,7 @@ static uint64_t base_bytes(const struct memcg_room *room)
 int handed_is_overdue(struct watched *w, const struct memcg_room *room, uint64_t now_ns)
 {
 	struct log_record killed = { .guard = w->index, .step = STEP_KILL };
-	uint32_t ms = watch_ms_since(w->handed_ns, now_ns);
+	uint32_t ms = handed_ms(w, now_ns);
 
 	if (ms < kernels_time_ms(w))
 		return 0;
@@ -61,13 +72,16 @@ int handed_is_overdue(struct watched *w, const struct memcg_room *room, uint64_t
 		return 1;
 	if (!(w->guard->flags & GUARD_ALLOW_KILL))
 		return ms >= HANDED_OVER_BOUND_MS;
+	/* Before: who takes over in the middle must not kill another one at once. */
+	shared_store(&w->guard->ruled, 1);
+	shared_store(&w->guard->handed_ns, now_ns);
+	shared_store(&watcher.self.me->is_slow, 1);
 	killed.result = kernel_rule_kill(w->memcg.dir, base_bytes(room), &killed);
+	shared_store(&watcher.self.me->is_slow, 0);
 	killed.incident = incident_number(shared_load(&w->guard->incident));
 	if (killed.result == -ESRCH)
 		return ms >= HANDED_OVER_BOUND_MS;
 	log_put(watcher.self.log, killed);
 	role_wake(FD_AGENT);
-	w->ruled = 1;
-	w->handed_ns = now_ns;
 	return 0;
 }

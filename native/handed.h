@@ -5,6 +5,8 @@
 
 #include "watcher.h"
 
+/* From now on the group is the kernel's. In the region, for who takes over in the middle: or each would begin anew. */
+void handed_begin(struct watched *w, uint64_t now_ns);
 /*
  * v2, and the kernel may kill: is the group in OOM all the same? To be full is none, the kernel kills where a charge fails. It
  * is where that found nobody to kill, and while those that slept when it was handed over may still sleep.

@@ -54,6 +54,23 @@ static void forget_events(void)
 		watcher.watched[i].fired = 0;
 }
 
+/*
+ * How long the owner has not moved, as far as it could: of a time in which we did not look either, one tick counts. What keeps
+ * us from a CPU keeps it too, and who of us wakes first then is chance.
+ */
+static uint64_t silence_ns(uint64_t beat_ns, uint64_t now_ns)
+{
+	uint64_t since_ns = now_ns - watcher.oversaw_ns, tick_ns = WATCH_TICK_MS * 1000000ull;
+
+	if (!watcher.oversaw_ns || beat_ns != watcher.beat_ns)
+		watcher.silent_ns = 0;
+	else
+		watcher.silent_ns += since_ns < tick_ns ? since_ns : tick_ns;
+	watcher.beat_ns = beat_ns;
+	watcher.oversaw_ns = now_ns;
+	return watcher.silent_ns;
+}
+
 /* model: watcher_oversees */
 int oversee_owner(uint64_t now_ns, int peer_alive)
 {
@@ -81,12 +98,14 @@ int oversee_owner(uint64_t now_ns, int peer_alive)
 		forget_events();   /* it has looked since */
 	else if (watcher.event_ns) /* it may have looked just before: it shows now, or is silent */
 		watcher_wake_other();
-	if (!watcher.event_ns && !open)
+	if (!watcher.event_ns && !open) {
+		watcher.oversaw_ns = 0;
 		return near ? NEAR_TICK_MS : -1;
+	}
 	if (!watcher.event_ns)
 		watcher.event_ns =
 			now_ns; /* an incident is open: from now on its beat must be fresh */
-	if (now_ns > watcher.event_ns + silent_ns && now_ns > beat_ns + silent_ns) {
+	if (silence_ns(beat_ns, now_ns) >= silent_ns) {
 		take_over(REASON_OWNER_SILENT);
 		return 0;
 	}

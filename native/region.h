@@ -73,11 +73,12 @@ struct helper {
 	uint32_t ready; /* release: 1 when every descriptor is open and memory is locked */
 	uint64_t
 		beat_ns; /* it is alive: a turn's end, or a piece of slow work's; CLOCK_MONOTONIC */
-	uint64_t turned_ns;   /* when its last finished turn began: what was before it has seen */
-	uint64_t locked_kb;   /* VmLck at ready */
-	int32_t lock_result;  /* mlockall: 0 or -errno */
-	uint32_t settled;     /* release: 1 when it has joined the groups it is to live in */
-	uint32_t is_slow;     /* release: 1 while in a call that waits for an RCU grace period */
+	uint64_t turned_ns;  /* when its last finished turn began: what was before it has seen */
+	uint64_t locked_kb;  /* VmLck at ready */
+	int32_t lock_result; /* mlockall: 0 or -errno */
+	uint32_t settled;    /* release: 1 when it has joined the groups it is to live in */
+	uint32_t
+		is_slow; /* release: 1 while it waits for an RCU grace period, or walks all processes of a group */
 	int32_t hurry_result; /* of the asking for real-time priority: 0 or -errno */
 	uint32_t
 		is_leaving; /* release: a watcher that waits for the owner's end, and for nothing else */
@@ -121,7 +122,10 @@ struct guard {
 	uint32_t switched;     /* times its switch was written */
 	uint32_t starving; /* release: full, held, and reclaim fails: nobody sleeps, calls fail */
 	uint32_t kills_at_open; /* kernel kills when the incident opened */
-	uint64_t judged; /* incident word << 32 | enum reason: why that one is the kernel's */
+	uint64_t handed_ns; /* it is the kernel's since; v2: or since our last kill by its rule */
+	uint32_t kills_handed; /* kernel kills when it was handed over */
+	uint32_t ruled;	       /* v2: there was one */
+	uint64_t judged;       /* incident word << 32 | enum reason: why that one is the kernel's */
 	uint64_t
 		limit_hits; /* memcg_limit_hits(), when a designated handler's group last had room */
 	struct memcg_high high; /* release */

@@ -7,6 +7,7 @@
  * it asks once more before each write.
  */
 #include "carry_out.h"
+#include "handed.h"
 #include "log.h"
 #include "sys.h"
 #include "text.h"
@@ -30,14 +31,19 @@ void watch_tell(const struct watched *w, enum step step, uint32_t arg, int resul
 		role_wake(FD_AGENT);
 }
 
-/* An open incident is the kernel's, and we have not made it so: has the watcher before us? */
-static int is_handed_over(struct watched *w)
+/* An open incident is the kernel's where the group is not held, or is by its owner's mark: has the watcher before us handed it
+ * over? */
+static int is_handed_over(struct watched *w, int held)
 {
 	enum reason reason = watch_reason(w);
 
-	if (reason == REASON_NONE && watcher_owns())
+	if (held && !memcg_is_owners(&w->memcg))
+		return 0;
+	if (reason == REASON_NONE && !held && watcher_owns()) {
 		watch_set_reason(w, guard_is_held(w->guard->state) ? REASON_SWITCH_WRITTEN
 								   : REASON_BURST);
+		handed_begin(w, sys_now_ns());
+	}
 	return reason != REASON_NONE && reason != REASON_SWITCH_WRITTEN && reason != REASON_BURST;
 }
 
@@ -53,14 +59,13 @@ void watch_resume(struct watched *w)
 	memcg_oom(&w->memcg, &oom);
 	w->is_calm = 0;
 	trial_begin(w, now_ns);
-	w->handed_ns = now_ns;
 	w->free_ns = oom.waiting ? 0 : now_ns;
 	w->outside_ns = 0;
 	w->stale_ns = 0;
 	watch_forget_starvation(w, now_ns);
 	if (open) {
-		w->state = oom.held ? GUARD_OOM : GUARD_HANDED;
-		w->handed_over = !oom.held && is_handed_over(w);
+		w->handed_over = is_handed_over(w, oom.held);
+		w->state = oom.held && !w->handed_over ? GUARD_OOM : GUARD_HANDED;
 	} else {
 		w->state = oom.held ? GUARD_NEAR : GUARD_QUIET;
 		/* Later kills are to be told of, whoever was dead meanwhile. */
@@ -76,13 +81,11 @@ static void hand_over(struct watched *w, enum reason reason, uint64_t now_ns)
 	if (!watcher_owns())
 		return;		     /* the other watcher's by now */
 	watch_set_reason(w, reason); /* before: who takes over in between knows it */
+	handed_begin(w, now_ns);
 	err = switch_write(w, SWITCH_LET_GO);
 	if (err == -EAGAIN)
 		return;
 	w->handed_over = 1;
-	w->handed_ns = now_ns;
-	w->kills_at_hand_over = w->guard->kernel_kills;
-	w->ruled = 0;
 	shared_store(&w->guard->handed_over, w->guard->handed_over + 1);
 	watch_tell(w, STEP_HANDED_OVER, reason, err);
 	/* Ours has done what it could where it asked for this, or where there was too much to do. */
@@ -141,7 +144,7 @@ static void act(struct watched *w, enum act act, const struct look *look, uint64
 	case ACT_YIELD:
 		watch_tell(w, STEP_DISARMED_BY_OTHER, 0, 0);
 		watch_set_reason(w, REASON_SWITCH_WRITTEN);
-		w->handed_ns = now_ns;
+		handed_begin(w, now_ns);
 		yield(w, now_ns);
 		break;
 	case ACT_CLOSE:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Hop 4d: the owner opens an incident, and closes it with its outcome and reason. */
+#include "handed.h"
 #include "log.h"
 #include "sys.h"
 #include "trial.h"
@@ -26,7 +27,7 @@ void watch_open_incident(struct watched *w, enum cause cause, uint64_t now_ns)
 	incident_open(w->guard, now_ns, &opened);
 	w->handed_over = 0;
 	trial_begin(w, now_ns);
-	w->handed_ns = now_ns;
+	handed_begin(w, now_ns);
 	if (w->free_ns)
 		w->free_ns =
 			now_ns; /* relief has to hold from now on, however calm it was before */

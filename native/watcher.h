@@ -37,12 +37,11 @@ struct watched {
 	_Bool is_blind;	     /* its counters could not be opened */
 	/* as the owner sees it */
 	_Bool handed_over;  /* in this incident, by us */
-	_Bool yielded;	    /* to who did so; until the group is far from its limit */
+	_Bool yielded;	    /* to who did so; v1: until the group is far from its limit */
 	_Bool is_far;	    /* outside the margin, when last looked at */
 	_Bool under_oom;    /* its own or an ancestor's, when last looked at */
 	_Bool is_calm;	    /* nothing to see until an event */
 	_Bool is_over_high; /* v2: where high_target would be: not yet to be held */
-	_Bool ruled;	    /* v2: handed over, a kill by the kernel's rule was ours */
 	enum guard_state state;
 	uint32_t yield_ms; /* v2: yielded for so long, twice as long each time */
 	uint64_t yielded_ns;
@@ -51,7 +50,6 @@ struct watched {
 	uint32_t tried_pid; /* who is to resolve this incident; 0: ours */
 	uint32_t spent_ms;  /* of the minute's budget, as of spent_ns */
 	uint64_t spent_ns;
-	uint64_t handed_ns;
 	uint64_t free_ns;    /* nobody waits since; 0: somebody does */
 	uint64_t outside_ns; /* outside the margin since; 0: inside */
 	uint64_t stale_ns;   /* somebody sleeps in its OOM though there is room, since; 0: nobody */
@@ -61,7 +59,6 @@ struct watched {
 	/* cgroup v2 (high.c) */
 	uint64_t high_before, high_target; /* of the hold to come */
 	uint64_t stuck_ns; /* a charge failed since the kernel's last kill; 0: none */
-	uint32_t kills_at_hand_over;
 	uint32_t kills_seen, ooms_seen;
 };
 
@@ -80,7 +77,11 @@ struct watcher {
 	int is_ending;	  /* the agent is dead, or wants all to end */
 	uint64_t near_ns; /* not the owner: when held groups were last looked at */
 	uint32_t door_pid;
-	uint64_t event_ns;  /* a kernel event the owner must show to have seen; 0: none */
+	uint64_t event_ns; /* a kernel event the owner must show to have seen; 0: none */
+	uint64_t
+		oversaw_ns; /* when it was last looked at for that, or for an open incident; 0: there is neither */
+	uint64_t beat_ns;   /* its beat then */
+	uint64_t silent_ns; /* has not moved for so long */
 	uint64_t again_ns;  /* slow work that could not be done is not tried again before */
 	uint64_t defers_ns; /* has slow work, and lets the other go first, since; 0: it has not */
 };
