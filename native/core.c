@@ -3,7 +3,7 @@
  * The core: one small static program, its role given by argv. The agent starts it; by hand only
  * `release` makes sense.
  *
- *   core handler|watchdog|spare|door RUN_DIR|- [OWN_GROUP ...]
+ *   core handler|watchdog|spare|door RUN_DIR|- AGENTS_GROUP [OWN_GROUP ...]
  *   core as UID GID PROGRAM ARGV0 ARGS ...
  *   core handle GUARD GROUP SOCKET
  *   core release [--all] [--force] RUN_BASE ...
@@ -57,7 +57,7 @@ static int long_lived(enum role role, char **args)
 {
 	const char *run_dir = *args && !text_equal(*args, "-") ? *args : 0;
 
-	if (!*args)
+	if (!args[0] || !args[1])
 		return usage();
 	if (role == ROLE_HANDLER)
 		handler_run(run_dir, args + 1);

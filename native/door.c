@@ -177,12 +177,12 @@ static void prepare(void)
 	add_to_epoll(door.self.agent, WAKE_AGENT);
 }
 
-_Noreturn void door_run(const char *run_dir, char **own_groups)
+_Noreturn void door_run(const char *run_dir, char **groups)
 {
 	struct sys_epoll_event events[EVENTS_MAX];
 	int timeout_ms = 0, agent_dead = 0;
 
-	if (role_start(&door.self, ROLE_DOOR, run_dir, own_groups))
+	if (role_start(&door.self, ROLE_DOOR, run_dir, groups))
 		sys_exit(70);
 	prepare();
 	closing_prepare();

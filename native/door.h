@@ -54,7 +54,7 @@ struct door {
 
 extern struct door door;
 
-_Noreturn void door_run(const char *run_dir, char **own_groups);
+_Noreturn void door_run(const char *run_dir, char **groups);
 
 /* peer.c: pins who has connected. 0, or -errno: it is dead, or in another pid namespace. */
 int peer_pin(struct peer *peer, int fd);

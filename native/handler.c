@@ -7,9 +7,9 @@
 
 struct handler handler;
 
-_Noreturn void handler_run(const char *run_dir, char **own_groups)
+_Noreturn void handler_run(const char *run_dir, char **groups)
 {
-	if (role_start(&handler.self, ROLE_HANDLER, run_dir, own_groups))
+	if (role_start(&handler.self, ROLE_HANDLER, run_dir, groups))
 		sys_exit(70);
 	handler.designated_event = -1;
 	handler_begin();

@@ -131,7 +131,7 @@ struct handler {
 
 extern struct handler handler;
 
-_Noreturn void handler_run(const char *run_dir, char **own_groups);
+_Noreturn void handler_run(const char *run_dir, char **groups);
 /* The sampler has the responder look at a guard. */
 void handler_poke(struct guarded *g);
 /* The rest of it, when there is a region. */

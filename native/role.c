@@ -57,13 +57,15 @@ static int map_region(struct role_self *self)
 	return 0;
 }
 
-int role_start(struct role_self *self, enum role role, const char *run_dir, char **own_groups)
+int role_start(struct role_self *self, enum role role, const char *run_dir, char **groups)
 {
 	static const int ignored[] = { SYS_SIGHUP,  SYS_SIGINT,	 SYS_SIGQUIT, SYS_SIGPIPE,
 				       SYS_SIGTERM, SYS_SIGTSTP, SYS_SIGTTIN, SYS_SIGTTOU };
 	int err;
 
-	*self = (struct role_self){ .role = role, .run_dir = run_dir, .own_groups = own_groups };
+	*self = (struct role_self){
+		.role = role, .run_dir = run_dir, .agents_group = *groups, .own_groups = groups + 1
+	};
 	SYS0(setsid);
 	for (unsigned i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		sys_ignore_signal(ignored[i]);
@@ -212,7 +214,7 @@ void role_ask_for_look(struct guard *guard)
 
 /* A group can be removed when the last of us has left it: everybody tries. A handler inside the
  * guarded group only leaves. */
-static void leave(const char *group)
+static void leave(const struct role_self *self, const char *group)
 {
 	const char *name = group + text_len(group);
 	char parent[PATH_BYTES], probe[PATH_BYTES];
@@ -226,7 +228,9 @@ static void leave(const char *group)
 	parent[t.len - 1] = 0;
 	while (name > group && name[-1] != '/')
 		name--;
-	if (tree_join(parent) || !text_starts(name, "reprieve-helpers-"))
+	/* On v2 no process may live in a group that hands memory down. */
+	if ((tree_join(parent) && tree_join(self->agents_group)) ||
+	    !text_starts(name, "reprieve-helpers-"))
 		return;
 	tree_remove(group); /* on v1 with the agent's probe group in it */
 	text_add(&beside, group);
@@ -253,6 +257,6 @@ _Noreturn void role_end(struct role_self *self, int with_files)
 		sys_rmdir(self->run_dir);
 	}
 	for (char **group = self->own_groups; *group; group++)
-		leave(*group);
+		leave(self, *group);
 	sys_exit(0);
 }

@@ -11,17 +11,18 @@ struct role_self {
 	struct recorder *recorder; /* mapped by the handler only, else NULL */
 	struct helper *me;
 	struct log *log;
-	const char *run_dir; /* NULL: none */
-	char **own_groups;   /* cgroup directories it lives in, NULL-terminated */
-	int agent;	     /* pidfd of the agent */
+	const char *run_dir;	  /* NULL: none */
+	char **own_groups;	  /* cgroup directories it lives in, NULL-terminated */
+	const char *agents_group; /* the agent's, in which it was started */
+	int agent;		  /* pidfd of the agent */
 };
 
 /*
  * Leaves the terminal's session, ignores its signals, maps the region (refuses another layout), opens
  * the agent's pidfd; settles at once where guards are armed already. 0 or -errno; a message has been
- * printed.
+ * printed. `groups`: the memory group of the agent, then its own.
  */
-int role_start(struct role_self *self, enum role role, const char *run_dir, char **own_groups);
+int role_start(struct role_self *self, enum role role, const char *run_dir, char **groups);
 /*
  * Joins its own groups. Joining one of cgroup v1 waits for an RCU grace period, 8 to 20 ms (measured), in
  * which the calling thread answers for nothing: at the first start it is done once the guards are armed,

@@ -175,12 +175,12 @@ static int turn(uint64_t now_ns)
 	return sooner(next_ms, slow_work_see_to(now_ns, peer_alive));
 }
 
-_Noreturn void watcher_run(enum role role, const char *run_dir, char **own_groups)
+_Noreturn void watcher_run(enum role role, const char *run_dir, char **groups)
 {
 	struct sys_epoll_event events[16];
 	int timeout_ms = 0, agent_dead = 0;
 
-	if (role_start(&watcher.self, role, run_dir, own_groups))
+	if (role_start(&watcher.self, role, run_dir, groups))
 		sys_exit(70);
 	watcher.guards = watcher.self.region->guards_max;
 	watcher.watched = role_memory(sizeof(*watcher.watched) * watcher.guards);

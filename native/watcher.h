@@ -88,7 +88,7 @@ struct watcher {
 
 extern struct watcher watcher;
 
-_Noreturn void watcher_run(enum role role, const char *run_dir, char **own_groups);
+_Noreturn void watcher_run(enum role role, const char *run_dir, char **groups);
 /* Do we still own the switch? Asked before every write of it. */
 int watcher_owns(void);
 void watcher_wake_other(void);

@@ -6,7 +6,7 @@
  * Wakes from one eventfd; a slow timer is the net below (a one-shot epoll event can be lost).
  */
 
-import { removeGroup, treesOf } from "../cgroup/group.ts";
+import { ownGroup, removeGroup, treesOf } from "../cgroup/group.ts";
 import { kindOfGroup } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Message } from "../feed/protocol.ts";
@@ -249,6 +249,7 @@ export class Agent {
       control: this.#control,
       ledger: this.#ledger,
       listener: this.#options.listener,
+      ownGroup: ownGroup(),
       groups: this.#groupsOfRoles(),
       wake: this.#options.core.wake,
       say,

@@ -24,6 +24,8 @@ export interface HelperSetup {
   readonly ledger: number;
   /** The door's socket. */
   readonly listener: number | undefined;
+  /** The memory group of this process, to which a helper goes back at its end. */
+  readonly ownGroup: string;
   /** The cgroup directories a role joins. */
   readonly groups: Readonly<Record<Role, readonly string[]>>;
   /** Signals a control eventfd. */
@@ -67,10 +69,11 @@ export class Helpers {
   // --- internal ---
 
   #start(role: Role, backOff: BackOff): void {
-    const { image, runDir, region, agentEvent, control, ledger, listener, groups } = this.#setup;
+    const { image, runDir, region, agentEvent, control, ledger, listener } = this.#setup;
+    const groups = [this.#setup.ownGroup, ...this.#setup.groups[role]];
     const own = role === "DOOR" && listener !== undefined ? [listener] : [];
     const startedMs = performance.now();
-    const helper = Bun.spawn([image.path, role.toLowerCase(), runDir, ...groups[role]], {
+    const helper = Bun.spawn([image.path, role.toLowerCase(), runDir, ...groups], {
       argv0: `reprieve-${role.toLowerCase()}`,
       env: {},
       cwd: "/",

@@ -27,6 +27,11 @@ export function helperGroups(name: string): string[] {
   return homes().map((home) => join(home, `reprieve-helpers-${name}`));
 }
 
+/** The memory group in which this process lives; "-" where there is no such thing. */
+export function ownGroup(): string {
+  return findMemory()?.own ?? "-";
+}
+
 /** All groups that an agent of this name may make by itself. */
 export function ownGroups(name: string): string[] {
   const kinds = ["", "helpers-", "doctor-"];

@@ -13,6 +13,7 @@ import type { Group } from "./group.ts";
 import { memory } from "./memory.ts";
 import { binary, programOf } from "./paths.ts";
 import { type Ended, Reprieve } from "./reprieve.ts";
+import { until } from "./wait.ts";
 
 /** Nobody's, on every distribution. */
 export const UID = 12345;
@@ -32,8 +33,11 @@ export async function endsAsUser(args: readonly string[], group?: Group): Promis
     const drop = [programOf("setpriv"), `--reuid=${UID}`, `--regid=${UID}`, "--clear-groups"];
     const command = [...(group ? enter(group) : []), ...drop, `${folder}/reprieve`];
     const ended = await Reprieve.ends(args, { command, env: { XDG_RUNTIME_DIR } });
-    const left = readdirSync(XDG_RUNTIME_DIR);
-    if (left.length > 0) throw new Error(`Left behind in the user's run directory: ${left}`);
+    // The helpers of an agent that was killed end after it.
+    await until(
+      "the user's run directory to be empty",
+      () => readdirSync(XDG_RUNTIME_DIR).length === 0,
+    );
     return ended;
   } finally {
     rmSync(folder, { recursive: true });

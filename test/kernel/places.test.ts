@@ -8,6 +8,7 @@ import { Group } from "../helpers/group.ts";
 import { binary, memoryRoot, programOf } from "../helpers/paths.ts";
 import { type Ended, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, onlyOnV2, program } from "../helpers/require.ts";
+import { until } from "../helpers/wait.ts";
 
 const RUN = ["run", "--limit", "48M", "--listen", "none", "--", "true"];
 const NOT_PERMITTED = 77;
@@ -30,6 +31,16 @@ describeWith("places", [...kernelTest, ...needs], () => {
     const ended = await endsAsUser(RUN, group);
     expect(ended.code).toBe(0);
     expect(readdirSync(group.path).filter((name) => name.startsWith("reprieve-"))).toEqual([]);
+    await group.destroy();
+  });
+
+  test("a user's agent that is killed leaves none there", async () => {
+    const group = new Group("delegated");
+    const ours = () => readdirSync(group.path).filter((name) => name.startsWith("reprieve-"));
+    await endsAsUser([...RUN.slice(0, -1), "sh", "-c", "kill -KILL $PPID"], group);
+    await until("its groups to go", () => ours().length === 0).catch(() => {
+      throw new Error(`Left behind: ${ours().join(" ")}`);
+    });
     await group.destroy();
   });
 
