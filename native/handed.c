@@ -7,6 +7,7 @@
 
 void handed_begin(struct watched *w, uint64_t now_ns)
 {
+	w->starved = 0; /* it has more room now: perhaps that is relief */
 	shared_store(&w->guard->ruled, 0);
 	shared_store(&w->guard->kills_handed, w->guard->kernel_kills);
 	shared_store(&w->guard->handed_ns, now_ns);

@@ -104,6 +104,7 @@ struct guarded {
 	struct memcg memcg;
 	struct view views[2];
 	/* the responder's own */
+	uint64_t deaf_ns;     /* v2: no event of it wakes us until then; 0: the next one does */
 	struct memcg_oom oom; /* read at the start of its turn */
 	struct memcg_room room;
 	struct response response;
@@ -154,6 +155,8 @@ int guarded_let_go(struct guarded *g);
 int scan_guard(struct guarded *g);
 /* Its processes are known no more. */
 void scan_forget(struct guarded *g);
+/* The same without a scan. */
+int scan_is_inside(const struct guarded *g);
 
 /* view.c: makes what was sampled of a guard the responder's current view. False: that one still works with the other. */
 int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon_bytes);
@@ -173,6 +176,15 @@ static inline uint32_t respond_ms_since(uint64_t then_ns, uint64_t now_ns)
 {
 	return now_ns > then_ns ? (uint32_t)((now_ns - then_ns) / 1000000) : 0;
 }
+
+/* hear.c: an event of the epoll: has the guards that it concerns looked at. */
+void hear_event(uint32_t index);
+/* v2: guards that were deaf hear what came meanwhile. */
+void hear_late(void);
+/* In how many ms the next one has to; -1: an event wakes. */
+int hear_next_ms(void);
+/* A guard that is not armed yet may be another reprieve's. What came before is the watchers' to see: they wake us. */
+int hear_is_ours(struct guarded *g);
 
 /* reaper.c: a third thread, that helps a victim which does not give its memory back by itself. */
 int reaper_start(void);

@@ -43,7 +43,7 @@ int high_may_hold(struct watched *w, const struct memcg_oom *oom, const struct m
 		excess = 0;
 	w->is_over_high = excess != 0;
 	if (excess && (w->state == GUARD_QUIET || w->state == GUARD_NEAR) &&
-	    !memcg_is_full_for_good(&w->memcg, target))
+	    memcg_spare_bytes(&w->memcg, target))
 		wanted = excess + w->guard->margin_bytes / 4;
 	if (wanted != shared_load(&w->guard->room_wanted)) {
 		shared_store(&w->guard->room_wanted, wanted);

@@ -196,9 +196,24 @@ uint64_t memcg_left_bytes(const struct memcg_room *room)
 
 int memcg_is_full(const struct memcg_room *room) { return memcg_left_bytes(room) <= STOCK_BYTES; }
 
+int memcg_is_cramped(const struct memcg *m, const struct memcg_oom *oom,
+		     const struct memcg_room *room)
+{
+	uint64_t left = oom->held ? memcg_left_bytes(room)
+				  : left_under(room->limit_bytes, room->usage_bytes);
+
+	return memcg_is_v2(m) ? left <= CRAMPED_BYTES : memcg_is_full(room);
+}
+
 int memcg_in_oom(const struct memcg_oom *oom, const struct memcg_room *room)
 {
 	return oom->waiting && memcg_is_full(room);
+}
+
+int memcg_is_inside(const struct memcg *m, const struct memcg_oom *oom,
+		    const struct memcg_room *room, uint64_t bytes)
+{
+	return (memcg_is_v2(m) ? oom->spare_bytes : memcg_left_bytes(room)) <= bytes;
 }
 
 int memcg_hold(const struct memcg *m) { return m->ops->hold(m); }
@@ -233,6 +248,26 @@ uint32_t memcg_event_mask(const struct memcg *m) { return m->ops->event_mask; }
 int memcg_watch_oom(const struct memcg *m) { return m->ops->watch_oom(m); }
 
 void memcg_take_event(const struct memcg *m, int event) { m->ops->take_event(event); }
+
+uint32_t memcg_deaf_ms(const struct memcg_oom *oom)
+{
+	uint64_t ms = oom->spare_bytes / GROWTH_BYTES_PER_MS;
+
+	return ms < NEAR_TICK_MS ? (uint32_t)ms : NEAR_TICK_MS;
+}
+
+int memcg_hear(const struct memcg *m, int event, int epoll, uint64_t data)
+{
+	struct sys_pollfd now = { event, SYS_POLLPRI, 0 };
+	struct sys_epoll_event ev = { m->ops->event_mask, data };
+
+	if (sys_poll(&now, 1, 0) == 1) {
+		memcg_take_event(m, event);
+		return 1;
+	}
+	sys_epoll_ctl(epoll, SYS_EPOLL_MOD, event, &ev);
+	return 0;
+}
 
 int memcg_watch_pressure(const struct memcg *m) { return m->ops->watch_pressure(m); }
 

@@ -54,6 +54,8 @@ struct memcg_oom {
 			   be reclaimed */
 	uint32_t
 		kills; /* kernel kills since it was made: v1 in this group, v2 in its descendants too */
+	uint64_t
+		spare_bytes; /* v2: so much more of what cannot be reclaimed, at least, and it is in OOM */
 	uint32_t ooms; /* v2, the same of charges at a memory.max for which there was no memory */
 };
 
@@ -91,8 +93,11 @@ int memcg_anon(const struct memcg *m, uint64_t *bytes);
 /* File memory of the group and its descendants, in bytes: what reclaim can take. */
 int memcg_reclaimable(const struct memcg *m, uint64_t *bytes);
 
-/* v2: Is the group full up to `bytes` of what reclaim cannot take? */
-int memcg_is_full_for_good(const struct memcg *m, uint64_t bytes);
+/* v2: How much more of what reclaim cannot take fills the group up to `bytes`, at least; 0: it is full of that. */
+uint64_t memcg_spare_bytes(const struct memcg *m, uint64_t bytes);
+/* Is it so near its OOM that `bytes` decide? On v2 what can be reclaimed leaves it far. */
+int memcg_is_inside(const struct memcg *m, const struct memcg_oom *oom,
+		    const struct memcg_room *room, uint64_t bytes);
 
 /* v1: how often a charge has failed at a limit of the group's own: at each OOM of its own, at none of an ancestor's; and
  * wherever reclaim then made room. Opens what it needs and closes it. */
@@ -100,6 +105,9 @@ int memcg_limit_hits(const struct memcg *m, uint64_t *hits);
 
 /* Does the group stand at a limit of its own? */
 int memcg_is_full(const struct memcg_room *room);
+/* The same of a group in which memory goes round: reclaim takes more than it has to. Not held, at its memory.max. */
+int memcg_is_cramped(const struct memcg *m, const struct memcg_oom *oom,
+		     const struct memcg_room *room);
 /* Does somebody sleep in the group's own OOM, and has reason to? */
 int memcg_in_oom(const struct memcg_oom *oom, const struct memcg_room *room);
 /* With so much left a group is far again: more than the margin, or it would flutter. */
@@ -137,10 +145,15 @@ uint32_t memcg_event_mask(const struct memcg *m);
 /* v1: once per OOM of the group, of an ancestor, and when the group is removed. v2: whenever the group goes over its
  * memory.high, meets its memory.max, or the kernel kills: mostly nothing to worry about. */
 int memcg_watch_oom(const struct memcg *m);
-/* Takes the event, so that only the next one wakes again. */
+/* Takes the event, so that only the next one wakes again: on v2 not before memcg_hear(). */
 void memcg_take_event(const struct memcg *m, int event);
+/* v2: for so many ms after that look another event is no news. */
+uint32_t memcg_deaf_ms(const struct memcg_oom *oom);
+/* v2: is there another event by now? Then it is taken, else the next one wakes again. Cheaper than to be woken by each, where
+ * files go through a group all day. */
+int memcg_hear(const struct memcg *m, int event, int epoll, uint64_t data);
 /* Reclaim fails in the group. v1: at OOM, when calls fail for want of memory, and under a heavy load of file pages;
- * without root it is not to be had. v2: nobody in the group gets on for want of memory. */
+ * without root it is not to be had. v2: nobody in the group got on for want of memory, for a good part of a window. */
 int memcg_watch_pressure(const struct memcg *m);
 /* Has it, since it was last asked? */
 int memcg_take_pressure(const struct memcg *m, int event);

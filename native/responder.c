@@ -105,8 +105,8 @@ static struct sight sight_of(const struct guarded *g, uint64_t now_ns)
 
 	return (struct sight){
 		.in_oom = memcg_in_oom(&g->oom, &g->room) ||
-			  (full && g->oom.held && !r->has_relieved &&
-			   shared_load(&g->guard->starving)),
+			  (g->oom.held && !r->has_relieved && shared_load(&g->guard->starving) &&
+			   memcg_is_cramped(&g->memcg, &g->oom, &g->room)),
 		.full = full,
 		.held = g->oom.held,
 		.powers = g->guard->flags & GUARD_POWERS,
@@ -198,8 +198,11 @@ static int respond(struct guarded *g)
 	r->fired = 0;
 	if (r->word != word)
 		end(g); /* closed by the watcher */
-	if (is_left(g, word))
+	if (is_left(g, word)) {
+		if (g->deaf_ns)
+			g->deaf_ns = now_ns + NEAR_TICK_MS * 1000000ull;
 		return 0;
+	}
 	if (memcg_oom(&g->memcg, &g->oom) || memcg_room(&g->memcg, &g->room)) {
 		end(g); /* removed: the watchers tell */
 		return 0;
@@ -210,6 +213,8 @@ static int respond(struct guarded *g)
 		/* An ancestor's; one of ours behind it would come without an event. */
 		if (g->oom.under_oom && !memcg_in_oom(&g->oom, &g->room))
 			return 1;
+		if (g->deaf_ns)
+			g->deaf_ns = now_ns + memcg_deaf_ms(&g->oom) * 1000000ull;
 		/* With the kernel's killer on, the event is all there is to see: it may be over. */
 		if (!g->oom.under_oom && (g->oom.held || !memcg_is_full(&g->room)))
 			return 0;
@@ -242,36 +247,12 @@ static void find_restless(void)
 	}
 }
 
-/* A guard that is not armed yet may be another reprieve's. What came before is the watchers' to see: they wake us. */
-static int is_ours(struct guarded *g)
-{
-	return shared_load(&g->active) && shared_load(&g->guard->want) == WANT_ARMED;
-}
-
 static void wake_agent(int dying)
 {
 	if (!told_ns || (dying && respond_ms_since(told_ns, sys_now_ns()) < AGENT_WAKE_MS))
 		return;
 	role_wake(FD_AGENT);
 	told_ns = 0;
-}
-
-static void take_event(uint32_t index)
-{
-	struct guarded *g = &handler.guarded[index];
-	uint64_t count;
-
-	if (index != HANDLER_POKE) {
-		memcg_take_event(&g->memcg, g->oom_event);
-		g->response.fired = is_ours(g);
-		return;
-	}
-	sys_read(handler.poke_event, &count, sizeof(count));
-	for (uint32_t i = 0; i < handler.guards; i++) {
-		g = &handler.guarded[i];
-		if (__atomic_exchange_n(&g->poked, 0, __ATOMIC_ACQ_REL))
-			g->response.fired = is_ours(g);
-	}
 }
 
 _Noreturn void responder_loop(void)
@@ -282,18 +263,19 @@ _Noreturn void responder_loop(void)
 	for (;;) {
 		int dying = 0;
 		int n = sys_epoll_wait(handler.respond_epoll, events, 16,
-				       open ? RESPOND_TICK_MS : -1);
+				       open ? RESPOND_TICK_MS : hear_next_ms());
 
 		shared_store(&handler.self.me->beat_ns, sys_now_ns());
 		for (int i = 0; i < n; i++) {
-			take_event((uint32_t)events[i].data);
+			hear_event((uint32_t)events[i].data);
 		}
+		hear_late();
 		open = 0;
 		find_restless();
 		for (uint32_t i = 0; i < handler.guards; i++) {
 			struct guarded *g = &handler.guarded[i];
 
-			if (!handler.restless[g->guard->tree] || !is_ours(g))
+			if (!handler.restless[g->guard->tree] || !hear_is_ours(g))
 				continue;
 			open |= respond(g);
 			dying |= g->response.victim == VICTIM_DYING;

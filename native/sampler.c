@@ -41,10 +41,8 @@ static int has_come_near(struct guarded *g)
 {
 	uint32_t state = shared_load(&g->guard->state);
 	int was_inside = g->is_inside;
-	struct memcg_room room;
 
-	g->is_inside = guard_is_held(state) && !memcg_room(&g->memcg, &room) &&
-		       memcg_left_bytes(&room) <= g->guard->margin_bytes;
+	g->is_inside = guard_is_held(state) && scan_is_inside(g);
 	return g->is_inside && !was_inside;
 }
 

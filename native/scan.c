@@ -114,13 +114,13 @@ static int is_switch_strange(const struct guarded *g)
 	       !memcg_oom(&g->memcg, &oom) && oom.held != guard_is_held(state);
 }
 
-/* Publishes the counters, and wakes the watchers for what they have no event of: another limit, a group that they
+/* Publishes the counters, and wakes the watchers for what they have no event of: another limit, a v1 group that they
  * hold and that is far from its limit again, and a switch that somebody else has written. */
 static void publish_counters(struct guarded *g, const struct memcg_room *room)
 {
 	struct guard *guard = g->guard;
 	int limit_changed = guard->limit_bytes && guard->limit_bytes != room->limit_bytes;
-	int far_again = shared_load(&guard->state) == GUARD_NEAR &&
+	int far_again = !memcg_is_v2(&g->memcg) && shared_load(&guard->state) == GUARD_NEAR &&
 			memcg_left_bytes(room) > memcg_far_bytes(guard->margin_bytes);
 
 	shared_store(&guard->usage_bytes, room->usage_bytes);
@@ -135,6 +135,15 @@ static void tell_of_removal(const struct guarded *g, int err)
 {
 	if (scan_is_gone(err) && shared_load(&g->guard->state) != GUARD_GONE)
 		role_ask_for_look(g->guard);
+}
+
+int scan_is_inside(const struct guarded *g)
+{
+	struct memcg_oom oom;
+	struct memcg_room room;
+
+	return !memcg_oom(&g->memcg, &oom) && !memcg_room(&g->memcg, &room) &&
+	       memcg_is_inside(&g->memcg, &oom, &room, g->guard->margin_bytes);
 }
 
 /* One scan of one guard. Says whether the group is inside its margin. */
@@ -180,5 +189,5 @@ int scan_guard(struct guarded *g)
 	shared_store(&r->scan_cpu_ns, r->scan_cpu_ns + (end_ns - start_ns));
 	shared_store(&r->procs_scanned, r->procs_scanned + handler.sampled->n);
 	shared_store(&r->snapshots, r->snapshots + 1);
-	return memcg_left_bytes(&room) <= g->guard->margin_bytes;
+	return scan_is_inside(g);
 }

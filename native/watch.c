@@ -245,7 +245,7 @@ int watch_look(struct watched *w)
 			break;
 	}
 	w->is_calm = is_calm(w);
-	if (w->is_calm && !w->yielded)
+	if (w->is_calm && !w->yielded && !w->deaf_ns)
 		memcg_close_counters(&w->memcg);
 	if (is_first)
 		role_wake(FD_AGENT); /* which tells that the guard is armed */

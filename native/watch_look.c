@@ -18,26 +18,48 @@ void watch_forget_starvation(struct watched *w, uint64_t now_ns)
 
 /*
  * Silent starvation: the group is held and full, nobody sleeps in its OOM, but calls fail. It is told from a
- * group that is merely full by reclaim failing, tick after tick, with no file memory left to take. On v2: nobody gets on
- * for the reclaiming, for most of a second.
+ * group that is merely full by reclaim failing, tick after tick, with no file memory left to take.
  */
 static void look_for_starvation(struct watched *w, int full, uint64_t now_ns)
 {
 	uint64_t reclaimable;
-	int fails;
 
 	if (watch_ms_since(w->ticked_ns, now_ns) < NEAR_TICK_MS)
 		return;
 	w->ticked_ns = now_ns;
-	fails = memcg_take_pressure(&w->memcg, w->pressure_event);
-	if (memcg_is_v2(&w->memcg))
-		w->starved = !full ? 0 : fails ? STARVED_LOOKS : w->starved;
-	else if (full && fails && !memcg_reclaimable(&w->memcg, &reclaimable) &&
-		 reclaimable < RECLAIMABLE_IS_NONE_BYTES)
+	if (memcg_take_pressure(&w->memcg, w->pressure_event) && full &&
+	    !memcg_reclaimable(&w->memcg, &reclaimable) && reclaimable < RECLAIMABLE_IS_NONE_BYTES)
 		w->starved++;
 	else
 		w->starved = 0;
-	shared_store(&w->guard->starving, w->starved >= STARVED_LOOKS);
+}
+
+/* v2: file memory goes round without end, and nobody gets on: its pressure is told once a window. */
+static void look_for_thrashing(struct watched *w, int cramped, uint64_t now_ns)
+{
+	if (!cramped || watch_ms_since(w->ticked_ns, now_ns) > PRESSURE_OLD_MS)
+		w->starved = 0;
+	if (!memcg_take_pressure(&w->memcg, w->pressure_event))
+		return;
+	w->ticked_ns = now_ns;
+	w->starved += (uint32_t)cramped;
+}
+
+/* Does the group starve? Found out before an incident, and again once it is the kernel's; in between until it has room. */
+static int is_starving(struct watched *w, const struct memcg_oom *oom,
+		       const struct memcg_room *room, uint64_t now_ns)
+{
+	int handed = memcg_is_v2(&w->memcg) && w->state == GUARD_HANDED;
+	int cramped = memcg_is_cramped(&w->memcg, oom, room);
+
+	if (memcg_is_v2(&w->memcg) && (handed || w->state == GUARD_NEAR))
+		look_for_thrashing(w, cramped, now_ns);
+	else if (w->state == GUARD_NEAR)
+		look_for_starvation(w, cramped, now_ns);
+	if (handed || w->state == GUARD_NEAR || !cramped)
+		shared_store(&w->guard->starving,
+			     cramped && w->starved >= (handed ? STARVED_HANDED : STARVED_LOOKS));
+	return (oom->held || handed) && cramped && shared_load(&w->guard->starving);
 }
 
 /* The times for which the group has been free of an OOM, and outside its margin. */
@@ -163,12 +185,7 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 	left = memcg_left_bytes(&room);
 	full = memcg_is_full(&room);
 	wake_the_stale(w, &oom, full, now_ns);
-	if (w->state == GUARD_NEAR)
-		look_for_starvation(w, full, now_ns);
-	else if (!full)
-		shared_store(&w->guard->starving, 0);
-	starving = (oom.held || (memcg_is_v2(&w->memcg) && w->state == GUARD_HANDED)) && full &&
-		   shared_load(&w->guard->starving);
+	starving = is_starving(w, &oom, &room, now_ns);
 	look.in_oom = is_in_oom(w, &oom, &room, fired, now_ns) || starving ||
 		      (oom.held && is_relieved_already(w, fired, full));
 	/* While we hold a group of v1 a kill in it is an ancestor's OOM's. */
@@ -190,7 +207,9 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 		look.reason = trial_judge(w, now_ns);
 	look.overdue =
 		w->state == GUARD_HANDED && look.in_oom && handed_is_overdue(w, &room, now_ns);
-	w->is_far = left > w->guard->margin_bytes;
+	w->is_far = !memcg_is_inside(&w->memcg, &oom, &room, w->guard->margin_bytes);
+	if (w->deaf_ns && !look.in_oom && !look.incident_open)
+		w->deaf_ns = now_ns + memcg_deaf_ms(&oom) * 1000000ull;
 	w->under_oom = oom.under_oom;
 	if (w->state == GUARD_QUIET ||
 	    w->state == GUARD_NEAR) /* an incident may open with this look */

@@ -62,6 +62,7 @@ void watch_detach(struct watched *w)
 	high_unwatch(w);
 	memcg_close(&w->memcg);
 	w->oom_event = w->near_event = w->pressure_event = w->move_to = 0;
+	w->deaf_ns = 0;
 	w->attached = 0;
 }
 

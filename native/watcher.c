@@ -102,6 +102,21 @@ static void follow_wants(struct watched *w)
 	}
 }
 
+/* The owner's look says whether another event may be news sooner, the other watcher hears of an incident by the responder. */
+static void be_fired(struct watched *w, uint64_t now_ns)
+{
+	uint64_t deaf_ms = watcher_owns() ? WATCH_TICK_MS : NEAR_TICK_MS;
+
+	w->fired = 1;
+	w->deaf_ns = memcg_is_v2(&w->memcg) ? now_ns + deaf_ms * 1000000 : 0;
+	watcher.event_ns = now_ns;
+}
+
+static int sooner(int a_ms, int b_ms)
+{
+	return a_ms < 0 ? b_ms : b_ms < 0 || a_ms < b_ms ? a_ms : b_ms;
+}
+
 static void take_events(const struct sys_epoll_event *events, int n, uint64_t now_ns)
 {
 	for (int i = 0; i < n; i++) {
@@ -120,15 +135,42 @@ static void take_events(const struct sys_epoll_event *events, int n, uint64_t no
 			watcher.event_ns = now_ns;
 		} else if (data < WAKE_CONTROL) {
 			memcg_take_event(&w->memcg, w->oom_event);
-			w->fired = 1;
-			watcher.event_ns = now_ns;
+			be_fired(w, now_ns);
 		}
 	}
 }
 
-static int sooner(int a_ms, int b_ms)
+/* v2: who was deaf hears what came meanwhile. That of a group that is gone would come for ever. */
+static void hear(uint64_t now_ns)
 {
-	return a_ms < 0 ? b_ms : b_ms < 0 || a_ms < b_ms ? a_ms : b_ms;
+	for (uint32_t i = 0; i < watcher.guards; i++) {
+		struct watched *w = &watcher.watched[i];
+
+		if (!w->deaf_ns || now_ns < w->deaf_ns)
+			continue;
+		w->deaf_ns = 0;
+		if (shared_load(&w->guard->state) == GUARD_GONE)
+			continue;
+		if (memcg_hear(&w->memcg, w->oom_event, watcher.epoll, w->index))
+			be_fired(w, now_ns);
+		else if (w->is_calm)
+			memcg_close_counters(&w->memcg);
+	}
+}
+
+static int next_hearing_ms(uint64_t now_ns)
+{
+	int next_ms = -1;
+
+	for (uint32_t i = 0; i < watcher.guards; i++) {
+		uint64_t then_ns = watcher.watched[i].deaf_ns;
+
+		if (then_ns) /* rounded up: it must not spin */
+			next_ms = sooner(
+				next_ms,
+				1 + (then_ns > now_ns ? (int)((then_ns - now_ns) / 1000000) : 0));
+	}
+	return next_ms;
 }
 
 /* What the responder, or the owner of the switch, cannot do. Returns the next timeout. */
@@ -172,6 +214,7 @@ static int turn(uint64_t now_ns)
 			next_ms = sooner(next_ms, watch_look(&watcher.watched[i]));
 	if (!watcher_owns() || !peer_alive)
 		next_ms = sooner(next_ms, do_for_others());
+	next_ms = sooner(next_ms, next_hearing_ms(now_ns));
 	return sooner(next_ms, slow_work_see_to(now_ns, peer_alive));
 }
 
@@ -201,6 +244,7 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **groups)
 		uint64_t now_ns = sys_now_ns();
 
 		take_events(events, n, now_ns);
+		hear(now_ns);
 		if (!agent_dead && sys_pidfd_dead(watcher.self.agent)) {
 			agent_dead = 1;
 			sys_close(watcher.self.agent);

@@ -54,6 +54,7 @@ struct watched {
 	uint64_t outside_ns; /* outside the margin since; 0: inside */
 	uint64_t stale_ns;   /* somebody sleeps in its OOM though there is room, since; 0: nobody */
 	uint64_t ticked_ns;
+	uint64_t deaf_ns;    /* v2: no event of it wakes us until then; 0: the next one does */
 	uint32_t starved;    /* ticks in a row in which it was full and could not reclaim */
 	uint32_t looks_done; /* looks_asked, when last looked at */
 	/* cgroup v2 (high.c) */

@@ -17,6 +17,8 @@ import { until } from "./wait.ts";
 
 /** Nobody's, on every distribution. */
 export const UID = 12345;
+/** No exit code, in Ended. */
+const KILLED = 128;
 
 /**
  * From a copy where that user may read it; the checkout may be closed to others. `group`: in that group, which is
@@ -33,10 +35,10 @@ export async function endsAsUser(args: readonly string[], group?: Group): Promis
     const drop = [programOf("setpriv"), `--reuid=${UID}`, `--regid=${UID}`, "--clear-groups"];
     const command = [...(group ? enter(group) : []), ...drop, `${folder}/reprieve`];
     const ended = await Reprieve.ends(args, { command, env: { XDG_RUNTIME_DIR } });
-    // The helpers of an agent that was killed end after it.
-    await until(
-      "the user's run directory to be empty",
-      () => readdirSync(XDG_RUNTIME_DIR).length === 0,
+    // The helpers of an agent that was killed end after it, and leave its base directory to the next start.
+    const left = () => readdirSync(XDG_RUNTIME_DIR, { recursive: true });
+    await until("the user's run directory to be empty", () =>
+      left().every((name) => ended.code === KILLED && name === "reprieve"),
     );
     return ended;
   } finally {

@@ -38,7 +38,8 @@ export type Means =
   | "thread-in"
   | "orphan"
   | "write"
-  | "leave";
+  | "leave"
+  | "reread";
 
 export interface Plan {
   readonly means: Means;

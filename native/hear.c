@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* Hop 3: whose events have come. Those of cgroup v2 come all day where files go through a group: then not each wakes us. */
+#include "handler.h"
+#include "log.h"
+#include "sys.h"
+
+int hear_is_ours(struct guarded *g)
+{
+	return shared_load(&g->active) && shared_load(&g->guard->want) == WANT_ARMED;
+}
+
+static void be_fired(struct guarded *g)
+{
+	g->response.fired = hear_is_ours(g);
+	g->deaf_ns = memcg_is_v2(&g->memcg) ? sys_now_ns() + RESPOND_TICK_MS * 1000000ull : 0;
+}
+
+/* That of a group that is gone would come for ever. */
+void hear_late(void)
+{
+	uint64_t now_ns = sys_now_ns();
+
+	for (uint32_t i = 0; i < handler.guards; i++) {
+		struct guarded *g = &handler.guarded[i];
+
+		if (!g->deaf_ns || now_ns < g->deaf_ns)
+			continue;
+		g->deaf_ns = 0;
+		if (shared_load(&g->guard->state) != GUARD_GONE &&
+		    memcg_hear(&g->memcg, g->oom_event, handler.respond_epoll, i))
+			be_fired(g);
+	}
+}
+
+int hear_next_ms(void)
+{
+	uint64_t now_ns = sys_now_ns(), next_ns = UINT64_MAX;
+
+	for (uint32_t i = 0; i < handler.guards; i++)
+		if (handler.guarded[i].deaf_ns && handler.guarded[i].deaf_ns < next_ns)
+			next_ns = handler.guarded[i].deaf_ns;
+	if (next_ns == UINT64_MAX)
+		return -1;
+	return next_ns > now_ns ? 1 + (int)((next_ns - now_ns) / 1000000) : 0;
+}
+
+void hear_event(uint32_t index)
+{
+	struct guarded *g = &handler.guarded[index];
+	uint64_t count;
+
+	if (index != HANDLER_POKE) {
+		memcg_take_event(&g->memcg, g->oom_event);
+		be_fired(g);
+		return;
+	}
+	sys_read(handler.poke_event, &count, sizeof(count));
+	for (uint32_t i = 0; i < handler.guards; i++) {
+		g = &handler.guarded[i];
+		if (__atomic_exchange_n(&g->poked, 0, __ATOMIC_ACQ_REL))
+			g->response.fired = hear_is_ours(g);
+	}
+}
