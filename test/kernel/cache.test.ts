@@ -101,6 +101,7 @@ describeWith("file memory at memory.high", kernelTest, () => {
     const large = await board.start(group, { means: "touch", beforeKb: LARGE_KB }).ready();
     const plan = { means: "reread", kb: codeMb * 1024 } as const;
     const code = await board.start(group, plan, ["env", `WORKLOAD_FILE=${FILE}`]).ready();
+    const largest = large.pid;
     await Bun.sleep(1200); // sampled
     await prepare(reprieve);
     code.go();
@@ -114,7 +115,7 @@ describeWith("file memory at memory.high", kernelTest, () => {
     expect(group.oom().kills).toBe(0);
     await code.stop();
     await scene.end();
-    return { victims, large: large.pid, closed };
+    return { victims, large: largest, closed };
   }
 
   v2(
