@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The matrix as a Markdown table. */
 import os from "node:os";
+import { memory } from "../helpers/memory.ts";
 import { BOUND_MS, HARD_BOUND_MS, type Played, type Stage } from "./engine.ts";
 
 export interface Cell {
@@ -11,13 +12,15 @@ export interface Cell {
   readonly wrong: string | null;
 }
 
-/** What goes above the table in RESULTS.md. */
+/** What goes above the table. */
 export function headOf(rounds: number): string {
-  const machine = `Linux ${os.release()}, ${os.arch()}, ${os.availableParallelism()} CPUs`;
-  return `# The last run of the fault matrix
+  const machine = `Linux ${os.release()}, ${os.arch()}, CPUs: ${os.availableParallelism()}`;
+  const on1 = memory.version === 1;
+  const held = on1 ? "at OOM with the kernel's killer off" : "above its `memory.high`";
+  return `# The last run of the fault matrix on cgroup v${memory.version}
 
-Written by \`make fault\`; what the rows do is in \`rows/\`. ${machine}, rounds a cell: ${rounds}.
-Times are median / worst. switch: the longest time for which the group stood at OOM with the kernel's killer off;
+Written by \`make ${on1 ? "fault" : "fault-v2"}\`; what the rows do is in \`rows/\`. ${machine}, rounds a cell: ${rounds}.
+Times are median / worst. switch: the longest time for which the group stood ${held};
 the bound is \`delay\` + 50 ms = ${BOUND_MS} ms for the median of a row, ${HARD_BOUND_MS} ms for each round. relief: from
 the first OOM until nobody waits any more.
 

@@ -22,7 +22,7 @@ import { busybox, need, run, systemd } from "./packages.ts";
 import { vmBuilt } from "./paths.ts";
 
 /** Where busybox has another form or none; those that are not installed here are not there either. */
-const PROGRAMS = "setpriv unshare mount chrt prlimit pgrep nm strace runc".split(" ");
+const PROGRAMS = "setpriv unshare mount chrt prlimit script pgrep nm strace runc".split(" ");
 const FOLDERS = "bin usr/bin etc root proc sys dev tmp run var/tmp reprieve".split(" ");
 const REPOSITORY = ["src", "native", "test", "package.json", "bunfig.toml", "tsconfig.json"];
 const BUILT = [

@@ -15,6 +15,12 @@ import { vmBuilt } from "./paths.ts";
 /** Those that ./init mounts, or v2 as systemd makes it, with systemd as process 1. */
 export type Cgroups = "v1" | "v2" | "hybrid" | "systemd";
 
+export interface Machine {
+  /** Its console is named after it: no other that runs at the same time has the same. */
+  readonly name: string;
+  readonly cgroups: Cgroups;
+}
+
 export interface Ran {
   /** The script's exit code; null where it came to no end. */
   readonly code: number | null;
@@ -25,18 +31,18 @@ export interface Ran {
 const MEMORY_MB = 2048;
 const SECTOR = 512;
 
-export const consoleOf = (cgroups: Cgroups) => `${vmBuilt}/${cgroups}.console.log`;
+export const consoleOf = ({ name }: Machine) => `${vmBuilt}/${name}.console.log`;
 
 export async function boot(
-  cgroups: Cgroups,
+  machine: Machine,
   script: string,
   boundS: number,
   onLine: (line: string) => void,
 ): Promise<Ran> {
   need("qemu-system-x86_64", "qemu-system-x86");
-  const job = `${vmBuilt}/${cgroups}.sh`;
+  const job = `${vmBuilt}/${machine.name}.sh`;
   writeFileSync(job, script.padEnd(Math.ceil((script.length + 1) / SECTOR) * SECTOR, "\n"));
-  const qemu = Bun.spawn(["qemu-system-x86_64", ...machine(cgroups, job)], {
+  const qemu = Bun.spawn(["qemu-system-x86_64", ...argsOf(machine, job)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let late = false;
@@ -51,18 +57,19 @@ export async function boot(
   }
   await qemu.exited;
   clearTimeout(bound);
-  return { code, broken: code === null ? reason(cgroups, late, boundS) : null };
+  return { code, broken: code === null ? reason(machine, late, boundS) : null };
 }
 
-function machine(cgroups: Cgroups, job: string): string[] {
+function argsOf(machine: Machine, job: string): string[] {
+  const { cgroups } = machine;
   const init =
     cgroups === "systemd"
       ? "init=/lib/systemd/systemd systemd.unit=job.service"
       : `init=/init cgroups=${cgroups}`;
-  const append = `console=ttyS0 quiet panic=-1 oops=panic root=/dev/nvme0n1 rw ${init}`;
+  const append = `console=ttyS0 quiet panic=-1 oops=panic mitigations=off root=/dev/nvme0n1 rw ${init}`;
   return [
     ...["-nodefaults", "-no-reboot", "-display", "none"],
-    ...["-accel", "tcg,thread=single", "-icount", "shift=1", "-rtc", "clock=vm"],
+    ...["-accel", "tcg,thread=single", "-icount", "shift=1,sleep=off", "-rtc", "clock=vm"],
     ...["-cpu", "max", "-smp", "1", "-m", String(MEMORY_MB)],
     ...["-kernel", kernel(), "-append", append],
     ...["-device", "nvme,serial=vm"],
@@ -70,12 +77,12 @@ function machine(cgroups: Cgroups, job: string): string[] {
     ...["-device", "nvme-ns,drive=root,nsid=1"],
     ...["-drive", `if=none,id=job,format=raw,snapshot=on,file=${job}`],
     ...["-device", "nvme-ns,drive=job,nsid=2"],
-    ...["-serial", `file:${consoleOf(cgroups)}`, "-serial", "stdio"],
+    ...["-serial", `file:${consoleOf(machine)}`, "-serial", "stdio"],
   ];
 }
 
-function reason(cgroups: Cgroups, late: boolean, boundS: number): string {
-  const log = readFileSync(consoleOf(cgroups), "utf8");
+function reason(machine: Machine, late: boolean, boundS: number): string {
+  const log = readFileSync(consoleOf(machine), "utf8");
   const panic = /Kernel panic.*/.exec(log)?.[0];
   if (panic !== undefined) return `the kernel of the VM ended: ${panic.trim()}`;
   if (late) return `the VM hung: not at its end after ${boundS} s`;
