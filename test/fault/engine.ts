@@ -24,6 +24,8 @@ export const HARD_BOUND_MS = 1000;
 export const BUSY_BOUND_MS = 1000;
 const GIVE_UP_MS = 10_000;
 const POLL_MS = 0.3;
+/** Once there is nothing to strike at any more, each look may come later by so much of the time that has passed. */
+const POLL_SHARE = 0.02;
 
 /**
  * When the fault strikes: before the leak starts; 2 MB before the limit; when the kernel says OOM; when one of
@@ -177,9 +179,12 @@ function watch(group: Group, leaker: Workload, stage: Stage | null, strike: () =
   let first: number | null = null;
   let struck = false;
   let before = bootMs();
-  for (const end = before + GIVE_UP_MS; ; Bun.sleepSync(POLL_MS)) {
+  const begin = before;
+  const pauseMs = () =>
+    struck || stage === null ? Math.max(POLL_MS, POLL_SHARE * (before - begin)) : POLL_MS;
+  for (const end = begin + GIVE_UP_MS; ; Bun.sleepSync(pauseMs())) {
     const oom = group.oom();
-    if (!struck && stage !== null && isMoment(stage, leaker, oom, since !== null)) {
+    if (!struck && stage !== null && isMoment(stage, group, leaker, oom, since !== null)) {
       strike();
       struck = true;
     }
@@ -201,12 +206,18 @@ function watch(group: Group, leaker: Workload, stage: Stage | null, strike: () =
   }
 }
 
-function isMoment(stage: Stage, leaker: Workload, oom: Oom, wasHeld: boolean): boolean {
+function isMoment(
+  stage: Stage,
+  group: Group,
+  leaker: Workload,
+  oom: Oom,
+  wasHeld: boolean,
+): boolean {
   switch (stage) {
     case "quiet":
       return true;
     case "near":
-      return leaker.word("bytes") > LIMIT - 2 * MB;
+      return group.usage() > LIMIT - 2 * MB;
     case "event":
       return oom.waiting;
     case "steps":

@@ -7,7 +7,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fixture } from "../../helpers/build.ts";
 import { kill } from "../../helpers/group.ts";
-import { binary } from "../../helpers/paths.ts";
+import { binary, programOf } from "../../helpers/paths.ts";
 import { hurry, relax } from "../../helpers/priority.ts";
 import type { Role } from "../../helpers/reprieve.ts";
 import { program } from "../../helpers/require.ts";
@@ -100,7 +100,7 @@ async function pidTaken(scene: Scene, role: Role): Promise<Fault> {
 }
 
 /** Without CAP_IPC_LOCK the limit counts. */
-const NO_LOCK = ["setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"];
+const NO_LOCK = [programOf("setpriv"), "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"];
 const TINY_RUN = 'mount -t tmpfs -o size=256k none /run && exec "$@"';
 
 export const host: readonly LeakRow[] = [
