@@ -83,10 +83,10 @@ static struct reading read_primed(struct guarded *g, struct view *view)
 static void find_unexplained(const struct guarded *g, const struct view *view,
 			     const struct reading *r, int64_t *grown, int64_t *hidden)
 {
-	uint64_t anon_bytes;
+	uint64_t anon_bytes = g->oom.anon_bytes;
 
 	*grown = *hidden = 0;
-	if (r->best_pages >= r->left || memcg_anon(&g->memcg, &anon_bytes))
+	if (r->best_pages >= r->left || (!anon_bytes && memcg_anon(&g->memcg, &anon_bytes)))
 		return;
 	*grown = (int64_t)anon_bytes - r->grown * 4096 - (int64_t)view->anon_bytes;
 	*hidden = (int64_t)anon_bytes - r->grown * 4096 - (int64_t)view->sampled_bytes;

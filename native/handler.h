@@ -67,7 +67,8 @@ struct response {
 	uint32_t members;    /* that were killed with the victim */
 	uint64_t begun_ns;
 	uint64_t killed_ns;
-	uint64_t progress_ns;			/* last kill, death, or memory coming back */
+	uint64_t progress_ns; /* last kill, death, or memory coming back; less when we had no CPU */
+	uint64_t looked_ns;
 	uint32_t tried[KILLS_PER_INCIDENT_MAX]; /* pids killed in this incident: never twice */
 	uint32_t tries;
 	uint32_t

@@ -44,7 +44,8 @@ enum {
 	RAISE_BOUND_MS = 10,
 	RECLAIM_BOUND_MS = 25,
 	FREEZE_BOUND_MS = 10,
-	MOVE_BOUND_MS = 40,	     /* 8 to 20 for an RCU grace period (measured) */
+	MOVE_BOUND_MS = 40, /* 8 to 20 for an RCU grace period (measured) */
+	AWAY_MS = 5, /* no look for so long: the machine had no CPU for us, nor for the victim */
 	KILL_MIN_BYTES = 1 << 20,    /* a process with less anonymous memory is not worth a kill */
 	KILLS_PER_INCIDENT_MAX = 32, /* then the kernel decides */
 	KERNEL_KILL_GRACE_MS =

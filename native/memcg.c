@@ -143,7 +143,11 @@ int memcg_read_switch(const struct memcg *m, uint64_t *bytes)
 	return memcg_read_number(m->control, bytes);
 }
 
-int memcg_oom(const struct memcg *m, struct memcg_oom *oom) { return m->ops->oom(m, oom); }
+int memcg_oom(const struct memcg *m, struct memcg_oom *oom)
+{
+	oom->anon_bytes = 0;
+	return m->ops->oom(m, oom);
+}
 
 int memcg_room(const struct memcg *m, struct memcg_room *room)
 {

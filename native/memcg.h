@@ -56,6 +56,7 @@ struct memcg_oom {
 		kills; /* kernel kills since it was made: v1 in this group, v2 in its descendants too */
 	uint64_t
 		spare_bytes; /* v2: so much more of what cannot be reclaimed, at least, and it is in OOM */
+	uint64_t anon_bytes; /* v2: as memcg_anon(), read for `waiting`; 0: it was not */
 	uint32_t ooms; /* v2, the same of charges at a memory.max for which there was no memory */
 };
 

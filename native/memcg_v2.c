@@ -74,10 +74,10 @@ static uint64_t swap_left(const struct memcg *m)
 	return left < limit - usage ? left : limit - usage;
 }
 
-uint64_t memcg_spare_bytes(const struct memcg *m, uint64_t bytes)
+static uint64_t spare_bytes(const struct memcg *m, uint64_t bytes, uint64_t *anon)
 {
 	char buf[MEMCG_STAT_BYTES];
-	uint64_t usage, anon, swap, spare, none = STOCK_BYTES + RECLAIMABLE_IS_NONE_BYTES;
+	uint64_t usage, swap, spare, none = STOCK_BYTES + RECLAIMABLE_IS_NONE_BYTES;
 	long n;
 
 	if (m->usage < 0 || memcg_read_number(m->usage, &usage))
@@ -87,15 +87,22 @@ uint64_t memcg_spare_bytes(const struct memcg *m, uint64_t bytes)
 	n = sys_pread(m->stat, buf, sizeof(buf), 0);
 	if (n < 0)
 		return MEMCG_NO_LIMIT;
-	anon = memcg_number_after(buf, buf + n, "anon ");
-	swap = anon ? swap_left(m) : 0;
+	*anon = memcg_number_after(buf, buf + n, "anon ");
+	swap = *anon ? swap_left(m) : 0;
 	spare = memcg_number_after(buf, buf + n, "\ninactive_file ") +
 		memcg_number_after(buf, buf + n, "\nactive_file ") +
 		memcg_number_after(buf, buf + n, "\nslab_reclaimable ") +
-		(swap < anon ? swap : anon);
+		(swap < *anon ? swap : *anon);
 	if (usage + STOCK_BYTES < bytes)
 		return spare + bytes - usage;
 	return bytes + spare > usage + none ? bytes + spare - usage - none : 0;
+}
+
+uint64_t memcg_spare_bytes(const struct memcg *m, uint64_t bytes)
+{
+	uint64_t anon;
+
+	return spare_bytes(m, bytes, &anon);
 }
 
 /* Held, it is full at our memory.high; not held, at its memory.max, where the kernel kills by itself. */
@@ -113,7 +120,7 @@ static int v2_oom(const struct memcg *m, struct memcg_oom *oom)
 	oom->held = high != MEMCG_NO_LIMIT && (!m->high || high == ours(m));
 	if (!oom->held && m->limit >= 0)
 		memcg_read_number(m->limit, &limit);
-	oom->spare_bytes = memcg_spare_bytes(m, oom->held ? high : limit);
+	oom->spare_bytes = spare_bytes(m, oom->held ? high : limit, &oom->anon_bytes);
 	oom->waiting = !oom->spare_bytes;
 	oom->under_oom = oom->waiting;
 	return 0;

@@ -82,9 +82,24 @@ static void give_up(struct guarded *g, enum reason reason)
 	role_wake_watchers();
 }
 
+/* A virtual machine may stand still for longer than a victim is given: that is no time in which it could have died. */
+static void forgive_absence(struct response *r, uint64_t now_ns)
+{
+	uint64_t away_ns = r->looked_ns ? now_ns - r->looked_ns : 0;
+
+	r->looked_ns = now_ns;
+	if (away_ns < AWAY_MS * 1000000ull)
+		return;
+	r->progress_ns += away_ns;
+	if (r->progress_ns > now_ns)
+		r->progress_ns = now_ns;
+}
+
 static void look(struct guarded *g, uint64_t now_ns)
 {
 	struct response *r = &g->response;
+
+	forgive_absence(r, now_ns);
 
 	if (g->oom.kills != r->last_kills) {
 		r->last_kills = g->oom.kills;
@@ -247,9 +262,15 @@ static void find_restless(void)
 	}
 }
 
-static void wake_agent(int dying)
+/* Nobody has died yet who will. */
+static int is_busy(const struct response *r)
 {
-	if (!told_ns || (dying && respond_ms_since(told_ns, sys_now_ns()) < AGENT_WAKE_MS))
+	return r->victim == VICTIM_DYING || (incident_is_open(r->word) && r->victim == VICTIM_NONE);
+}
+
+static void wake_agent(int busy)
+{
+	if (!told_ns || (busy && respond_ms_since(told_ns, sys_now_ns()) < AGENT_WAKE_MS))
 		return;
 	role_wake(FD_AGENT);
 	told_ns = 0;
@@ -261,7 +282,7 @@ _Noreturn void responder_loop(void)
 	int open = 0;
 
 	for (;;) {
-		int dying = 0;
+		int busy = 0;
 		int n = sys_epoll_wait(handler.respond_epoll, events, 16,
 				       open ? RESPOND_TICK_MS : hear_next_ms());
 
@@ -278,8 +299,8 @@ _Noreturn void responder_loop(void)
 			if (!handler.restless[g->guard->tree] || !hear_is_ours(g))
 				continue;
 			open |= respond(g);
-			dying |= g->response.victim == VICTIM_DYING;
+			busy |= is_busy(&g->response);
 		}
-		wake_agent(dying);
+		wake_agent(busy);
 	}
 }

@@ -88,11 +88,13 @@ static void send_on_errand(uint32_t *wanted)
 	role_wake(FD_HANDLER);
 }
 
-/* The lists that are open may be a second old (pids.h). */
+/* Those of v1 that are open may be a second old (pids.h). */
 static int lists_are_fresh(struct guarded *g, uint64_t now_ns)
 {
 	struct response *r = &g->response;
 
+	if (memcg_is_v2(&g->memcg))
+		return 1;
 	if (!r->lists_ns) {
 		r->lists_ns = now_ns;
 		send_on_errand(&g->guard->lists_wanted);

@@ -5,14 +5,15 @@
  *
  * Three sides in one run: the kernel's killer, reprieve, and the C floor, which only v1 has.
  */
-import { isV2, MIB } from "./lib/group.ts";
-import { type Count, PAIRS, report, type Section, say } from "./lib/report.ts";
+import { isV2 } from "./lib/group.ts";
+import { PAIRS, report, type Section, say } from "./lib/report.ts";
 import {
   BURST_200,
   interleave,
   kernelSide,
+  killedCount,
   LIMIT_200,
-  type Neighbour,
+  PACED,
   programSide,
   type Result,
   relievedCount,
@@ -22,15 +23,9 @@ import {
 } from "./lib/round.ts";
 import { ratios } from "./lib/stats.ts";
 
-const PACE_US = 10_000;
-
-/** Each neighbour with the most that reprieve / kernel may be, on v1 and v2. */
-const NEIGHBOURS: readonly (Neighbour & { readonly title: string; readonly most: number })[] = [
-  { title: "tight loop, 16 pages a turn", ...TIGHT, most: isV2 ? 1 : 0.3 },
-  { title: "64 KB every 10 ms", bytes: 64 << 10, paceUs: PACE_US, most: isV2 ? 0.5 : 0.7 },
-  { title: "1 MB every 10 ms", bytes: MIB, paceUs: PACE_US, most: isV2 ? 1 : 0.7 },
-  { title: "8 MB every 10 ms", bytes: 8 * MIB, paceUs: PACE_US, most: 1 },
-];
+/** Each neighbour with the most that reprieve / kernel may be; the tight loop takes all of the VM's one CPU. */
+const NEIGHBOURS = isV2 ? PACED : [{ title: "tight loop, 16 pages a turn", ...TIGHT }, ...PACED];
+const MOST = isV2 ? [0.5, 1, 1] : [0.3, 0.7, 0.7, 1];
 
 const sides = [
   await kernelSide(LIMIT_200),
@@ -38,12 +33,12 @@ const sides = [
   ...(isV2 ? [] : [await programSide("floor", LIMIT_200)]),
 ];
 const sections: Section[] = [];
-for (const neighbour of NEIGHBOURS) {
+for (const [i, neighbour] of NEIGHBOURS.entries()) {
   const results = await interleave(sides, PAIRS, (side, pair) => {
     say(`stall: ${neighbour.title}, pair ${pair + 1} of ${PAIRS}`);
     return round(side, BURST_200, neighbour);
   });
-  sections.push(section(neighbour.title, neighbour.most, results));
+  sections.push(section(neighbour.title, MOST[i] ?? 1, results));
 }
 for (const side of sides) await side.stop();
 report("stall", "The neighbour's longest stall, 200 MB burst into a 200 MB group", sections);
@@ -80,9 +75,4 @@ function section(title: string, most: number, results: Map<string, Result[]>): S
     ],
     counts: [relievedCount(results), ...sides.map(({ name }) => killedCount(name, of(name)))],
   };
-}
-
-function killedCount(name: string, results: readonly Result[]): Count {
-  const count = results.filter((result) => !result.neighbourLived).length;
-  return { label: `neighbour killed, ${name}`, count, of: results.length };
 }

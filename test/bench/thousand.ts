@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
  * Figure: last good touch to the victim's death with 1,000 processes in the group, against a
- * minimal C program that is told its victim's pid before. SAMPLES=1000 a side; PROCS=1000.
+ * minimal C program that is told its victim's pid before. SAMPLES=1000 a side; PROCS=1000. On v2 also
+ * from when the victim went over memory.high to its SIGKILL: most of the rest is freeing.
  *
  * A single pair's ratio says little of the tail: two rounds of the minimal program differ by as much.
  * So the tail is compared as p99 to p99, and the spread of minimal against itself stands beside it.
@@ -10,12 +11,13 @@
  * were not.
  */
 import { crowdedTo } from "./lib/crowd.ts";
-import { MIB } from "./lib/group.ts";
+import { isV2, MIB } from "./lib/group.ts";
 import { Page } from "./lib/page.ts";
 import type { Program } from "./lib/programs.ts";
 import { report, type Section, say } from "./lib/report.ts";
 import { type Burst, fire, leakerIn, programSide, reprieveSide, type Side } from "./lib/round.ts";
 import { quantile, ratios } from "./lib/stats.ts";
+import { Trace } from "./lib/trace.ts";
 
 const SAMPLES = Math.max(2, Number(process.env.SAMPLES ?? 1000));
 const PROCS = Math.max(1, Number(process.env.PROCS ?? 1000));
@@ -29,6 +31,11 @@ const SEEN_MS = 1200;
 /** Relief must hold before the next burst counts as a new OOM. */
 const REST_MS = 60;
 
+interface Taken {
+  readonly deathMs: number;
+  readonly killMs: number;
+}
+
 interface Leaker {
   readonly page: Page;
   readonly witness: Program;
@@ -37,6 +44,7 @@ interface Leaker {
 /** A page a waiting leaker, used again by the next batch. */
 const pages = new Map<string, Page>();
 
+const trace = isV2 ? new Trace() : undefined;
 const crowded = crowdedTo(PROCS, ROOM);
 const sides = [await reprieveSide(crowded), await programSide("minimal", crowded)];
 const sections = [
@@ -47,7 +55,7 @@ for (const side of sides) await side.stop();
 report("thousand", `Last good touch to death, ${PROCS} processes in the group`, sections);
 
 async function section(title: string, count: number, batch: number, waitMs: number) {
-  const found: number[][] = sides.map(() => []);
+  const found: Taken[][] = sides.map(() => []);
   const from = sides[0]?.reprieve?.messages.length;
   for (let done = 0; done < count; done += batch) {
     say(`thousand: ${title}, pair ${done + 1} of ${count}`);
@@ -58,15 +66,28 @@ async function section(title: string, count: number, batch: number, waitMs: numb
         const [side, leaker] = [sides[index], waiting[index]?.[n]];
         if (side === undefined || leaker === undefined) continue;
         side.page.set("victimPid", leaker.page.get("leakerPid"));
-        found[index]?.push(await fire(leaker.page, leaker.witness));
+        found[index]?.push(await taken(leaker));
         await Bun.sleep(REST_MS);
       }
     }
   }
-  const [reprieve = [], minimal = []] = found;
+  const [reprieve = [], minimal = []] = found.map((rounds) => rounds.map((one) => one.deathMs));
+  const [reprieveKill = [], minimalKill = []] = found.map((rounds) =>
+    rounds.map((one) => one.killMs),
+  );
+  const kills = [
+    { label: "high to SIGKILL, reprieve, ms", values: reprieveKill },
+    { label: "high to SIGKILL, minimal, ms", values: minimalKill },
+    {
+      label: "reprieve / minimal",
+      values: ratios(reprieveKill, minimalKill),
+      target: { median: 2 },
+    },
+  ];
   return {
     title,
     rows: [
+      ...(trace ? kills : []),
       { label: "reprieve, ms", values: reprieve },
       { label: "minimal, ms", values: minimal },
       {
@@ -86,6 +107,13 @@ async function section(title: string, count: number, batch: number, waitMs: numb
     ],
     counts: [{ label: "relieved by reprieve itself", count: relievedSince(from), of: count }],
   } satisfies Section;
+}
+
+async function taken({ page, witness }: Leaker): Promise<Taken> {
+  const pid = page.get("leakerPid");
+  trace?.clear();
+  const deathMs = await fire(page, witness);
+  return { deathMs, killMs: trace?.highToKillMs(pid) ?? Number.NaN };
 }
 
 function relievedSince(from?: number): number {

@@ -18,20 +18,15 @@ import {
 import { basename, dirname } from "node:path";
 import { fixture } from "../helpers/build.ts";
 import { fixtures, repository } from "../helpers/paths.ts";
-import { busybox, need, run, systemd } from "./packages.ts";
+import { busybox, need, oomd, run, systemd } from "./packages.ts";
 import { vmBuilt } from "./paths.ts";
 
 /** Where busybox has another form or none; those that are not installed here are not there either. */
 const PROGRAMS = "setpriv unshare mount chrt prlimit script pgrep nm strace runc".split(" ");
 const FOLDERS = "bin usr/bin etc root proc sys dev tmp run var/tmp reprieve".split(" ");
 const REPOSITORY = ["src", "native", "test", "package.json", "bunfig.toml", "tsconfig.json"];
-const BUILT = [
-  "dist/reprieve",
-  "dist/build/core",
-  "dist/build/core.so",
-  "dist/build/test",
-  ...["dist/build/bench"].filter((path) => existsSync(`${repository}/${path}`)), // by make bench only
-];
+const BENCH = "dist/build/bench"; // there where `make bench` has been, and then what it runs is there too
+const BUILT = ["dist/reprieve", "dist/build/core", "dist/build/core.so", "dist/build/test", BENCH];
 const MODULES = ["commander", "hono", "valibot", "ws"];
 const ROOM_MB = 512; // for what a boot writes: copies of the binary, of 110 MB
 
@@ -47,24 +42,29 @@ export function disk(): string {
   const built = BUILT.filter((path) => existsSync(`${repository}/${path}`)); // the bench's may not be
   const parts = [...REPOSITORY, ...built, ...MODULES.map((name) => `node_modules/${name}`)];
   const programs = PROGRAMS.map((name) => Bun.which(name)).filter((path) => path !== null);
-  const unpacked = [busybox(), systemd()];
+  const trees = [systemd(), ...(built.includes(BENCH) ? [oomd()] : [])];
   const state = fingerprint([
     ...parts.map((part) => `${repository}/${part}`),
     ...programs,
-    ...unpacked,
+    busybox(),
+    ...trees,
   ]);
   const stateFile = `${vmBuilt}/root.state`;
   const last = existsSync(stateFile) ? readFileSync(stateFile, "utf8") : "";
   if (state === last && existsSync(image)) return image;
   rmSync(stateFile, { force: true });
-  stage(parts, programs);
+  stage(parts, programs, trees);
   make();
   rmSync(root, { recursive: true });
   writeFileSync(stateFile, state);
   return image;
 }
 
-function stage(parts: readonly string[], programs: readonly string[]): void {
+function stage(
+  parts: readonly string[],
+  programs: readonly string[],
+  trees: readonly string[],
+): void {
   rmSync(root, { recursive: true, force: true });
   for (const path of FOLDERS) mkdirSync(`${root}/${path}`, { recursive: true });
   chmodSync(`${root}/var/tmp`, 0o1777);
@@ -80,14 +80,14 @@ function stage(parts: readonly string[], programs: readonly string[]): void {
   const ldd = '#!/bin/sh\nexec /lib64/ld-linux-x86-64.so.2 --list "$1"\n';
   writeFileSync(`${root}/usr/bin/ldd`, ldd, { mode: 0o755 });
   for (const name of ["init", "job"]) copyFileSync(`${import.meta.dir}/${name}`, `${root}/${name}`);
-  stageSystemd();
+  for (const tree of trees) run(["cp", "-a", "--remove-destination", `${tree}/.`, root]);
+  trimSystemd();
   run(["cp", "-a", "--parents", ...parts, `${root}/reprieve`], repository);
   for (const built of filesOf(`${root}/reprieve/dist`)) installLibraries(built);
 }
 
-/** Its programs and units, none of which it starts by itself: the job needs no more than sysinit.target. */
-function stageSystemd(): void {
-  run(["cp", "-a", "--remove-destination", `${systemd()}/.`, root]);
+/** Of the units that came with it none starts by itself: the job needs no more than sysinit.target. */
+function trimSystemd(): void {
   const units = `${root}/lib/systemd/system`;
   for (const name of readdirSync(units)) {
     if (name.endsWith(".wants")) rmSync(`${units}/${name}`, { recursive: true });

@@ -10,6 +10,9 @@ const SYSTEMD = `systemd libsystemd-shared libacl1 libapparmor1 libaudit1 libblk
   libgcrypt20 libgpg-error0 libip4tc2 libkmod2 liblz4-1 liblzma5 libmount1 libpam0g libpcre2-8-0 libseccomp2 libselinux1
   libssl3 libzstd1`;
 
+/** For the bench: Meta's, with what it is linked with and systemd's tree has not. */
+const OOMD = ["oomd", "libjsoncpp25", "libstdc++6", "libgcc-s1", "libsystemd0"];
+
 /** The newest kernel of the archive; that which is there already stays until dist/build/vm is removed. */
 export function kernel(): string {
   const unpacked = unpack("kernel", () => [kernelPackage()]);
@@ -26,6 +29,11 @@ export function busybox(): string {
 /** A tree to be laid over another one. */
 export function systemd(): string {
   return unpack("systemd", () => SYSTEMD.split(/\s+/));
+}
+
+/** A tree like systemd's. */
+export function oomd(): string {
+  return unpack("oomd", () => OOMD);
 }
 
 /** The folder of the unpacked packages. */

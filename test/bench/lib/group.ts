@@ -11,9 +11,15 @@ export const MIB = 1 << 20;
 export const isV2 = existsSync("/sys/fs/cgroup/cgroup.controllers");
 const ROOT = isV2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
 const REMOVE_BOUND_MS = 3000;
+const MARGIN_BYTES = 16 * MIB; // src/cli/guards.ts: of a limit of 64 MB and more
+
+/** Who joins a group: in one that is split each has a child group of its own. */
+export type Member = "leaker" | "neighbour";
+const MEMBERS: readonly Member[] = ["leaker", "neighbour"];
 
 export class Group {
   readonly path: string;
+  #isSplit = false;
 
   constructor(name: string) {
     this.path = `${ROOT}/reprieve-bench-${name}-${process.pid}`;
@@ -26,8 +32,20 @@ export class Group {
     this.write(isV2 ? "memory.max" : "memory.limit_in_bytes", bytes);
   }
 
-  join(pid: number): void {
-    this.write("cgroup.procs", pid);
+  /** v2: everybody sleeps who grows over this; what reprieve does by itself, with its default margin. */
+  hold(): void {
+    if (isV2) this.write("memory.high", Number(this.read("memory.max")) - MARGIN_BYTES);
+  }
+
+  /** v2: a child group for each member, for a killer that takes whole groups. */
+  split(): void {
+    writeFileSync(`${this.path}/cgroup.subtree_control`, "+memory");
+    for (const member of MEMBERS) mkdirSync(`${this.path}/${member}`);
+    this.#isSplit = true;
+  }
+
+  join(pid: number, member: Member = "neighbour"): void {
+    this.write(this.#isSplit ? `${member}/cgroup.procs` : "cgroup.procs", pid);
   }
 
   usage(): number {
@@ -40,7 +58,8 @@ export class Group {
   }
 
   pids(): number[] {
-    return this.read("cgroup.procs").split("\n").filter(Boolean).map(Number);
+    const files = ["cgroup.procs", ...this.#children().map((name) => `${name}/cgroup.procs`)];
+    return files.flatMap((file) => this.read(file).split("\n").filter(Boolean).map(Number));
   }
 
   async untilKillerOn(boundMs = 5000): Promise<void> {
@@ -65,6 +84,7 @@ export class Group {
     for (let waited = 0; waited < REMOVE_BOUND_MS; waited += 10) {
       for (const pid of this.pids()) killQuietly(pid);
       try {
+        for (const name of this.#children()) rmdirSync(`${this.path}/${name}`);
         rmdirSync(this.path);
         return;
       } catch {
@@ -80,6 +100,10 @@ export class Group {
 
   write(file: string, value: number): void {
     writeFileSync(`${this.path}/${file}`, String(value));
+  }
+
+  #children(): Member[] {
+    return MEMBERS.filter((name) => existsSync(`${this.path}/${name}`));
   }
 }
 

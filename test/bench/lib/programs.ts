@@ -85,7 +85,7 @@ export class Reprieve {
     if (!existsSync(REPRIEVE)) throw new Error(`Cannot find ${REPRIEVE}: run "make"`);
     const cgroups = paths.flatMap((path) => ["--cgroup", path]);
     const program = start(
-      [REPRIEVE, "run", ...cgroups, "--allow-kill", "--delay", "100ms", "--json", ...options],
+      [REPRIEVE, "run", ...cgroups, "--allow-kill", "--json", ...options],
       process.env.VERBOSE === undefined ? "ignore" : "inherit",
     );
     const reprieve = new Reprieve(program);

@@ -39,7 +39,8 @@ export function report(figure: string, title: string, sections: readonly Section
 export const PAIRS = Math.max(1, Number(process.env.PAIRS ?? 30));
 
 export function say(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${text}`);
+  if (process.env.VERBOSE !== undefined) process.stderr.write(`${text}\n`);
+  else if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${text}`);
 }
 
 function table(title: string, sections: readonly Section[]): string {

@@ -10,7 +10,7 @@ import type { Message } from "../../../src/feed/protocol.ts";
 import { Group, killQuietly, MIB } from "./group.ts";
 import { Page } from "./page.ts";
 import { built, ended, type Program, Reprieve, start } from "./programs.ts";
-import type { Count } from "./report.ts";
+import { type Count, say } from "./report.ts";
 
 /** Under load a round takes 0.3 s; one that takes this long is stuck. */
 const ROUND_BOUND_MS = 10_000;
@@ -65,11 +65,12 @@ export async function kernelSide(prepare: Prepare): Promise<Side> {
   return { name: "kernel", group, page: new Page(), stop: async () => group.remove() };
 }
 
-/** floor or minimal: a C program that is told of the OOM and keeps the kernel's killer off. */
+/** floor or minimal: a C program that is told of the OOM of a group that is held. */
 export async function programSide(name: "floor" | "minimal", prepare: Prepare): Promise<Side> {
   const group = new Group(name);
   const page = new Page();
   await prepare(group);
+  group.hold();
   const program = start([built(name), group.path, page.path]);
   await page.until("ready");
   return {
@@ -112,7 +113,7 @@ export async function leakerIn(group: Group, page: Page, burst: Burst): Promise<
   const leaker = [built("leaker"), page.path, String(bytes), means, String(threads)];
   const witness = start([built("witness"), page.path, ...leaker]);
   await page.until("leakerPid");
-  group.join(page.get("leakerPid"));
+  group.join(page.get("leakerPid"), "leaker");
   return witness;
 }
 
@@ -162,6 +163,7 @@ export async function round(side: Side, burst: Burst, neighbour?: Neighbour): Pr
   const neighbourLived = beside === undefined || (await finish(page, beside));
   await group.untilEmpty();
   await reprieve?.until(() => reprieve.closed(before).length > 0);
+  say(`${side.name}: stall ${page.get("longest") / 1e6} ms, death ${deathMs} ms`);
   return {
     deathMs,
     stallMs: page.get("longest") / 1e6,
@@ -178,6 +180,12 @@ export const BYTES_200 = 200 * MIB;
 export const LIMIT_200 = limited(BYTES_200);
 /** "Tight": 16 pages a turn, as fast as it goes. */
 export const TIGHT: Neighbour = { bytes: 16 * 4096, paceUs: 0 };
+/** What a program that serves requests is like. */
+export const PACED: readonly (Neighbour & { readonly title: string })[] = [
+  { title: "64 KB every 10 ms", bytes: 64 << 10, paceUs: 10_000 },
+  { title: "1 MB every 10 ms", bytes: MIB, paceUs: 10_000 },
+  { title: "8 MB every 10 ms", bytes: 8 * MIB, paceUs: 10_000 },
+];
 
 /** How many of reprieve's rounds it relieved itself; a ratio is about those. */
 export function relievedCount(results: Map<string, Result[]>): Count {
@@ -197,10 +205,20 @@ export async function interleave(
 ): Promise<Map<string, Result[]>> {
   const results = new Map<string, Result[]>(sides.map((side) => [side.name, []]));
   for (let pair = 0; pair < pairs; pair++) {
-    const turn = pair % sides.length;
-    for (const side of [...sides.slice(turn), ...sides.slice(0, turn)]) {
+    for (const side of turning(sides, pair)) {
       results.get(side.name)?.push(await measure(side, pair));
     }
   }
   return results;
+}
+
+/** Everybody is first in his turn. */
+export function turning<S>(sides: readonly S[], pair: number): S[] {
+  const turn = pair % sides.length;
+  return [...sides.slice(turn), ...sides.slice(0, turn)];
+}
+
+export function killedCount(name: string, results: readonly Result[]): Count {
+  const count = results.filter((result) => !result.neighbourLived).length;
+  return { label: `neighbour killed, ${name}`, count, of: results.length };
 }

@@ -5,15 +5,9 @@
  */
 #define _GNU_SOURCE
 #include "oom_event.h"
-#include <poll.h>
 #include <sys/syscall.h>
 
-static int under_oom(void)
-{
-	char text[128] = "";
-
-	return pread(switch_fd, text, sizeof(text) - 1, 0) > 0 && strstr(text, "under_oom 1") != NULL;
-}
+static int under_oom(void) { return number_in(switch_fd, "under_oom ") == 1; }
 
 static long resident_pages(int pid)
 {
@@ -35,7 +29,7 @@ static long resident_pages(int pid)
 static int largest(const char *group)
 {
 	static char text[64 * 1024];
-	int list = open_in(group, "cgroup.procs");
+	int list = open_in(group, "cgroup.procs", O_RDONLY);
 	ssize_t length = read(list, text, sizeof(text) - 1);
 	long most = 0;
 	int victim = 0;
@@ -72,15 +66,13 @@ static void kill_largest(const char *group)
 
 int main(int argc, char **argv)
 {
-	uint64_t count;
-	int event;
-
 	if (argc != 3)
 		return 64;
-	event = oom_event(argv[1]);
+	oom_begin(argv[1]);
 	atomic_store(&page_map(argv[2])->ready, 1);
-	while (read(event, &count, sizeof(count)) == sizeof(count))
+	for (;;) {
+		oom_wait();
 		while (under_oom())
 			kill_largest(argv[1]);
-	return 1;
+	}
 }

@@ -9,19 +9,18 @@
 int main(int argc, char **argv)
 {
 	struct page *page;
-	uint64_t count;
-	int event;
 
 	if (argc != 3)
 		return 64;
 	page = page_map(argv[2]);
-	event = oom_event(argv[1]);
+	oom_begin(argv[1]);
 	atomic_store(&page->ready, 1);
-	while (read(event, &count, sizeof(count)) == sizeof(count)) {
-		pid_t victim = (pid_t)atomic_load(&page->victim_pid);
+	for (;;) {
+		pid_t victim;
 
+		oom_wait();
+		victim = (pid_t)atomic_load(&page->victim_pid);
 		if (victim > 1)
 			kill(victim, SIGKILL);
 	}
-	return 1;
 }
