@@ -173,7 +173,10 @@ describeWith("the order reclaim", kernelTest, () => {
       await Bun.$`sh -c ${write}`.quiet();
       const [armed] = scene.reprieve.messages.filter((m) => m.type === "armed");
       const full = Math.ceil((scene.group.usage() + 128 * KB) / 4096) * 4096;
-      scene.group.write(memory.limitFile, String(full + Number(armed?.margin_bytes)));
+      const limit = String(full + Number(armed?.margin_bytes));
+      scene.group.write(memory.limitFile, limit);
+      await until("memory.high to follow", () => Number(scene.group.read("memory.high")) === full);
+      scene.group.write(memory.limitFile, limit); // nobody grows: it is looked at for this only
       expect(words(await scene.closed())).toBe("relieved reclaimed");
       expect(scene.steps("reclaim").map(({ result }) => result)).toEqual(["ok"]);
       expect(scene.victims()).toEqual([]);

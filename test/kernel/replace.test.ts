@@ -279,7 +279,7 @@ describeWith("replace", [...kernelTest, program("setpriv", "util-linux")], () =>
     writeFileSync(file, head);
     const region = openSync(file, "r+");
     const core = `${repository}/dist/build/core`;
-    const helper = Bun.spawn([core, "watchdog", "-"], {
+    const helper = Bun.spawn([core, "watchdog", "-", memory.root], {
       stdio: ["ignore", "ignore", "pipe", region],
     });
     const said = await new Response(helper.stderr).text();
