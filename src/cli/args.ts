@@ -23,13 +23,15 @@ const LIMIT_LEAST = 2 ** 20;
 const SIZE_MOST = 2 ** 50;
 const DELAY_MOST_MS = 600_000;
 
-const SIZE = /^(\d+(?:\.\d+)?)(?:([KMGT])(?:iB)?)?$/i;
+const SIZE = /^(\d+(?:\.\d+)?)(?:([KMGTkmgt])(?:[iI][bB])?)?$/;
 const DURATION = /^(?:(\d+(?:\.\d+)?)(ms|s|m)|0)$/;
 const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/;
 
+const A_SIZE = "a size is a number with K, M, G or T (powers of 1024), like 64M or 1.5GiB";
+
 export const Size = v.pipe(
-  v.string(),
-  v.regex(SIZE, "a size is a number with K, M, G or T (powers of 1024), like 64M or 1.5GiB"),
+  v.string(A_SIZE),
+  v.regex(SIZE, A_SIZE),
   v.transform((text) => {
     const [, number = "", unit = ""] = SIZE.exec(text) ?? [];
     return Math.floor(Number(number) * (UNITS[unit.toUpperCase()] ?? 1));
@@ -40,9 +42,11 @@ export const Size = v.pipe(
 
 export const Limit = v.pipe(Size, v.minValue(LIMIT_LEAST, "a limit is at least 1M"));
 
+const A_DURATION = "a duration is a number with ms, s or m, like 100ms or 2s";
+
 export const Duration = v.pipe(
-  v.string(),
-  v.regex(DURATION, "a duration is a number with ms, s or m, like 100ms or 2s"),
+  v.string(A_DURATION),
+  v.regex(DURATION, A_DURATION),
   v.transform((text) => {
     const [, number = "0", unit = "ms"] = DURATION.exec(text) ?? [];
     return Number(number) * (MS[unit] ?? 1);
@@ -52,20 +56,25 @@ export const Duration = v.pipe(
   v.maxValue(DELAY_MOST_MS, "a delay is at most 10m: the group's programs fail while it runs"),
 );
 
+const A_WORD = "a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -";
+
+export const Word = v.pipe(v.string(A_WORD), v.regex(/^[A-Za-z0-9._-]{1,64}$/, A_WORD));
+
 export const Name = v.pipe(
-  v.string(),
-  v.regex(/^[A-Za-z0-9._-]{1,64}$/, "a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -"),
+  Word,
   v.regex(
     /^(?!helpers-|doctor-)/,
     "a name does not begin with helpers- or doctor-: those are reprieve's",
   ),
 );
 
+const AN_ADDRESS = "an address is HOST:PORT, like 127.0.0.1:7461 or [::1]:7461, or none";
+
 export const Listen = v.union([
   v.literal("none"),
   v.pipe(
-    v.string(),
-    v.regex(ADDRESS, "an address is HOST:PORT, like 127.0.0.1:7461 or [::1]:7461, or none"),
+    v.string(AN_ADDRESS),
+    v.regex(ADDRESS, AN_ADDRESS),
     v.transform((text): ListenAddress => {
       const [, six, host, port] = ADDRESS.exec(text) ?? [];
       return { hostname: six ?? host ?? "", port: Number(port) };
@@ -79,18 +88,22 @@ export const Handler = v.picklist(
   "the handler runs outside or inside, or is designated",
 );
 
+const A_MODE = "a mode is three octal digits, like 0660";
+
 export const Mode = v.pipe(
-  v.string(),
-  v.regex(/^0?[0-7]{3}$/, "a mode is three octal digits, like 0660"),
+  v.string(A_MODE),
+  v.regex(/^0?[0-7]{3}$/, A_MODE),
   v.transform((text) => Number.parseInt(text, 8)),
 );
 
 /** sun_path of unix(7), less its NUL. */
 const SOCKET_PATH_MOST = 107;
 
+const A_SOCKET = "a socket's path is absolute";
+
 export const SocketPath = v.pipe(
-  v.string(),
-  v.regex(/^\/.*[^/]$/, "a socket's path is absolute"),
+  v.string(A_SOCKET),
+  v.regex(/^\/.*[^/]$/, A_SOCKET),
   v.check(
     (path) => Buffer.byteLength(path) <= SOCKET_PATH_MOST,
     `a socket's path has at most ${SOCKET_PATH_MOST} bytes`,
@@ -106,10 +119,8 @@ export function parsed<T extends v.GenericSchema>(schema: T) {
   };
 }
 
-// --- internal ---
-
 /** Of a union: what its last member, the general one, says. */
-function firstMessage(issues: readonly v.BaseIssue<unknown>[]): string {
+export function firstMessage(issues: readonly v.BaseIssue<unknown>[]): string {
   const [issue] = issues;
   const inner = issue?.issues?.filter((one) => one.kind === "validation").at(-1);
   return (inner ?? issue)?.message ?? "it is not valid";
