@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** The one error a person is meant to read, and the one table of exit codes. */
 
-/** Codes of sysexits(3); from 125 on those of a shell. */
+/** Codes of sysexits(3), but for 1; from 125 on those of a shell. */
 export const exit = {
   ok: 0,
+  badConfig: 1,
   usage: 64,
   noGroup: 66,
   host: 69,

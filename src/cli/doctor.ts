@@ -10,7 +10,7 @@ import { type Core, errnoName, openCore } from "../native/core.ts";
 import { findCore } from "../native/embed.ts";
 import { Signals } from "./command.ts";
 import { hierarchyChecks } from "./memory-checks.ts";
-import { Lines } from "./output.ts";
+import { Lines, READER_BOUND_MS } from "./output.ts";
 import { type Check, check } from "./proof-scene.ts";
 import { prove } from "./proofs.ts";
 import { visible } from "./timeline.ts";
@@ -19,8 +19,6 @@ import { visible } from "./timeline.ts";
 const MEMLOCK_LEAST_BYTES = 4 * 2 ** 20;
 /** One guard with its primed candidates takes about 100. */
 const NOFILE_LEAST = 1024;
-/** Nothing waits for us: a slow reader gets it all. */
-const READER_BOUND_MS = 10_000;
 const CAP = { CAP_KILL: 5, CAP_IPC_LOCK: 14, CAP_SYS_NICE: 23, CAP_SYS_RESOURCE: 24 } as const;
 
 /** Returns exit.ok when every promise holds, exit.host when one does not. */

@@ -10,6 +10,8 @@ const PASSING: ReadonlySet<string> = new Set(["EAGAIN", "ENOMEM", "ENOBUFS"]);
 const RETRY_MS = 100;
 /** What a reader gets to take what is left when we end. */
 export const END_BOUND_MS = 1000;
+/** The same, where nothing waits for us: a slow reader gets it all. */
+export const READER_BOUND_MS = 10_000;
 
 /**
  * Writes lines to a stream. Through the thread pool: a write of ours would wait for the reader, and Bun's own writer

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+/** `reprieve check`: says all that is wrong in a config file, or what is in effect. Changes nothing. */
+
+import { type Loaded, load } from "../config/load.ts";
+import { lineOf } from "../config/mistakes.ts";
+import { CliError, exit } from "../errors.ts";
+import { Lines, READER_BOUND_MS, say } from "./output.ts";
+import { visible } from "./timeline.ts";
+
+export interface CheckOptions {
+  readonly effective?: true;
+  readonly json?: true;
+}
+
+export async function checkConfig(file: string | undefined, options: CheckOptions) {
+  const loaded = load(file);
+  const isGood = loaded.config !== undefined;
+  const out = new Lines(1, "lines");
+  if (options.json) out.write(JSON.stringify(jsonOf(loaded, options)));
+  else out.write(textOf(loaded, options));
+  for (const why of loaded.untrusted) say(visible(`run would refuse this: ${why}`));
+  if (!(await out.end(READER_BOUND_MS))) {
+    throw new CliError(exit.host, "cannot write to stdout: nobody reads it, or its disk is full");
+  }
+  return isGood ? exit.ok : exit.badConfig;
+}
+
+// --- internal ---
+
+function jsonOf({ files, mistakes, effective }: Loaded, options: CheckOptions) {
+  const plain = mistakes.map(({ isMissing: _, ...mistake }) => mistake);
+  const ok = mistakes.length === 0;
+  return { v: 1, ok, files, mistakes: plain, ...(options.effective && { effective }) };
+}
+
+function textOf({ files, mistakes, config, effective }: Loaded, options: CheckOptions): string {
+  if (config === undefined || effective === undefined) return mistakes.map(lineOf).join("\n");
+  if (options.effective) return Bun.TOML.stringify(effective).trimEnd();
+  const guards = `${config.guard.length} guard${config.guard.length === 1 ? "" : "s"}`;
+  return `no mistake, ${guards} in ${files.map(visible).join(", ")}`;
+}
