@@ -23,9 +23,14 @@ const RUN_HELP = `
 Examples:
   reprieve run --limit 512M -- make -j8
   reprieve run --cgroup docker/4f5e --allow-kill --delay 200ms
+  reprieve run --config reprieve.toml
+
+Alone, "reprieve run" reads /etc/reprieve/reprieve.toml if it is there. Flags win over the file; with --cgroup the
+file's guards say how these groups are guarded, and no others are. Only [deny] wins over --allow-kill.
 
 Exit codes:
   0                done; with CMD: its own
+  1                mistakes in the config file
   64, 66           wrong use; no such group
   69               this host lacks something
   73, 75           cannot make the group; it, or the port, is in use
@@ -108,6 +113,16 @@ function program(done: (code: number) => void): Command {
     .option("--json", "print one JSON object")
     .action(async (options) => done(await (await import("./cli/doctor.ts")).doctor(options)));
   reprieve
+    .command("check")
+    .description("say all that is wrong in a config file; nothing is guarded or changed")
+    .argument("[file]", "with its drop-ins (default: /etc/reprieve/reprieve.toml)")
+    .option("--effective", "print what is in effect, drop-ins and defaults included")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", "\nExit codes: 0 no mistake, 1 mistakes or no such file")
+    .action(async (file, options) =>
+      done(await (await import("./cli/check.ts")).checkConfig(file, options)),
+    );
+  reprieve
     .command("release")
     .description("switch the kernel's killer back on in what dead reprieves left")
     .option("--all", "list every group of the host whose killer is off")
@@ -131,6 +146,7 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
         .argParser(add)
         .default([], "none"),
     )
+    .option("--config <file>", "guard what this file says; flags win over what stands in it")
     .option("--limit <size>", "limit of CMD's group (default: 90 % of what is free)", parsed(Limit))
     .addOption(
       new Option(
@@ -146,9 +162,7 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
       new Option(
         "--handler <where>",
         "outside the guarded group or inside, or designated: who designates itself at a socket",
-      )
-        .argParser(parsed(Handler))
-        .default("outside"),
+      ).argParser(parsed(Handler)),
     )
     .option(
       "--handler-socket <path>",

@@ -12,7 +12,7 @@ import { type Kind, kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, NativeError } from "../native/core.ts";
 import { limit } from "../native/layout.ts";
-import { type OrderOptions, standingOf } from "./orders.ts";
+import { type OrderOptions, standingOf, warningsOf } from "./orders.ts";
 import { bytes, visible } from "./timeline.ts";
 
 /** No burst outran the arming with 8 MiB or more, 240 tried (measured); twice that. */
@@ -22,9 +22,52 @@ export interface GuardSetup {
   readonly core: Core;
   readonly memory: Hierarchy;
   readonly options: {
-    readonly margin?: number;
     readonly replace?: true;
-  } & OrderOptions;
+  };
+}
+
+/** A group that is to be guarded, and how. */
+export interface Wanted {
+  readonly path: string;
+  readonly margin: number | undefined;
+  readonly orders: OrderOptions;
+  /** The guard whose glob has found it: where it cannot be guarded it is left out. */
+  readonly foundBy?: string;
+}
+
+export interface Prepared {
+  readonly guards: readonly GuardSpec[];
+  /** What was wanted of each of them. */
+  readonly kept: readonly Wanted[];
+  readonly locks: Locks;
+  readonly others: readonly string[];
+  /** Lines for the person. */
+  readonly remarks: readonly string[];
+}
+
+/** Groups that a glob found and that cannot be guarded, to be said at once. */
+export class LeftOut {
+  readonly #all: { path: string; why: string; foundBy: string }[] = [];
+
+  /** What `action` returns; undefined: the group is left out. */
+  attempt<T>({ path, foundBy }: Pick<Wanted, "path" | "foundBy">, action: () => T): T | undefined {
+    try {
+      return action();
+    } catch (error) {
+      if (foundBy === undefined || !(error instanceof CliError)) throw error;
+      this.#all.push({ path, why: error.message, foundBy });
+      return undefined;
+    }
+  }
+
+  /** One line a guard, with the first of them. */
+  lines(): string[] {
+    const byGuard = Map.groupBy(this.#all, ({ foundBy }) => foundBy);
+    return [...byGuard].map(([guard, [first, ...others]]) => {
+      const more = others.length === 0 ? "" : ` (and ${others.length} more like it)`;
+      return visible(`guard ${guard} leaves out: ${first?.why}${more}`);
+    });
+  }
 }
 
 /** The locks we hold, by group. */
@@ -76,28 +119,49 @@ export function demandGroup(memory: Hierarchy, given: string): string {
  * another one guards, whose locks are to be had later.
  */
 export function prepareGuards(
-  { core, memory, options }: GuardSetup,
-  paths: readonly string[],
+  setup: GuardSetup,
+  wanted: readonly Wanted[],
   owned: boolean,
-): { guards: GuardSpec[]; locks: Locks; others: string[] } {
-  const locks = new Locks(core);
-  paths.forEach(demandShort);
-  const others = paths.filter((path) => !locks.take(path));
-  const [other] = others;
-  if (other !== undefined && !options.replace) {
-    throw inUse(other, "another reprieve guards it already (--replace takes it over)");
-  }
-  const guards = paths.map((path) => guardOf({ memory, options }, path, owned, others));
-  return { guards, locks, others };
+  leftOut: LeftOut,
+): Prepared {
+  const locks = new Locks(setup.core);
+  const others: string[] = [];
+  const take = (path: string): true => {
+    demandShort(path);
+    if (locks.take(path)) return true;
+    if (!setup.options.replace) {
+      throw inUse(path, "another reprieve guards it already (--replace takes it over)");
+    }
+    others.push(path);
+    return true;
+  };
+  // All locks first: what a group's descendants hold may be the other one's too.
+  const locked = wanted.filter((one) => leftOut.attempt(one, () => take(one.path)));
+  const done = locked.flatMap((one) => {
+    const guard = leftOut.attempt(one, () => specOf(setup, one, owned, others));
+    if (guard === undefined) locks.giveUp(one.path);
+    return guard === undefined ? [] : [{ one, guard }];
+  });
+  const warnings = done.flatMap(({ one, guard }) => warningsOf(guard, one.orders, owned));
+  const isKept = new Set(done.map(({ one }) => one.path));
+  return {
+    guards: done.map(({ guard }) => guard),
+    kept: done.map(({ one }) => one),
+    locks,
+    others: others.filter((path) => isKept.has(path)),
+    remarks: [...leftOut.lines(), ...new Set(warnings)],
+  };
 }
 
 /** The same for a group that has taken the place of one that was removed. */
-export function renewGuard(setup: GuardSetup, locks: Locks, path: string): GuardSpec {
+export function renewGuard(setup: GuardSetup, locks: Locks, wanted?: Wanted): GuardSpec {
+  if (wanted === undefined) throw new RangeError("no such guard");
+  const { path } = wanted;
   demandGroup(setup.memory, path);
   locks.giveUp(path); // that of the old group
   if (!locks.take(path)) throw inUse(path, "another reprieve guards it already");
   try {
-    return guardOf(setup, path, false, []);
+    return specOf(setup, wanted, false, []);
   } catch (error) {
     locks.giveUp(path);
     throw error;
@@ -112,23 +176,23 @@ export function demandNotHeld(path: string, ours: readonly string[] = []): void 
 
 // --- internal ---
 
-function guardOf(
-  { memory, options }: Pick<GuardSetup, "memory" | "options">,
-  path: string,
+function specOf(
+  { memory }: Pick<GuardSetup, "memory">,
+  { path, margin, orders }: Wanted,
   owned: boolean,
   others: readonly string[],
 ): GuardSpec {
   const kind = kindOf(memory);
   const why =
-    whyUnsafe(path) ?? (options.handler === "inside" ? kind.whyNotInside(path) : undefined);
+    whyUnsafe(path) ?? (orders.handler === "inside" ? kind.whyNotInside(path) : undefined);
   if (why !== undefined) throw unsafe(path, why);
   demandNotHeld(path, others);
   return {
     name: relative(memory.root, path),
     path,
-    marginBytes: marginOf(kind, path, options.margin),
-    delayMs: options.delay ?? kind.delay.defaultMs,
-    ...standingOf(memory, options, path, owned),
+    marginBytes: marginOf(kind, path, margin),
+    delayMs: orders.delay ?? kind.delay.defaultMs,
+    ...standingOf(memory, orders, path, owned),
     owned,
   };
 }

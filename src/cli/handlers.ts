@@ -27,16 +27,12 @@ interface Guarded {
   readonly path: string;
 }
 
-/** Flags that are right one by one and wrong together. */
-export function checkHandlers(
-  options: HandlerOptions,
-  cgroup: readonly string[],
-  allowKill: boolean,
-): void {
+/** Right one by one and wrong together; `groups` that exist, with or without the power to kill in all of them. */
+export function checkHandlers(options: HandlerOptions, groups: number, allowKill: boolean): void {
   const wrong = (why: string) => new CliError(exit.usage, why);
   const isOpen = wantsDoor(options);
-  if (options.handler === "inside" && new Set(cgroup).size > 1) {
-    throw wrong("--handler inside goes with one --cgroup only: the handler lives in one group");
+  if (options.handler === "inside" && groups > 1) {
+    throw wrong("--handler inside goes with one group only: the handler lives in that");
   }
   if (options.handler === "inside" && options.handlerCommand !== undefined) {
     throw wrong("give either --handler inside or --handler-command, not both");
@@ -46,7 +42,7 @@ export function checkHandlers(
       throw wrong(`--handler-${flag} goes with --handler designated or --handler-command`);
     }
   }
-  if (isOpen && cgroup.length > 0 && !allowKill) {
+  if (isOpen && !allowKill) {
     throw wrong("a designated handler goes with --allow-kill: who only observes holds no group");
   }
 }

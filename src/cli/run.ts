@@ -5,7 +5,7 @@
  * Everything that is changed is put on `undo` at once, and undone in reverse order however this ends.
  */
 
-import { closeSync } from "node:fs";
+import { closeSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { Agent, type GuardSpec } from "../agent/agent.ts";
 import { giveBackText } from "../agent/footprint.ts";
@@ -20,7 +20,7 @@ import { type Core, openCore } from "../native/core.ts";
 import { type CoreImage, findCore } from "../native/embed.ts";
 import type { ListenAddress } from "./args.ts";
 import { type Command, exitCodeOf, findProgram, Signals, startCommand } from "./command.ts";
-import { demandGroup, prepareGuards, renewGuard } from "./guards.ts";
+import { demandGroup, LeftOut, prepareGuards, renewGuard, type Wanted } from "./guards.ts";
 import {
   checkHandlers,
   type HandlerOptions,
@@ -29,12 +29,14 @@ import {
   userCommand,
 } from "./handlers.ts";
 import { LateFeed } from "./late-feed.ts";
-import { type OrderOptions, warningsOf } from "./orders.ts";
+import type { OrderOptions } from "./orders.ts";
 import { END_BOUND_MS, Lines, say } from "./output.ts";
 import { awaitEnd, findRunning, takeOver } from "./replace.ts";
 import { bytes, linesOf, visible } from "./timeline.ts";
 
-export interface RunOptions extends HandlerOptions, OrderOptions {
+/** As given on the command line; what is not given there may stand in the config file. */
+export interface RunFlags extends Partial<HandlerOptions>, Omit<OrderOptions, "handler"> {
+  readonly config?: string;
   readonly cgroup: readonly string[];
   readonly limit?: number;
   readonly margin?: number;
@@ -46,6 +48,9 @@ export interface RunOptions extends HandlerOptions, OrderOptions {
   readonly json?: true;
 }
 
+export type RunOptions = RunFlags & HandlerOptions;
+
+const DEFAULT_CONFIG = "/etc/reprieve/reprieve.toml";
 const LIMIT_SHARE_OF_AVAILABLE = 0.9;
 const KEEP_TICK_MS = 1000;
 const TRIM_AFTER_MS = 1000;
@@ -54,23 +59,36 @@ const TRIM_AFTER_MS = 1000;
 interface Run {
   readonly options: RunOptions;
   readonly memory: Hierarchy;
+  /** Groups that exist; none: one is made for CMD. */
+  readonly wanted: readonly Wanted[];
+  readonly leftOut: LeftOut;
   readonly core: Core;
   readonly undo: AsyncDisposableStack;
   readonly signals: Signals;
 }
 
 /** Returns the exit code. */
-export async function run(argv: readonly string[], options: RunOptions): Promise<number> {
-  checkTogether(argv, options);
+export async function run(argv: readonly string[], flags: RunFlags): Promise<number> {
+  const config = configOf(argv, flags);
+  checkTogether(argv, flags, config !== undefined);
   const [name] = argv;
   const command = name === undefined ? undefined : { program: findProgram(name), argv };
   const memory = requireMemory();
-  warnOfDelay(memory, options.delay);
+  const leftOut = new LeftOut();
+  // Groups first: most mistakes are found before anything is changed.
+  const { options, wanted } =
+    config === undefined
+      ? unconfigured(flags, memory)
+      : (await import("./configured.ts")).configured(config, flags, memory, leftOut);
+  warnOfDelay(
+    memory,
+    Math.max(options.delay ?? 0, ...wanted.map(({ orders }) => orders.delay ?? 0)),
+  );
   const lines = options.json ? new Lines(1, "JSON lines") : undefined;
   try {
     await using undo = new AsyncDisposableStack();
     const core = openCore();
-    const state = { options, memory, core, undo, signals: new Signals(core) };
+    const state = { options, memory, wanted, leftOut, core, undo, signals: new Signals(core) };
     return await guardAndWait(state, command, lines);
   } finally {
     await lines?.end(END_BOUND_MS);
@@ -98,11 +116,9 @@ async function guardAndWait(
   command: Command | undefined,
   lines: Lines | undefined,
 ): Promise<number> {
-  const { options, core, undo, signals } = state;
-  // Groups first: most mistakes are found before anything is changed.
-  const existing = options.cgroup.map((given) => demandGroup(state.memory, given));
+  const { options, core, undo, signals, leftOut } = state;
   const home = command === undefined ? undefined : demandHome(state.memory);
-  const { image, runDir, ledger } = await makeRunDir(state, existing.length || 1);
+  const { image, runDir, ledger } = await makeRunDir(state, state.wanted.length || 1);
   void signals.listen();
   const feed = new LateFeed(options, runDir, undo);
   // With --replace its port may be the old one's.
@@ -113,10 +129,11 @@ async function guardAndWait(
     if (lines === undefined) for (const line of linesOf(message)) say(line);
   };
   const own = home === undefined ? undefined : makeOwnGroup(state, home, runDir.name);
-  const paths = [...new Set(own === undefined ? existing : [own])];
-  const { guards, locks, others } = prepareGuards(state, paths, own !== undefined);
-  const [first] = guards;
-  if (first !== undefined) warningsOf(first, options, first.owned).forEach(say);
+  const wanted = own === undefined ? state.wanted : [{ ...settingsOf(options), path: own }];
+  const prepared = prepareGuards(state, wanted, own !== undefined, leftOut);
+  const { guards, kept, locks, others } = prepared;
+  prepared.remarks.forEach(say);
+  if (guards.length === 0) throw new CliError(exit.noGroup, "no group is left to be guarded");
   const running = findRunning(core, others, runDir.name, undo);
   guards.forEach(({ path, owned }, index) => {
     core.addToLedger(ledger.fd, index, path, owned);
@@ -126,7 +143,7 @@ async function guardAndWait(
   const door = openDoorIfWanted(state, runDir.base);
   const listener = door?.listener;
   const renew = (index: number) => {
-    const guard = renewGuard(state, locks, paths[index] ?? "");
+    const guard = renewGuard(state, locks, kept[index]);
     core.addToLedger(ledger.fd, index, guard.path, guard.owned);
     return guard;
   };
@@ -198,31 +215,49 @@ async function runCommand(
   return code;
 }
 
+/** The config file that is to be read; undefined: none. */
+function configOf(argv: readonly string[], { config, cgroup }: RunFlags): string | undefined {
+  if (config !== undefined || cgroup.length > 0 || argv.length > 0) return config;
+  return existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined;
+}
+
+/** What the flags alone ask for. */
+function unconfigured(flags: RunFlags, memory: Hierarchy) {
+  const options: RunOptions = { ...flags, handler: flags.handler ?? "outside" };
+  const groups = new Set(flags.cgroup).size;
+  checkHandlers(options, groups, options.allowKill ?? groups === 0);
+  const paths = new Set(flags.cgroup.map((given) => demandGroup(memory, given)));
+  return { options, wanted: [...paths].map((path) => ({ ...settingsOf(options), path })) };
+}
+
+function settingsOf(options: RunOptions) {
+  return { margin: options.margin, orders: options };
+}
+
 /** Flags that are right one by one and wrong together. */
-function checkTogether(argv: readonly string[], options: RunOptions): void {
+function checkTogether(argv: readonly string[], flags: RunFlags, isConfigured: boolean): void {
   const wrong = (why: string) => new CliError(exit.usage, why);
-  const isExisting = options.cgroup.length > 0;
+  const isExisting = flags.cgroup.length > 0 || isConfigured;
   if (isExisting && argv.length > 0) {
-    throw wrong("give either --cgroup PATH or -- CMD, not both");
+    throw wrong("give either --cgroup PATH, --config FILE or -- CMD, not both");
   }
   if (!isExisting && argv.length === 0) {
-    throw wrong("nothing to guard: give -- CMD ARGS... or --cgroup PATH");
+    throw wrong(`nothing to guard: give -- CMD ARGS..., --cgroup PATH, or write ${DEFAULT_CONFIG}`);
   }
   for (const flag of ["limit", "name", "keep"] as const) {
-    if (isExisting && options[flag] !== undefined) {
+    if (isExisting && flags[flag] !== undefined) {
       throw wrong(`--${flag} goes with -- CMD, not with --cgroup: the group's owner decides that`);
     }
   }
-  if (!isExisting && options.replace) {
+  if (!isExisting && flags.replace) {
     throw wrong("--replace goes with --cgroup: CMD's own group is new");
   }
-  if (!isExisting && options.allowKill) {
+  if (!isExisting && flags.allowKill) {
     throw wrong("--allow-kill goes with --cgroup: in CMD's own group reprieve may always kill");
   }
-  if (!isExisting && options.allowLimits) {
+  if (!isExisting && flags.allowLimits) {
     throw wrong("--allow-limits goes with --cgroup: CMD's own group has the limit you gave");
   }
-  checkHandlers(options, options.cgroup, options.allowKill === true);
 }
 
 function warnOfDelay(memory: Hierarchy, delayMs = 0): void {

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+/** What a config file asks of `run`, with the flags that win over it. Loaded only where one is used. */
+
+import { relative } from "node:path";
+import { treeOf } from "../cgroup/group.ts";
+import type { Hierarchy } from "../cgroup/hierarchy.ts";
+import { load } from "../config/load.ts";
+import { lineOf } from "../config/mistakes.ts";
+import { isExact } from "../config/pattern.ts";
+import { listOf, type Policy, policyOf } from "../config/policy.ts";
+import type { Config } from "../config/schema.ts";
+import { CliError, exit } from "../errors.ts";
+import { demandGroup, type LeftOut, type Wanted } from "./guards.ts";
+import { checkHandlers } from "./handlers.ts";
+import { say } from "./output.ts";
+import type { RunFlags, RunOptions } from "./run.ts";
+import { visible } from "./timeline.ts";
+
+/** Throws a CliError; all mistakes but the last have been said by then. */
+export function configured(
+  file: string,
+  flags: RunFlags,
+  memory: Hierarchy,
+  leftOut: LeftOut,
+): { options: RunOptions; wanted: Wanted[] } {
+  const config = demandConfig(file);
+  const options = optionsOf(config, flags);
+  const wanted = wantedOf(config, options, memory, leftOut);
+  if (wanted.length === 0) {
+    leftOut.lines().forEach(say);
+    throw new CliError(exit.noGroup, `no group matches a guard in ${visible(file)}`);
+  }
+  const isAllowed = wanted.every(({ orders }) => orders.allowKill);
+  checkHandlers(options, wanted.length, isAllowed);
+  return { options, wanted };
+}
+
+// --- internal ---
+
+/** Of the groups of reprieve's own: nobody means them by a glob. */
+const OURS = /(^|\/)reprieve-(helpers|doctor)-[^/]*(\/|$)/;
+
+function demandConfig(file: string): Config {
+  const { config, mistakes, untrusted } = load(file);
+  if (untrusted.length > 0) {
+    throw new CliError(exit.unsafe, `refusing the config: ${untrusted.map(visible).join("; ")}`);
+  }
+  if (config !== undefined) return config;
+  const lines = mistakes.map(lineOf);
+  lines.slice(0, -1).forEach(say);
+  throw new CliError(exit.badConfig, lines.at(-1) ?? "");
+}
+
+function optionsOf({ feed, handler }: Config, flags: RunFlags): RunOptions {
+  const { where, command, socket, mode } = handler;
+  return {
+    ...(feed.listen !== undefined && { listen: feed.listen }),
+    handler: where,
+    ...(command !== undefined && { handlerCommand: command }),
+    ...(socket !== undefined && { handlerSocket: socket }),
+    ...(mode !== undefined && { handlerMode: mode }),
+    ...flags,
+    // There is no flag that asks for one.
+    token: flags.token && feed.token,
+  };
+}
+
+/** With --cgroup those groups, as the guards that match them say; else all that a guard matches. */
+function wantedOf(
+  config: Config,
+  options: RunOptions,
+  memory: Hierarchy,
+  leftOut: LeftOut,
+): Wanted[] {
+  const policy = policyOf(config, options.allowKill);
+  const below = (path: string) => `/${relative(memory.root, path)}`;
+  const settingsOf = (path: string) => {
+    const guard = policy.guardOf(below(path));
+    const delay = options.delay ?? guard?.delay;
+    const { allowKill: _, ...others } = options;
+    const orders = {
+      ...others,
+      ...(delay !== undefined && { delay }),
+      ...(policy.mayKill(below(path)) && { allowKill: true as const }),
+    };
+    return { path, margin: options.margin ?? guard?.margin, orders };
+  };
+  if (options.cgroup.length > 0) {
+    const paths = new Set(options.cgroup.map((given) => demandGroup(memory, given)));
+    return [...paths].map(settingsOf);
+  }
+  const named = namedBy(config, policy);
+  const exact = new Set(named.map((path) => demandGroup(memory, `${memory.root}${path}`)));
+  const found = hasGlob(config) ? treeOf(memory.root).filter((path) => path !== memory.root) : [];
+  return [
+    ...[...exact].map(settingsOf),
+    ...found.flatMap((path) => {
+      const guard = exact.has(path) || OURS.test(path) ? undefined : policy.guardOf(below(path));
+      if (guard === undefined) return [];
+      const one = { ...settingsOf(path), foundBy: guard.name };
+      return leftOut.attempt(one, () => demandGroup(memory, path)) === undefined ? [] : [one];
+    }),
+  ];
+}
+
+/** Groups that are given by their path, and guarded by somebody. */
+function namedBy({ guard }: Config, policy: Policy): string[] {
+  const patterns = guard.flatMap(({ cgroup }) => listOf(cgroup));
+  return patterns.filter((path) => isExact(path) && policy.guardOf(path) !== undefined);
+}
+
+function hasGlob({ guard }: Config): boolean {
+  return guard.some(({ cgroup }) => listOf(cgroup).some((pattern) => !isExact(pattern)));
+}
