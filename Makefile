@@ -3,6 +3,7 @@
 # make ok       the gate: all of it             make soak    more drawn rounds: ROUNDS=20000
 # make fault    the fault matrix, into test/fault/RESULTS.md; make fault-v2: in qemu, into RESULTS-v2.md
 # make bench    every figure                    make demo    one OOM      make format  make clean
+# make docs     what dist/ says of the config file, from its schema
 # make test-vm  tests on Linux 6.1 in qemu      make vm      one command in there
 # Needs gcc, make, node and npm; everything else comes from the lockfile.
 
@@ -11,7 +12,7 @@ BIOME := node_modules/.bin/biome
 B := dist/build
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
 
-.PHONY: all test soak fault fault-v2 model test-native test-unit test-vm vm ok lint types format clean
+.PHONY: all docs test soak fault fault-v2 model test-native test-unit test-vm vm ok lint types format clean
 .DELETE_ON_ERROR:
 all: dist/reprieve
 
@@ -53,6 +54,10 @@ COMPILE := --compile --minify --bytecode --format=esm --compile-exec-argv=--smol
 dist/reprieve: $(TS) $(B)/core $(B)/core.so package.json Makefile | node_modules
 	$(BUN) build $(COMPILE) src/main.ts --outfile $(B)/reprieve
 	mv $(B)/reprieve $@
+
+# What dist/ says of the config file; test/unit/config-docs.test.ts tells when it is stale.
+docs: src/native/layout.ts | node_modules
+	$(BUN) src/config/reference.ts
 
 # --- tests and the gate ---
 

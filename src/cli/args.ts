@@ -70,18 +70,21 @@ export const Name = v.pipe(
 
 const AN_ADDRESS = "an address is HOST:PORT, like 127.0.0.1:7461 or [::1]:7461, or none";
 
-export const Listen = v.union([
-  v.literal("none"),
-  v.pipe(
-    v.string(AN_ADDRESS),
-    v.regex(ADDRESS, AN_ADDRESS),
-    v.transform((text): ListenAddress => {
-      const [, six, host, port] = ADDRESS.exec(text) ?? [];
-      return { hostname: six ?? host ?? "", port: Number(port) };
-    }),
-    v.check(({ port }) => port <= 65_535, "a port is at most 65535"),
-  ),
-]);
+export const Listen = v.union(
+  [
+    v.literal("none"),
+    v.pipe(
+      v.string(AN_ADDRESS),
+      v.regex(ADDRESS, AN_ADDRESS),
+      v.transform((text): ListenAddress => {
+        const [, six, host, port] = ADDRESS.exec(text) ?? [];
+        return { hostname: six ?? host ?? "", port: Number(port) };
+      }),
+      v.check(({ port }) => port <= 65_535, "a port is at most 65535"),
+    ),
+  ],
+  AN_ADDRESS,
+);
 
 export const Handler = v.picklist(
   ["outside", "inside", "designated"],

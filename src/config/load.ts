@@ -48,7 +48,7 @@ export function load(file: string = DEFAULT_FILE): Loaded {
   });
   mistakes.push(...tables.flatMap(sameNames));
   const isWhole = tables.length === files.length;
-  const checked = checkedOf(tables, isWhole);
+  const checked = attempt(file, () => checkedOf(tables, isWhole)) ?? { mistakes: [] };
   mistakes.push(...checked.mistakes);
   mistakes.sort(inOrderOf(files));
   const found = { files, untrusted, mistakes };
@@ -74,7 +74,7 @@ function checkedOf(tables: readonly Table[], isWhole: boolean) {
 
 type Raw = Readonly<Record<string, object>>;
 
-/** The guards last: what comes before them in TOML is not taken for theirs. */
+/** The guards last, as one writes them. */
 function effectiveOf({ guard, ...tables }: Raw): object {
   const { guard: _, ...schemas } = ConfigSchema.entries;
   const whole = Object.entries(schemas).map(([key, schema]) => {
@@ -100,7 +100,9 @@ function mistakeOf(file: string, error: unknown): Mistake {
     return { ...error.place, path: "", expected: `no TOML: ${error.message}` };
   }
   if (error instanceof Unreadable) return { file, path: "", expected: error.message };
-  const code = codeOf(error);
+  if (error instanceof RangeError) return { file, path: "", expected: "it is nested too deeply" };
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined) throw error;
   const why = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;
   return { file, path: "", expected: why };
 }

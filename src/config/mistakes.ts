@@ -12,7 +12,7 @@ export interface Mistake extends Partial<Place> {
   /** Dots between the keys, the number of a guard from 0; empty: the file itself. */
   readonly path: string;
   readonly expected: string;
-  /** As it stands in the file; none where something is missing. */
+  /** In the notation of JSON; none where something is missing. */
   readonly found?: string;
   /** The valid key that an unknown one is like. */
   readonly nearest?: string;
@@ -38,7 +38,12 @@ export function mistakesOf(
     .flatMap((issue) => ofIssue(issue, root, schema));
   // Of one value the first says it all: the others follow from it.
   const first = new Map([...wrong].reverse().map((mistake) => [mistake.path, mistake]));
-  return [...[...first.values()].reverse(), ...unknownKeys(root, schema, [])];
+  const unknown = unknownKeys(root, schema, []);
+  const meant = new Set(unknown.map(({ path, nearest }) => path.replace(/[^.]*$/, nearest ?? "")));
+  return [...first.values()]
+    .reverse()
+    .filter(({ path, isMissing }) => !isMissing || !meant.has(path))
+    .concat(unknown);
 }
 
 /** The candidate that differs least, if that is little. */
@@ -125,7 +130,7 @@ function unknownKeys(node: Node, schema: v.GenericSchema, keys: Keys): Mistake[]
     }
     const names = Object.keys(known);
     const nearest = nearestTo(key, names);
-    const others = nearest === undefined ? `, there are ${names.join(", ")}` : "";
+    const others = nearest === undefined ? `, but ${names.join(", ")}` : "";
     return [
       {
         ...inner.place,

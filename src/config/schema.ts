@@ -184,5 +184,8 @@ function told<T extends v.GenericSchema>(schema: T, text: string, without = "non
 }
 
 function table<T extends v.ObjectEntries>(entries: T, text: string) {
-  return v.pipe(v.strictObject(entries, "this is a table"), v.description(text));
+  return v.pipe(
+    v.strictObject(entries, "it has keys of its own and no value"),
+    v.description(text),
+  );
 }

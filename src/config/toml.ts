@@ -48,16 +48,13 @@ export class TomlError extends Error {
 
 /** The file as a table, or throws a TomlError. */
 export function parseToml(text: string, file: string): Table {
-  const root = new Building(placeAt(file, 1, 0));
-  for (const part of parsed(text, file).body[0].body) {
-    if (part.type === "TOMLKeyValue") addPair(root, part, file);
-    else {
-      const place = placeOf(part, file);
-      const table = part.resolvedKey.reduce<Building>((at, key) => at.inner(key, place), root);
-      for (const pair of part.body) addPair(table, pair, file);
-    }
+  try {
+    return tableOf(parseTOML(text, { tomlVersion: "1.0.0" }), file);
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw error;
+    const { lineNumber, column, message } = error;
+    throw new TomlError(placeAt(file, lineNumber, column), IN_WORDS[message] ?? message);
   }
-  return root.node() as Table;
 }
 
 /** Without the places, as valibot takes it. Map: __proto__ is a key like any other here. */
@@ -82,19 +79,24 @@ const IN_WORDS: Readonly<Record<string, string>> = {
   "Unspecified values are invalid": "a value is missing",
   "Defining a key multiple times is invalid": "this key is there already",
   "Expected equal (=) token": "a = is missing before this",
+  "Unterminated string constant": "a quote is missing behind this text",
+  "Unterminated array": "a ] is missing",
+  "Unterminated table-key": "a ] is missing",
+  "No newlines are allowed between the curly braces unless they are valid within a value":
+    "an inline table stands in one line; a } is missing here",
 };
 
-function parsed(text: string, file: string): AST.TOMLProgram {
-  try {
-    return parseTOML(text, { tomlVersion: "1.0.0" });
-  } catch (error) {
-    if (error instanceof RangeError) {
-      throw new TomlError(placeAt(file, 1, 0), "it is nested too deeply");
+function tableOf(program: AST.TOMLProgram, file: string): Table {
+  const root = new Building(placeAt(file, 1, 0));
+  for (const part of program.body[0].body) {
+    if (part.type === "TOMLKeyValue") addPair(root, part, file);
+    else {
+      const place = placeOf(part, file);
+      const table = part.resolvedKey.reduce<Building>((at, key) => at.inner(key, place), root);
+      for (const pair of part.body) addPair(table, pair, file);
     }
-    if (!(error instanceof ParseError)) throw error;
-    const { lineNumber, column, message } = error;
-    throw new TomlError(placeAt(file, lineNumber, column), IN_WORDS[message] ?? message);
   }
+  return root.node() as Table;
 }
 
 /** A table, or an array of tables, while its lines are read. */

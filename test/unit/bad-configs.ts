@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: MIT
+/** Bad config files, one mistake each, and what exactly is said of it behind the file's name. */
+
+/** A guard that is right; the mistake comes in line 4. */
+export const GUARD = '[[guard]]\nname = "a"\ncgroup = "/a"\n';
+
+export const BAD: readonly [name: string, toml: string, says: string][] = [
+  [
+    "an empty file",
+    "",
+    "1:1: guard: it is missing: guards are tables, each under a line [[guard]]",
+  ],
+  [
+    "a comment alone",
+    "# nothing\n",
+    "1:1: guard: it is missing: guards are tables, each under a line [[guard]]",
+  ],
+  ["no TOML", "guard\n", "2:1: no TOML: a = is missing before this"],
+  [
+    "text without quotes",
+    `${GUARD}delay = 100ms\n`,
+    '4:12: no TOML: the line should end here; text stands in quotes, like delay = "100ms"',
+  ],
+  [
+    "text with one quote",
+    `${GUARD}delay = "100ms\n`,
+    "4:15: no TOML: a quote is missing behind this text",
+  ],
+  ["a missing value", `${GUARD}delay =\n`, "5:1: no TOML: a value is missing"],
+  ["a missing =", `${GUARD}delay "1s"\n`, "4:7: no TOML: a = is missing before this"],
+  [
+    "a key twice",
+    `${GUARD}delay = "1s"\ndelay = "2s"\n`,
+    "5:1: no TOML: this key is there already",
+  ],
+  ["a table twice", `${GUARD}[feed]\n[feed]\n`, "5:2: no TOML: this key is there already"],
+  [
+    "a table that was a value",
+    `${GUARD}feed.token = true\n[guard.delay]\n[guard.delay.x]\n[guard.delay]\n`,
+    "7:8: no TOML: this key is there already",
+  ],
+  ["a table without its bracket", `${GUARD}[feed\n`, "5:1: no TOML: a ] is missing"],
+  [
+    "an escape that is none",
+    `${GUARD}[handler]\ncommand = "\\w"\n`,
+    "5:13: no TOML: Invalid character in escape sequence",
+  ],
+  [
+    "a control character",
+    `${GUARD}[handler]\ncommand = "\u0001"\n`,
+    "5:12: no TOML: Control characters (codes < 0x1f and 0x7f) are not allowed",
+  ],
+  [
+    "a word for true",
+    `${GUARD}[feed]\ntoken = True\n`,
+    "5:9: no TOML: this character cannot stand here; text stands in quotes",
+  ],
+  [
+    "a line break in an inline table",
+    `${GUARD}feed = { token = true,\n}\n`,
+    "5:1: no TOML: an inline table stands in one line; a } is missing here",
+  ],
+  [
+    "a bracket that is not closed",
+    '[[guard]]\nname = "a"\ncgroup = ["/a"\n',
+    "4:1: no TOML: a ] is missing",
+  ],
+  [
+    "brackets without end",
+    `${GUARD}x = ${"[".repeat(10_000)}${"]".repeat(10_000)}\n`,
+    "4:1: guard.0.x: there is no such key, but name, cgroup, except, delay, margin",
+  ],
+  [
+    "a table with a typo",
+    `${GUARD}[fede]\n`,
+    "4:1: fede: there is no such key, did you mean feed?",
+  ],
+  [
+    "guards with a typo",
+    '[[guards]]\nname = "a"\ncgroup = "/a"\n',
+    "1:1: guards: there is no such key, did you mean guard?",
+  ],
+  [
+    "a table like none",
+    `${GUARD}[telemetry]\nurl = "x"\n`,
+    "4:1: telemetry: there is no such key, but guard, allow, deny, feed, handler",
+  ],
+  [
+    "a key at the top",
+    `delay = "1s"\n${GUARD}`,
+    "1:1: delay: there is no such key, but guard, allow, deny, feed, handler",
+  ],
+  [
+    "a key of a guard with a typo",
+    `${GUARD}dealy = "1s"\n`,
+    "4:1: guard.0.dealy: there is no such key, did you mean delay?",
+  ],
+  [
+    "a key of a guard with another case",
+    `${GUARD}Delay = "1s"\n`,
+    "4:1: guard.0.Delay: there is no such key, did you mean delay?",
+  ],
+  [
+    "a key that is to come",
+    `${GUARD}orders = ["kill"]\n`,
+    "4:1: guard.0.orders: there is no such key, but name, cgroup, except, delay, margin",
+  ],
+  [
+    "a key of a feed with a typo",
+    `${GUARD}[feed]\ntokne = true\n`,
+    "5:1: feed.tokne: there is no such key, did you mean token?",
+  ],
+  [
+    "a key of a handler with a typo",
+    `${GUARD}[handler]\nsokcet = "/run/x.sock"\n`,
+    "5:1: handler.sokcet: there is no such key, did you mean socket?",
+  ],
+  [
+    "a power with a typo",
+    `${GUARD}[allow]\nkil = true\n`,
+    "5:1: allow.kil: there is no such key, did you mean kill?",
+  ],
+  [
+    "a power that is to come",
+    `${GUARD}[allow]\nlimits = true\n`,
+    "5:1: allow.limits: there is no such key, but kill",
+  ],
+  [
+    "a denied power with a typo",
+    `${GUARD}[deny]\nkilll = true\n`,
+    "5:1: deny.killl: there is no such key, did you mean kill?",
+  ],
+  [
+    "__proto__",
+    `${GUARD}[__proto__]\nx = 1\n`,
+    "4:1: __proto__: there is no such key, but guard, allow, deny, feed, handler",
+  ],
+  [
+    "constructor in a guard",
+    `${GUARD}constructor = 1\n`,
+    "4:1: guard.0.constructor: there is no such key, but name, cgroup, except, delay, margin",
+  ],
+  [
+    "a key with dots in it",
+    `${GUARD}feed.tkoen = false\n`,
+    "4:1: guard.0.feed: there is no such key, but name, cgroup, except, delay, margin",
+  ],
+  [
+    "one guard instead of several",
+    '[guard]\nname = "a"\ncgroup = "/a"\n',
+    "1:1: guard: guards are tables, each under a line [[guard]]",
+  ],
+  [
+    "a number for the guards",
+    "guard = 3\n",
+    "1:1: guard = 3: guards are tables, each under a line [[guard]]",
+  ],
+  [
+    "an empty list of guards",
+    "guard = []\n",
+    "1:1: guard = []: there is no [[guard]]: nothing would be guarded",
+  ],
+  [
+    "a guard that is text",
+    'guard = ["/a"]\n',
+    '1:10: guard.0 = "/a": it has keys of its own and no value',
+  ],
+  [
+    "a guard without a name",
+    '[[guard]]\ncgroup = "/a"\n',
+    "1:1: guard.0.name: it is missing: a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -",
+  ],
+  [
+    "a guard without groups",
+    '[[guard]]\nname = "a"\n',
+    '1:1: guard.0.cgroup: it is missing: give one path in quotes, or several: ["/a", "/b/*"]',
+  ],
+  [
+    "a name with a slash",
+    '[[guard]]\nname = "a/b"\ncgroup = "/a"\n',
+    '2:1: guard.0.name = "a/b": a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -',
+  ],
+  [
+    "an empty name",
+    '[[guard]]\nname = ""\ncgroup = "/a"\n',
+    '2:1: guard.0.name = "": a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -',
+  ],
+  [
+    "a long name",
+    `[[guard]]\nname = "${"n".repeat(65)}"\ncgroup = "/a"\n`,
+    '2:1: guard.0.name = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn": a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -',
+  ],
+  [
+    "a number for a name",
+    '[[guard]]\nname = 1\ncgroup = "/a"\n',
+    "2:1: guard.0.name = 1: a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -",
+  ],
+  [
+    "a name twice",
+    `${GUARD}${GUARD}`,
+    '5:1: guard.1.name = "a": there is a guard of that name already, in line 2',
+  ],
+  [
+    "a group without its slash",
+    '[[guard]]\nname = "a"\ncgroup = "tenants/*"\n',
+    `3:1: guard.0.cgroup = "tenants/*": a group's path begins with /, as in /proc/PID/cgroup: /tenants/web, or /tenants/*`,
+  ],
+  [
+    "a directory for a group",
+    '[[guard]]\nname = "a"\ncgroup = "/sys/fs/cgroup/memory/a"\n',
+    '3:1: guard.0.cgroup = "/sys/fs/cgroup/memory/a": the path below the memory hierarchy is wanted, as in /proc/PID/cgroup, not that of a directory',
+  ],
+  [
+    "the root group",
+    '[[guard]]\nname = "a"\ncgroup = "/"\n',
+    '3:1: guard.0.cgroup = "/": the root group has no limit: name groups below it, or /**',
+  ],
+  [
+    "a group with a / behind",
+    '[[guard]]\nname = "a"\ncgroup = "/a/"\n',
+    '3:1: guard.0.cgroup = "/a/": a level is empty: give one / between two names and none behind',
+  ],
+  [
+    "a group with an empty level",
+    '[[guard]]\nname = "a"\ncgroup = "/a//b"\n',
+    '3:1: guard.0.cgroup = "/a//b": a level is empty: give one / between two names and none behind',
+  ],
+  [
+    "a group that goes up",
+    '[[guard]]\nname = "a"\ncgroup = "/a/../b"\n',
+    `3:1: guard.0.cgroup = "/a/../b": a group's path has no level . or ..`,
+  ],
+  [
+    "** within a name",
+    '[[guard]]\nname = "a"\ncgroup = "/a/b**"\n',
+    '3:1: guard.0.cgroup = "/a/b**": ** stands for whole levels, as in /a/**/b',
+  ],
+  [
+    "***",
+    '[[guard]]\nname = "a"\ncgroup = "/a/***"\n',
+    '3:1: guard.0.cgroup = "/a/***": ** stands for whole levels, as in /a/**/b',
+  ],
+  [
+    "an empty group",
+    '[[guard]]\nname = "a"\ncgroup = ""\n',
+    `3:1: guard.0.cgroup = "": a group's path begins with /, as in /proc/PID/cgroup: /tenants/web, or /tenants/*`,
+  ],
+  [
+    "no group at all",
+    '[[guard]]\nname = "a"\ncgroup = []\n',
+    '3:1: guard.0.cgroup = []: give one path in quotes, or several: ["/a", "/b/*"]',
+  ],
+  [
+    "a number for a group",
+    '[[guard]]\nname = "a"\ncgroup = 7\n',
+    '3:1: guard.0.cgroup = 7: give one path in quotes, or several: ["/a", "/b/*"]',
+  ],
+  [
+    "a number among groups",
+    '[[guard]]\nname = "a"\ncgroup = ["/a",\n  7]\n',
+    `4:3: guard.0.cgroup.1 = 7: a group's path begins with /, as in /proc/PID/cgroup: /tenants/web, or /tenants/*`,
+  ],
+  [
+    "one wrong group among several",
+    '[[guard]]\nname = "a"\ncgroup = [\n  "/a",\n  "b",\n]\n',
+    `5:3: guard.0.cgroup.1 = "b": a group's path begins with /, as in /proc/PID/cgroup: /tenants/web, or /tenants/*`,
+  ],
+  [
+    "a table for groups",
+    '[[guard]]\nname = "a"\ncgroup = { path = "/a" }\n',
+    '3:1: guard.0.cgroup: give one path in quotes, or several: ["/a", "/b/*"]',
+  ],
+  [
+    "a long group",
+    `[[guard]]\nname = "a"\ncgroup = "/${"x".repeat(511)}"\n`,
+    `3:1: guard.0.cgroup = "/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: a group's path has at most 511 bytes`,
+  ],
+  [
+    "a NUL in a group",
+    '[[guard]]\nname = "a"\ncgroup = "/a\\u0000"\n',
+    `3:1: guard.0.cgroup = "/a\\u0000": a group's path has no NUL`,
+  ],
+  [
+    "a wrong exception",
+    `${GUARD}except = "b"\n`,
+    `4:1: guard.0.except = "b": a group's path begins with /, as in /proc/PID/cgroup: /tenants/web, or /tenants/*`,
+  ],
+  [
+    "no exception",
+    `${GUARD}except = []\n`,
+    '4:1: guard.0.except = []: give one path in quotes, or several: ["/a", "/b/*"]',
+  ],
+  [
+    "a delay that is a number",
+    `${GUARD}delay = 100\n`,
+    "4:1: guard.0.delay = 100: a duration is a number with ms, s or m, like 100ms or 2s",
+  ],
+  [
+    "a delay without its unit",
+    `${GUARD}delay = "100"\n`,
+    '4:1: guard.0.delay = "100": a duration is a number with ms, s or m, like 100ms or 2s',
+  ],
+  [
+    "a delay in hours",
+    `${GUARD}delay = "1h"\n`,
+    '4:1: guard.0.delay = "1h": a duration is a number with ms, s or m, like 100ms or 2s',
+  ],
+  [
+    "a long delay",
+    `${GUARD}delay = "11m"\n`,
+    `4:1: guard.0.delay = "11m": a delay is at most 10m: the group's programs fail while it runs`,
+  ],
+  [
+    "a short delay",
+    `${GUARD}delay = "0.5ms"\n`,
+    '4:1: guard.0.delay = "0.5ms": a delay is 0 or at least 1ms',
+  ],
+  [
+    "a time for a delay",
+    `${GUARD}delay = 00:00:01\n`,
+    '4:1: guard.0.delay = "00:00:01": a duration is a number with ms, s or m, like 100ms or 2s',
+  ],
+  [
+    "a margin that is a number",
+    `${GUARD}margin = 1048576\n`,
+    "4:1: guard.0.margin = 1048576: a size is a number with K, M, G or T (powers of 1024), like 64M or 1.5GiB",
+  ],
+  [
+    "a margin with a unit of SI",
+    `${GUARD}margin = "1MB"\n`,
+    '4:1: guard.0.margin = "1MB": a size is a number with K, M, G or T (powers of 1024), like 64M or 1.5GiB',
+  ],
+  ["no margin", `${GUARD}margin = "0"\n`, '4:1: guard.0.margin = "0": a size is at least 1 byte'],
+  [
+    "a large margin",
+    `${GUARD}margin = "2000T"\n`,
+    '4:1: guard.0.margin = "2000T": no size is over 1024T',
+  ],
+  [
+    "a number for a power",
+    `${GUARD}[allow]\nkill = 1\n`,
+    '5:1: allow.kill = 1: give true, false, or the groups it holds for: "/tenants/*"',
+  ],
+  [
+    "a word for a power",
+    `${GUARD}[allow]\nkill = "yes"\n`,
+    `5:1: allow.kill = "yes": a group's path begins with /, as in /proc/PID/cgroup: /tenants/web, or /tenants/*`,
+  ],
+  [
+    "a wrong group of a power",
+    `${GUARD}[allow]\nkill = ["/a", "b"]\n`,
+    `5:15: allow.kill.1 = "b": a group's path begins with /, as in /proc/PID/cgroup: /tenants/web, or /tenants/*`,
+  ],
+  [
+    "a denied power that is text",
+    `${GUARD}[deny]\nkill = "all"\n`,
+    `5:1: deny.kill = "all": a group's path begins with /, as in /proc/PID/cgroup: /tenants/web, or /tenants/*`,
+  ],
+  [
+    "a power that is no table",
+    `allow = true\n${GUARD}`,
+    "1:1: allow = true: it has keys of its own and no value",
+  ],
+  [
+    "an address without its port",
+    `${GUARD}[feed]\nlisten = "127.0.0.1"\n`,
+    '5:1: feed.listen = "127.0.0.1": an address is HOST:PORT, like 127.0.0.1:7461 or [::1]:7461, or none',
+  ],
+  [
+    "a port that is too high",
+    `${GUARD}[feed]\nlisten = "127.0.0.1:70000"\n`,
+    '5:1: feed.listen = "127.0.0.1:70000": a port is at most 65535',
+  ],
+  [
+    "a port alone",
+    `${GUARD}[feed]\nlisten = 7461\n`,
+    "5:1: feed.listen = 7461: an address is HOST:PORT, like 127.0.0.1:7461 or [::1]:7461, or none",
+  ],
+  [
+    "a token that is text",
+    `${GUARD}[feed]\ntoken = "secret"\n`,
+    '5:1: feed.token = "secret": this is true or false, without quotes',
+  ],
+  [
+    "a handler somewhere else",
+    `${GUARD}[handler]\nwhere = "above"\n`,
+    '5:1: handler.where = "above": the handler runs outside or inside, or is designated',
+  ],
+  [
+    "a handler that is text",
+    `handler = "inside"\n${GUARD}`,
+    '1:1: handler = "inside": it has keys of its own and no value',
+  ],
+  [
+    "an empty command",
+    `${GUARD}[allow]\nkill = true\n[handler]\ncommand = " "\n`,
+    '7:1: handler.command = " ": a command names a program',
+  ],
+  [
+    "a command that is a list",
+    `${GUARD}[allow]\nkill = true\n[handler]\ncommand = ["a", "b"]\n`,
+    '7:1: handler.command = ["a", "b"]: a command is text, in quotes',
+  ],
+  [
+    "a command with a handler inside",
+    `${GUARD}[allow]\nkill = true\n[handler]\nwhere = "inside"\ncommand = "h"\n`,
+    '8:1: handler.command = "h": it does not go with where = "inside"',
+  ],
+  [
+    "a socket for nobody",
+    `${GUARD}[handler]\nsocket = "/run/x.sock"\n`,
+    '5:1: handler.socket = "/run/x.sock": it goes with where = "designated", or with a command',
+  ],
+  [
+    "a mode for nobody",
+    `${GUARD}[handler]\nmode = "0600"\n`,
+    '5:1: handler.mode = "0600": it goes with where = "designated", or with a command',
+  ],
+  [
+    "a designated handler without power",
+    `${GUARD}[handler]\nwhere = "designated"\n`,
+    "4:1: handler: a designated handler goes with [allow] kill: who only observes holds no group",
+  ],
+  [
+    "a command without power",
+    `${GUARD}[handler]\ncommand = "h"\n`,
+    "4:1: handler: a designated handler goes with [allow] kill: who only observes holds no group",
+  ],
+  [
+    "a socket that is not absolute",
+    `${GUARD}[allow]\nkill = true\n[handler]\nwhere = "designated"\nsocket = "x"\n`,
+    `8:1: handler.socket = "x": a socket's path is absolute`,
+  ],
+  [
+    "a long socket",
+    `${GUARD}[allow]\nkill = true\n[handler]\nwhere = "designated"\nsocket = "/${"x".repeat(107)}"\n`,
+    `8:1: handler.socket = "/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: a socket's path has at most 107 bytes`,
+  ],
+  [
+    "a mode that is a number",
+    `${GUARD}[allow]\nkill = true\n[handler]\nwhere = "designated"\nmode = 0o660\n`,
+    "8:1: handler.mode = 432: a mode is three octal digits, like 0660",
+  ],
+  [
+    "a mode that is not octal",
+    `${GUARD}[allow]\nkill = true\n[handler]\nwhere = "designated"\nmode = "0689"\n`,
+    '8:1: handler.mode = "0689": a mode is three octal digits, like 0660',
+  ],
+  [
+    "a name that would steer a terminal",
+    '[[guard]]\nname = "\\u001b[2J"\ncgroup = "/a"\n',
+    '2:1: guard.0.name = "\\u001b[2J": a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -',
+  ],
+  [
+    "a key that would steer a terminal",
+    `${GUARD}"\\u001b[2J" = 1\n`,
+    "4:1: guard.0.�[2J: there is no such key, but name, cgroup, except, delay, margin",
+  ],
+];

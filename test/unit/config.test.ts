@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+/** The config file: every mistake with its exact words, drop-ins, what is in effect, who is trusted. */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { load } from "../../src/config/load.ts";
+import { lineOf, nearestTo } from "../../src/config/mistakes.ts";
+import { BAD, GUARD } from "./bad-configs.ts";
+
+let dir: string;
+let file: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "reprieve-config-"));
+  file = join(dir, "reprieve.toml");
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+function write(toml: string | Uint8Array): void {
+  writeFileSync(file, toml, { mode: 0o644 });
+}
+
+function dropIn(name: string, toml: string): void {
+  mkdirSync(join(dir, "reprieve.d"), { recursive: true, mode: 0o755 });
+  writeFileSync(join(dir, "reprieve.d", name), toml, { mode: 0o644 });
+}
+
+/** Without the directory's name. */
+function said(): string[] {
+  return load(file).mistakes.map((one) => lineOf(one).replaceAll(`${dir}/`, ""));
+}
+
+describe("one mistake", () => {
+  test.each(BAD)("%s", (_, toml, says) => {
+    write(toml);
+    expect(said()).toEqual([`reprieve.toml:${says}`]);
+    expect(load(file).config).toBeUndefined();
+  });
+
+  test("there are enough of them, each of its own", () => {
+    expect(BAD.length).toBeGreaterThan(90);
+    expect(new Set(BAD.map(([, toml]) => toml)).size).toBe(BAD.length);
+  });
+});
+
+describe("all mistakes at once", () => {
+  test("in the order of the lines, and of the files", () => {
+    write(`${GUARD}dealy = "1s"\nmargin = 5\n[feed]\nlisten = 1\ntoken = 2\n[[guard]]\n`);
+    dropIn("2.toml", "[feed]\nx = 1\n");
+    dropIn("10.toml", '[[guard]]\nname = "a"\ndelay = 1\n');
+    dropIn("3.toml", "[feed\n");
+    const at = said().map((line) => /^\S+ [\w.]+/.exec(line)?.[0]);
+    expect(at).toEqual([
+      "reprieve.toml:4:1: guard.0.dealy",
+      "reprieve.toml:5:1: guard.0.margin",
+      "reprieve.toml:7:1: feed.listen",
+      "reprieve.toml:8:1: feed.token",
+      "reprieve.d/10.toml:3:1: guard.0.delay",
+      "reprieve.d/2.toml:2:1: feed.x",
+      // The second guard lacks two keys: they may be in the file that cannot be read.
+      "reprieve.d/3.toml:2:1: no",
+    ]);
+  });
+
+  test("a file that is missing, no file, too large, not UTF-8, nested without end", () => {
+    expect(said()).toEqual(["reprieve.toml: there is no such file"]);
+    mkdirSync(file);
+    expect(said()).toEqual(["reprieve.toml: it is no regular file"]);
+    rmSync(file, { recursive: true });
+    write("#".repeat(2 ** 20 + 1));
+    expect(said()).toEqual(["reprieve.toml: it has over 1 MiB"]);
+    write(new Uint8Array([0x23, 0xff]));
+    expect(said()).toEqual(["reprieve.toml: it is not UTF-8"]);
+    for (const deep of [
+      `x = ${"[".repeat(300_000)}${"]".repeat(300_000)}`,
+      `${"a.".repeat(200_000)}b = 1`,
+    ]) {
+      write(deep);
+      expect(said()).toEqual(["reprieve.toml: it is nested too deeply"]);
+    }
+  });
+});
+
+describe("what is right", () => {
+  test("becomes one value, with numbers and defaults", () => {
+    write(
+      `${GUARD}delay = "2s"\nmargin = "1.5M"\nexcept = ["/a/b"]\n[allow]\nkill = "/a"\n` +
+        '[handler]\ncommand = "h x"\nsocket = "/run/h.sock"\nmode = "0600"\n[feed]\nlisten = "[::1]:80"\n',
+    );
+    expect(load(file)).toEqual({
+      files: [file],
+      mistakes: [],
+      untrusted: [],
+      config: {
+        guard: [{ name: "a", cgroup: "/a", except: ["/a/b"], delay: 2000, margin: 1.5 * 2 ** 20 }],
+        allow: { kill: "/a" },
+        deny: { kill: false },
+        feed: { listen: { hostname: "::1", port: 80 }, token: true },
+        handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: 0o600 },
+      },
+      effective: {
+        allow: { kill: "/a" },
+        deny: { kill: false },
+        feed: { token: true, listen: "[::1]:80" },
+        handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: "0600" },
+        guard: [{ name: "a", cgroup: "/a", delay: "2s", margin: "1.5M", except: ["/a/b"] }],
+      },
+    });
+  });
+
+  test("a BOM, CRLF, inline tables and dotted keys", () => {
+    write(
+      `\ufeffguard = [{ name = "a", cgroup = ["/a"] }]\r\nfeed.token = false\r\nallow = { kill = true }\r\n`,
+    );
+    expect(load(file).config).toMatchObject({ feed: { token: false }, allow: { kill: true } });
+  });
+
+  test("what is in effect is, written out, in effect", () => {
+    write(`${GUARD}[allow]\nkill = ["/a", "/b/**"]\n`);
+    dropIn("1.toml", '[[guard]]\nname = "b"\ncgroup = "/a\\\\x2d/*"\n');
+    const { config, effective } = load(file);
+    rmSync(join(dir, "reprieve.d"), { recursive: true });
+    write(Bun.TOML.stringify(effective ?? {}));
+    expect(load(file).config).toEqual(config);
+  });
+});
+
+describe("drop-ins", () => {
+  test("change a guard by its name, add others, and win key by key, by the bytes of their names", () => {
+    write(`${GUARD}delay = "1s"\n[feed]\nlisten = "none"\n`);
+    dropIn("20.toml", '[[guard]]\nname = "b"\ncgroup = "/b"\n[feed]\ntoken = false\n');
+    dropIn("3.toml", '[[guard]]\nname = "a"\nmargin = "1M"\ndelay = "3s"\n');
+    dropIn("10.toml", '[[guard]]\nname = "a"\ndelay = "2s"\n');
+    dropIn("note.txt", "no TOML");
+    const { config, files } = load(file);
+    expect(files.slice(1).map((path) => path.split("/").at(-1))).toEqual([
+      "10.toml",
+      "20.toml",
+      "3.toml",
+    ]);
+    expect(config?.guard).toEqual([
+      { name: "a", cgroup: "/a", delay: 3000, margin: 2 ** 20 },
+      { name: "b", cgroup: "/b" },
+    ]);
+    expect(config?.feed).toEqual({ listen: "none", token: false });
+  });
+
+  test("may mend a value that is wrong, and one of theirs is told with its own file and line", () => {
+    write(`${GUARD}delay = "soon"\n`);
+    dropIn("1.toml", '\n[[guard]]\nname = "a"\ndelay = "1s"\n');
+    expect(said()).toEqual([]);
+    dropIn("2.toml", '\n\n[[guard]]\nname = "a"\ndelay = "later"\n');
+    expect(said()).toEqual([
+      'reprieve.d/2.toml:5:1: guard.0.delay = "later": a duration is a number with ms, s or m, like 100ms or 2s',
+    ]);
+  });
+
+  test("a directory that is a file is told", () => {
+    write(GUARD);
+    writeFileSync(join(dir, "reprieve.d"), "");
+    expect(said()).toEqual(["reprieve.d: it cannot be read (ENOTDIR)"]);
+  });
+});
+
+test("what others may write to is not trusted", () => {
+  write(GUARD);
+  dropIn("1.toml", "[feed]\ntoken = true\n");
+  expect(load(file).untrusted).toEqual([]);
+  chmodSync(file, 0o664);
+  chmodSync(join(dir, "reprieve.d"), 0o777);
+  chmodSync(join(dir, "reprieve.d/1.toml"), 0o602);
+  expect(load(file).untrusted.map((why) => why.replaceAll(`${dir}/`, ""))).toEqual([
+    "others may write to reprieve.d: chmod go-w it",
+    "others may write to reprieve.toml: chmod go-w it",
+    "others may write to reprieve.d/1.toml: chmod go-w it",
+  ]);
+});
+
+test("the nearest key", () => {
+  const keys = ["delay", "margin", "cgroup"];
+  expect(nearestTo("dealy", keys)).toBe("delay");
+  expect(nearestTo("delays", keys)).toBe("delay");
+  expect(nearestTo("cgruop", keys)).toBe("cgroup");
+  expect(nearestTo("handler", keys)).toBeUndefined();
+  expect(nearestTo("x".repeat(1_000_000), keys)).toBeUndefined();
+});
