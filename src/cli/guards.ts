@@ -64,7 +64,7 @@ export class LeftOut {
   lines(): string[] {
     const byGuard = Map.groupBy(this.#all, ({ foundBy }) => foundBy);
     return [...byGuard].map(([guard, [first, ...others]]) => {
-      const more = others.length === 0 ? "" : ` (and ${others.length} more like it)`;
+      const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
       return visible(`guard ${guard} leaves out: ${first?.why}${more}`);
     });
   }
