@@ -50,12 +50,11 @@ export function bySpecificity(a: string, b: string): number {
 
 // --- internal ---
 
-/** The most significant first; more is more specific. */
+/** The most significant first; more is more specific. No glob that matches a path gives more of it than the path itself. */
 function rankOf(pattern: string): number[] {
   const count = (what: RegExp) => pattern.match(what)?.length ?? 0;
   const anyLevels = count(/\*\*/g);
   return [
-    Number(isExact(pattern)),
     count(/[^/*?]/gu),
     count(/\//g) - anyLevels,
     -anyLevels,

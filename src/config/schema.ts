@@ -53,8 +53,8 @@ const Guard = table(
     ),
   },
   "Groups that are guarded, and how. Of several guards that match a group the one with the most specific pattern " +
-    "decides: a path before a glob; then what gives more characters, `/` aside; has more levels, `**` aside; fewer " +
-    "`**`; more `?`; fewer `*`; and then the guard that stands later.",
+    "decides: the one that gives more characters, `/` aside, so that a path wins over every glob; then the one with " +
+    "more levels, `**` aside; with fewer `**`; with more `?`; with fewer `*`; then the guard that stands later.",
 );
 
 const Feed = table(

@@ -109,7 +109,7 @@ describe("drawn patterns and names", () => {
       fc.property(
         pattern,
         fc.nat(),
-        fc.constantFrom("?", "*", "+*", "**", "+**"),
+        fc.constantFrom("?", "*", "+*", "**", "2**", "+**"),
         (glob, at, by) => {
           const general = generalised(glob, at, by);
           fc.pre(v.is(Pattern, glob) && v.is(Pattern, general) && general !== glob);
@@ -140,7 +140,10 @@ function generalised(glob: string, at: number, by: string): string {
   const one = levels[index] ?? "";
   if (by === "**") levels[index] = "**";
   else if (by === "+**") levels.splice(index, 0, "**");
-  else if (one !== "**") {
+  else if (by === "2**") {
+    const two = levels.slice(index, index + 2);
+    if (two.some((level) => level !== "**")) levels.splice(index, 2, "**");
+  } else if (one !== "**") {
     const characters = [...one];
     const where = at % characters.length;
     // A "*" as a "?" would match less.
@@ -158,6 +161,8 @@ describe("of several guards", () => {
     ["/t/web", ["/**/web", "/t/*"], 0],
     ["/t/web", ["/t/**", "/t/*"], 1],
     ["/t/web", ["/*/*", "/**", "/*/**"], 0],
+    ["/t/web", ["/*/**", "/**"], 0],
+    ["/t/web", ["/t/web", "/**/t/web", "/**/web"], 0],
     ["/t/web", ["/t/w*", "/t/we*"], 1],
     ["/t/web", ["/t/*", "/t/*"], 1],
     ["/t/web", ["/x", "/t/w"], undefined],
