@@ -47,7 +47,7 @@ export class Comeback {
     return [...this.#away.values()].filter(isGone).length === this.#setup.paths.length;
   }
 
-  /** After each wake of the helpers'; `again`: one may have been lost. */
+  /** After each wake of the helpers'; `again`: one may have been lost, and so is an event of the path at times (1 in 10, measured). */
   turn(again: boolean): void {
     const { region, paths, wakeHelpers } = this.#setup;
     if (this.#isStopped) return;
@@ -60,6 +60,8 @@ export class Comeback {
         else if (again) wakeHelpers();
       } else if (away.stage === "arming") {
         this.#followArming(guard);
+      } else if (again) {
+        this.#try(guard, away);
       }
     }
   }

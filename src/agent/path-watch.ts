@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
 /** Wakes for what happens to a directory that comes and goes, and for writes to the files in it. By inotify: no polling. */
 
-import { type FSWatcher, watch } from "node:fs";
+import { type FSWatcher, statSync, watch } from "node:fs";
 import { dirname } from "node:path";
 
 /** A group is made and written to in one go: one look is enough. */
 const SETTLE_MS = 10;
 
+interface Watched {
+  readonly watcher: FSWatcher;
+  readonly inode: number;
+}
+
 export class PathWatch {
   readonly #path: string;
   readonly #changed: () => void;
-  #watchers: FSWatcher[] = [];
+  readonly #watched = new Map<string, Watched>();
   #soon: Timer | undefined;
 
   constructor(path: string, changed: () => void) {
@@ -21,16 +26,15 @@ export class PathWatch {
 
   close(): void {
     clearTimeout(this.#soon);
-    for (const watcher of this.#watchers) watcher.close();
-    this.#watchers = [];
+    for (const { watcher } of this.#watched.values()) watcher.close();
+    this.#watched.clear();
   }
 
   // --- internal ---
 
   /** Watches first: what happens from now on is not missed. */
   #look = (): void => {
-    this.close();
-    this.#watchers = chainOf(this.#path).flatMap((dir) => this.#watch(dir));
+    for (const dir of chainOf(this.#path)) this.#watch(dir);
     this.#changed();
   };
 
@@ -39,12 +43,21 @@ export class PathWatch {
     this.#soon = setTimeout(this.#look, SETTLE_MS);
   };
 
-  /** None of a directory that is not there. */
-  #watch(dir: string): FSWatcher[] {
+  /**
+   * None of a directory that is not there. One that is watched already is left alone: to end a watch and begin it anew is to
+   * lose it at times, for the kernel has one for both.
+   */
+  #watch(dir: string): void {
+    const inode = statSync(dir, { throwIfNoEntry: false })?.ino;
+    const before = this.#watched.get(dir);
+    if (before?.inode === inode) return;
+    before?.watcher.close();
+    this.#watched.delete(dir);
+    if (inode === undefined) return;
     try {
-      return [watch(dir, this.#event).on("error", this.#event)];
+      this.#watched.set(dir, { watcher: watch(dir, this.#event).on("error", this.#event), inode });
     } catch {
-      return [];
+      // It went just now, which the one above tells.
     }
   }
 }

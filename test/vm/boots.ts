@@ -36,6 +36,7 @@ export const boots: readonly Boot[] = [
     files: [
       { file: "test/kernel/rounds.test.ts", env: { ROUNDS: "3", SEED: "7" } },
       { file: "test/kernel/high.test.ts" },
+      { file: "test/kernel/cache.test.ts", only: "writer|largest" },
       // What is on v2 only, or otherwise than on v1.
       { file: "test/kernel/orders-raise.test.ts", only: "relieves|given back by release" },
       { file: "test/kernel/orders.test.ts" },
