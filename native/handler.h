@@ -56,8 +56,8 @@ struct response {
 	uint8_t asked;	    /* enum order: of a watcher; 0: nothing */
 	uint8_t order_at;   /* which of the standing orders is the current one (step.h) */
 	uint8_t gives_up;   /* enum reason: why the last one was left */
-	enum victim victim;
-	int victim_pidfd; /* -1: killed by pid */
+	uint8_t victim;	    /* enum victim */
+	int victim_pidfd;   /* -1: killed by pid */
 	uint32_t victim_pid;
 	uint64_t step_ns; /* the current order was begun */
 	uint32_t
@@ -86,11 +86,12 @@ struct guarded {
 	uint32_t busy;	  /* writer: responder, sequentially consistent with `current` */
 	uint32_t current; /* writer: sampler; which view */
 	/* the sampler's own */
-	uint32_t retired; /* the view that is not current still holds descriptors to close */
 	uint32_t groups;
-	int is_open;		    /* attached, whether active or not */
-	int is_incomplete;	    /* a group could not be opened */
-	int dirs[GROUPS_MAX];	    /* of the guard's group and its descendants */
+	_Bool retired;	      /* the view that is not current still holds descriptors to close */
+	_Bool is_open;	      /* attached, whether active or not */
+	_Bool is_incomplete;  /* a group could not be opened */
+	_Bool is_inside;      /* its margin, when last looked at */
+	int dirs[GROUPS_MAX]; /* of the guard's group and its descendants */
 	uint32_t links[GROUPS_MAX]; /* their link counts: a change means a child came or went */
 	int tasks[GROUPS_MAX];
 	uint8_t above[GROUPS_MAX]; /* which of them is its parent */
@@ -99,7 +100,6 @@ struct guarded {
 	uint32_t leaders_scan; /* the last scan that listed the tasks of every group */
 	uint64_t scanned_ms;   /* when the last scan that read everybody began; 0: none did */
 	uint64_t due_ms;
-	int is_inside; /* its margin, when last looked at */
 	int oom_event;
 	int poked; /* writer: sampler: to be looked at as if its event had come; the responder takes it */
 	struct memcg memcg;

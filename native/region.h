@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 19u		   /* raised by every change of this file */
+#define REGION_LAYOUT 20u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -123,9 +123,7 @@ struct guard {
 	uint32_t starving; /* release: full, held, and reclaim fails: nobody sleeps, calls fail */
 	uint32_t kills_at_open; /* kernel kills when the incident opened */
 	uint64_t handed_ns; /* it is the kernel's since; v2: or since our last kill by its rule */
-	uint32_t kills_handed; /* kernel kills when it was handed over */
-	uint32_t ruled;	       /* v2: there was one */
-	uint64_t judged;       /* incident word << 32 | enum reason: why that one is the kernel's */
+	uint64_t judged;    /* incident word << 32 | enum reason: why that one is the kernel's */
 	uint64_t
 		limit_hits; /* memcg_limit_hits(), when a designated handler's group last had room */
 	struct memcg_high high; /* release */
@@ -137,6 +135,7 @@ struct guard {
 	uint64_t room_made;	       /* room_wanted, when it was last reclaimed */
 	uint64_t children[GROUPS_MAX]; /* inodes of those seen before, the rest is switch.c's */
 	/* writer: the owning watcher */
+	uint32_t ruled; /* v2: there was a kill of ours by its rule since handed_ns */
 	/* writers: any role, compare-and-swap; odd while an incident is open, number = (word +
 	 * 1) / 2. The watcher that owns the switch closes it. */
 	uint32_t incident;
@@ -162,6 +161,8 @@ struct guard {
 	uint32_t procs;
 	uint32_t unsampled_groups; /* descendants beyond GROUPS_MAX */
 	uint32_t tree_changes;	   /* times the set of descendants changed */
+	/* writer: the owning watcher */
+	uint32_t kills_handed; /* kernel kills when it was handed over */
 };
 
 /* A process as sampled: latest[] and the ring are made of these. Writer: the sampler. 64 bytes. */
