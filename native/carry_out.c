@@ -4,32 +4,25 @@
 #include "child_group.h"
 #include "freezer.h"
 #include "ledger.h"
+#include "memcg_ops.h"
 #include "sys.h"
-#include "text.h"
 #include "tree.h"
 
-/* memory.reclaim is there since Linux 5.19, and on v2. */
 static struct log_record reclaim(struct watched *w)
 {
 	struct log_record told = { .step = STEP_RECLAIM };
 	struct memcg_room before, after;
-	char buf[24];
-	struct text bytes = text_on(buf, sizeof(buf));
 	int opened = memcg_open_counters(&w->memcg);
-	int fd = sys_openat(w->memcg.dir, "memory.reclaim", O_WRONLY, 0);
 
-	told.result = opened < 0 ? opened : fd == -ENOENT ? -EOPNOTSUPP : fd < 0 ? fd : 0;
+	told.result = opened < 0 ? opened : memcg_room(&w->memcg, &before);
 	if (!told.result)
-		told.result = memcg_room(&w->memcg, &before);
-	if (!told.result) {
-		text_add_number(&bytes, w->guard->margin_bytes);
-		sys_write(fd, buf, bytes.len); /* what could not be had shows in the usage */
+		told.result = memcg_reclaim(&w->memcg, w->guard->margin_bytes);
+	if (told.result == -ENOENT)
+		told.result = -EOPNOTSUPP;
+	if (!told.result)
 		told.result = memcg_room(&w->memcg, &after);
-	}
 	if (!told.result && after.usage_bytes < before.usage_bytes)
 		told.bytes = before.usage_bytes - after.usage_bytes;
-	if (fd >= 0)
-		sys_close(fd);
 	if (opened > 0)
 		memcg_close_counters(&w->memcg);
 	return told;
@@ -88,14 +81,9 @@ static struct log_record move(struct watched *w, const struct standing *st)
 	uint32_t pid = shared_load(&st->asked_pid);
 	struct log_record told = { .step = STEP_MOVE, .pid = (int)pid };
 	struct census here = child_group_census(w->memcg.dir, watcher.self.region, pid);
-	char buf[24];
-	struct text number = text_on(buf, sizeof(buf));
-	long n = !here.has_wanted ? -ESRCH : w->move_to ? w->move_to : -ENOENT;
+	int err = !here.has_wanted ? -ESRCH : w->move_to ? w->move_to : -ENOENT;
 
-	text_add_number(&number, pid);
-	if (n >= 0)
-		n = sys_write(w->move_to, buf, number.len);
-	told.result = n < 0 ? (int)n : 0;
+	told.result = err < 0 ? err : memcg_write_number(w->move_to, pid);
 	return told;
 }
 

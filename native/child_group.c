@@ -15,9 +15,7 @@ static int count(uint32_t pid, void *arg)
 
 	c->processes++;
 	c->has_wanted |= pid == c->wanted;
-	c->has_ours |= pid == c->region->agent_pid;
-	for (int i = 0; i < ROLES; i++)
-		c->has_ours |= pid == c->region->helpers[i].pid;
+	c->has_ours |= region_is_ours(c->region, pid);
 	return 0;
 }
 

@@ -74,19 +74,12 @@ int high_wants_room(const struct watched *w)
 	       wanted != shared_load(&w->guard->room_made);
 }
 
-/* memory.reclaim is there since Linux 5.19; without it the write of memory.high takes it. */
+/* Where nothing can be told to reclaim, the write of memory.high does. */
 void high_make_room(struct watched *w)
 {
 	uint64_t wanted = shared_load(&w->guard->room_wanted);
-	int fd = sys_openat(w->memcg.dir, "memory.reclaim", O_WRONLY, 0);
-	char buf[24];
-	struct text bytes = text_on(buf, sizeof(buf));
 
-	text_add_number(&bytes, wanted);
-	if (fd >= 0) {
-		sys_write(fd, buf, bytes.len); /* what could not be had shows in the usage */
-		sys_close(fd);
-	}
+	memcg_reclaim(&w->memcg, wanted);
 	shared_store(&w->guard->room_made, wanted);
 	role_ask_for_look(w->guard);
 }

@@ -122,6 +122,17 @@ int memcg_write_number(int fd, uint64_t value)
 	return n < 0 ? (int)n : 0;
 }
 
+int memcg_reclaim(const struct memcg *m, uint64_t bytes)
+{
+	int fd = sys_openat(m->dir, "memory.reclaim", O_WRONLY, 0);
+
+	if (fd < 0)
+		return fd;
+	memcg_write_number(fd, bytes);
+	sys_close(fd);
+	return 0;
+}
+
 int memcg_is_v2(const struct memcg *m) { return m->ops == &memcg_v2; }
 
 int memcg_is_whole(int dir)

@@ -93,6 +93,9 @@ int memcg_room(const struct memcg *m, struct memcg_room *room);
 int memcg_anon(const struct memcg *m, uint64_t *bytes);
 /* File memory of the group and its descendants, in bytes: what reclaim can take. */
 int memcg_reclaimable(const struct memcg *m, uint64_t *bytes);
+/* Has the kernel reclaim so much, which may take long; what could not be had shows in the usage. -ENOENT: v1, or Linux before
+ * 5.19. Opens what it needs and closes it. */
+int memcg_reclaim(const struct memcg *m, uint64_t bytes);
 
 /* v2: How much more of what reclaim cannot take fills the group up to `bytes`, at least; 0: it is full of that. */
 uint64_t memcg_spare_bytes(const struct memcg *m, uint64_t bytes);

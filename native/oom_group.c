@@ -39,16 +39,6 @@ struct killing {
 	int err;
 };
 
-static int is_ours(uint32_t pid)
-{
-	const struct region *r = handler.self.region;
-	int ours = pid <= 1 || pid == r->agent_pid;
-
-	for (int i = 0; i < ROLES; i++)
-		ours |= pid == r->helpers[i].pid;
-	return ours;
-}
-
 /* Whom the table does not have was born a moment ago, and is killed. */
 static int kill_member(uint32_t pid, void *arg)
 {
@@ -61,7 +51,8 @@ static int kill_member(uint32_t pid, void *arg)
 		return 1;
 	if (table_ask(&handler.table, k->g->index, pid, &known) == -EAGAIN)
 		k->err = -EAGAIN;
-	else if (pid != r->victim_pid && !is_ours(pid) && !known.exempt)
+	else if (pid != r->victim_pid && pid > 1 && !region_is_ours(handler.self.region, pid) &&
+		 !known.exempt)
 		k->killed += !sys_kill((int)pid, SYS_SIGKILL);
 	return 0;
 }

@@ -221,6 +221,16 @@ struct region {
 };
 
 /* The standing orders of a guard; NULL: kill, and no other. */
+/* The agent, or one of the helpers. */
+static inline int region_is_ours(const struct region *r, uint32_t pid)
+{
+	int ours = pid == r->agent_pid;
+
+	for (int i = 0; i < ROLES; i++)
+		ours |= pid == r->helpers[i].pid;
+	return ours;
+}
+
 static inline struct standing *standing_of(struct region *r, uint32_t index)
 {
 	if (!r->standing_offset)

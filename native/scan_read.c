@@ -9,14 +9,6 @@
 
 enum { CLOCK_TICK_MS = 10, DETAILS_EVERY = 16, NEVER_KILLED = -1000 };
 
-static int is_ours(uint32_t pid)
-{
-	const struct region *r = handler.self.region;
-
-	return pid <= 1 || pid == r->agent_pid || pid == r->helpers[ROLE_HANDLER].pid ||
-	       pid == r->helpers[ROLE_WATCHDOG].pid || pid == r->helpers[ROLE_SPARE].pid;
-}
-
 void scan_record(const struct snapshot *s)
 {
 	struct recorder *r = handler.self.recorder;
@@ -52,7 +44,8 @@ static int read_details(struct snapshot *s, struct table_extra *e)
 	s->swap_pages = status.swap;
 	s->oom_score_adj = (int16_t)adj;
 	memcpy(s->comm, stat.comm, COMM_BYTES);
-	e->exempt = is_ours(s->pid) || stat.kernel_thread || adj == NEVER_KILLED;
+	e->exempt = s->pid <= 1 || region_is_ours(handler.self.region, s->pid) ||
+		    stat.kernel_thread || adj == NEVER_KILLED;
 	return 0;
 }
 

@@ -46,17 +46,13 @@ static void insert(struct search *s, uint32_t pid, uint64_t cpu_ns)
 static int visit(uint32_t pid, void *arg)
 {
 	struct search *s = arg;
-	const struct region *r = handler.self.region;
 	const struct candidate *c = view_find(s->view, pid);
 	struct table_known known;
 	uint64_t cpu_ns;
 
-	if (pid <= 1 || pid == r->agent_pid || response_has_tried(&s->g->response, pid) ||
-	    (c && !c->base_pages))
+	if (pid <= 1 || region_is_ours(handler.self.region, pid) ||
+	    response_has_tried(&s->g->response, pid) || (c && !c->base_pages))
 		return 0;
-	for (int i = 0; i < ROLES; i++)
-		if (pid == r->helpers[i].pid)
-			return 0;
 	if (sys_cpu_of_process_ns((int)pid, &cpu_ns))
 		return 0;
 	if (!ask_table(s->g, pid, &known)) {
