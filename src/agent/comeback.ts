@@ -47,7 +47,7 @@ export class Comeback {
     return [...this.#away.values()].filter(isGone).length === this.#setup.paths.length;
   }
 
-  /** After each wake of the helpers'; `again`: one may have been lost, and so is an event of the path at times (1 in 10, measured). */
+  /** After each wake of the helpers'; `again`: one may have been lost, and so is an event of the path at times (cause unknown). */
   turn(again: boolean): void {
     const { region, paths, wakeHelpers } = this.#setup;
     if (this.#isStopped) return;

@@ -44,8 +44,7 @@ export class PathWatch {
   };
 
   /**
-   * None of a directory that is not there. One that is watched already is left alone: to end a watch and begin it anew is to
-   * lose it at times, for the kernel has one for both.
+   * None of a directory that is not there. One that is watched already is left alone: or each event would begin all anew.
    */
   #watch(dir: string): void {
     const inode = statSync(dir, { throwIfNoEntry: false })?.ino;
