@@ -12,7 +12,7 @@ import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
-import { Board } from "../helpers/workload.ts";
+import { Board, type Workload } from "../helpers/workload.ts";
 
 const TEST_MS = 60_000;
 /** More than the limit, less than that raised by RAISE. */
@@ -30,6 +30,14 @@ async function raised(...more: readonly string[]) {
   await finished(leaker);
   expect(scene.group.limit()).toBe(LIMIT + RAISE);
   return { scene, leaker };
+}
+
+/** `release` gives a raise back as soon as there is room. */
+async function expectReleased(scene: Scene, leaker: Workload): Promise<void> {
+  await leaker.stop();
+  const { out } = await Reprieve.ends(["release"]);
+  expect(out).toContain(`${scene.group.path}: its limit is as it was`);
+  await scene.expectAsBefore();
 }
 
 describeWith("the order raise", kernelTest, () => {
@@ -79,10 +87,7 @@ describeWith("the order raise", kernelTest, () => {
       expect(early.code).toBe(exit.inUse);
       expect(early.out).toContain("was raised and still needs that");
       expect(scene.group.limit()).toBe(LIMIT + RAISE);
-      await leaker.stop();
-      const { out } = await Reprieve.ends(["release"]);
-      expect(out).toContain(`${scene.group.path}: its limit is as it was`);
-      await scene.expectAsBefore();
+      await expectReleased(scene, leaker);
     },
     TEST_MS,
   );
@@ -123,10 +128,7 @@ describeWith("the order raise", kernelTest, () => {
       expect(await scene.reprieve.stop()).toBe(0);
       expect(scene.reprieve.err).toContain("stays raised");
       expect(scene.group.limit()).toBe(LIMIT + RAISE);
-      await leaker.stop();
-      const { out } = await Reprieve.ends(["release"]);
-      expect(out).toContain(`${scene.group.path}: its limit is as it was`);
-      await scene.expectAsBefore();
+      await expectReleased(scene, leaker);
     },
     TEST_MS,
   );
