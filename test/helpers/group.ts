@@ -142,6 +142,7 @@ export async function destroyGroups(): Promise<void> {
 
 /** Signals; false when the process is gone. */
 export function kill(pid: number, signal: NodeJS.Signals): boolean {
+  if (pid <= 0) throw new Error(`${pid} is no process`); // kill(2) would take it for a group, or for all
   try {
     process.kill(pid, signal);
     return true;

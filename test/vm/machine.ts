@@ -46,7 +46,13 @@ export async function boot(
   need("qemu-system-x86_64", "qemu-system-x86");
   const job = `${vmBuilt}/${machine.name}.sh`;
   writeFileSync(job, script.padEnd(Math.ceil((script.length + 1) / SECTOR) * SECTOR, "\n"));
-  const qemu = Bun.spawn(["qemu-system-x86_64", ...argsOf(machine, job)], {
+  // Into a file: on a pipe qemu loses bytes, or stops for good, when nobody reads for a while (it writes them one by one).
+  const printed = `${vmBuilt}/${machine.name}.out`;
+  writeFileSync(printed, "");
+  const qemu = Bun.spawn(["qemu-system-x86_64", ...argsOf(machine, job, printed)], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const tail = Bun.spawn(["tail", "-c", "+1", "-f", "--pid", String(qemu.pid), printed], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let late = false;
@@ -55,7 +61,7 @@ export async function boot(
     qemu.kill("SIGKILL");
   }, boundS * 1000);
   let code: number | null = null;
-  for await (const line of linesOf(qemu.stdout)) {
+  for await (const line of linesOf(tail.stdout)) {
     if (line.startsWith("@exit ")) {
       code = Number(line.slice("@exit ".length));
       qemu.kill("SIGKILL"); // ./job waits for it, so that what it printed has come out
@@ -76,7 +82,7 @@ export async function boot(
   return { code, broken: `${how}; at last the console said\n  ${last}` };
 }
 
-function argsOf(machine: Machine, job: string): string[] {
+function argsOf(machine: Machine, job: string, printed: string): string[] {
   const { cgroups } = machine;
   const init =
     cgroups === "systemd"
@@ -93,6 +99,6 @@ function argsOf(machine: Machine, job: string): string[] {
     ...["-device", "nvme-ns,drive=root,nsid=1"],
     ...["-drive", `if=none,id=job,format=raw,snapshot=on,file=${job}`],
     ...["-device", "nvme-ns,drive=job,nsid=2"],
-    ...["-serial", `file:${consoleOf(machine)}`, "-serial", "stdio"],
+    ...["-serial", `file:${consoleOf(machine)}`, "-serial", `file:${printed}`],
   ];
 }
