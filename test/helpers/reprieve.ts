@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:f
 import { kill } from "./group.ts";
 import { memory } from "./memory.ts";
 import { binary, hierarchy, runBase } from "./paths.ts";
-import { until } from "./wait.ts";
+import { START_BOUND_MS, until } from "./wait.ts";
 
 /** A line of --json; test/kernel/run.test.ts checks every one against the schemas. */
 export interface Message {
@@ -83,10 +83,11 @@ export class Reprieve {
   }
 
   async armed(guards = 1): Promise<void> {
-    await until("armed", () => {
+    const areArmed = () => {
       if (this.proc.exitCode !== null) throw new Error(`Not armed, but exited: ${this.err}`);
       return this.messages.filter((message) => message.type === "armed").length >= guards;
-    });
+    };
+    await until("armed", areArmed, START_BOUND_MS);
   }
 
   /** The first message from `from` on that fits. */

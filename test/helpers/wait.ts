@@ -24,6 +24,9 @@ function clockMs(clock: number): number {
   return Number(timespec[0]) * 1e3 + Number(timespec[1]) / 1e6;
 }
 
+/** For what is slow on a machine that stalls and is no promise of the product: a start. */
+export const START_BOUND_MS = 20_000;
+
 /** A wait may be longer than it has to by so much of itself: probes cost CPU time, in a VM most of all. */
 const TICK_SHARE = 0.02;
 

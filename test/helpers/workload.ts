@@ -6,7 +6,7 @@
 import { closeSync, openSync, readFileSync, readSync, rmSync, writeSync } from "node:fs";
 import { fixture } from "./build.ts";
 import { type Group, kill } from "./group.ts";
-import { until } from "./wait.ts";
+import { START_BOUND_MS, until } from "./wait.ts";
 
 const SLOT_BYTES = 1024;
 const SLOTS = 16;
@@ -200,7 +200,7 @@ export class Workload {
     return this.pids().filter(isAlive);
   }
 
-  async ready(boundMs?: number): Promise<this> {
+  async ready(boundMs = START_BOUND_MS): Promise<this> {
     const isReady = () => this.word("ready") === 1;
     await until("a workload to be ready", isReady, boundMs).catch((error) => {
       throw new Error(`${error.message}: ${this.pid || "unborn"} ${sleepOf(this.pid)}`);
