@@ -22,7 +22,8 @@ static inline uint64_t errand_answer(uint32_t asked, uint32_t pid, uint32_t page
 }
 static inline uint32_t errand_pages(uint64_t answer) { return answer & ERRAND_PAGES; }
 
-/* Does what is wanted for the guard; `dir`: its group's directory. */
-void errand_do(struct guard *guard, int dir);
+/* Does what is wanted for the guard; `dir`: its group's directory. Says whether there is an answer now that the responder
+ * waits for. */
+int errand_do(struct guard *guard, int dir);
 
 #endif

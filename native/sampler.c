@@ -51,7 +51,8 @@ static void do_errands(struct guarded *g)
 {
 	uint32_t word = shared_load(&g->guard->incident);
 
-	errand_do(g->guard, g->memcg.dir);
+	if (errand_do(g->guard, g->memcg.dir))
+		role_wake(handler.poke_event);
 	if (incident_is_open(word) && shared_load(&g->guard->seen) != word)
 		handler_poke(g); /* opened without an event: the group starves */
 }

@@ -183,7 +183,8 @@ static int do_for_others(void)
 
 		if (!w->attached)
 			continue;
-		errand_do(w->guard, w->memcg.dir);
+		if (errand_do(w->guard, w->memcg.dir))
+			role_wake(FD_HANDLER);
 		if (carry_out_slow(w))
 			next_ms = WATCH_TICK_MS;
 	}
