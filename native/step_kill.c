@@ -18,11 +18,14 @@ static struct log_record about(const struct choice *c)
 }
 
 /* We may have been stopped for any time since we looked: then it is another OOM, or none, and whoever was chosen may be
- * innocent of it. */
+ * innocent of it. What is younger than a tick is as good as another look. */
 static int is_stale(struct guarded *g)
 {
-	if (shared_load(&g->guard->incident) != g->response.word || memcg_oom(&g->memcg, &g->oom) ||
-	    memcg_room(&g->memcg, &g->room))
+	if (shared_load(&g->guard->incident) != g->response.word)
+		return 1;
+	if (sys_now_ns() - g->response.looked_ns < RESPOND_TICK_MS * 1000000ull)
+		return 0;
+	if (memcg_oom(&g->memcg, &g->oom) || memcg_room(&g->memcg, &g->room))
 		return 1;
 	return !memcg_in_oom(&g->oom, &g->room) && !shared_load(&g->guard->starving);
 }
