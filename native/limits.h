@@ -34,7 +34,7 @@ enum {
 
 	/* --- the responder --- */
 	RESPOND_TICK_MS = 1,  /* while an incident is open */
-	AGENT_WAKE_MS = 50,   /* a step that waits so long for its victim's death is told */
+	AGENT_WAKE_MS = 50,   /* a step that waits so long for the end of its incident is told */
 	HELP_AFTER_MS = 5,    /* a victim begins to free within 3, unless it is frozen (measured) */
 	ASKED_MAX = 16,	      /* suspects whose memory another reads; 4 us each (measured) */
 	ERRAND_BOUND_MS = 20, /* waiting for another to do so, or to read the lists; 1 (measured) */

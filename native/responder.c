@@ -13,8 +13,8 @@
 #include "sys.h"
 #include "text.h"
 
-/* When the first step was logged that the agent does not know of; 0: none. It is woken when the
- * victim is dead, or soon: its millisecond of CPU is better spent on freeing memory. */
+/* When the first step was logged that the agent does not know of; 0: none. It is woken when the incident is over, or soon: its
+ * milliseconds of CPU are better spent on freeing memory, and then by those who had to wait for that. */
 static uint64_t told_ns;
 
 void respond_tell(const struct guarded *g, enum step step, struct log_record r)
@@ -262,15 +262,9 @@ static void find_restless(void)
 	}
 }
 
-/* Nobody has died yet who will. */
-static int is_busy(const struct response *r)
+static void wake_agent(int open)
 {
-	return r->victim == VICTIM_DYING || (incident_is_open(r->word) && r->victim == VICTIM_NONE);
-}
-
-static void wake_agent(int busy)
-{
-	if (!told_ns || (busy && respond_ms_since(told_ns, sys_now_ns()) < AGENT_WAKE_MS))
+	if (!told_ns || (open && respond_ms_since(told_ns, sys_now_ns()) < AGENT_WAKE_MS))
 		return;
 	role_wake(FD_AGENT);
 	told_ns = 0;
@@ -282,7 +276,6 @@ _Noreturn void responder_loop(void)
 	int open = 0;
 
 	for (;;) {
-		int busy = 0;
 		int n = sys_epoll_wait(handler.respond_epoll, events, 16,
 				       open ? RESPOND_TICK_MS : hear_next_ms());
 
@@ -299,8 +292,7 @@ _Noreturn void responder_loop(void)
 			if (!handler.restless[g->guard->tree] || !hear_is_ours(g))
 				continue;
 			open |= respond(g);
-			busy |= is_busy(&g->response);
 		}
-		wake_agent(busy);
+		wake_agent(open);
 	}
 }
