@@ -14,7 +14,7 @@ import {
   Size,
   SocketPath,
 } from "./cli/args.ts";
-import { Order } from "./cli/orders.ts";
+import { Order } from "./cli/order.ts";
 import { said, say } from "./cli/output.ts";
 import { CliError, exit } from "./errors.ts";
 import type { StandingOrder } from "./native/region.ts";
@@ -26,7 +26,7 @@ Examples:
   reprieve run --config reprieve.toml
 
 Alone, "reprieve run" reads /etc/reprieve/reprieve.toml if it is there. Flags win over the file; with --cgroup the
-file's guards say how these groups are guarded, and no others are. Only [deny] wins over --allow-kill.
+file's guards say how these groups are guarded, and no others are. Only [deny] wins over the --allow flags.
 
 Exit codes:
   0                done; with CMD: its own

@@ -39,8 +39,8 @@ export function ownGroups(name: string): string[] {
 }
 
 /** The directory of an existing group, given as an absolute path or one relative to the hierarchy's root. */
-export function resolveGroup(hierarchy: Hierarchy, given: string): string {
-  const bad = (code: number, why: string) => new CliError(code, `cannot guard ${given}: ${why}`);
+export function resolveGroup(hierarchy: Hierarchy, given: string, cannot = "cannot guard"): string {
+  const bad = (code: number, why: string) => new CliError(code, `${cannot} ${given}: ${why}`);
   const root = realpathSync(hierarchy.root);
   const asked = resolve(root, given.startsWith("/") ? given : `./${given}`);
   let path: string;

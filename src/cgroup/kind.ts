@@ -49,7 +49,9 @@ export interface Kind {
   probeGroup(helperGroup: string): string;
 }
 
-export const SWITCH_FILES: readonly string[] = [v1.switchFile, v2.switchFile];
+export const KINDS: readonly Kind[] = [v1, v2];
+
+export const SWITCH_FILES: readonly string[] = KINDS.map(({ switchFile }) => switchFile);
 
 export function kindOf(hierarchy: Hierarchy): Kind {
   return hierarchy.version === 1 ? v1 : v2;

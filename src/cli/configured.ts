@@ -8,10 +8,12 @@ import { load } from "../config/load.ts";
 import { lineOf } from "../config/mistakes.ts";
 import { isExact } from "../config/pattern.ts";
 import { listOf, type Policy, policyOf } from "../config/policy.ts";
-import type { Config } from "../config/schema.ts";
+import type { Config, Guard } from "../config/schema.ts";
 import { CliError, exit } from "../errors.ts";
 import { demandGroup, type LeftOut, type Wanted } from "./guards.ts";
 import { checkHandlers } from "./handlers.ts";
+import { POWERS, type Power } from "./order.ts";
+import { demandOrders, grantedBy } from "./orders.ts";
 import { say } from "./output.ts";
 import type { RunFlags, RunOptions } from "./run.ts";
 import { visible } from "./timeline.ts";
@@ -30,7 +32,7 @@ export function configured(
     leftOut.lines().forEach(say);
     throw new CliError(exit.noGroup, `no group matches a guard in ${visible(file)}`);
   }
-  const isAllowed = wanted.every(({ orders }) => orders.allowKill);
+  const isAllowed = wanted.every(({ orders }) => orders.granted.has("kill"));
   checkHandlers(options, wanted.length, isAllowed);
   return { options, wanted };
 }
@@ -72,23 +74,26 @@ function wantedOf(
   memory: Hierarchy,
   leftOut: LeftOut,
 ): Wanted[] {
-  const policy = policyOf(config, options.allowKill);
+  const policy = policyOf(config, grantedBy(options));
   const below = (path: string) => `/${relative(memory.root, path)}`;
   const settingsOf = (path: string) => {
     const guard = policy.guardOf(below(path));
-    const delay = options.delay ?? guard?.delay;
-    const { allowKill: _, ...others } = options;
-    const orders = {
-      ...others,
-      ...(delay !== undefined && { delay }),
-      ...(policy.mayKill(below(path)) && { allowKill: true as const }),
+    const whyNot = (power: Power) => policy.whyNot(power, below(path));
+    const granted = new Set(POWERS.filter((power) => whyNot(power) === undefined));
+    return {
+      path,
+      margin: options.margin ?? guard?.margin,
+      orders: { ...ordersOf(memory, options, guard), granted },
+      decided: { guard: guard?.name, whyNot },
     };
-    return { path, margin: options.margin ?? guard?.margin, orders };
   };
   if (options.cgroup.length > 0) {
     const paths = new Set(options.cgroup.map((given) => demandGroup(memory, given)));
+    const guards = new Set([...paths].map((path) => policy.guardOf(below(path))));
+    for (const guard of guards) demandOrdersOf(memory, options, guard);
     return [...paths].map(settingsOf);
   }
+  for (const guard of config.guard) demandOrdersOf(memory, options, guard);
   const named = namedBy(config, policy);
   const exact = new Set(named.map((path) => demandGroup(memory, `${memory.root}${path}`)));
   const found = hasGlob(config) ? treeOf(memory.root).filter((path) => path !== memory.root) : [];
@@ -101,6 +106,29 @@ function wantedOf(
       return leftOut.attempt(one, () => demandGroup(memory, path)) === undefined ? [] : [one];
     }),
   ];
+}
+
+/** The guard's, with the flags that win over it. */
+function ordersOf(memory: Hierarchy, options: RunOptions, guard?: Guard) {
+  const delay = options.delay ?? guard?.delay;
+  // In the file a path is one below the hierarchy.
+  const given = guard?.orders.map((one) =>
+    one.order === "MOVE" ? { ...one, to: `${memory.root}${one.to}` } : one,
+  );
+  return {
+    order: isByFlags(options) ? options.order : (given ?? []),
+    handler: options.handler,
+    ...(delay !== undefined && { delay }),
+  };
+}
+
+function isByFlags({ order }: RunOptions): boolean {
+  return order.length > 0;
+}
+
+function demandOrdersOf(memory: Hierarchy, options: RunOptions, guard?: Guard): void {
+  const orders = ordersOf(memory, options, guard);
+  demandOrders(memory, orders, isByFlags(options) ? undefined : guard?.name);
 }
 
 /** Groups that are given by their path, and guarded by somebody. */

@@ -12,7 +12,7 @@ import { type Kind, kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, NativeError } from "../native/core.ts";
 import { limit } from "../native/layout.ts";
-import { type OrderOptions, standingOf, warningsOf } from "./orders.ts";
+import { type Decided, type OrderOptions, standingOf, warningsOf } from "./orders.ts";
 import { bytes, visible } from "./timeline.ts";
 
 /** No burst outran the arming with 8 MiB or more, 240 tried (measured); twice that. */
@@ -31,6 +31,7 @@ export interface Wanted {
   readonly path: string;
   readonly margin: number | undefined;
   readonly orders: OrderOptions;
+  readonly decided?: Decided;
   /** The guard whose glob has found it: where it cannot be guarded it is left out. */
   readonly foundBy?: string;
 }
@@ -142,14 +143,17 @@ export function prepareGuards(
     if (guard === undefined) locks.giveUp(one.path);
     return guard === undefined ? [] : [{ one, guard }];
   });
-  const warnings = done.flatMap(({ one, guard }) => warningsOf(guard, one.orders, owned));
+  const ordered = done.map(({ one, guard }) => {
+    const { name, orders } = guard;
+    return { name, orders, granted: one.orders.granted, decided: one.decided };
+  });
   const isKept = new Set(done.map(({ one }) => one.path));
   return {
     guards: done.map(({ guard }) => guard),
     kept: done.map(({ one }) => one),
     locks,
     others: others.filter((path) => isKept.has(path)),
-    remarks: [...leftOut.lines(), ...new Set(warnings)],
+    remarks: [...leftOut.lines(), ...warningsOf(ordered, owned)],
   };
 }
 
@@ -192,7 +196,7 @@ function specOf(
     path,
     marginBytes: marginOf(kind, path, margin),
     delayMs: orders.delay ?? kind.delay.defaultMs,
-    ...standingOf(memory, orders, path, owned),
+    ...standingOf(memory, orders, path),
     owned,
   };
 }

@@ -2,59 +2,38 @@
 /** The standing orders of a run: which are given, whether they go together, and the powers that they take. */
 
 import { dirname, join } from "node:path";
-import * as v from "valibot";
 import { whyNotWritable } from "../cgroup/files.ts";
 import { resolveGroup } from "../cgroup/group.ts";
 import { type Hierarchy, refusal } from "../cgroup/hierarchy.ts";
-import { type Kind, kindOf } from "../cgroup/kind.ts";
+import { kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
-import { limit, order_bound_ms, order as orderNumber } from "../native/layout.ts";
+import { limit } from "../native/layout.ts";
 import type { StandingOrder } from "../native/region.ts";
-import { Size } from "./args.ts";
-import { milliseconds, visible } from "./timeline.ts";
+import {
+  type OrderName,
+  POWER_OF,
+  POWERS,
+  type Power,
+  strangeTo,
+  twiceIn,
+  whyTooLong,
+  wordOf,
+} from "./order.ts";
+import { visible } from "./timeline.ts";
 
-type OrderName = StandingOrder["order"];
-type Power = "kill" | "limits" | "move";
-
-const ORDER = /^(raise|reclaim|freeze|move|kill|kill-group)(?:=(.+))?$/s;
-const BARE: Readonly<Record<string, StandingOrder>> = {
-  reclaim: { order: "RECLAIM" },
-  freeze: { order: "FREEZE" },
-  kill: { order: "KILL" },
-  "kill-group": { order: "KILL_GROUP" },
-};
-const POWER_OF: Readonly<Record<OrderName, Power>> = {
-  RAISE: "limits",
-  RECLAIM: "limits",
-  MOVE: "move",
-  FREEZE: "kill",
-  KILL: "kill",
-  KILL_GROUP: "kill",
-  KILL_WHOLE: "kill",
-};
-const V2_ONLY: readonly OrderName[] = ["RECLAIM", "FREEZE"];
-
-/** One --order. */
-export const Order = v.pipe(
-  v.string(),
-  v.regex(
-    ORDER,
-    "an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, kill, kill-group or kill-group=all",
-  ),
-  v.rawTransform(({ dataset, addIssue, NEVER }): StandingOrder => {
-    const [, name = "", value] = ORDER.exec(dataset.value) ?? [];
-    const made = orderOf(name, value);
-    if (typeof made !== "string") return made;
-    addIssue({ message: made });
-    return NEVER;
-  }),
-);
-
-export interface OrderOptions {
+export interface OrderFlags {
   readonly order: readonly StandingOrder[];
   readonly allowKill?: true;
   readonly allowLimits?: true;
   readonly allowMove?: true;
+  readonly delay?: number;
+}
+
+/** What is asked for a group, by flags or by a config file. */
+export interface OrderOptions {
+  /** None: the core's own. */
+  readonly order: readonly StandingOrder[];
+  readonly granted: ReadonlySet<Power>;
   readonly delay?: number;
   readonly handler: "outside" | "inside" | "designated";
 }
@@ -67,22 +46,67 @@ export interface Standing {
   readonly allowMove: boolean;
 }
 
-export function standingOf(
+/** What a config file says of a group. */
+export interface Decided {
+  /** Who decides; undefined: nobody, the group is one of --cgroup. */
+  readonly guard: string | undefined;
+  /** The table that keeps a power from it; undefined: none. */
+  readonly whyNot: (power: Power) => "allow" | "deny" | undefined;
+}
+
+/** A group with what is tried there. */
+interface Ordered {
+  readonly name: string;
+  readonly orders: readonly StandingOrder[];
+  readonly granted: ReadonlySet<Power>;
+  readonly decided?: Decided | undefined;
+}
+
+export function grantedBy(flags: OrderFlags): ReadonlySet<Power> {
+  const granted = new Set<Power>();
+  if (flags.allowKill) granted.add("kill");
+  if (flags.allowLimits) granted.add("limits");
+  if (flags.allowMove) granted.add("move");
+  return granted;
+}
+
+/** Refuses what goes in no group of this host; `guard`: whose orders they are, in a config file. */
+export function demandOrders(
   memory: Hierarchy,
-  options: OrderOptions,
-  guarded: string,
-  owned: boolean,
-): Standing {
+  { order, delay, handler }: Omit<OrderOptions, "granted">,
+  guard?: string,
+): void {
   const kind = kindOf(memory);
+  const wrong = (why: string) =>
+    guard === undefined
+      ? new CliError(exit.usage, why)
+      : new CliError(exit.badConfig, `guard ${guard}: ${why}`);
+  const called = (name: OrderName) =>
+    `${guard === undefined ? "--order" : "order"} ${wordOf(name)}`;
+  const names = order.map((one) => one.order);
+  const twice = twiceIn(names);
+  if (twice !== undefined) throw wrong(`${called(twice)} is given twice`);
+  const strange = strangeTo(kind, names);
+  if (strange !== undefined) {
+    throw wrong(`${called(strange)} needs cgroup v2, and memory is on v1 here`);
+  }
+  if (names.includes("KILL_WHOLE") && handler === "inside") {
+    throw wrong(`${called("KILL_WHOLE")} would kill the handler: give --handler outside`);
+  }
+  const why = whyTooLong(kind, names, delay);
+  if (why !== undefined) throw wrong(why);
+  const asker = guard === undefined ? "" : `guard ${guard}: `;
+  for (const one of order) if (one.order === "MOVE") demandTarget(memory, one.to, { asker });
+}
+
+/** Of orders that demandOrders() has let pass. */
+export function standingOf(memory: Hierarchy, options: OrderOptions, guarded: string): Standing {
   const given: readonly StandingOrder[] =
     options.order.length > 0 ? options.order : [{ order: "KILL" }];
-  demandTogether(kind, given, options);
   const orders = given.map((one) =>
-    one.order === "MOVE" ? { ...one, to: demandTarget(memory, one.to, guarded) } : one,
+    one.order === "MOVE" ? { ...one, to: demandTarget(memory, one.to, { guarded }) } : one,
   );
-  const granted = grantedOf(options, owned);
-  const allows = (power: Power) =>
-    granted.has(power) && orders.some(({ order }) => POWER_OF[order] === power);
+  const allows = (power: Power) => options.granted.has(power) && needs({ orders }, power);
   return {
     orders,
     allowKill: allows("kill"),
@@ -91,94 +115,68 @@ export function standingOf(
   };
 }
 
-/** Sentences about powers that lack, and about those that nothing needs. */
-export function warningsOf({ orders }: Standing, options: OrderOptions, owned: boolean): string[] {
-  const granted = grantedOf(options, owned);
-  const isAnyGranted = orders.some(({ order }) => granted.has(POWER_OF[order]));
-  const lacking = orders
-    .filter(({ order }) => isAnyGranted && !granted.has(POWER_OF[order]))
-    .map(
-      ({ order }) =>
-        `--order ${cliName(order)} is only observed: --allow-${POWER_OF[order]} lets it act`,
-    );
-  const idle = [...granted]
-    .filter((power) => !owned && !orders.some(({ order }) => POWER_OF[order] === power))
-    .map((power) => `--allow-${power} is for nothing: no --order needs it`);
-  return [...lacking, ...idle];
+/** Sentences about powers that lack, and about those that nothing needs; of an owned group reprieve has its own. */
+export function warningsOf(all: readonly Ordered[], owned: boolean): string[] {
+  const granted = POWERS.filter((power) => all.some((one) => one.granted.has(power)));
+  const idle = granted.filter((power) => !owned && !all.some((one) => needs(one, power)));
+  const isByFlags = all.every(({ decided }) => decided === undefined);
+  return [
+    ...new Set(all.flatMap(lackingByFlags)),
+    ...lackingByFile(all),
+    ...idle.map((power) =>
+      isByFlags
+        ? `--allow-${power} is for nothing: no --order needs it`
+        : `the power ${power} is granted for nothing: no order needs it`,
+    ),
+  ];
 }
 
 // --- internal ---
 
-/** Of CMD's own group reprieve may do all; another group to move to is somebody else's. */
-function grantedOf(options: OrderOptions, owned: boolean): ReadonlySet<Power> {
-  const granted = new Set<Power>();
-  if (owned || options.allowKill) granted.add("kill");
-  if (owned || options.allowLimits) granted.add("limits");
-  if (options.allowMove) granted.add("move");
-  return granted;
+function needs({ orders }: Pick<Ordered, "orders">, power: Power): boolean {
+  return orders.some(({ order }) => POWER_OF[order] === power);
 }
 
-function cliName(order: OrderName): string {
-  return order === "KILL_WHOLE" ? "kill-group=all" : order.toLowerCase().replace("_", "-");
-}
-
-/** The order, or why it is none. */
-function orderOf(name: string, value: string | undefined): StandingOrder | string {
-  if (name === "raise") return raiseOf(value);
-  if (name === "move") {
-    return value === undefined ? "move names a group: move=GROUP" : { order: "MOVE", to: value };
-  }
-  if (name === "kill-group" && value === "all") return { order: "KILL_WHOLE" };
-  const bare = BARE[name];
-  if (bare !== undefined && value === undefined) return bare;
-  return name === "kill-group" ? "kill-group takes only =all" : `${name} takes no value`;
-}
-
-function raiseOf(value = ""): StandingOrder | string {
-  const [by = "", most = by, ...more] = value.split(":");
-  const sizes = [by, most].map((text) => v.safeParse(Size, text));
-  const [byBytes, mostBytes] = sizes.map(({ output }) => Number(output));
-  if (more.length > 0 || !sizes.every(({ success }) => success)) {
-    return "raise is by a size, and by at most another: raise=64M or raise=64M:256M";
-  }
-  if (byBytes === undefined || mostBytes === undefined || mostBytes < byBytes) {
-    return "the most that raise may add in all is no less than what it adds at once";
-  }
-  return { order: "RAISE", byBytes, mostBytes };
-}
-
-function demandTogether(
-  kind: Kind,
-  orders: readonly StandingOrder[],
-  { delay = kind.delay.defaultMs, handler }: OrderOptions,
-): void {
-  const wrong = (why: string) => new CliError(exit.usage, why);
-  const names = orders.map(({ order }) => order);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) throw wrong(`--order ${cliName(twice)} is given twice`);
-  const strange = names.find((name) => kind.name === "v1" && V2_ONLY.includes(name));
-  if (strange !== undefined) {
-    throw wrong(`--order ${cliName(strange)} needs cgroup v2, and memory is on v1 here`);
-  }
-  if (names.includes("KILL_WHOLE") && handler === "inside") {
-    throw wrong("--order kill-group=all would kill the handler: give --handler outside");
-  }
-  const patience = kind.name === "v2" ? limit.V2_PATIENCE : 1;
-  const bounds = names.slice(0, -1).map((name) => order_bound_ms[orderNumber[name]] ?? 0);
-  const sumMs = bounds.reduce((sum, ms) => sum + ms, 0) * patience;
-  if (sumMs > 0 && sumMs >= delay) {
-    throw wrong(
-      `the orders before the last may take ${milliseconds(sumMs)}, and --delay is ` +
-        `${milliseconds(delay)}: give fewer orders or a longer delay`,
+/** Where nothing is granted, to observe is what is wanted. */
+function lackingByFlags({ orders, granted, decided }: Ordered): string[] {
+  if (decided !== undefined || !orders.some(({ order }) => granted.has(POWER_OF[order]))) return [];
+  return orders
+    .filter(({ order }) => !granted.has(POWER_OF[order]))
+    .map(
+      ({ order }) =>
+        `--order ${wordOf(order)} is only observed: --allow-${POWER_OF[order]} lets it act`,
     );
-  }
 }
 
-/** The group that a process may be moved to. */
-function demandTarget(memory: Hierarchy, given: string, guarded: string): string {
-  const path = resolveGroup(memory, given);
-  const cannot = `cannot move to ${visible(path)}`;
-  if (`${path}/`.startsWith(`${guarded}/`)) {
+/** One line for a guard's order and what keeps it, with the first of the groups. */
+function lackingByFile(all: readonly Ordered[]): string[] {
+  const lacking = all.flatMap(({ name, orders, decided }) =>
+    orders.flatMap(({ order }) => {
+      const power = POWER_OF[order];
+      const table = decided?.whyNot(power);
+      if (table === undefined) return [];
+      const who = decided?.guard === undefined ? "reprieve" : `guard ${decided.guard}`;
+      const why = table === "allow" ? `[allow] ${power} lets it act` : `[deny] ${power} forbids it`;
+      return [{ name, does: `${who} only observes ${wordOf(order)} in`, why }];
+    }),
+  );
+  const alike = Map.groupBy(lacking, ({ does, why }) => `${does} ${why}`);
+  return [...alike.values()].flatMap(([first, ...others]) => {
+    if (first === undefined) return [];
+    const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+    return [visible(`${first.does} /${first.name}${more}: ${first.why}`)];
+  });
+}
+
+/** The group that a process may be moved to, of `guarded` if that is known. */
+function demandTarget(
+  memory: Hierarchy,
+  given: string,
+  { guarded, asker = "" }: { guarded?: string; asker?: string },
+): string {
+  const path = resolveGroup(memory, given, `${asker}cannot move to`);
+  const cannot = `${asker}cannot move to ${visible(path)}`;
+  if (guarded !== undefined && `${path}/`.startsWith(`${guarded}/`)) {
     throw new CliError(
       exit.usage,
       `${cannot}: it is in the guarded group, whose limit counts there`,

@@ -29,13 +29,13 @@ import {
   userCommand,
 } from "./handlers.ts";
 import { LateFeed } from "./late-feed.ts";
-import type { OrderOptions } from "./orders.ts";
+import { demandOrders, grantedBy, type OrderFlags, type OrderOptions } from "./orders.ts";
 import { END_BOUND_MS, Lines, say } from "./output.ts";
 import { awaitEnd, findRunning, takeOver } from "./replace.ts";
 import { bytes, linesOf, visible } from "./timeline.ts";
 
 /** As given on the command line; what is not given there may stand in the config file. */
-export interface RunFlags extends Partial<HandlerOptions>, Omit<OrderOptions, "handler"> {
+export interface RunFlags extends Partial<HandlerOptions>, OrderFlags {
   readonly config?: string;
   readonly cgroup: readonly string[];
   readonly limit?: number;
@@ -129,7 +129,7 @@ async function guardAndWait(
     if (lines === undefined) for (const line of linesOf(message)) say(line);
   };
   const own = home === undefined ? undefined : makeOwnGroup(state, home, runDir.name);
-  const wanted = own === undefined ? state.wanted : [{ ...settingsOf(options), path: own }];
+  const wanted = own === undefined ? state.wanted : [{ ...settingsOf(options, true), path: own }];
   const prepared = prepareGuards(state, wanted, own !== undefined, leftOut);
   const { guards, kept, locks, others } = prepared;
   prepared.remarks.forEach(say);
@@ -226,12 +226,17 @@ function unconfigured(flags: RunFlags, memory: Hierarchy) {
   const options: RunOptions = { ...flags, handler: flags.handler ?? "outside" };
   const groups = new Set(flags.cgroup).size;
   checkHandlers(options, groups, options.allowKill ?? groups === 0);
+  demandOrders(memory, options);
   const paths = new Set(flags.cgroup.map((given) => demandGroup(memory, given)));
   return { options, wanted: [...paths].map((path) => ({ ...settingsOf(options), path })) };
 }
 
-function settingsOf(options: RunOptions) {
-  return { margin: options.margin, orders: options };
+/** In a group of our own we may do all; another one to move to is somebody else's. */
+function settingsOf(options: RunOptions, owned = false) {
+  const { margin, order, delay, handler } = options;
+  const granted = new Set([...grantedBy(options), ...(owned ? (["kill", "limits"] as const) : [])]);
+  const orders: OrderOptions = { order, granted, handler, ...(delay !== undefined && { delay }) };
+  return { margin, orders };
 }
 
 /** Flags that are right one by one and wrong together. */

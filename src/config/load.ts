@@ -72,18 +72,25 @@ function checkedOf(tables: readonly Table[], isWhole: boolean) {
   };
 }
 
-type Raw = Readonly<Record<string, object>>;
+interface Raw extends Readonly<Record<string, object>> {
+  readonly guard: readonly object[];
+}
 
 /** The guards last, as one writes them. */
 function effectiveOf({ guard, ...tables }: Raw): object {
-  const { guard: _, ...schemas } = ConfigSchema.entries;
+  const { guard: guards, ...schemas } = ConfigSchema.entries;
   const whole = Object.entries(schemas).map(([key, schema]) => {
-    const defaults = Object.entries(v.getDefaults(schema.wrapped) ?? {}).filter(
-      ([, one]) => one !== undefined,
-    );
-    return [key, { ...Object.fromEntries(defaults), ...tables[key] }];
+    return [key, { ...defaultsOf(schema.wrapped), ...tables[key] }];
   });
-  return { ...Object.fromEntries(whole), guard };
+  const defaults = defaultsOf(guards.item);
+  // Twice, for the order of the keys.
+  const wholeGuards = guard.map((one) => ({ ...one, ...defaults, ...one }));
+  return { ...Object.fromEntries(whole), guard: wholeGuards };
+}
+
+function defaultsOf(schema: v.GenericSchema): object {
+  const all = Object.entries(v.getDefaults(schema as v.ObjectSchema<v.ObjectEntries, undefined>));
+  return Object.fromEntries(all.filter(([, one]) => one !== undefined));
 }
 
 function inOrderOf(files: readonly string[]) {

@@ -14,6 +14,7 @@ import { ConfigSchema } from "./schema.ts";
 export const EXAMPLE = `# Where there is no [allow], reprieve observes.
 [allow]
 kill = "/tenants/**"
+limits = true
 
 [deny]
 kill = "/tenants/billing"
@@ -23,12 +24,14 @@ name = "tenants"
 cgroup = "/tenants/*"
 except = ["/tenants/test-*", "/tenants/scratch"]
 delay = "200ms"
+orders = ["raise=64M:256M", "kill"]
 
 # More specific than /tenants/*, so that this one decides.
 [[guard]]
 name = "billing"
 cgroup = "/tenants/billing"
 margin = "32M"
+orders = ["raise=1G"]
 
 [feed]
 listen = "127.0.0.1:7461"

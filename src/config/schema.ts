@@ -7,20 +7,41 @@
  */
 
 import * as v from "valibot";
+import { KINDS } from "../cgroup/kind.ts";
 import { Duration, Handler, Listen, Mode, Size, SocketPath, Word } from "../cli/args.ts";
-import { Pattern } from "./pattern.ts";
+import { Order, type OrderName, strangeTo, whyTooLong } from "../cli/order.ts";
+import { isExact, Pattern } from "./pattern.ts";
 
 const A_SWITCH = "this is true or false, without quotes";
 const ONE_OR_MORE = 'give one path in quotes, or several: ["/a", "/b/*"]';
-const POWER = 'give true, false, or the groups it holds for: "/tenants/*"';
+const ORDERS = 'give them in their order, each in quotes: ["raise=64M:256M", "kill"]';
+const REACH = 'give true, false, or the groups it holds for: "/tenants/*"';
 
 const NO_DOOR = 'it goes with where = "designated", or with a command';
 
 const Several = v.pipe(v.array(Pattern, ONE_OR_MORE), v.minLength(1, ONE_OR_MORE));
 const Patterns = v.union([Pattern, Several], ONE_OR_MORE);
-const Power = v.union([v.boolean(), Pattern, v.array(Pattern)], POWER);
+const Reach = v.union([v.boolean(), Pattern, v.array(Pattern)], REACH);
 
-const Guard = table(
+const Orders = v.pipe(
+  v.array(
+    v.pipe(
+      Order,
+      v.check(
+        (one) => one.order !== "MOVE" || (v.is(Pattern, one.to) && isExact(one.to)),
+        "move names one group by its path below the memory hierarchy: move=/tenants/spill",
+      ),
+    ),
+    ORDERS,
+  ),
+  v.minLength(1, ORDERS),
+  v.checkItems(
+    (one, index, all) => all.findIndex(({ order }) => order === one.order) === index,
+    "it is there before already",
+  ),
+);
+
+const GuardTable = table(
   {
     name: told(
       Word,
@@ -51,10 +72,32 @@ const Guard = table(
         "a quarter of the limit, at most 16 MiB",
       ),
     ),
+    orders: v.optional(
+      told(
+        Orders,
+        "What is tried at an OOM, each after the one before has brought no relief: `raise=SIZE` or `raise=SIZE:MOST`, " +
+          "`reclaim` and `freeze` (cgroup v2), `move=/GROUP`, `kill`, `kill-group`, `kill-group=all`. At last the kernel " +
+          "decides. Those before the last together have to end within the delay.",
+        '`["kill"]`',
+      ),
+      ["kill"],
+    ),
   },
   "Groups that are guarded, and how. Of several guards that match a group the one with the most specific pattern " +
     "decides: the one that gives more characters, `/` aside, so that a path wins over every glob; then the one with " +
     "more levels, `**` aside; with fewer `**`; with more `?`; with fewer `*`; then the guard that stands later.",
+);
+
+const Guard = v.pipe(
+  GuardTable,
+  v.forward(
+    v.partialCheck(
+      [["orders"], ["delay"]],
+      (guard) => whyTooLongAnywhere(guard) === undefined,
+      ({ input }) => whyTooLongAnywhere(input) ?? "",
+    ),
+    ["orders"],
+  ),
 );
 
 const Feed = table(
@@ -134,24 +177,23 @@ export const ConfigSchema = v.pipe(
     allow: v.optional(
       table(
         {
-          kill: v.optional(
-            told(Power, "Where reprieve may kill. Elsewhere it observes.", "`false`"),
-            false,
-          ),
+          kill: power("Where reprieve may kill, and freeze."),
+          limits: power("Where reprieve may raise limits, and reclaim."),
+          move: power("Where reprieve may move a process out, to the group of `move=`."),
         },
-        "Powers. Without them reprieve only says what it would have done.",
+        "Powers: `true`, or the groups they hold for. An order without its power is only observed: reprieve says what it " +
+          "would have done.",
       ),
       {},
     ),
     deny: v.optional(
       table(
         {
-          kill: v.optional(
-            told(Power, "Where reprieve may not kill, whatever else says that it may.", "`false`"),
-            false,
-          ),
+          kill: power("Where reprieve may not kill or freeze, whatever else says that it may."),
+          limits: power("Where it may not raise limits or reclaim."),
+          move: power("Where it may not move a process out."),
         },
-        "What wins over `[allow]`, and over `--allow-kill` too.",
+        "What wins over `[allow]`, and over the `--allow` flags too.",
       ),
       {},
     ),
@@ -166,16 +208,46 @@ export const ConfigSchema = v.pipe(
     ),
     ["handler"],
   ),
+  v.forward(
+    v.partialCheck(
+      [["handler"], ["guard"]],
+      ({ handler, guard }) => handler.where !== "inside" || wholeKiller(guard) === undefined,
+      ({ input }) => `kill-group=all of guard ${wholeKiller(input.guard)} would kill the handler`,
+    ),
+    ["handler", "where"],
+  ),
 );
 
 export type Config = v.InferOutput<typeof ConfigSchema>;
 export type Guard = Config["guard"][number];
-export type Power = v.InferOutput<typeof Power>;
+export type Reach = v.InferOutput<typeof Reach>;
 
 // --- internal ---
 
 function wantsDoor({ where, command }: { where: string; command?: string | undefined }): boolean {
   return where === "designated" || command !== undefined;
+}
+
+interface Ordered {
+  readonly orders: readonly { readonly order: OrderName }[];
+  readonly delay?: number | undefined;
+}
+
+/** Of hosts with v1 and with v2, those that know the orders: a sentence where none of them has the time. */
+function whyTooLongAnywhere({ orders, delay }: Ordered): string | undefined {
+  const names = orders.map(({ order }) => order);
+  const kinds = KINDS.filter((kind) => strangeTo(kind, names) === undefined);
+  const whys = kinds.map((kind) => whyTooLong(kind, names, delay));
+  return whys.every((why) => why !== undefined) ? whys[0] : undefined;
+}
+
+/** The name of the first guard with that order. */
+function wholeKiller(guards: readonly (Ordered & { readonly name: string })[]) {
+  return guards.find(({ orders }) => orders.some(({ order }) => order === "KILL_WHOLE"))?.name;
+}
+
+function power(text: string) {
+  return v.optional(told(Reach, text, "`false`"), false);
 }
 
 /** A schema with what is told of it, and what holds where the key is not given. */

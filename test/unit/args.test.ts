@@ -11,7 +11,7 @@ import {
   Size,
   SocketPath,
 } from "../../src/cli/args.ts";
-import { Order } from "../../src/cli/orders.ts";
+import { Order } from "../../src/cli/order.ts";
 
 describe("Size", () => {
   test.each([

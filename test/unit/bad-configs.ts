@@ -68,7 +68,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "brackets without end",
     `${GUARD}x = ${"[".repeat(10_000)}${"]".repeat(10_000)}\n`,
-    "4:1: guard.0.x: there is no such key, but name, cgroup, except, delay, margin",
+    "4:1: guard.0.x: there is no such key, but name, cgroup, except, delay, margin, orders",
   ],
   [
     "a table with a typo",
@@ -102,8 +102,13 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   ],
   [
     "a key that is to come",
-    `${GUARD}orders = ["kill"]\n`,
-    "4:1: guard.0.orders: there is no such key, but name, cgroup, except, delay, margin",
+    `${GUARD}prefer = ["java"]\n`,
+    "4:1: guard.0.prefer: there is no such key, but name, cgroup, except, delay, margin, orders",
+  ],
+  [
+    "orders with a typo",
+    `${GUARD}order = ["kill"]\n`,
+    "4:1: guard.0.order: there is no such key, did you mean orders?",
   ],
   [
     "a key of a feed with a typo",
@@ -122,8 +127,8 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   ],
   [
     "a power that is to come",
-    `${GUARD}[allow]\nlimits = true\n`,
-    "5:1: allow.limits: there is no such key, but kill",
+    `${GUARD}[allow]\nhooks = true\n`,
+    "5:1: allow.hooks: there is no such key, but kill, limits, move",
   ],
   [
     "a denied power with a typo",
@@ -138,12 +143,12 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "constructor in a guard",
     `${GUARD}constructor = 1\n`,
-    "4:1: guard.0.constructor: there is no such key, but name, cgroup, except, delay, margin",
+    "4:1: guard.0.constructor: there is no such key, but name, cgroup, except, delay, margin, orders",
   ],
   [
     "a key with dots in it",
     `${GUARD}feed.tkoen = false\n`,
-    "4:1: guard.0.feed: there is no such key, but name, cgroup, except, delay, margin",
+    "4:1: guard.0.feed: there is no such key, but name, cgroup, except, delay, margin, orders",
   ],
   [
     "one guard instead of several",
@@ -337,6 +342,106 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
     '4:1: guard.0.margin = "2000T": no size is over 1024T',
   ],
   [
+    "an order alone",
+    `${GUARD}orders = "kill"\n`,
+    '4:1: guard.0.orders = "kill": give them in their order, each in quotes: ["raise=64M:256M", "kill"]',
+  ],
+  [
+    "no orders",
+    `${GUARD}orders = []\n`,
+    '4:1: guard.0.orders = []: give them in their order, each in quotes: ["raise=64M:256M", "kill"]',
+  ],
+  [
+    "an order that is none",
+    `${GUARD}orders = ["reclaim",\n  "kil"]\n`,
+    '5:3: guard.0.orders.1 = "kil": an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, kill, kill-group or kill-group=all',
+  ],
+  [
+    "a table for an order",
+    `${GUARD}orders = [{ raise = "64M" }]\n`,
+    "4:11: guard.0.orders.0: an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, kill, kill-group or kill-group=all",
+  ],
+  [
+    "a raise by nothing",
+    `${GUARD}orders = ["raise"]\n`,
+    '4:11: guard.0.orders.0 = "raise": raise is by a size, and by at most another: raise=64M or raise=64M:256M',
+  ],
+  [
+    "a raise by more than the most",
+    `${GUARD}orders = ["raise=2M:1M"]\n`,
+    '4:11: guard.0.orders.0 = "raise=2M:1M": the most that raise may add in all is no less than what it adds at once',
+  ],
+  [
+    "a kill with a value",
+    `${GUARD}orders = ["kill=java"]\n`,
+    '4:11: guard.0.orders.0 = "kill=java": kill takes no value',
+  ],
+  [
+    "a kill of another group",
+    `${GUARD}orders = ["kill-group=/b"]\n`,
+    '4:11: guard.0.orders.0 = "kill-group=/b": kill-group takes only =all',
+  ],
+  [
+    "a move to nowhere",
+    `${GUARD}orders = ["move"]\n`,
+    '4:11: guard.0.orders.0 = "move": move names a group: move=GROUP',
+  ],
+  [
+    "a move to a group without its slash",
+    `${GUARD}orders = ["move=spill"]\n`,
+    '4:11: guard.0.orders.0 = "move=spill": move names one group by its path below the memory hierarchy: move=/tenants/spill',
+  ],
+  [
+    "a move to a directory",
+    `${GUARD}orders = ["move=/sys/fs/cgroup/spill"]\n`,
+    '4:11: guard.0.orders.0 = "move=/sys/fs/cgroup/spill": move names one group by its path below the memory hierarchy: move=/tenants/spill',
+  ],
+  [
+    "a move to several groups",
+    `${GUARD}orders = ["move=/spill/*"]\n`,
+    '4:11: guard.0.orders.0 = "move=/spill/*": move names one group by its path below the memory hierarchy: move=/tenants/spill',
+  ],
+  [
+    "an order twice",
+    `${GUARD}orders = ["raise=1M", "kill", "raise=2M"]\n`,
+    '4:31: guard.0.orders.2 = "raise=2M": it is there before already',
+  ],
+  [
+    "orders longer than their delay",
+    `${GUARD}orders = ["raise=1M", "kill"]\ndelay = "10ms"\n`,
+    '4:1: guard.0.orders = ["raise=1M", "kill"]: the orders before the last may take 10 ms on cgroup v1, and the delay is 10 ms: give fewer orders or a longer delay',
+  ],
+  [
+    "orders of cgroup v2 longer than their delay",
+    `${GUARD}orders = ["reclaim", "kill"]\ndelay = "100ms"\n`,
+    '4:1: guard.0.orders = ["reclaim", "kill"]: the orders before the last may take 100 ms on cgroup v2, and the delay is 100 ms: give fewer orders or a longer delay',
+  ],
+  [
+    "orders longer than any host's delay",
+    `${GUARD}orders = ["raise=1M", "move=/b", "kill", "kill-group", "kill-group=all"]\n`,
+    '4:1: guard.0.orders = ["raise=1M", "move=/b", "kill", "kill-group", "kill-group=all"]: the orders before the last may take 150 ms on cgroup v1, and the delay is 100 ms: give fewer orders or a longer delay',
+  ],
+  [
+    "several orders without a delay",
+    `${GUARD}orders = ["kill", "kill-group"]\ndelay = "0"\n`,
+    '4:1: guard.0.orders = ["kill", "kill-group"]: the orders before the last may take 50 ms on cgroup v1, and the delay is 0 ms: give fewer orders or a longer delay',
+  ],
+  [
+    "a handler that its own order would kill",
+    `${GUARD}orders = ["kill-group=all"]\n[handler]\nwhere = "inside"\n`,
+    '6:1: handler.where = "inside": kill-group=all of guard a would kill the handler',
+  ],
+  [
+    "a number for the power over limits",
+    `${GUARD}[allow]\nlimits = 1\n`,
+    '5:1: allow.limits = 1: give true, false, or the groups it holds for: "/tenants/*"',
+  ],
+  [
+    "a wrong group of a denied move",
+    `${GUARD}[deny]\nmove = ["/a", "b"]\n`,
+    `5:15: deny.move.1 = "b": a group's path begins with /, as in /proc/PID/cgroup: /tenants/web, or /tenants/*`,
+  ],
+  [
     "a number for a power",
     `${GUARD}[allow]\nkill = 1\n`,
     '5:1: allow.kill = 1: give true, false, or the groups it holds for: "/tenants/*"',
@@ -454,6 +559,6 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a key that would steer a terminal",
     `${GUARD}"\\u001b[2J" = 1\n`,
-    "4:1: guard.0.�[2J: there is no such key, but name, cgroup, except, delay, margin",
+    "4:1: guard.0.�[2J: there is no such key, but name, cgroup, except, delay, margin, orders",
   ],
 ];

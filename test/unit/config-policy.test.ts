@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: MIT
-/** Which guard decides for a group, and who may be killed: by table, and by drawn patterns and hostile names. */
+/** Which guard decides for a group, and which powers it has there: by table, and by drawn patterns and hostile names. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import * as v from "valibot";
+import { POWERS } from "../../src/cli/order.ts";
 import { merged } from "../../src/config/merge.ts";
 import { bySpecificity, matcherOf, Pattern } from "../../src/config/pattern.ts";
 import { policyOf } from "../../src/config/policy.ts";
-import { type Config, ConfigSchema } from "../../src/config/schema.ts";
+import { type Config, ConfigSchema, type Guard, type Reach } from "../../src/config/schema.ts";
 import { parseToml, plainOf } from "../../src/config/toml.ts";
+
+interface Reaches {
+  readonly allow?: Reach;
+  readonly deny?: Reach;
+}
 
 function configOf(guard: object[], more: object = {}): Config {
   const named = guard.map((one, index) => ({ name: `g${index}`, ...one }));
@@ -219,30 +225,41 @@ describe("of several guards", () => {
     fc.assert(
       fc.property(guards, group, fc.nat(5), (all, path, at) => {
         const before = given(all);
-        const guard = { name: "stranger", cgroup: ["/z", "/zz/**"] };
-        const after = { ...before, guard: before.guard.toSpliced(at, 0, guard) };
+        const [guard] = configOf([{ name: "stranger", cgroup: ["/z", "/zz/**"] }]).guard;
+        const after = { ...before, guard: before.guard.toSpliced(at, 0, guard as Guard) };
         expect(policyOf(after).guardOf(path)).toEqual(policyOf(before).guardOf(path));
       }),
     );
   });
 });
 
-describe("who may be killed", () => {
+describe.each(POWERS)("the power %s", (power) => {
   const guard = [{ cgroup: "/**" }];
   test.each([
-    [{}, false, "/a", false],
-    [{}, true, "/a", true],
-    [{ allow: { kill: true } }, false, "/a", true],
-    [{ allow: { kill: "/a" } }, false, "/a", true],
-    [{ allow: { kill: "/a" } }, false, "/a/b", false],
-    [{ allow: { kill: ["/a", "/b/*"] } }, false, "/b/c", true],
-    [{ allow: { kill: [] } }, false, "/a", false],
-    [{ allow: { kill: "/a" }, deny: { kill: "/**" } }, false, "/a", false],
-    [{ allow: { kill: true }, deny: { kill: "/a" } }, true, "/a", false],
-    [{ allow: { kill: true }, deny: { kill: "/a" } }, true, "/b", true],
-    [{ deny: { kill: true } }, true, "/a", false],
-  ])("%p, --allow-kill %p: %s %p", (powers, flag, path, isAllowed) => {
-    expect(policyOf(configOf(guard, powers), flag).mayKill(path)).toBe(isAllowed);
+    [{}, "none", "/a", "allow"],
+    [{}, "this", "/a", undefined],
+    [{}, "others", "/a", "allow"],
+    [{ allow: true }, "none", "/a", undefined],
+    [{ allow: "/a" }, "none", "/a", undefined],
+    [{ allow: "/a" }, "none", "/a/b", "allow"],
+    [{ allow: ["/a", "/b/*"] }, "none", "/b/c", undefined],
+    [{ allow: [] }, "none", "/a", "allow"],
+    [{ allow: "/a", deny: "/**" }, "none", "/a", "deny"],
+    [{ allow: true, deny: "/a" }, "this", "/a", "deny"],
+    [{ allow: true, deny: "/a" }, "this", "/b", undefined],
+    [{ deny: true }, "this", "/a", "deny"],
+    [{ deny: "/a" }, "none", "/a", "deny"],
+  ])("%p, flags for %s: %s lacks it by %p", (reach: Reaches, flags, path, table) => {
+    const others = POWERS.filter((one) => one !== power);
+    const everywhere = { none: [], this: [power], others }[flags] ?? [];
+    // All others are as this one is not: none of them may count.
+    const tables = (["allow", "deny"] as const).map((name) => {
+      const mine = reach[name] === undefined ? {} : { [power]: reach[name] };
+      const theirs = Object.fromEntries(others.map((one) => [one, reach[name] === undefined]));
+      return [name, { ...theirs, ...mine }];
+    });
+    const policy = policyOf(configOf(guard, Object.fromEntries(tables)), new Set(everywhere));
+    expect(policy.whyNot(power, path)).toBe(table as "allow" | undefined);
   });
 });
 
@@ -256,6 +273,7 @@ describe("merging", () => {
           name: fc.constantFrom("a", "b", "c"),
           delay: fc.option(fc.constantFrom("1s", "2s")),
           margin: fc.option(fc.constantFrom("1M", "2M")),
+          orders: fc.option(fc.constantFrom(["kill"], ["raise=1M", "kill"])),
         }),
         { selector: (one) => one.name },
       ),

@@ -8,6 +8,8 @@ import { load } from "../../src/config/load.ts";
 import { lineOf, nearestTo } from "../../src/config/mistakes.ts";
 import { BAD, GUARD } from "./bad-configs.ts";
 
+const MB = 2 ** 20;
+
 let dir: string;
 let file: string;
 beforeEach(() => {
@@ -38,7 +40,7 @@ describe("one mistake", () => {
   });
 
   test("there are enough of them, each of its own", () => {
-    expect(BAD.length).toBeGreaterThan(90);
+    expect(BAD.length).toBeGreaterThan(110);
     expect(new Set(BAD.map(([, toml]) => toml)).size).toBe(BAD.length);
   });
 });
@@ -84,7 +86,8 @@ describe("all mistakes at once", () => {
 describe("what is right", () => {
   test("becomes one value, with numbers and defaults", () => {
     write(
-      `${GUARD}delay = "2s"\nmargin = "1.5M"\nexcept = ["/a/b"]\n[allow]\nkill = "/a"\n` +
+      `${GUARD}delay = "2s"\nmargin = "1.5M"\nexcept = ["/a/b"]\norders = ["raise=1M:2M", "move=/b", "kill"]\n` +
+        '[allow]\nkill = "/a"\nlimits = true\n[deny]\nmove = ["/a"]\n' +
         '[handler]\ncommand = "h x"\nsocket = "/run/h.sock"\nmode = "0600"\n[feed]\nlisten = "[::1]:80"\n',
     );
     expect(load(file)).toEqual({
@@ -92,20 +95,61 @@ describe("what is right", () => {
       mistakes: [],
       untrusted: [],
       config: {
-        guard: [{ name: "a", cgroup: "/a", except: ["/a/b"], delay: 2000, margin: 1.5 * 2 ** 20 }],
-        allow: { kill: "/a" },
-        deny: { kill: false },
+        guard: [
+          {
+            name: "a",
+            cgroup: "/a",
+            except: ["/a/b"],
+            delay: 2000,
+            margin: 1.5 * MB,
+            orders: [
+              { order: "RAISE", byBytes: MB, mostBytes: 2 * MB },
+              { order: "MOVE", to: "/b" },
+              { order: "KILL" },
+            ],
+          },
+        ],
+        allow: { kill: "/a", limits: true, move: false },
+        deny: { kill: false, limits: false, move: ["/a"] },
         feed: { listen: { hostname: "::1", port: 80 }, token: true },
         handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: 0o600 },
       },
       effective: {
-        allow: { kill: "/a" },
-        deny: { kill: false },
+        allow: { kill: "/a", limits: true, move: false },
+        deny: { kill: false, limits: false, move: ["/a"] },
         feed: { token: true, listen: "[::1]:80" },
         handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: "0600" },
-        guard: [{ name: "a", cgroup: "/a", delay: "2s", margin: "1.5M", except: ["/a/b"] }],
+        guard: [
+          {
+            name: "a",
+            cgroup: "/a",
+            delay: "2s",
+            margin: "1.5M",
+            except: ["/a/b"],
+            orders: ["raise=1M:2M", "move=/b", "kill"],
+          },
+        ],
       },
     });
+  });
+
+  test("without orders a guard kills", () => {
+    write(GUARD);
+    const { config, effective } = load(file);
+    expect(config?.guard[0]?.orders).toEqual([{ order: "KILL" }]);
+    expect(effective).toMatchObject({ guard: [{ orders: ["kill"] }] });
+  });
+
+  test.each([
+    // Each has the time on one of the two: the bounds are 4 times as long on v2, the default delay is 5 times as long.
+    ['["raise=1M", "move=/b", "kill", "kill-group"]\ndelay = "101ms"', true],
+    ['["raise=1M", "move=/b", "kill", "kill-group"]\ndelay = "100ms"', false],
+    ['["raise=1M", "move=/b", "kill", "kill-group"]', true],
+    ['["reclaim", "kill"]\ndelay = "101ms"', true],
+    ['["kill"]\ndelay = "0"', true],
+  ])("orders = %s: has the time on some host: %p", (orders, isGood) => {
+    write(`${GUARD}orders = ${orders}\n`);
+    expect(load(file).config !== undefined).toBe(isGood);
   });
 
   test("a BOM, CRLF, inline tables and dotted keys", () => {
@@ -138,11 +182,26 @@ describe("drop-ins", () => {
       "20.toml",
       "3.toml",
     ]);
+    const orders = [{ order: "KILL" as const }];
     expect(config?.guard).toEqual([
-      { name: "a", cgroup: "/a", delay: 3000, margin: 2 ** 20 },
-      { name: "b", cgroup: "/b" },
+      { name: "a", cgroup: "/a", delay: 3000, margin: MB, orders },
+      { name: "b", cgroup: "/b", orders },
     ]);
     expect(config?.feed).toEqual({ listen: "none", token: false });
+  });
+
+  test("replace the orders of a guard, all of them, and grant power by power", () => {
+    write(`${GUARD}orders = ["raise=1M", "kill"]\n[allow]\nkill = "/a"\nlimits = true\n`);
+    dropIn("1.toml", '[[guard]]\nname = "a"\norders = ["kill-group"]\n[allow]\nlimits = false\n');
+    const { config } = load(file);
+    expect(config?.guard[0]?.orders).toEqual([{ order: "KILL_GROUP" }]);
+    expect(config?.allow).toEqual({ kill: "/a", limits: false, move: false });
+    dropIn("2.toml", '[[guard]]\nname = "a"\norders = ["kill", "kill-group"]\n');
+    dropIn("3.toml", '\n[[guard]]\nname = "a"\ndelay = "50ms"\n');
+    expect(said()).toEqual([
+      'reprieve.d/2.toml:3:1: guard.0.orders = ["kill", "kill-group"]: the orders before the last may take 50 ms ' +
+        "on cgroup v1, and the delay is 50 ms: give fewer orders or a longer delay",
+    ]);
   });
 
   test("may mend a value that is wrong, and one of theirs is told with its own file and line", () => {
