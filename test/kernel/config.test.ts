@@ -1,70 +1,54 @@
 // SPDX-License-Identifier: MIT
 /** A config file guards groups of the real hierarchy: which, how, and with which power. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cleanUp } from "../helpers/clean.ts";
-import { Group, MB } from "../helpers/group.ts";
-import { memory } from "../helpers/memory.ts";
+import { armed, ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
+import { MB } from "../helpers/group.ts";
 import { binary } from "../helpers/paths.ts";
-import { type Message, Reprieve } from "../helpers/reprieve.ts";
+import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
 import { Board } from "../helpers/workload.ts";
 
 const exit = { badConfig: 1, usage: 64, noGroup: 66, inUse: 75, unsafe: 78 } as const;
 
+let config: ConfigFile;
 let dir: string;
 let file: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "reprieve-config-"));
-  file = join(dir, "reprieve.toml");
+  config = new ConfigFile();
+  dir = config.dir;
+  file = config.path;
 });
 afterEach(async () => {
-  rmSync(dir, { recursive: true });
+  config.remove();
   await cleanUp();
 });
 
-function write(toml: string, mode = 0o644): void {
-  writeFileSync(file, toml, { mode });
+function write(toml: string, mode?: number): void {
+  config.write(toml, mode);
 }
 
 describeWith("a config file", [...kernelTest, program("unshare", "util-linux")], () => {
-  let tenants: Group;
-  /** Below the hierarchy, as the file calls it. */
+  let tenants: Tenants;
   let at: string;
   beforeEach(() => {
-    tenants = new Group("tenants");
-    at = tenants.path.slice(memory.root.length);
+    tenants = new Tenants();
+    at = tenants.at;
   });
   afterEach(() => tenants.destroy());
-
-  const feed = '[feed]\nlisten = "none"\n';
-  const guard = (name: string, cgroup: string, more = "") =>
-    `[[guard]]\nname = "${name}"\ncgroup = ${JSON.stringify(cgroup)}\n${more}`;
-
-  async function start(guards: number, ...more: string[]): Promise<Reprieve> {
-    const reprieve = Reprieve.start(["run", "--config", file, "--json", ...more]);
-    await reprieve.armed(guards);
-    return reprieve;
-  }
-
-  /** By the ends of the groups' paths. */
-  function armed({ messages }: Reprieve): Record<string, Message> {
-    const all = messages.filter(({ type }) => type === "armed");
-    return Object.fromEntries(all.map((one) => [String(one.cgroup).split("/").at(-1), one]));
-  }
 
   test("finds groups by glob, each guarded as the most specific guard says", async () => {
     for (const name of ["web", "db", "test-1"]) tenants.child(name, LIMIT);
     tenants.child("web").child("inner", LIMIT);
     write(
-      `${feed}[allow]\nkill = "${at}/*"\n[deny]\nkill = "${at}/d?"\n` +
+      `${FEED}[allow]\nkill = "${at}/*"\n[deny]\nkill = "${at}/d?"\n` +
         guard("all", `${at}/*`, `except = "${at}/test-*"\ndelay = "70ms"\n`) +
         guard("web", `${at}/web`, 'margin = "3M"\n'),
     );
-    const reprieve = await start(2);
+    const reprieve = await config.start(2);
     const { web, db, ...others } = armed(reprieve);
     expect(others).toEqual({});
     expect(web).toMatchObject({ margin_bytes: 3 * MB, allow_kill: true });
@@ -76,8 +60,8 @@ describeWith("a config file", [...kernelTest, program("unshare", "util-linux")],
 
   test("kills where it is allowed to, and observes beside", async () => {
     const [may, mayNot] = [tenants.child("may", LIMIT), tenants.child("may-not", LIMIT)];
-    write(`${feed}[allow]\nkill = "${at}/may"\n${guard("all", `${at}/**`)}`);
-    const reprieve = await start(2);
+    write(`${FEED}[allow]\nkill = "${at}/may"\n${guard("all", `${at}/**`)}`);
+    const reprieve = await config.start(2);
     const board = new Board();
     for (const [group, outcome] of [
       [may, "relieved"],
@@ -96,9 +80,9 @@ describeWith("a config file", [...kernelTest, program("unshare", "util-linux")],
   test("yields to flags; [deny] wins over --allow-kill", async () => {
     for (const name of ["a", "b"]) tenants.child(name, LIMIT);
     write(
-      `${feed}[deny]\nkill = "${at}/b"\n${guard("all", `${at}/*`, 'delay = "70ms"\nmargin = "3M"\n')}`,
+      `${FEED}[deny]\nkill = "${at}/b"\n${guard("all", `${at}/*`, 'delay = "70ms"\nmargin = "3M"\n')}`,
     );
-    const reprieve = await start(2, "--delay", "60ms", "--allow-kill");
+    const reprieve = await config.start(2, "--delay", "60ms", "--allow-kill");
     const { a, b } = armed(reprieve);
     expect(a).toMatchObject({ delay_ms: 60, margin_bytes: 3 * MB, allow_kill: true });
     expect(b).toMatchObject({ delay_ms: 60, margin_bytes: 3 * MB, allow_kill: false });
@@ -107,8 +91,8 @@ describeWith("a config file", [...kernelTest, program("unshare", "util-linux")],
 
   test("with --cgroup guards that one alone, as it says of it", async () => {
     for (const name of ["a", "b"]) tenants.child(name, LIMIT);
-    write(`${feed}${guard("all", `${at}/*`, 'delay = "70ms"\n')}`);
-    const reprieve = await start(1, "--cgroup", `${tenants.path}/b`);
+    write(`${FEED}${guard("all", `${at}/*`, 'delay = "70ms"\n')}`);
+    const reprieve = await config.start(1, "--cgroup", `${tenants.path}/b`);
     expect(Object.keys(armed(reprieve))).toEqual(["b"]);
     expect(armed(reprieve).b).toMatchObject({ delay_ms: 70 });
     expect(await reprieve.stop()).toBe(0);
@@ -120,8 +104,8 @@ describeWith("a config file", [...kernelTest, program("unshare", "util-linux")],
     tenants.child("none either");
     tenants.child("small", 2 * MB);
     const more = 'margin = "4M"\n';
-    write(`${feed}${guard("all", `${at}/*`, more)}${guard("odd", `${at}/no ?*`)}`);
-    const reprieve = await start(1);
+    write(`${FEED}${guard("all", `${at}/*`, more)}${guard("odd", `${at}/no ?*`)}`);
+    const reprieve = await config.start(1);
     expect(Object.keys(armed(reprieve))).toEqual(["good"]);
     expect(reprieve.err).toMatch(/guard all leaves out: .*limit.*\(and 1 more\)/);
     expect(reprieve.err).toMatch(/guard odd leaves out: .*no \u{fffd}\[2J limit/u);
@@ -132,8 +116,8 @@ describeWith("a config file", [...kernelTest, program("unshare", "util-linux")],
   test("leaves out what another reprieve guards; that one goes on", async () => {
     const [theirs] = ["theirs", "ours"].map((name) => tenants.child(name, LIMIT));
     const first = await Reprieve.guard([theirs?.path ?? ""]);
-    write(`${feed}${guard("all", `${at}/*`)}`);
-    const second = await start(1);
+    write(`${FEED}${guard("all", `${at}/*`)}`);
+    const second = await config.start(1);
     expect(Object.keys(armed(second))).toEqual(["ours"]);
     expect(second.err).toContain("another reprieve guards it already");
     expect(await second.stop()).toBe(0);
@@ -149,12 +133,12 @@ describeWith("a config file", [...kernelTest, program("unshare", "util-linux")],
   }
 
   test("refuses to start without a group that it calls by its path, and without any", async () => {
-    write(`${feed}${guard("gone", `${at}/gone`)}`);
+    write(`${FEED}${guard("gone", `${at}/gone`)}`);
     await refused(exit.noGroup, /cannot guard .*gone: no such cgroup/);
-    write(`${feed}${guard("none", `${at}/none-*`)}`);
+    write(`${FEED}${guard("none", `${at}/none-*`)}`);
     await refused(exit.noGroup, /no group matches a guard in /);
     tenants.child("no-limit");
-    write(`${feed}${guard("none", `${at}/*`)}`);
+    write(`${FEED}${guard("none", `${at}/*`)}`);
     await refused(exit.noGroup, /leaves out: .*limit.*no group is left to be guarded/s);
   });
 
@@ -165,7 +149,7 @@ describeWith("a config file", [...kernelTest, program("unshare", "util-linux")],
 
   test("is refused where others may write to it", async () => {
     tenants.child("a", LIMIT);
-    write(`${feed}${guard("all", `${at}/*`)}`, 0o644);
+    write(`${FEED}${guard("all", `${at}/*`)}`, 0o644);
     mkdirSync(join(dir, "reprieve.d"), { mode: 0o700 });
     writeFileSync(join(dir, "reprieve.d/1.toml"), "[allow]\nkill = true\n");
     await Bun.$`chmod 666 ${join(dir, "reprieve.d/1.toml")}`;
@@ -173,7 +157,7 @@ describeWith("a config file", [...kernelTest, program("unshare", "util-linux")],
   });
 
   test("does not go with CMD, nor its flags with it", async () => {
-    write(`${feed}${guard("all", `${at}/*`)}`);
+    write(`${FEED}${guard("all", `${at}/*`)}`);
     await refused(exit.usage, /--config FILE or -- CMD/, ["--", "true"]);
     await refused(exit.usage, /--limit goes with -- CMD/, ["--limit", "1G"]);
   });
@@ -181,14 +165,14 @@ describeWith("a config file", [...kernelTest, program("unshare", "util-linux")],
   test("with a designated handler wants the power in every group", async () => {
     for (const name of ["a", "b"]) tenants.child(name, LIMIT);
     write(
-      `${feed}[allow]\nkill = "${at}/a"\n[handler]\nwhere = "designated"\n${guard("all", `${at}/*`)}`,
+      `${FEED}[allow]\nkill = "${at}/a"\n[handler]\nwhere = "designated"\n${guard("all", `${at}/*`)}`,
     );
     await refused(exit.usage, /designated handler goes with --allow-kill/);
   });
 
   test("is the one in /etc/reprieve where nothing else is asked for", async () => {
     tenants.child("a", LIMIT);
-    write(`${feed}${guard("all", `${at}/*`)}`);
+    write(`${FEED}${guard("all", `${at}/*`)}`);
     const place =
       'mount -t tmpfs none /etc && mkdir /etc/reprieve && cp "$0" /etc/reprieve/ && exec "$@"';
     const command = ["unshare", "-m", "sh", "-c", place, file, binary];
