@@ -37,7 +37,7 @@ const Orders = v.pipe(
   v.minLength(1, ORDERS),
   v.checkItems(
     (one, index, all) => all.findIndex(({ order }) => order === one.order) === index,
-    "it is there before already",
+    "it is given twice",
   ),
 );
 

@@ -14,7 +14,7 @@ import { until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
 
 const TEST_MS = 60_000;
-/** Less than the leak is over the limit, and what of it. */
+/** Less than what the leak is over the limit. */
 const LITTLE = "raise=4M";
 
 const v1 = onlyOnV1("v2 has reclaim, and four times the bounds");
@@ -100,7 +100,9 @@ describeWith("orders and powers of a config file", kernelTest, () => {
         kernelKills: 0,
       });
       const observed = await leak(reprieve, denied);
-      expect(observed).toMatchObject({ done: [], wouldKill: true, kernelKills: 1 });
+      expect(observed).toMatchObject({ done: [], kernelKills: 1 });
+      // On v2 nothing is held without a power: who would be killed is the kernel's by then.
+      expect(observed.wouldKill || observed.would.includes("raise")).toBe(true);
       expect(observed.closed).toStartWith("observed ");
       expect(denied.limit()).toBe(LIMIT);
       expect(await reprieve.stop()).toBe(0);

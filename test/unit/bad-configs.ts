@@ -404,7 +404,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "an order twice",
     `${GUARD}orders = ["raise=1M", "kill", "raise=2M"]\n`,
-    '4:31: guard.0.orders.2 = "raise=2M": it is there before already',
+    '4:31: guard.0.orders.2 = "raise=2M": it is given twice',
   ],
   [
     "orders longer than their delay",

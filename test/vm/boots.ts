@@ -40,6 +40,7 @@ export const boots: readonly Boot[] = [
       // What is on v2 only, or otherwise than on v1.
       { file: "test/kernel/orders-raise.test.ts", only: "relieves|given back by release" },
       { file: "test/kernel/orders.test.ts" },
+      { file: "test/kernel/config-orders.test.ts", only: "guard by guard" },
     ],
   },
   {
