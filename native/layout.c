@@ -44,6 +44,7 @@ static void print_offsets(void)
 	AT(region, owner);
 	AT(region, sleeps_in);
 	AT(region, stop);
+	AT(region, hour_cap);
 	AT(region, helpers);
 	AT(region, logs);
 	AT(region, guards);
@@ -91,6 +92,8 @@ static void print_offsets(void)
 	AT(standing, raise_by_bytes);
 	AT(standing, raise_most_bytes);
 	AT(standing, move_to);
+	AT(standing, incident_cap);
+	AT(standing, hour_cap);
 	printf("  standing_raised_added_bytes: %zu,\n",
 	       offsetof(struct standing, raised.added_bytes));
 	AT(snapshot, t_ms);
@@ -130,6 +133,7 @@ static void print_limits(void)
 	LIMIT(REGION_LAYOUT);
 	LIMIT(ROLES);
 	LIMIT(ORDERS_MAX);
+	LIMIT(KILLS_PER_INCIDENT_MAX);
 	LIMIT(V2_PATIENCE);
 	LIMIT(HANDED_OVER_BOUND_MS);
 	CLOSE();
@@ -274,6 +278,8 @@ static void print_record_enums(void)
 	E(REASON_, RECLAIMED);
 	E(REASON_, MOVED);
 	E(REASON_, NO_ORDER_LEFT);
+	E(REASON_, HOUR_CAP);
+	E(REASON_, HOST_CAP);
 	CLOSE();
 }
 

@@ -17,14 +17,19 @@ uint32_t orders_power(enum order order)
 	}
 }
 
+int orders_kills(enum order order)
+{
+	return order == ORDER_KILL || order == ORDER_KILL_GROUP || order == ORDER_KILL_WHOLE;
+}
+
 static enum next next_of_order(const struct sight *s)
 {
-	int is_kill = s->order == ORDER_KILL;
+	int begins = s->order == ORDER_KILL || !s->is_begun;
 	int is_late = !s->is_last && s->waited_ms >= order_bound_ms(s->order);
 
-	if (s->is_over || is_late || (is_kill && s->kills >= KILLS_PER_INCIDENT_MAX))
+	if (s->is_over || is_late || (begins && s->is_capped && orders_kills(s->order)))
 		return NEXT_ORDER;
-	return is_kill || !s->is_begun ? NEXT_BEGIN : NEXT_WAIT;
+	return begins ? NEXT_BEGIN : NEXT_WAIT;
 }
 
 enum next orders_next(const struct sight *s)

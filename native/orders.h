@@ -28,13 +28,15 @@ struct sight {
 	int is_over;	      /* it has failed, or has nothing to wait for */
 	uint32_t waited_ms;   /* for relief by it */
 	enum victim victim;   /* the last one */
-	uint32_t kills;	      /* in this incident */
+	int is_capped;	      /* there may be no kill any more */
 	uint32_t idle_ms;     /* since a kill, a death, or memory coming back */
 	int killed_by_kernel; /* the last kill was the kernel's */
 };
 
 enum next orders_next(const struct sight *sight);
 
+/* Is it a kill, of one or of a group? */
+int orders_kills(enum order order);
 /* The power that an order takes: enum guard_flag. */
 uint32_t orders_power(enum order order);
 

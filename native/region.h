@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 20u		   /* raised by every change of this file */
+#define REGION_LAYOUT 21u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -206,7 +206,8 @@ struct region {
 	uint64_t size_bytes;
 	uint64_t
 		control_bytes; /* what a watcher maps; behind it the rankings, one a guard, or none */
-	uint64_t standing_offset; /* in there, one a guard; 0: all have the one order "kill" */
+	uint64_t
+		standing_offset; /* in there, one a guard; 0: all have the one order "kill", and no caps */
 	uint64_t recorder_offset; /* behind the rankings */
 	uint32_t agent_pid;
 	/* writers: both watchers, compare-and-swap: which of them owns the switch (enum role) */
@@ -214,13 +215,14 @@ struct region {
 	char sleeps_in
 		[SYMBOL_BYTES]; /* writer: the agent: the kernel function in which a group's OOM sleeps */
 	uint32_t stop;		/* writer: the agent, release: put everything back and exit */
-	uint32_t reserved;
+	uint32_t
+		hour_cap; /* writer: the agent: the most kills of all guards in an hour; 0: no cap */
+	struct caps_hour hour; /* writer: the responder */
 	struct helper helpers[ROLES];
 	struct log logs[ROLES];
 	struct guard guards[]; /* guards_max; behind them the standing orders */
 };
 
-/* The standing orders of a guard; NULL: kill, and no other. */
 /* The agent, or one of the helpers. */
 static inline int region_is_ours(const struct region *r, uint32_t pid)
 {
@@ -231,6 +233,7 @@ static inline int region_is_ours(const struct region *r, uint32_t pid)
 	return ours;
 }
 
+/* The standing orders of a guard; NULL: kill, and no other. */
 static inline struct standing *standing_of(struct region *r, uint32_t index)
 {
 	if (!r->standing_offset)

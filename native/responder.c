@@ -131,7 +131,7 @@ static struct sight sight_of(const struct guarded *g, uint64_t now_ns)
 		.is_over = r->is_over,
 		.waited_ms = r->step_ns ? respond_ms_since(r->step_ns, now_ns) / patience : 0,
 		.victim = r->victim,
-		.kills = shared_load(&g->guard->kills),
+		.is_capped = step_cap(g, now_ns) != REASON_NONE,
 		.idle_ms = respond_ms_since(r->progress_ns, now_ns) / patience,
 		.killed_by_kernel = r->killed_by_kernel,
 	};
@@ -161,10 +161,10 @@ static int act(struct guarded *g, enum next next, uint64_t now_ns)
 	case NEXT_OBSERVE:
 		if (!step_observe(g))
 			return 0;
-		step_leave(g);
+		step_leave(g, now_ns);
 		return 1;
 	case NEXT_ORDER:
-		step_leave(g);
+		step_leave(g, now_ns);
 		return 1;
 	case NEXT_RELIEVED:
 		relieved(g, now_ns);

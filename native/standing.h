@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The part of the contract (region.h) with the standing orders of a guard: what is to be tried at an OOM, in which order,
- * and what of it is to be undone. There only where a guard has others than "kill".
+ * how often, and what of it is to be undone. There only where a guard has others than "kill", or caps.
  *
  * The responder decides (orders.c) and asks; a watcher, which is never in the full group, carries out all but kills.
  */
 #ifndef RPV_STANDING_H
 #define RPV_STANDING_H
 
+#include "caps.h"
 #include "limits.h"
 #include "memcg.h"
 #include <stdint.h>
@@ -47,9 +48,11 @@ struct standing {
 	uint64_t raise_by_bytes;    /* at once */
 	uint64_t raise_most_bytes;  /* in all, until it is given back */
 	char move_to[PATH_BYTES];   /* a group's directory, terminated */
+	uint32_t incident_cap;	    /* the most kills in one incident; 0: KILLS_PER_INCIDENT_MAX */
+	uint32_t hour_cap;	    /* and in an hour; 0: none */
 	/* writer: the responder */
+	struct caps_hour hour;
 	uint32_t asked_pid;
-	uint32_t reserved;
 	uint64_t asked; /* release: standing_ask(): wanted of a watcher */
 	/* writer: the watcher that carries it out */
 	uint64_t done; /* release: asked, when it was */

@@ -26,9 +26,21 @@ int step_is_last(const struct guarded *g)
 	return order_at(g, g->response.order_at + 1) == ORDER_NONE;
 }
 
-static int kills_a_group(enum order order)
+static int kills_a_group(enum order order) { return order != ORDER_KILL && orders_kills(order); }
+
+enum reason step_cap(const struct guarded *g, uint64_t now_ns)
 {
-	return order == ORDER_KILL_GROUP || order == ORDER_KILL_WHOLE;
+	const struct region *region = handler.self.region;
+	const struct standing *st = standing(g);
+	uint32_t most = st && st->incident_cap ? st->incident_cap : KILLS_PER_INCIDENT_MAX;
+
+	if (shared_load(&g->guard->kills) >= most)
+		return REASON_KILL_CAP;
+	if (st && st->hour_cap && caps_kills(&st->hour, now_ns) >= st->hour_cap)
+		return REASON_HOUR_CAP;
+	if (region->hour_cap && caps_kills(&region->hour, now_ns) >= region->hour_cap)
+		return REASON_HOST_CAP;
+	return REASON_NONE;
 }
 
 /* The watcher kills when it comes to that: until then the victim is not to be helped to die. */
@@ -74,10 +86,13 @@ static void ask(struct guarded *g, enum order order)
 		err = step_choose(g, &c);
 	if (err == -EAGAIN)
 		return;
-	if (err)
+	if (err) {
 		g->response.is_over = 1;
-	else
-		ask_for(g, order, c.pid);
+		return;
+	}
+	if (kills_a_group(order))
+		step_count_kill(g, sys_now_ns()); /* also where it fails: never one too many */
+	ask_for(g, order, c.pid);
 }
 
 void step_begin(struct guarded *g, uint64_t now_ns)
@@ -139,10 +154,11 @@ static enum step told_as(enum order order)
 	return (enum step)steps[order];
 }
 
-void step_leave(struct guarded *g)
+void step_leave(struct guarded *g, uint64_t now_ns)
 {
 	struct response *r = &g->response;
 	enum order order = step_order(g);
+	enum reason cap = step_cap(g, now_ns);
 
 	if (r->asked && !r->is_answered && standing(g)) {
 		shared_store(&standing(g)->asked, 0);
@@ -150,10 +166,9 @@ void step_leave(struct guarded *g)
 		if (kills_a_group(order))
 			pardon(r);
 	}
-	r->gives_up = order != ORDER_KILL ? (uint8_t)REASON_NO_ORDER_LEFT
-		      : shared_load(&g->guard->kills) >= KILLS_PER_INCIDENT_MAX
-			      ? REASON_KILL_CAP
-			      : REASON_NO_CANDIDATE;
+	r->gives_up = (uint8_t)(orders_kills(order) && cap ? cap
+				: order == ORDER_KILL	   ? REASON_NO_CANDIDATE
+							   : REASON_NO_ORDER_LEFT);
 	r->order_at++;
 	r->step_ns = 0;
 	r->asked = r->is_over = r->is_answered = 0;

@@ -41,6 +41,15 @@ int step_choose(struct guarded *g, struct choice *choice)
 	return err;
 }
 
+void step_count_kill(struct guarded *g, uint64_t now_ns)
+{
+	struct standing *st = standing_of(handler.self.region, g->index);
+
+	if (st)
+		caps_count(&st->hour, now_ns);
+	caps_count(&handler.self.region->hour, now_ns);
+}
+
 /* model: handler_kills */
 void step_kill(struct guarded *g)
 {
@@ -59,10 +68,12 @@ void step_kill(struct guarded *g)
 	whole = oom_group_of(g, c.pid);
 	err = c.pidfd >= 0 ? sys_pidfd_kill(c.pidfd) : sys_kill((int)c.pid, SYS_SIGKILL);
 	victim_remember(r, &c, sys_now_ns());
-	if (err)
+	if (err) {
 		r->victim = VICTIM_DEAD; /* it went by itself, or may not be killed: the next one */
-	else
+	} else {
 		shared_store(&g->guard->kills, g->guard->kills + 1);
+		step_count_kill(g, r->progress_ns);
+	}
 	record = about(&c);
 	record.result = err;
 	respond_tell(g, STEP_KILL, record);

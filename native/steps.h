@@ -97,6 +97,8 @@ enum reason {
 	REASON_RECLAIMED = 22,
 	REASON_MOVED = 23,
 	REASON_NO_ORDER_LEFT = 24, /* all standing orders were tried in vain */
+	REASON_HOUR_CAP = 25,	   /* the most kills for the guard in an hour */
+	REASON_HOST_CAP = 26,	   /* the same, for all guards */
 };
 
 /* One step. Written by one role only, in its own log. 72 bytes. */

@@ -74,6 +74,13 @@ void watch_resume(struct watched *w)
 	}
 }
 
+/* Does our own handler ask for it? It has done what it could then. */
+static int is_asked_for(enum reason reason)
+{
+	return reason == REASON_NO_CANDIDATE || reason == REASON_NO_ORDER_LEFT ||
+	       reason == REASON_KILL_CAP || reason == REASON_HOUR_CAP || reason == REASON_HOST_CAP;
+}
+
 static void hand_over(struct watched *w, enum reason reason, uint64_t now_ns)
 {
 	int err;
@@ -88,9 +95,8 @@ static void hand_over(struct watched *w, enum reason reason, uint64_t now_ns)
 	w->handed_over = 1;
 	shared_store(&w->guard->handed_over, w->guard->handed_over + 1);
 	watch_tell(w, STEP_HANDED_OVER, reason, err);
-	/* Ours has done what it could where it asked for this, or where there was too much to do. */
-	if (reason != REASON_NO_CANDIDATE && reason != REASON_KILL_CAP &&
-	    reason != REASON_NO_ORDER_LEFT && (reason != REASON_BUDGET || w->tried_pid))
+	/* There may have been too much to do as well. */
+	if (!is_asked_for(reason) && (reason != REASON_BUDGET || w->tried_pid))
 		watch_tell(w, STEP_HANDLER_KILLED, reason, trial_kill(w));
 }
 

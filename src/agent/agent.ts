@@ -41,6 +41,8 @@ export interface AgentOptions {
   readonly image: CoreImage;
   readonly runDir: RunDir;
   readonly guards: readonly GuardSpec[];
+  /** The most kills of all guards in an hour. */
+  readonly hourCap?: number | undefined;
   readonly handlerInside: boolean;
   /** The socket of the door, where handlers may be designated. */
   readonly listener?: number | undefined;
@@ -90,9 +92,10 @@ export class Agent {
     this.#roles = ROLES.filter((role) => role !== "DOOR" || options.listener !== undefined);
     this.#ledger = ledger;
     const isRanked = options.listener !== undefined;
-    const isOrdered = guards.some(({ orders }) => !isDefault(orders));
+    const isOrdered = guards.some((guard) => !isDefault(guard));
     this.#memfd = core.createRegion(guards.length, process.pid, isRanked, isOrdered);
     this.#region = new Region(core.mapRegion(this.#memfd));
+    this.#region.setHourCap(options.hourCap ?? 0);
     this.#event = core.eventfd();
     this.#control = {
       HANDLER: core.eventfd(),

@@ -53,10 +53,11 @@ function demandConfig(file: string): Config {
   throw new CliError(exit.badConfig, lines.at(-1) ?? "");
 }
 
-function optionsOf({ feed, handler }: Config, flags: RunFlags): RunOptions {
+function optionsOf({ feed, handler, caps }: Config, flags: RunFlags): RunOptions {
   const { where, command, socket, mode } = handler;
   return {
     ...(feed.listen !== undefined && { listen: feed.listen }),
+    ...(caps.hour !== undefined && { hourCap: caps.hour }),
     handler: where,
     ...(command !== undefined && { handlerCommand: command }),
     ...(socket !== undefined && { handlerSocket: socket }),
@@ -83,6 +84,7 @@ function wantedOf(
     return {
       path,
       margin: options.margin ?? guard?.margin,
+      caps: guard?.caps,
       orders: { ...ordersOf(memory, options, guard), granted },
       decided: { guard: guard?.name, whyNot },
     };

@@ -12,6 +12,7 @@ import { type Kind, kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, NativeError } from "../native/core.ts";
 import { limit } from "../native/layout.ts";
+import type { Caps } from "../native/region.ts";
 import { type Decided, type OrderOptions, standingOf, warningsOf } from "./orders.ts";
 import { bytes, visible } from "./timeline.ts";
 
@@ -32,6 +33,7 @@ export interface Wanted {
   readonly margin: number | undefined;
   readonly orders: OrderOptions;
   readonly decided?: Decided;
+  readonly caps?: Caps | undefined;
   /** The guard whose glob has found it: where it cannot be guarded it is left out. */
   readonly foundBy?: string;
 }
@@ -182,7 +184,7 @@ export function demandNotHeld(path: string, ours: readonly string[] = []): void 
 
 function specOf(
   { memory }: Pick<GuardSetup, "memory">,
-  { path, margin, orders }: Wanted,
+  { path, margin, orders, caps }: Wanted,
   owned: boolean,
   others: readonly string[],
 ): GuardSpec {
@@ -197,6 +199,7 @@ function specOf(
     marginBytes: marginOf(kind, path, margin),
     delayMs: orders.delay ?? kind.delay.defaultMs,
     ...standingOf(memory, orders, path),
+    caps,
     owned,
   };
 }

@@ -48,7 +48,11 @@ export interface RunFlags extends Partial<HandlerOptions>, OrderFlags {
   readonly json?: true;
 }
 
-export type RunOptions = RunFlags & HandlerOptions;
+export type RunOptions = RunFlags &
+  HandlerOptions & {
+    /** Only a config file gives it: the most kills of all guards in an hour. */
+    readonly hourCap?: number;
+  };
 
 const DEFAULT_CONFIG = "/etc/reprieve/reprieve.toml";
 const LIMIT_SHARE_OF_AVAILABLE = 0.9;
@@ -147,8 +151,9 @@ async function guardAndWait(
     core.addToLedger(ledger.fd, index, guard.path, guard.owned);
     return guard;
   };
+  const { hourCap } = options;
   const agent = new Agent(
-    { core, image, runDir, guards, handlerInside, listener, renew, send, say },
+    { core, image, runDir, guards, hourCap, handlerInside, listener, renew, send, say },
     ledger.fd,
   );
   undo.defer(() =>

@@ -32,6 +32,11 @@ name = "billing"
 cgroup = "/tenants/billing"
 margin = "32M"
 orders = ["raise=1G"]
+caps = { incident = 1, hour = 3 }
+
+# Of all guards together.
+[caps]
+hour = 20
 
 [feed]
 listen = "127.0.0.1:7461"
@@ -61,19 +66,32 @@ interface TableText {
   /** As its line in TOML: [feed], [[guard]]. */
   readonly header: string;
   readonly text: string;
-  readonly keys: readonly { name: string; text: string; without: string }[];
+  readonly keys: readonly KeyText[];
+}
+
+interface KeyText {
+  readonly name: string;
+  readonly text: string;
+  readonly without: string;
 }
 
 function tableTexts(): TableText[] {
   return Object.entries(ConfigSchema.entries).map(([name, schema]) => {
     const item = itemOf(schema);
-    const keys = Object.entries(entriesOf(item ?? schema) ?? {}).map(([key, inner]) => {
-      const told = unwrapped(inner as v.GenericSchema);
-      const { without } = v.getMetadata(told);
-      return { name: key, text: v.getDescription(told) ?? "", without: String(without) };
-    });
     const text = v.getDescription(unwrapped(item ?? schema)) ?? "";
-    return { header: item === undefined ? `[${name}]` : `[[${name}]]`, text, keys };
+    const header = item === undefined ? `[${name}]` : `[[${name}]]`;
+    return { header, text, keys: keyTexts(item ?? schema) };
+  });
+}
+
+/** Those of a table in it by their dotted names. */
+function keyTexts(schema: v.GenericSchema, prefix = ""): KeyText[] {
+  return Object.entries(entriesOf(schema) ?? {}).flatMap(([key, inner]) => {
+    const told = unwrapped(inner as v.GenericSchema);
+    const name = prefix + key;
+    if (entriesOf(told) !== undefined) return keyTexts(told, `${name}.`);
+    const { without } = v.getMetadata(told);
+    return [{ name, text: v.getDescription(told) ?? "", without: String(without) }];
   });
 }
 

@@ -10,7 +10,11 @@ import * as v from "valibot";
 import { KINDS } from "../cgroup/kind.ts";
 import { Duration, Handler, Listen, Mode, Size, SocketPath, Word } from "../cli/args.ts";
 import { Order, type OrderName, strangeTo, whyTooLong } from "../cli/order.ts";
+import { limit } from "../native/layout.ts";
 import { isExact, Pattern } from "./pattern.ts";
+
+/** What the core counts (native/caps.h). */
+const HOUR_CAP_MOST = 65_535;
 
 const A_SWITCH = "this is true or false, without quotes";
 const ONE_OR_MORE = 'give one path in quotes, or several: ["/a", "/b/*"]';
@@ -40,6 +44,14 @@ const Orders = v.pipe(
     "it is given twice",
   ),
 );
+
+const Kills = (most: number) =>
+  v.pipe(
+    v.number("this is a number of kills, without quotes"),
+    v.integer("a number of kills is whole"),
+    v.minValue(1, "at least 1; without [allow] kill nobody is killed"),
+    v.maxValue(most, `at most ${most}`),
+  );
 
 const GuardTable = table(
   {
@@ -81,6 +93,26 @@ const GuardTable = table(
         '`["kill"]`',
       ),
       ["kill"],
+    ),
+    caps: v.optional(
+      table(
+        {
+          incident: v.optional(
+            told(
+              Kills(limit.KILLS_PER_INCIDENT_MAX),
+              "The most kills in one incident: then the kernel decides. A group that an order kills whole is one kill.",
+              `\`${limit.KILLS_PER_INCIDENT_MAX}\``,
+            ),
+          ),
+          hour: v.optional(
+            told(
+              Kills(HOUR_CAP_MOST),
+              "The most kills in an hour, in each of the groups: then the kernel decides.",
+            ),
+          ),
+        },
+        "The most kills.",
+      ),
     ),
   },
   "Groups that are guarded, and how. Of several guards that match a group the one with the most specific pattern " +
@@ -194,6 +226,20 @@ export const ConfigSchema = v.pipe(
           move: power("Where it may not move a process out."),
         },
         "What wins over `[allow]`, and over the `--allow` flags too.",
+      ),
+      {},
+    ),
+    caps: v.optional(
+      table(
+        {
+          hour: v.optional(
+            told(
+              Kills(HOUR_CAP_MOST),
+              "The most kills in an hour, by all guards together: then the kernel decides.",
+            ),
+          ),
+        },
+        "The most kills on this host.",
       ),
       {},
     ),

@@ -43,6 +43,13 @@ export interface GuardOrders {
   readonly allowMove: boolean;
   readonly owned: boolean;
   readonly orders: readonly StandingOrder[];
+  readonly caps?: Caps | undefined;
+}
+
+/** The most kills; then the kernel decides. */
+export interface Caps {
+  readonly incident?: number | undefined;
+  readonly hour?: number | undefined;
 }
 
 /** What is tried at an OOM, one after the other, until there is relief. */
@@ -52,8 +59,8 @@ export type StandingOrder =
   | { readonly order: Exclude<keyof typeof order, "RAISE" | "MOVE"> };
 
 /** The core's own, where the region has none. */
-export function isDefault(orders: readonly StandingOrder[]): boolean {
-  return orders.length === 1 && orders[0]?.order === "KILL";
+export function isDefault({ orders, caps }: Pick<GuardOrders, "orders" | "caps">): boolean {
+  return orders.length === 1 && orders[0]?.order === "KILL" && caps === undefined;
 }
 
 export class Region {
@@ -90,7 +97,7 @@ export class Region {
       (orders.allowLimits ? flag.ALLOW_LIMITS : 0) |
       (orders.allowMove ? flag.ALLOW_MOVE : 0) |
       (orders.owned ? flag.OWNED : 0);
-    this.#setStanding(guard, orders.orders);
+    this.#setStanding(guard, orders);
   }
 
   setWant(guard: number, wanted: (typeof want)[keyof typeof want]): void {
@@ -101,6 +108,11 @@ export class Region {
   setSleepsIn(symbol: string): void {
     const text = Buffer.from(`${symbol}\0`);
     if (text.length <= limit.SYMBOL_BYTES) this.#bytes.set(text, at.region_sleeps_in);
+  }
+
+  /** The most kills of all guards in an hour. */
+  setHourCap(kills: number): void {
+    this.#u32[at.region_hour_cap / 4] = kills;
   }
 
   setStop(): void {
@@ -164,11 +176,13 @@ export class Region {
 
   // --- internal ---
 
-  #setStanding(guard: number, orders: readonly StandingOrder[]): void {
+  #setStanding(guard: number, { orders, caps }: GuardOrders): void {
     const base = this.#standing(guard);
     if (base === undefined) return;
     // What was owed to a group that was there before has gone with it.
     this.#bytes.fill(0, base, base + size.standing);
+    this.#u32[(base + at.standing_incident_cap) / 4] = caps?.incident ?? 0;
+    this.#u32[(base + at.standing_hour_cap) / 4] = caps?.hour ?? 0;
     orders.forEach((one, index) => {
       this.#bytes[base + at.standing_orders + index] = order[one.order];
       if (one.order === "RAISE") {
@@ -179,7 +193,7 @@ export class Region {
     });
   }
 
-  /** Undefined: all guards have the one order "kill". */
+  /** Undefined: all guards have the one order "kill", and no caps. */
   #standing(guard: number): number | undefined {
     const offset = this.#load64(at.region_standing_offset);
     return offset === 0 ? undefined : offset + guard * size.standing;

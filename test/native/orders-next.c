@@ -24,7 +24,8 @@ static void check_kill(void)
 	CHECK(next_of((struct sight){ KILL, .killed_by_kernel = 1 }) == NEXT_WAIT);
 	CHECK(next_of((struct sight){ KILL, .killed_by_kernel = 1,
 				      .idle_ms = KERNEL_KILL_GRACE_MS }) == NEXT_BEGIN);
-	CHECK(next_of((struct sight){ KILL, .kills = KILLS_PER_INCIDENT_MAX }) == NEXT_ORDER);
+	CHECK(next_of((struct sight){ KILL, .is_capped = 1 }) == NEXT_ORDER);
+	CHECK(next_of((struct sight){ KILL, .is_capped = 1, .victim = VICTIM_DYING }) == NEXT_WAIT);
 	CHECK(next_of((struct sight){ KILL, .is_over = 1 }) == NEXT_ORDER);
 	/* The last one has all of the delay; one before it has not. */
 	CHECK(next_of((struct sight){ KILL, .waited_ms = 10 * VICTIM_BOUND_MS }) == NEXT_BEGIN);
@@ -41,6 +42,12 @@ static void check_step(void)
 	CHECK(next_of((struct sight){ RAISE, LATE }) == NEXT_ORDER);
 	CHECK(next_of((struct sight){ RAISE, .is_begun = 1, .is_over = 1 }) == NEXT_ORDER);
 	CHECK(next_of((struct sight){ OURS, .order = ORDER_NONE }) == NEXT_GIVE_UP);
+	/* A cap is for kills, and not for one that is under way. */
+	CHECK(next_of((struct sight){ RAISE, .is_capped = 1 }) == NEXT_BEGIN);
+	CHECK(next_of((struct sight){ OURS, .order = ORDER_KILL_GROUP, .is_capped = 1 }) ==
+	      NEXT_ORDER);
+	CHECK(next_of((struct sight){ OURS, .order = ORDER_KILL_WHOLE, .is_capped = 1,
+				      .is_begun = 1 }) == NEXT_WAIT);
 }
 
 /* With no power it observes all; with some, what they are not for. */

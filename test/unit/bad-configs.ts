@@ -68,7 +68,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "brackets without end",
     `${GUARD}x = ${"[".repeat(10_000)}${"]".repeat(10_000)}\n`,
-    "4:1: guard.0.x: there is no such key, but name, cgroup, except, delay, margin, orders",
+    "4:1: guard.0.x: there is no such key, but name, cgroup, except, delay, margin, orders, caps",
   ],
   [
     "a table with a typo",
@@ -83,12 +83,12 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a table like none",
     `${GUARD}[telemetry]\nurl = "x"\n`,
-    "4:1: telemetry: there is no such key, but guard, allow, deny, feed, handler",
+    "4:1: telemetry: there is no such key, but guard, allow, deny, caps, feed, handler",
   ],
   [
     "a key at the top",
     `delay = "1s"\n${GUARD}`,
-    "1:1: delay: there is no such key, but guard, allow, deny, feed, handler",
+    "1:1: delay: there is no such key, but guard, allow, deny, caps, feed, handler",
   ],
   [
     "a key of a guard with a typo",
@@ -103,7 +103,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a key that is to come",
     `${GUARD}prefer = ["java"]\n`,
-    "4:1: guard.0.prefer: there is no such key, but name, cgroup, except, delay, margin, orders",
+    "4:1: guard.0.prefer: there is no such key, but name, cgroup, except, delay, margin, orders, caps",
   ],
   [
     "orders with a typo",
@@ -138,17 +138,17 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "__proto__",
     `${GUARD}[__proto__]\nx = 1\n`,
-    "4:1: __proto__: there is no such key, but guard, allow, deny, feed, handler",
+    "4:1: __proto__: there is no such key, but guard, allow, deny, caps, feed, handler",
   ],
   [
     "constructor in a guard",
     `${GUARD}constructor = 1\n`,
-    "4:1: guard.0.constructor: there is no such key, but name, cgroup, except, delay, margin, orders",
+    "4:1: guard.0.constructor: there is no such key, but name, cgroup, except, delay, margin, orders, caps",
   ],
   [
     "a key with dots in it",
     `${GUARD}feed.tkoen = false\n`,
-    "4:1: guard.0.feed: there is no such key, but name, cgroup, except, delay, margin, orders",
+    "4:1: guard.0.feed: there is no such key, but name, cgroup, except, delay, margin, orders, caps",
   ],
   [
     "one guard instead of several",
@@ -559,6 +559,31 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a key that would steer a terminal",
     `${GUARD}"\\u001b[2J" = 1\n`,
-    "4:1: guard.0.�[2J: there is no such key, but name, cgroup, except, delay, margin, orders",
+    "4:1: guard.0.�[2J: there is no such key, but name, cgroup, except, delay, margin, orders, caps",
+  ],
+  [
+    "a cap of nothing",
+    `${GUARD}caps = { incident = 0 }\n`,
+    "4:10: guard.0.caps.incident = 0: at least 1; without [allow] kill nobody is killed",
+  ],
+  [
+    "a cap above the core's own",
+    `${GUARD}caps = { incident = 33 }\n`,
+    "4:10: guard.0.caps.incident = 33: at most 32",
+  ],
+  [
+    "half a kill",
+    `${GUARD}[caps]\nhour = 0.5\n`,
+    "5:1: caps.hour = 0.5: a number of kills is whole",
+  ],
+  [
+    "a cap in quotes",
+    `${GUARD}[caps]\nhour = "5"\n`,
+    '5:1: caps.hour = "5": this is a number of kills, without quotes',
+  ],
+  [
+    "a cap of the host for an incident",
+    `${GUARD}[caps]\nincident = 5\n`,
+    "5:1: caps.incident: there is no such key, but hour",
   ],
 ];

@@ -24,24 +24,37 @@ test("the example has no mistake", () => {
   expect(load(`${repository}/dist/reprieve.toml`).mistakes).toEqual([]);
 });
 
-test("every table and key is told of, on the page, in the man page and to editors", () => {
+type Shown = { properties: Record<string, Shown>; items?: Shown } & Record<string, unknown>;
+
+describe("every table and key is told of, on the page, in the man page and to editors", () => {
   const { "reprieve.toml.md": page = "", "reprieve.toml.5": man = "", ...others } = documents();
-  const json = JSON.parse(others["reprieve.schema.json"] ?? "");
-  for (const [name, schema] of Object.entries(ConfigSchema.entries)) {
-    const item = itemOf(schema);
-    const entries = Object.entries(entriesOf(item ?? schema) ?? {});
-    const table = json.properties[name].items ?? json.properties[name];
-    expect(table.description.length).toBeGreaterThan(10);
+  const json: Shown = JSON.parse(others["reprieve.schema.json"] ?? "");
+
+  function expectTold(schema: v.GenericSchema, shown: Shown, prefix = ""): void {
+    const entries = Object.entries(entriesOf(schema) ?? {});
+    expect(String(shown.description).length).toBeGreaterThan(10);
     expect(entries.length).toBeGreaterThan(0);
-    expect(Object.keys(table.properties)).toEqual(entries.map(([key]) => key));
-    expect(table.additionalProperties).toBe(false);
+    expect(Object.keys(shown.properties)).toEqual(entries.map(([key]) => key));
+    expect(shown.additionalProperties).toBe(false);
     for (const [key, inner] of entries) {
-      const told = v.getDescription(unwrapped(inner as v.GenericSchema)) ?? "";
-      expect(`${key}: ${told}`.length).toBeGreaterThan(key.length + 12);
-      expect(page).toContain(`| \`${key}\` | ${told} |`);
-      expect(man).toContain(`.B ${key}\n`);
-      expect(table.properties[key].description).toBe(told);
-      expect(table.properties[key].without).toBeUndefined();
+      const told = unwrapped(inner as v.GenericSchema);
+      const property = shown.properties[key] as Shown;
+      if (entriesOf(told) !== undefined) expectTold(told, property, `${prefix}${key}.`);
+      else expectKey(`${prefix}${key}`, v.getDescription(told) ?? "", property);
     }
   }
+
+  function expectKey(name: string, text: string, property: Shown): void {
+    expect(text.length).toBeGreaterThan(10);
+    expect(page).toContain(`| \`${name}\` | ${text} |`);
+    expect(man).toContain(`.B ${name}\n`);
+    expect(property.description).toBe(text);
+    expect(property.without).toBeUndefined();
+  }
+
+  test.each(Object.entries(ConfigSchema.entries))("%s", (name, schema) => {
+    const item = itemOf(schema);
+    const shown = json.properties[name] as Shown;
+    expectTold(item ?? schema, item === undefined ? shown : (shown.items as Shown));
+  });
 });

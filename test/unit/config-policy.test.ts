@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Which guard decides for a group, and which powers it has there: by table, and by drawn patterns and hostile names. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import * as v from "valibot";
 import { POWERS } from "../../src/cli/order.ts";
@@ -9,6 +9,8 @@ import { bySpecificity, matcherOf, Pattern } from "../../src/config/pattern.ts";
 import { policyOf } from "../../src/config/policy.ts";
 import { type Config, ConfigSchema, type Guard, type Reach } from "../../src/config/schema.ts";
 import { parseToml, plainOf } from "../../src/config/toml.ts";
+
+setDefaultTimeout(60_000); // thousands of patterns, on a machine that may be busy
 
 interface Reaches {
   readonly allow?: Reach;

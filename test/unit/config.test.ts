@@ -86,7 +86,7 @@ describe("all mistakes at once", () => {
 describe("what is right", () => {
   test("becomes one value, with numbers and defaults", () => {
     write(
-      `${GUARD}delay = "2s"\nmargin = "1.5M"\nexcept = ["/a/b"]\norders = ["raise=1M:2M", "move=/b", "kill"]\n` +
+      `${GUARD}delay = "2s"\nmargin = "1.5M"\nexcept = ["/a/b"]\norders = ["raise=1M:2M", "move=/b", "kill"]\ncaps.hour = 9\n[caps]\nhour = 65535\n` +
         '[allow]\nkill = "/a"\nlimits = true\n[deny]\nmove = ["/a"]\n' +
         '[handler]\ncommand = "h x"\nsocket = "/run/h.sock"\nmode = "0600"\n[feed]\nlisten = "[::1]:80"\n',
     );
@@ -107,8 +107,10 @@ describe("what is right", () => {
               { order: "MOVE", to: "/b" },
               { order: "KILL" },
             ],
+            caps: { hour: 9 },
           },
         ],
+        caps: { hour: 65_535 },
         allow: { kill: "/a", limits: true, move: false },
         deny: { kill: false, limits: false, move: ["/a"] },
         feed: { listen: { hostname: "::1", port: 80 }, token: true },
@@ -117,6 +119,7 @@ describe("what is right", () => {
       effective: {
         allow: { kill: "/a", limits: true, move: false },
         deny: { kill: false, limits: false, move: ["/a"] },
+        caps: { hour: 65_535 },
         feed: { token: true, listen: "[::1]:80" },
         handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: "0600" },
         guard: [
@@ -127,6 +130,7 @@ describe("what is right", () => {
             margin: "1.5M",
             except: ["/a/b"],
             orders: ["raise=1M:2M", "move=/b", "kill"],
+            caps: { hour: 9 },
           },
         ],
       },

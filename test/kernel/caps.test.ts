@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+/** The most kills: in one incident, in an hour of a group, in an hour of all. Then the kernel decides. */
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { cleanUp } from "../helpers/clean.ts";
+import { Group } from "../helpers/group.ts";
+import { memory } from "../helpers/memory.ts";
+import { FINISH_MS, words } from "../helpers/orders.ts";
+import { type Message, Reprieve } from "../helpers/reprieve.ts";
+import { describeWith, kernelTest } from "../helpers/require.ts";
+import { DELAY_MS, LEAK_KB, LIMIT } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
+import { Board } from "../helpers/workload.ts";
+
+const TEST_MS = 60_000;
+/** So many that what the first victim had is taken again before relief can hold. */
+const LEAKERS = 12;
+const TRIES = 10;
+
+let dir: string;
+let board: Board;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "reprieve-caps-"));
+  board = new Board();
+});
+afterEach(async () => {
+  rmSync(dir, { recursive: true });
+  board.close();
+  await cleanUp();
+});
+
+async function guarded(groups: readonly Group[], host: string, each: string): Promise<Reprieve> {
+  const guards = groups.map(({ path }, index) => {
+    const cgroup = JSON.stringify(path.slice(memory.root.length));
+    return `[[guard]]\nname = "g${index}"\ncgroup = ${cgroup}\ndelay = "${DELAY_MS}ms"\n${each}\n`;
+  });
+  const file = join(dir, "reprieve.toml");
+  const rest = `[allow]\nkill = true\n[feed]\nlisten = "none"\n${host}\n`;
+  writeFileSync(file, guards.join("") + rest);
+  const reprieve = Reprieve.start(["run", "--config", file, "--json"]);
+  await reprieve.armed(groups.length);
+  return reprieve;
+}
+
+/** The end of the OOM that leakers in that group come to. */
+async function oomOf(reprieve: Reprieve, group: Group, leakers = 1): Promise<Message> {
+  const from = reprieve.messages.length;
+  const plan = { means: "touch", kb: LEAK_KB } as const;
+  const all = await Promise.all(
+    Array.from({ length: leakers }, () => board.start(group, plan).ready()),
+  );
+  for (const leaker of all) leaker.go();
+  const closed = await reprieve.message("incident.closed", { from, boundMs: FINISH_MS });
+  await until("a death", () => all.some((leaker) => !leaker.isAlive()), FINISH_MS);
+  for (const leaker of all) await leaker.stop();
+  return closed;
+}
+
+function kills({ messages }: Reprieve): Message[] {
+  return messages.filter(({ step, result }) => step === "kill" && result === "ok");
+}
+
+async function end(reprieve: Reprieve, ...groups: Group[]): Promise<void> {
+  expect(await reprieve.stop()).toBe(0);
+  await reprieve.gone();
+  for (const group of groups) await group.destroy();
+}
+
+describeWith("caps", kernelTest, () => {
+  test(
+    "in an hour: the kernel decides when as many were killed",
+    async () => {
+      const group = new Group("hour", { limit: LIMIT });
+      const reprieve = await guarded([group], "", "caps.hour = 2");
+      for (const outcome of ["relieved killed", "relieved killed", "handed-over hour-cap"]) {
+        expect(words(await oomOf(reprieve, group))).toBe(outcome);
+      }
+      expect(kills(reprieve).length).toBe(2);
+      await end(reprieve, group);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "of the host: one group's kill is another's too",
+    async () => {
+      const groups = ["one", "other"].map((name) => new Group(name, { limit: LIMIT }));
+      const reprieve = await guarded(groups, "[caps]\nhour = 1", "");
+      const [one, other] = groups;
+      if (one === undefined || other === undefined) throw new RangeError("two groups");
+      expect(words(await oomOf(reprieve, one))).toBe("relieved killed");
+      expect(words(await oomOf(reprieve, other))).toBe("handed-over host-cap");
+      expect(kills(reprieve).length).toBe(1);
+      await end(reprieve, ...groups);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "in one incident: the second victim is the kernel's",
+    async () => {
+      const group = new Group("incident", { limit: LIMIT });
+      const reprieve = await guarded([group], "", "caps.incident = 1");
+      let outcome = "";
+      // On a busy machine one victim may be enough.
+      for (let i = 0; i < TRIES && outcome !== "handed-over kill-cap"; i += 1) {
+        outcome = words(await oomOf(reprieve, group, LEAKERS));
+      }
+      expect(outcome).toBe("handed-over kill-cap");
+      const incidents = kills(reprieve).map(({ incident }) => incident);
+      expect(new Set(incidents).size).toBe(incidents.length);
+      await end(reprieve, group);
+    },
+    TEST_MS,
+  );
+});
