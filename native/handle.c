@@ -109,16 +109,19 @@ static int lift(int fd)
 	return high;
 }
 
-/* Wakes go where nobody listens: only the sampler is there to be woken. */
+/* Wakes go where nobody listens: only the handler's two threads are there to be woken. */
 static int make_descriptors(void)
 {
 	int control = lift(sys_eventfd(0, SYS_EFD_NONBLOCK));
 	int sink = lift(sys_eventfd(0, SYS_EFD_NONBLOCK));
-	int err = control < 0 ? control : sink < 0 ? sink : 0;
+	int responder = lift(sys_eventfd(0, SYS_EFD_NONBLOCK));
+	int err = control < 0 ? control : sink < 0 ? sink : responder < 0 ? responder : 0;
 
 	for (int fd = FD_AGENT; fd <= FD_DOOR && err >= 0; fd++)
 		err = (int)SYS3(dup3, fd == FD_CONTROL || fd == FD_HANDLER ? control : sink, fd,
 				SYS_CLOEXEC);
+	if (err >= 0)
+		err = (int)SYS3(dup3, responder, FD_RESPONDER, SYS_CLOEXEC);
 	return err < 0 ? err : 0;
 }
 

@@ -18,14 +18,12 @@ _Noreturn void handler_run(const char *run_dir, char **groups)
 void handler_poke(struct guarded *g)
 {
 	shared_store(&g->poked, 1);
-	role_wake(handler.poke_event);
+	role_wake(FD_RESPONDER);
 }
 
 _Noreturn void handler_begin(void)
 {
 	struct sys_epoll_event poke = { SYS_EPOLLIN, HANDLER_POKE };
-	/* The sampler's, which takes it: a watcher that has an answer wakes both. */
-	struct sys_epoll_event answer = { SYS_EPOLLIN | SYS_EPOLLET, HANDLER_POKE };
 	char *sampler_stack;
 	int err;
 
@@ -43,10 +41,7 @@ _Noreturn void handler_begin(void)
 		handler.guarded[i].index = i;
 	}
 	handler.respond_epoll = sys_epoll_create();
-	handler.poke_event = sys_eventfd(0, SYS_EFD_NONBLOCK);
-	err = sys_epoll_ctl(handler.respond_epoll, SYS_EPOLL_ADD, handler.poke_event, &poke);
-	if (!err)
-		err = sys_epoll_ctl(handler.respond_epoll, SYS_EPOLL_ADD, FD_CONTROL, &answer);
+	err = sys_epoll_ctl(handler.respond_epoll, SYS_EPOLL_ADD, FD_RESPONDER, &poke);
 	if (err) {
 		role_complain("cannot make", "an epoll", err);
 		sys_exit(70);

@@ -125,7 +125,6 @@ struct handler {
 	uint32_t guards;
 	uint8_t *restless; /* the responder's, by tree: somebody in it is, or may be, in OOM */
 	int respond_epoll;
-	int poke_event; /* the sampler wakes the responder */
 	struct sampled *sampled;
 	char *respond_pids; /* PIDS_BYTES each */
 	char *sample_pids;

@@ -54,7 +54,7 @@ void hear_event(uint32_t index)
 		be_fired(g);
 		return;
 	}
-	sys_read(handler.poke_event, &count, sizeof(count));
+	sys_read(FD_RESPONDER, &count, sizeof(count));
 	for (uint32_t i = 0; i < handler.guards; i++) {
 		g = &handler.guarded[i];
 		if (__atomic_exchange_n(&g->poked, 0, __ATOMIC_ACQ_REL))

@@ -30,8 +30,9 @@ enum fd_of_role {
 	FD_WATCHDOG = 7,
 	FD_SPARE = 8,
 	FD_DOOR = 9,
-	FD_LEDGER = 10, /* held for its lock only */
-	FD_LISTEN = 11, /* the door only: the socket for handlers */
+	FD_LEDGER = 10,	   /* held for its lock only */
+	FD_RESPONDER = 11, /* eventfd: wakes the handler's responder */
+	FD_LISTEN = 12,	   /* the door only: the socket for handlers */
 };
 
 enum role { ROLE_HANDLER = 0, ROLE_WATCHDOG = 1, ROLE_SPARE = 2, ROLE_DOOR = 3, ROLES = 4 };

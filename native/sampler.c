@@ -52,7 +52,7 @@ static void do_errands(struct guarded *g)
 	uint32_t word = shared_load(&g->guard->incident);
 
 	if (errand_do(g->guard, g->memcg.dir))
-		role_wake(handler.poke_event);
+		role_wake(FD_RESPONDER);
 	if (incident_is_open(word) && shared_load(&g->guard->seen) != word)
 		handler_poke(g); /* opened without an event: the group starves */
 }

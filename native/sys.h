@@ -105,8 +105,6 @@ struct sys_epoll_event {
 	uint64_t data;
 } __attribute__((packed));
 
-#define SYS_EPOLLET (1u << 31)
-
 enum {
 	SYS_EPOLLIN = 1,
 	SYS_EPOLLPRI = 2,

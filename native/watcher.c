@@ -184,7 +184,7 @@ static int do_for_others(void)
 		if (!w->attached)
 			continue;
 		if (errand_do(w->guard, w->memcg.dir))
-			role_wake(FD_HANDLER);
+			role_wake(FD_RESPONDER);
 		if (carry_out_slow(w))
 			next_ms = WATCH_TICK_MS;
 	}

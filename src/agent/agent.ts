@@ -68,6 +68,7 @@ export class Agent {
   readonly #region: Region;
   readonly #event: number;
   readonly #control: Record<Role, number>;
+  readonly #responderEvent: number;
   readonly #memfd: number;
   readonly #ledger: number;
   #helpers: Helpers | undefined;
@@ -103,6 +104,7 @@ export class Agent {
       SPARE: core.eventfd(),
       DOOR: core.eventfd(),
     };
+    this.#responderEvent = core.eventfd();
     const names = guards.map((guard) => guard.name);
     this.#kernelLog = new KernelLog(core, names);
     this.#telling = new Telling(this.#region, names, this.#kernelLog, options.send);
@@ -250,6 +252,7 @@ export class Agent {
       region: this.#memfd,
       agentEvent: this.#event,
       control: this.#control,
+      responderEvent: this.#responderEvent,
       ledger: this.#ledger,
       listener: this.#options.listener,
       ownGroup: ownGroup(),

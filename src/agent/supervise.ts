@@ -21,6 +21,7 @@ export interface HelperSetup {
   readonly region: number;
   readonly agentEvent: number;
   readonly control: Readonly<Record<Role, number>>;
+  readonly responderEvent: number;
   readonly ledger: number;
   /** The door's socket. */
   readonly listener: number | undefined;
@@ -69,7 +70,8 @@ export class Helpers {
   // --- internal ---
 
   #start(role: Role, backOff: BackOff): void {
-    const { image, runDir, region, agentEvent, control, ledger, listener } = this.#setup;
+    const { image, runDir, region, agentEvent, control, responderEvent, ledger, listener } =
+      this.#setup;
     const groups = [this.#setup.ownGroup, ...this.#setup.groups[role]];
     const own = role === "DOOR" && listener !== undefined ? [listener] : [];
     const startedMs = performance.now();
@@ -90,6 +92,7 @@ export class Helpers {
         control.SPARE,
         control.DOOR,
         ledger,
+        responderEvent,
         ...own,
       ],
       onExit: (_, code, signal) => {
