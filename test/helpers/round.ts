@@ -43,6 +43,8 @@ export interface Played {
 const LIMITS_MB = { low: 32, high: 64 };
 const FAR_MS = 1200; // FAR_AFTER_MS of native/limits.h, and some
 const BOUND_MS = 5000;
+/** A kill is told when its incident is over, or AGENT_WAKE_MS of native/limits.h later. */
+const TOLD_MS = 200;
 const TURN_MS = 1000 + memory.sleepsOnMs;
 
 /** A guarded group of a drawn size, with a child. */
@@ -133,6 +135,9 @@ export async function play(arena: Arena, plan: RoundPlan): Promise<Played> {
     ),
   );
   const kernelKills = killsOfKernel() - killsBefore;
+  // What is told late would be the next round's. Who died otherwise, by the kernel or with his parent, is not told of.
+  const isTold = () => isSettled(messages()) && areTold(messages(), leaker);
+  await until("the kills to be told", isTold, TOLD_MS).catch(() => {});
   const judged = judge(messages(), leaker.pids(), kernelKills);
   wrong.push(...judged.wrong);
   if (kernelKills === 0) wrong.push(...(await checkNeighbours(neighbours)));
@@ -166,6 +171,14 @@ export function leakEnded(leaker: Workload): boolean {
 function isSettled(messages: readonly Message[]): boolean {
   const count = (type: string) => messages.filter((m) => m.type === type).length;
   return count("incident.closed") > 0 && count("incident.closed") >= count("incident.opened");
+}
+
+/** Is each dead one of the leak a victim that was told of? */
+function areTold(messages: readonly Message[], leaker: Workload): boolean {
+  const living = leaker.living();
+  const dead = leaker.pids().filter((pid) => !living.includes(pid));
+  const told = messages.filter((m) => m.step === "kill").map((m) => Number(m.pid));
+  return dead.every((pid) => told.includes(pid));
 }
 
 function judge(messages: readonly Message[], leakers: readonly number[], kernelKills: number) {
