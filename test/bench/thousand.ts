@@ -29,7 +29,7 @@ const BATCH = 10;
 /** The far sampling interval is 1 s. */
 const SEEN_MS = 1200;
 /** Relief must hold before the next burst counts as a new OOM. */
-const REST_MS = 60;
+const REST_MS = 30;
 
 interface Taken {
   readonly deathMs: number;

@@ -3,7 +3,7 @@
  * Starts the bench's C programs and the binary under test; each is killed at the end if it still
  * runs.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import * as v from "valibot";
 import { type IncidentClosed, Message } from "../../../src/feed/protocol.ts";
 import { onEnd } from "./cleanup.ts";
@@ -23,10 +23,16 @@ const STOP_BOUND_MS = 3000;
 
 export type Program = Bun.Subprocess<"ignore", "pipe", "inherit">;
 
-export function start(command: string[], stderr: "inherit" | "ignore" = "inherit"): Program {
+let started = 0;
+
+export function start(
+  command: string[],
+  stderr: "inherit" | "ignore" = "inherit",
+  stdout: "pipe" | Bun.BunFile = "pipe",
+): Program {
   const program = Bun.spawn(command, {
     stdin: "ignore",
-    stdout: "pipe",
+    stdout,
     stderr,
     detached: true, // a Ctrl-C is for the bench, which ends them in order
   });
@@ -67,13 +73,19 @@ export async function ended(program: Program, boundMs: number): Promise<number> 
   }
 }
 
-/** The binary under test, guarding groups until `stop`. */
+/**
+ * The binary under test, guarding groups until `stop`. What it says goes to a file, which is read when somebody asks: to read
+ * along would take CPU from whom is measured.
+ */
 export class Reprieve {
-  readonly messages: Message[] = [];
   readonly #program: Program;
+  readonly #said: string;
+  readonly #messages: Message[] = [];
+  #read = 0;
 
-  private constructor(program: Program) {
+  private constructor(program: Program, said: string) {
     this.#program = program;
+    this.#said = said;
   }
 
   get pid(): number {
@@ -84,18 +96,30 @@ export class Reprieve {
   static async guard(paths: string[], options: string[] = []): Promise<Reprieve> {
     if (!existsSync(REPRIEVE)) throw new Error(`Cannot find ${REPRIEVE}: run "make"`);
     const cgroups = paths.flatMap((path) => ["--cgroup", path]);
+    const said = `/dev/shm/reprieve-bench-said-${process.pid}-${started++}`;
+    onEnd(() => rmSync(said, { force: true }));
     const program = start(
       [REPRIEVE, "run", ...cgroups, "--allow-kill", "--json", ...options],
       process.env.VERBOSE === undefined ? "ignore" : "inherit",
+      Bun.file(said),
     );
-    const reprieve = new Reprieve(program);
-    void reprieve.#follow();
+    const reprieve = new Reprieve(program, said);
     await reprieve.until((seen) => seen.filter((m) => m.type === "armed").length === paths.length);
     return reprieve;
   }
 
+  /** All that it has said so far. */
+  get messages(): readonly Message[] {
+    const text = readFileSync(this.#said, "utf8");
+    const lines = text.slice(this.#read, text.lastIndexOf("\n") + 1).split("\n");
+    this.#read = text.lastIndexOf("\n") + 1;
+    for (const line of lines)
+      if (line !== "") this.#messages.push(v.parse(Message, JSON.parse(line)));
+    return this.#messages;
+  }
+
   /** Waits until the messages so far satisfy `test`. */
-  async until(test: (messages: Message[]) => boolean, boundMs = 5000): Promise<void> {
+  async until(test: (messages: readonly Message[]) => boolean, boundMs = 5000): Promise<void> {
     for (let waited = 0; !test(this.messages); waited++) {
       if (this.#program.exitCode !== null)
         throw new Error(`Cannot go on as reprieve ended with ${this.#program.exitCode}`);
@@ -113,16 +137,5 @@ export class Reprieve {
   async stop(): Promise<void> {
     killQuietly(this.#program.pid, "SIGTERM");
     await ended(this.#program, 10_000);
-  }
-
-  async #follow(): Promise<void> {
-    let rest = "";
-    const decoder = new TextDecoder();
-    for await (const chunk of this.#program.stdout) {
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines)
-        if (line !== "") this.messages.push(v.parse(Message, JSON.parse(line)));
-    }
   }
 }

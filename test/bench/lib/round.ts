@@ -16,8 +16,6 @@ import { type Count, say } from "./report.ts";
 const ROUND_BOUND_MS = 10_000;
 /** The neighbour runs this long before the burst, so that it is in its stride. */
 const WARM_MS = 50;
-/** And so long after the death; it may be the one that waits longest. */
-const TAIL_MS = 30;
 
 export interface Neighbour {
   readonly bytes: number;
@@ -117,7 +115,8 @@ export async function leakerIn(group: Group, page: Page, burst: Burst): Promise<
   return witness;
 }
 
-/** Lets the leaker go and waits for its death; ms from its last good touch. */
+/** Lets the leaker go and waits for its death, and for what the neighbour goes through after it (witness.c); ms from its last good
+ * touch to its death. */
 export async function fire(page: Page, witness: Program): Promise<number> {
   process.kill(page.get("leakerPid"), "SIGUSR1");
   const code = await ended(witness, ROUND_BOUND_MS);
@@ -134,16 +133,9 @@ async function neighbourIn(group: Group, page: Page, neighbour: Neighbour): Prom
   return program;
 }
 
-/** Lets the neighbour end the turn it is in, however long that takes; false when it is dead. */
-async function finish(page: Page, beside: Program): Promise<boolean> {
-  page.set("measuring", 2);
-  const running = () => beside.exitCode === null && beside.signalCode === null;
-  for (let waited = 0; running() && page.get("finished") === 0; waited++) {
-    if (waited >= ROUND_BOUND_MS)
-      throw new Error("Cannot go on as the neighbour's turn never ends");
-    await Bun.sleep(1);
-  }
-  const lived = running();
+/** False: it was dead already. */
+async function end(beside: Program): Promise<boolean> {
+  const lived = beside.exitCode === null && beside.signalCode === null;
   killQuietly(beside.pid);
   await ended(beside, ROUND_BOUND_MS);
   return lived;
@@ -159,8 +151,7 @@ export async function round(side: Side, burst: Burst, neighbour?: Neighbour): Pr
   const before = reprieve?.messages.length ?? 0;
   page.set("measuring", 1);
   const deathMs = await fire(page, witness);
-  await Bun.sleep(TAIL_MS);
-  const neighbourLived = beside === undefined || (await finish(page, beside));
+  const neighbourLived = beside === undefined || (await end(beside));
   await group.untilEmpty();
   await reprieve?.until(() => reprieve.closed(before).length > 0);
   say(`${side.name}: stall ${page.get("longest") / 1e6} ms, death ${deathMs} ms`);
