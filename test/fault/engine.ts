@@ -13,6 +13,7 @@ import type { StartOptions } from "../helpers/reprieve.ts";
 import type { Need } from "../helpers/require.ts";
 import { leakEnded } from "../helpers/round.ts";
 import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { stopwatch } from "../helpers/stopwatch.ts";
 import { bootMs } from "../helpers/wait.ts";
 import { isAlive, type Plan, type Workload } from "../helpers/workload.ts";
 
@@ -84,6 +85,8 @@ export interface LeakRow extends Common {
   /** More of reprieve's arguments. */
   readonly args?: readonly string[];
   readonly start?: StartOptions;
+  /** Others want every CPU: the switch is measured by who gets one before them. */
+  readonly isBusy?: true;
   /** Only the switch is judged: the dying lack a CPU to die on, and others are killed in their stead. */
   readonly switchOnly?: true;
   /** What the incident may say, by stage; else any way that ends well. */
@@ -126,8 +129,10 @@ async function playLeak(row: LeakRow, stage: Stage): Promise<Played | null> {
     await scene.quiet();
     fault.strike();
   }
+  const timer = row.isBusy && (await stopwatch([group], GIVE_UP_MS));
   leaker.go();
   const seen = watch(group, leaker, stage === "quiet" ? null : stage, () => fault.strike());
+  const switchMs = timer ? await timer.stop() : seen.switchMs;
   const byKernel = group.oom().kills > 0;
   if (stopped !== null) kill(stopped, "SIGCONT");
   const isOver = stage !== "quiet" && !seen.struck;
@@ -143,7 +148,7 @@ async function playLeak(row: LeakRow, stage: Stage): Promise<Played | null> {
   if (!row.switchOnly) for (const victim of scene.victims()) expect(mayDie).toContain(victim);
   if (isOver) return null;
   const by = `agent dead, killed by ${byKernel ? "the kernel" : "reprieve"}`;
-  return { ...seen, said: (said ?? by) + extra };
+  return { ...seen, switchMs, said: (said ?? by) + extra };
 }
 
 /** Null where the agent is dead: then the helpers put back, and nobody tells. */

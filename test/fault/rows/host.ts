@@ -8,7 +8,6 @@ import { availableParallelism } from "node:os";
 import { fixture } from "../../helpers/build.ts";
 import { kill } from "../../helpers/group.ts";
 import { binary, programOf } from "../../helpers/paths.ts";
-import { hurry, relax } from "../../helpers/priority.ts";
 import type { Role } from "../../helpers/reprieve.ts";
 import { program } from "../../helpers/require.ts";
 import type { Scene } from "../../helpers/scene.ts";
@@ -26,20 +25,18 @@ const libc = dlopen("libc.so.6", {
   prlimit: { args: [FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
 }).symbols;
 
-/** Every CPU has a task that never sleeps; ours and the leaker are in between, the harness is above. */
+/** Every CPU has a task that never sleeps. */
 function busy(priority: number): Fault {
   const wrapper = priority > 0 ? ["chrt", "-f", String(priority)] : [];
   let spinning: readonly Bun.Subprocess[] = [];
   return {
     strike: () => {
-      hurry();
       spinning = Array.from({ length: availableParallelism() }, () =>
         Bun.spawn([...wrapper, "sh", "-c", SPIN], { stdio: ["ignore", "ignore", "ignore"] }),
       );
     },
     heal: async () => {
       for (const one of spinning) one.kill("SIGKILL");
-      relax();
       for (const one of spinning) await one.exited;
     },
   };
@@ -108,12 +105,14 @@ export const host: readonly LeakRow[] = [
     name: "CPUs kept busy by ordinary tasks",
     stages: ["quiet", "near"],
     boundMs: BUSY_BOUND_MS,
+    isBusy: true,
     prepare: () => busy(0),
   },
   {
     name: "CPUs kept busy by ordinary tasks, handler SIGSTOP",
     stages: ["quiet"],
     boundMs: BUSY_BOUND_MS,
+    isBusy: true,
     prepare: async (scene) => {
       return together([busy(0), await signal(scene, ["handler"], "SIGSTOP")]);
     },
@@ -124,6 +123,7 @@ export const host: readonly LeakRow[] = [
       needs: [program("chrt", "util-linux")],
       stages: ["quiet", "near"],
       boundMs: BUSY_BOUND_MS,
+      isBusy: true,
       switchOnly: true,
       roundsMost: 1,
       prepare: async (scene) => {

@@ -5,15 +5,16 @@ import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { fixture } from "../../helpers/build.ts";
 import { Group, kill, MB } from "../../helpers/group.ts";
 import { hierarchy, memoryRoot } from "../../helpers/paths.ts";
-import { hurry, relax } from "../../helpers/priority.ts";
 import { Reprieve } from "../../helpers/reprieve.ts";
 import type { Need } from "../../helpers/require.ts";
 import { DELAY_MS, LEAK_KB, Scene } from "../../helpers/scene.ts";
+import { stopwatch } from "../../helpers/stopwatch.ts";
 import { bootMs, until } from "../../helpers/wait.ts";
 import { Board } from "../../helpers/workload.ts";
 import { BUSY_BOUND_MS, type OwnRow, type Played } from "../engine.ts";
 
-const POLL_MS = 1;
+/** More than an incident takes that nothing ends. */
+const TOLD_BOUND_MS = 10_000;
 const pidsRoot = hierarchy("pids");
 
 /** On v2 a group has all controllers that are handed down to it. */
@@ -29,47 +30,18 @@ const negativeScore: Need = () => {
   return tried.success ? null : "CAP_SYS_RESOURCE is missing: oom_score_adj cannot be negative";
 };
 
-/**
- * The longest time for which one of the groups stood at OOM with the killer off, until done or for a bound. The
- * workloads want every CPU: without priority this would measure the harness.
- */
-function held(groups: readonly Group[], boundMs: number, isDone: () => boolean): number {
-  hurry();
-  const since = groups.map((): number | null => null);
-  let longest = 0;
-  const end = bootMs() + boundMs;
-  while (bootMs() < end && !isDone()) {
-    const begin = bootMs();
-    groups.forEach((group, i) => {
-      const oom = group.oom();
-      const now = bootMs();
-      longest = Math.max(longest, now - (since[i] ?? now));
-      since[i] = oom.waiting && oom.held ? (since[i] ?? now) : null;
-    });
-    // Half of the time is theirs who are watched: there may be one CPU only.
-    Bun.sleepSync(Math.max(POLL_MS, bootMs() - begin));
-  }
-  relax();
-  return longest;
-}
-
-/** At OOM, and the kernel's. */
-function isGiven(group: Group): boolean {
-  const oom = group.oom();
-  return oom.waiting && !oom.held;
-}
-
 /** The pages of a tmpfs file stay when its writer is dead: no kill helps, so the switch is all that has a bound. */
 async function tmpfs(): Promise<Played> {
   const scene = await Scene.set();
   const { board, group, reprieve } = scene;
   const neighbour = await scene.neighbour(256);
   const holder = await board.start(group, { means: "file", kb: LEAK_KB }).ready();
+  const watch = await stopwatch([group], TOLD_BOUND_MS);
   holder.go();
-  const switchMs = held([group], 1000, () => isGiven(group));
   const closed = await reprieve.message("incident.closed", {
     where: (m) => m.outcome !== "relieved",
   });
+  const switchMs = await watch.stop();
   for (const victim of scene.victims()) expect(victim).toBe(holder.pid);
   board.dropHeld();
   await until("nobody to wait", () => !group.oom().waiting);
@@ -85,9 +57,10 @@ async function immune(): Promise<Played> {
   const wrapper = ["sh", "-c", 'echo -1000 > /proc/self/oom_score_adj && exec "$@"', "sh"];
   kill(await scene.reprieve.helper("handler"), "SIGSTOP"); // it goes by memory, not by score
   const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }, wrapper).ready();
+  const watch = await stopwatch([group], TOLD_BOUND_MS);
   leaker.go();
-  const switchMs = held([group], 1000, () => group.oom().waiting && !group.oom().held);
   const closed = await scene.closed();
+  const switchMs = await watch.stop();
   expect(closed.outcome).toBe("unrelieved");
   kill(leaker.pid, "SIGKILL");
   kill(await scene.reprieve.helper("handler"), "SIGCONT");
@@ -106,13 +79,9 @@ async function bomb(pidsMax: "max" | "40"): Promise<Played> {
   if (pidsRoot !== null) mkdirSync(pids);
   writeFileSync(`${pids}/pids.max`, pidsMax);
   const enter = 'echo 0 > "$0/cgroup.procs" && echo 0 > "$1/cgroup.procs" && exec "$2"';
+  const watch = await stopwatch([group], GROWN_BOUND_MS, BOMB_MS);
   const first = Bun.spawn(["sh", "-c", enter, pids, group.path, fixture("bomb")]);
-  let begin: number | undefined;
-  const isEnough = () => {
-    if (group.oom().waiting) begin ??= bootMs();
-    return bootMs() - (begin ?? bootMs()) > BOMB_MS;
-  };
-  const switchMs = held([group], GROWN_BOUND_MS, isEnough);
+  const switchMs = await watch.ended();
   writeFileSync(`${pids}/pids.max`, "0");
   await group.empty();
   await first.exited;
@@ -141,12 +110,13 @@ async function hundred(stopped: boolean): Promise<Played> {
   for (const leaker of leakers) await leaker?.ready(JOINED_BOUND_MS);
   const handler = await reprieve.helper("handler");
   if (stopped) kill(handler, "SIGSTOP");
+  const watch = await stopwatch(groups, ENDED_BOUND_MS);
   const begin = bootMs();
   for (const leaker of leakers) leaker?.go();
   const isDone = () => leakers.every((leaker) => !leaker?.isAlive());
-  const switchMs = held(groups, ENDED_BOUND_MS, isDone);
+  await until("every leaker's death", isDone, ENDED_BOUND_MS);
   const reliefMs = bootMs() - begin;
-  expect(isDone()).toBe(true);
+  const switchMs = await watch.stop();
   kill(handler, "SIGCONT");
   const all = () => reprieve.messages.filter((m) => m.type === "incident.closed");
   // So many at once overrun the log: steps may be lost, and then it says how many, but no incident is.
