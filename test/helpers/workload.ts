@@ -238,6 +238,10 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+export function isStopped(pid: number): boolean {
+  return /^\d+ \(.*\) T/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+}
+
 /** Where it sleeps in the kernel; "dead" where it is gone. */
 function sleepOf(pid: number): string {
   try {

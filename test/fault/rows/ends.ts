@@ -9,7 +9,7 @@ import { Reprieve } from "../../helpers/reprieve.ts";
 import { program } from "../../helpers/require.ts";
 import { DELAY_MS, LEAK_KB, LIMIT, NEAR_KB, Scene } from "../../helpers/scene.ts";
 import { bootMs, until } from "../../helpers/wait.ts";
-import { isAlive, type Workload } from "../../helpers/workload.ts";
+import { isAlive, isStopped, type Workload } from "../../helpers/workload.ts";
 import { HARD_BOUND_MS, type OwnRow, type Played, type Stage } from "../engine.ts";
 
 /** A program of 90 MB is started on a busy machine, and finds the ledgers. */
@@ -163,10 +163,6 @@ async function terminal(act: "Ctrl-Z" | "hang-up", stage: Stage): Promise<Played
   await scene.expectAsBefore();
   const said = `${act === "Ctrl-Z" ? "agent stopped" : "agent ended"}, killed by ${byKernel ? "the kernel" : "reprieve"}`;
   return { switchMs: reliefMs, reliefMs, said };
-}
-
-function isStopped(pid: number): boolean {
-  return /^\d+ \(.*\) T/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 }
 
 export const ends: readonly OwnRow[] = [
