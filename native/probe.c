@@ -5,12 +5,15 @@
 #include "sys.h"
 #include "text.h"
 
-enum { EXIT_USAGE = 64, TRIES = 4096, MCL_CURRENT_ONLY = 1 };
+enum { EXIT_USAGE = 64, TRIES = 4096, MCL_CURRENT_ONLY = 1, MCL_AS_TOUCHED = 7 };
 
 static void touch(struct probe *p, uint64_t bytes)
 {
-	volatile char *memory = sys_mmap(bytes, SYS_PROT_RW, SYS_MAP_PRIVATE_ANON, -1, 0);
+	volatile char *memory;
 
+	/* Page by page: locked as a whole it would be had in one go, past memory.high and to memory.max. */
+	sys_mlockall(MCL_AS_TOUCHED);
+	memory = sys_mmap(bytes, SYS_PROT_RW, SYS_MAP_PRIVATE_ANON, -1, 0);
 	if (sys_is_error((const void *)memory)) { /* over RLIMIT_MEMLOCK: then it may be swapped */
 		sys_mlockall(MCL_CURRENT_ONLY);
 		memory = sys_mmap(bytes, SYS_PROT_RW, SYS_MAP_PRIVATE_ANON, -1, 0);

@@ -90,9 +90,12 @@ async function proveSleep(scene: Scene, name: string, pid: number, slept: boolea
   let isRead = false;
   void Bun.file(`/proc/${pid}/maps`)
     .text()
-    .then(() => {
-      isRead = true;
-    });
+    .then(
+      () => {
+        isRead = true;
+      },
+      () => {}, // it is dead: no proof
+    );
   const isFree = await until(scene, () => isRead);
   return {
     name,
