@@ -22,12 +22,16 @@ const THRASH_MS = 15_000;
 /** On a disk: tmpfs cannot be reclaimed. */
 const FILE = `/root/reprieve-cache-${process.pid}`;
 const LARGE_KB = (40 * MB) / 1024;
-const makeFile = (mb: number) => `dd if=/dev/zero of=${FILE} bs=1M count=${mb} conv=fsync`;
+const makeFile = (mb: number, file = FILE) =>
+  `dd if=/dev/zero of=${file} bs=1M count=${mb} conv=fsync`;
 const MAKE = makeFile(96);
+const READ = `cat ${FILE} > /dev/null`;
+const TAR = `tar -cf ${FILE}.tar ${FILE} && tar -xf ${FILE}.tar -C /var/tmp`;
 const LOADS = {
   writer: MAKE,
-  reader: `cat ${FILE} > /dev/null`,
-  tar: `tar -cf ${FILE}.tar ${FILE} && tar -xf ${FILE}.tar -C /var/tmp`,
+  reader: READ,
+  tar: TAR,
+  "writer, reader and tar together": `(${makeFile(96, `${FILE}.other`)}) & ${READ} & (${TAR}) & wait`,
 };
 
 afterEach(async () => {

@@ -17,7 +17,7 @@ import { AS_OWNER, Client, DoorScene, doorFolder, OTHER_UID } from "../helpers/d
 import { Group, kill, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
-import { describeWith, kernelTest, onlyOnV1, program } from "../helpers/require.ts";
+import { describeWith, kernelTest, onlyOnV1, program, renaming } from "../helpers/require.ts";
 import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
@@ -233,26 +233,29 @@ describeWith("designate", kernelTest, () => {
     await door.scene.expectAsBefore();
   });
 
-  test("a group that was renamed is designated by the guard's name, and told by its directory", async () => {
-    const door = await DoorScene.set();
-    const { group } = door.scene;
-    const { guard } = door;
-    const before = group.path;
-    group.rename(`${before}-renamed`);
-    mkdirSync(before);
-    chownSync(before, OTHER_UID, OTHER_UID);
-    const client = door.client(OTHER_UID);
-    await client.expect("dial", "0");
-    await client.expect(`name ${guard}`, "0");
-    expect(await client.ask("hear")).toMatch(/^4 7 only the owner/);
-    const owner = door.client();
-    await owner.expect("dial", "0");
-    await owner.expect(`name ${guard}`, "0");
-    await owner.expect("hear", "3 0 accepted");
-    expect(await door.scene.reprieve.stop()).toBe(0);
-    Bun.spawnSync(["rmdir", before]);
-    await door.scene.strike();
-  });
+  renaming(
+    "a group that was renamed is designated by the guard's name, and told by its directory",
+    async () => {
+      const door = await DoorScene.set();
+      const { group } = door.scene;
+      const { guard } = door;
+      const before = group.path;
+      group.rename(`${before}-renamed`);
+      mkdirSync(before);
+      chownSync(before, OTHER_UID, OTHER_UID);
+      const client = door.client(OTHER_UID);
+      await client.expect("dial", "0");
+      await client.expect(`name ${guard}`, "0");
+      expect(await client.ask("hear")).toMatch(/^4 7 only the owner/);
+      const owner = door.client();
+      await owner.expect("dial", "0");
+      await owner.expect(`name ${guard}`, "0");
+      await owner.expect("hear", "3 0 accepted");
+      expect(await door.scene.reprieve.stop()).toBe(0);
+      Bun.spawnSync(["rmdir", before]);
+      await door.scene.strike();
+    },
+  );
 });
 
 describeWith("designate on a kernel before 6.5", [...kernelTest, strace], () => {

@@ -203,6 +203,7 @@ describeWith("run -- CMD", kernelTest, () => {
     const args = [board.file, "0", "-", "touch", "0", String(LEAK_KB), "4", "0", "1"];
     const reprieve = Reprieve.start([...RUN, "--", fixture("workload"), ...args]);
     await until("the leaker", () => board.first().word("ready") === 1);
+    await Bun.sleep(1200); // sampled: it has a name
     board.first().go();
     const ended = await reprieve.ended();
     expect(ended.code).toBe(137);

@@ -22,7 +22,7 @@ import { busybox, need, oomd, run, systemd } from "./packages.ts";
 import { vmBuilt } from "./paths.ts";
 
 /** Where busybox has another form or none; those that are not installed here are not there either. */
-const PROGRAMS = "setpriv unshare mount chrt prlimit script pgrep nm strace runc".split(" ");
+const PROGRAMS = "bash setpriv unshare mount chrt prlimit script pgrep nm strace runc".split(" ");
 const FOLDERS = "bin usr/bin etc root proc sys dev tmp run var/tmp reprieve".split(" ");
 const REPOSITORY = ["src", "native", "test", "package.json", "bunfig.toml", "tsconfig.json"];
 const BENCH = "dist/build/bench"; // there where `make bench` has been, and then what it runs is there too
@@ -76,7 +76,7 @@ function stage(
   }
   for (const path of programs) install(path, `/usr/bin/${basename(path)}`);
   install(realpathSync(process.execPath), "/usr/bin/bun");
-  // The real one wants bash.
+  // The real one is for /bin/bash.
   const ldd = '#!/bin/sh\nexec /lib64/ld-linux-x86-64.so.2 --list "$1"\n';
   writeFileSync(`${root}/usr/bin/ldd`, ldd, { mode: 0o755 });
   for (const name of ["init", "job"]) copyFileSync(`${import.meta.dir}/${name}`, `${root}/${name}`);
