@@ -10,7 +10,7 @@ import { isExact } from "../config/pattern.ts";
 import { listOf, type Policy, policyOf } from "../config/policy.ts";
 import type { Config, Guard } from "../config/schema.ts";
 import { CliError, exit } from "../errors.ts";
-import { demandGroup, type LeftOut, type Wanted } from "./guards.ts";
+import { demandGroup, type LeftOut, NO_GROUP_LEFT, type Wanted } from "./guards.ts";
 import { checkHandlers } from "./handlers.ts";
 import { POWERS, type Power } from "./order.ts";
 import { demandOrders, grantedBy } from "./orders.ts";
@@ -29,8 +29,10 @@ export function configured(
   const options = optionsOf(config, flags);
   const wanted = wantedOf(config, options, memory, leftOut);
   if (wanted.length === 0) {
-    leftOut.lines().forEach(say);
-    throw new CliError(exit.noGroup, `no group matches a guard in ${visible(file)}`);
+    const lines = leftOut.lines();
+    lines.forEach(say);
+    const why = lines.length > 0 ? NO_GROUP_LEFT : `no group matches a guard in ${visible(file)}`;
+    throw new CliError(exit.noGroup, why);
   }
   const isAllowed = wanted.every(({ orders }) => orders.granted.has("kill"));
   checkHandlers(options, wanted.length, isAllowed);

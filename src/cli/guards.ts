@@ -48,6 +48,8 @@ export interface Prepared {
   readonly remarks: readonly string[];
 }
 
+export const NO_GROUP_LEFT = "no group is left to be guarded";
+
 /** Groups that a glob found and that cannot be guarded, to be said at once. */
 export class LeftOut {
   readonly #all: { path: string; why: string; foundBy: string }[] = [];

@@ -20,7 +20,14 @@ import { type Core, openCore } from "../native/core.ts";
 import { type CoreImage, findCore } from "../native/embed.ts";
 import type { ListenAddress } from "./args.ts";
 import { type Command, exitCodeOf, findProgram, Signals, startCommand } from "./command.ts";
-import { demandGroup, LeftOut, prepareGuards, renewGuard, type Wanted } from "./guards.ts";
+import {
+  demandGroup,
+  LeftOut,
+  NO_GROUP_LEFT,
+  prepareGuards,
+  renewGuard,
+  type Wanted,
+} from "./guards.ts";
 import {
   checkHandlers,
   type HandlerOptions,
@@ -137,7 +144,7 @@ async function guardAndWait(
   const prepared = prepareGuards(state, wanted, own !== undefined, leftOut);
   const { guards, kept, locks, others } = prepared;
   prepared.remarks.forEach(say);
-  if (guards.length === 0) throw new CliError(exit.noGroup, "no group is left to be guarded");
+  if (guards.length === 0) throw new CliError(exit.noGroup, NO_GROUP_LEFT);
   const running = findRunning(core, others, runDir.name, undo);
   guards.forEach(({ path, owned }, index) => {
     core.addToLedger(ledger.fd, index, path, owned);

@@ -130,7 +130,7 @@ describeWith("the event path", [...kernelTest, program("strace", "apt-get instal
         const calls = await traced(pid, () => scene.leak());
         const written = (text: string) =>
           calls.findIndex(({ name, args }) => name === "pwrite64" && args.includes(`"${text}"`));
-        const handOver = written("0");
+        const handOver = written(memory.letGo);
         expect(handOver >= 0).toBe(role === "watchdog"); // the spare acts only where it did not
         // The spare walks the children for the owner, as soon as the group is the kernel's.
         // The counters are opened when the group comes near, and before it is held (on v2 it is so from the start).
