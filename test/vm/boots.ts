@@ -74,7 +74,7 @@ const always: readonly Boot[] = [
   },
 ];
 
-/** `make test-vm VM_ALL=1`: with what is above these two run all of test/kernel and test/attack on v2. */
+/** `make test-vm VM_ALL=1`: with what is above these two run test/kernel and test/attack on v2, but for absence and caps. */
 const rest: readonly Boot[] = [
   {
     name: "v2-rest",

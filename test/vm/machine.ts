@@ -88,7 +88,9 @@ function argsOf(machine: Machine, job: string, printed: string): string[] {
     cgroups === "systemd"
       ? "init=/lib/systemd/systemd systemd.unit=job.service"
       : `init=/init cgroups=${cgroups}`;
-  const append = `console=ttyS0 quiet panic=-1 oops=panic mitigations=off root=/dev/nvme0n1 rw ${init}`;
+  // The clock goes on while the disk is waited for: the driver must not take that for a disk that does not answer.
+  const diskTimeout = "nvme_core.io_timeout=4000000";
+  const append = `console=ttyS0 quiet panic=-1 oops=panic mitigations=off ${diskTimeout} root=/dev/nvme0n1 rw ${init}`;
   return [
     ...["-nodefaults", "-no-reboot", "-display", "none"],
     ...["-accel", "tcg,thread=single", "-icount", "shift=1,sleep=off", "-rtc", "clock=vm"],
