@@ -30,6 +30,6 @@ void caps_count(struct caps_hour *hour, uint64_t now_ns)
 	for (uint32_t at = 0; at < CAPS_PIECES; at++)
 		hour->kills[at] = counts(hour, piece, at) ? hour->kills[at] : 0;
 	hour->piece = piece;
-	if (hour->kills[piece % CAPS_PIECES] < UINT16_MAX)
+	if (hour->kills[piece % CAPS_PIECES] < CAPS_MOST)
 		hour->kills[piece % CAPS_PIECES]++;
 }

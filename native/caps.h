@@ -8,6 +8,7 @@
 
 enum {
 	CAPS_PIECE_S = 600,
+	CAPS_MOST = UINT16_MAX, /* that are counted of a piece, and so the highest cap */
 	CAPS_PIECES = 7, /* the one that goes on, and the six before: any last hour is in them */
 };
 

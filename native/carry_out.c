@@ -15,10 +15,11 @@ static struct log_record reclaim(struct watched *w)
 	int opened = memcg_open_counters(&w->memcg);
 
 	told.result = opened < 0 ? opened : memcg_room(&w->memcg, &before);
-	if (!told.result)
-		told.result = memcg_reclaim(&w->memcg, w->guard->margin_bytes);
-	if (told.result == -ENOENT)
-		told.result = -EOPNOTSUPP;
+	if (!told.result) {
+		int err = memcg_reclaim(&w->memcg, w->guard->margin_bytes);
+
+		told.result = err == -ENOENT ? -EOPNOTSUPP : err;
+	}
 	if (!told.result)
 		told.result = memcg_room(&w->memcg, &after);
 	if (!told.result && after.usage_bytes < before.usage_bytes)

@@ -43,6 +43,15 @@ enum reason step_cap(const struct guarded *g, uint64_t now_ns)
 	return REASON_NONE;
 }
 
+void step_count_kill(struct guarded *g, uint64_t now_ns)
+{
+	struct standing *st = standing(g);
+
+	if (st)
+		caps_count(&st->hour, now_ns);
+	caps_count(&handler.self.region->hour, now_ns);
+}
+
 /* The watcher kills when it comes to that: until then the victim is not to be helped to die. */
 static int condemn(struct guarded *g, uint32_t *pid)
 {
@@ -75,7 +84,7 @@ static void ask_for(struct guarded *g, enum order order, uint32_t pid)
 	role_wake_watchers();
 }
 
-static void ask(struct guarded *g, enum order order)
+static void ask(struct guarded *g, enum order order, uint64_t now_ns)
 {
 	struct choice c = { 0 };
 	int err = 0;
@@ -91,7 +100,7 @@ static void ask(struct guarded *g, enum order order)
 		return;
 	}
 	if (kills_a_group(order))
-		step_count_kill(g, sys_now_ns()); /* also where it fails: never one too many */
+		step_count_kill(g, now_ns); /* also where it fails: never one too many */
 	ask_for(g, order, c.pid);
 }
 
@@ -106,7 +115,7 @@ void step_begin(struct guarded *g, uint64_t now_ns)
 	if (order == ORDER_KILL)
 		step_kill(g);
 	else
-		ask(g, order);
+		ask(g, order, now_ns);
 }
 
 void step_look(struct guarded *g, uint64_t now_ns)

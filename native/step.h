@@ -19,11 +19,11 @@ void step_leave(struct guarded *g, uint64_t now_ns);
 
 /* Why there may be no kill any more; REASON_NONE: there may. */
 enum reason step_cap(const struct guarded *g, uint64_t now_ns);
+/* A kill that counts for the caps of an hour. */
+void step_count_kill(struct guarded *g, uint64_t now_ns);
 
 /* step_kill.c */
 void step_kill(struct guarded *g);
-/* It counts for the caps of an hour. */
-void step_count_kill(struct guarded *g, uint64_t now_ns);
 int step_would_kill(struct guarded *g);
 /* Whom it would be, told. 0; -EAGAIN: not known yet; -ESRCH: nobody is worth it, or it is over. */
 int step_choose(struct guarded *g, struct choice *choice);

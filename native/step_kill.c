@@ -41,15 +41,6 @@ int step_choose(struct guarded *g, struct choice *choice)
 	return err;
 }
 
-void step_count_kill(struct guarded *g, uint64_t now_ns)
-{
-	struct standing *st = standing_of(handler.self.region, g->index);
-
-	if (st)
-		caps_count(&st->hour, now_ns);
-	caps_count(&handler.self.region->hour, now_ns);
-}
-
 /* model: handler_kills */
 void step_kill(struct guarded *g)
 {

@@ -13,9 +13,6 @@ import { Order, type OrderName, strangeTo, whyTooLong } from "../cli/order.ts";
 import { limit } from "../native/layout.ts";
 import { isExact, Pattern } from "./pattern.ts";
 
-/** What the core counts (native/caps.h). */
-const HOUR_CAP_MOST = 65_535;
-
 const A_SWITCH = "this is true or false, without quotes";
 const ONE_OR_MORE = 'give one path in quotes, or several: ["/a", "/b/*"]';
 const ORDERS = 'give them in their order, each in quotes: ["raise=64M:256M", "kill"]';
@@ -106,7 +103,7 @@ const GuardTable = table(
           ),
           hour: v.optional(
             told(
-              Kills(HOUR_CAP_MOST),
+              Kills(limit.CAPS_MOST),
               "The most kills in an hour, in each of the groups: then the kernel decides.",
             ),
           ),
@@ -234,7 +231,7 @@ export const ConfigSchema = v.pipe(
         {
           hour: v.optional(
             told(
-              Kills(HOUR_CAP_MOST),
+              Kills(limit.CAPS_MOST),
               "The most kills in an hour, by all guards together: then the kernel decides.",
             ),
           ),
