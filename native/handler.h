@@ -177,6 +177,13 @@ static inline uint32_t respond_ms_since(uint64_t then_ns, uint64_t now_ns)
 	return now_ns > then_ns ? (uint32_t)((now_ns - then_ns) / 1000000) : 0;
 }
 
+/* response.c: joins the open incident, or opens one. */
+void response_begin(struct guarded *g, uint64_t now_ns);
+/* One look at it, and what follows from that. */
+void response_go_on(struct guarded *g, uint64_t now_ns);
+/* It is over, whatever has become of the victim. */
+void response_end(struct guarded *g);
+
 /* hear.c: an event of the epoll: has the guards that it concerns looked at. */
 void hear_event(uint32_t index);
 /* v2: guards that were deaf hear what came meanwhile. */
