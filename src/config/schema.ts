@@ -1,133 +1,24 @@
 // SPDX-License-Identifier: MIT
 /**
- * The config file, as a valibot schema: the only definition.
+ * The config file, as a valibot schema: the only definition, with guard-schema.ts.
  *
  * What is told of a key here is what an editor shows (dist/reprieve.schema.json), the reference page and the man page
  * say (reference.ts), and a mistake is explained with.
  */
 
 import * as v from "valibot";
-import { KINDS } from "../cgroup/kind.ts";
-import { Duration, Handler, Listen, Mode, Size, SocketPath, Word } from "../cli/args.ts";
-import { Order, type OrderName, strangeTo, whyTooLong } from "../cli/order.ts";
+import { Handler, Listen, Mode, SocketPath } from "../cli/args.ts";
 import { limit } from "../native/layout.ts";
-import { isExact, Pattern } from "./pattern.ts";
+import { GuardSchema, type Ordered } from "./guard-schema.ts";
+import { Pattern } from "./pattern.ts";
+import { Kills, table, told } from "./told.ts";
 
 const A_SWITCH = "this is true or false, without quotes";
-const ONE_OR_MORE = 'give one path in quotes, or several: ["/a", "/b/*"]';
-const ORDERS = 'give them in their order, each in quotes: ["raise=64M:256M", "kill"]';
 const REACH = 'give true, false, or the groups it holds for: "/tenants/*"';
 
 const NO_DOOR = 'it goes with where = "designated", or with a command';
 
-const Several = v.pipe(v.array(Pattern, ONE_OR_MORE), v.minLength(1, ONE_OR_MORE));
-const Patterns = v.union([Pattern, Several], ONE_OR_MORE);
 const Reach = v.union([v.boolean(), Pattern, v.array(Pattern)], REACH);
-
-const Orders = v.pipe(
-  v.array(
-    v.pipe(
-      Order,
-      v.check(
-        (one) => one.order !== "MOVE" || (v.is(Pattern, one.to) && isExact(one.to)),
-        "move names one group by its path below the memory hierarchy: move=/tenants/spill",
-      ),
-    ),
-    ORDERS,
-  ),
-  v.minLength(1, ORDERS),
-  v.checkItems(
-    (one, index, all) => all.findIndex(({ order }) => order === one.order) === index,
-    "it is given twice",
-  ),
-);
-
-const Kills = (most: number) =>
-  v.pipe(
-    v.number("this is a number of kills, without quotes"),
-    v.integer("a number of kills is whole"),
-    v.minValue(1, "at least 1; without [allow] kill nobody is killed"),
-    v.maxValue(most, `at most ${most}`),
-  );
-
-const GuardTable = table(
-  {
-    name: told(
-      Word,
-      "What the guard is called. A drop-in's guard of the same name changes the keys that it gives and leaves the others.",
-      "required",
-    ),
-    cgroup: told(
-      Patterns,
-      "The groups, by their paths below the memory hierarchy. `*` stands for any characters of one level, `?` for one " +
-        "character, `**` for any number of levels, and all else for itself, a backslash too. Without `*` and `?` it is " +
-        "one group, and reprieve does not start where that cannot be guarded. Of those that a glob finds at the start, " +
-        "the ones that cannot be guarded are left out, and that is said.",
-      "required",
-    ),
-    except: v.optional(told(Patterns, "Groups that this guard leaves alone all the same.")),
-    delay: v.optional(
-      told(
-        Duration,
-        "The reprieve: not relieved by then, the kernel decides. `0`, or `1ms` to `10m`.",
-        "`100ms`, on cgroup v2 `500ms`",
-      ),
-    ),
-    margin: v.optional(
-      told(
-        Size,
-        "So near to its limit a group is held, the kernel's killer off; on cgroup v2 `memory.high` is put so far below " +
-          "`memory.max`.",
-        "a quarter of the limit, at most 16 MiB",
-      ),
-    ),
-    orders: v.optional(
-      told(
-        Orders,
-        "What is tried at an OOM, each after the one before has brought no relief: `raise=SIZE` or `raise=SIZE:MOST`, " +
-          "`reclaim` and `freeze` (cgroup v2), `move=/GROUP`, `kill`, `kill-group`, `kill-group=all`. At last the kernel " +
-          "decides. Those before the last together have to end within the delay.",
-        '`["kill"]`',
-      ),
-      ["kill"],
-    ),
-    caps: v.optional(
-      table(
-        {
-          incident: v.optional(
-            told(
-              Kills(limit.KILLS_PER_INCIDENT_MAX),
-              "The most kills in one incident: then the kernel decides. A group that an order kills whole is one kill.",
-              `\`${limit.KILLS_PER_INCIDENT_MAX}\``,
-            ),
-          ),
-          hour: v.optional(
-            told(
-              Kills(limit.CAPS_MOST),
-              "The most kills in an hour, in each of the groups: then the kernel decides.",
-            ),
-          ),
-        },
-        "The most kills.",
-      ),
-    ),
-  },
-  "Groups that are guarded, and how. Of several guards that match a group the one with the most specific pattern " +
-    "decides: the one that gives more characters, `/` aside, so that a path wins over every glob; then the one with " +
-    "more levels, `**` aside; with fewer `**`; with more `?`; with fewer `*`; then the guard that stands later.",
-);
-
-const Guard = v.pipe(
-  GuardTable,
-  v.forward(
-    v.partialCheck(
-      [["orders"], ["delay"]],
-      (guard) => whyTooLongAnywhere(guard) === undefined,
-      ({ input }) => whyTooLongAnywhere(input) ?? "",
-    ),
-    ["orders"],
-  ),
-);
 
 const Feed = table(
   {
@@ -200,7 +91,7 @@ const HandlerTable = v.pipe(
 export const ConfigSchema = v.pipe(
   v.strictObject({
     guard: v.pipe(
-      v.array(Guard, "guards are tables, each under a line [[guard]]"),
+      v.array(GuardSchema, "guards are tables, each under a line [[guard]]"),
       v.minLength(1, "there is no [[guard]]: nothing would be guarded"),
     ),
     allow: v.optional(
@@ -271,19 +162,6 @@ function wantsDoor({ where, command }: { where: string; command?: string | undef
   return where === "designated" || command !== undefined;
 }
 
-interface Ordered {
-  readonly orders: readonly { readonly order: OrderName }[];
-  readonly delay?: number | undefined;
-}
-
-/** Of hosts with v1 and with v2, those that know the orders: a sentence where none of them has the time. */
-function whyTooLongAnywhere({ orders, delay }: Ordered): string | undefined {
-  const names = orders.map(({ order }) => order);
-  const kinds = KINDS.filter((kind) => strangeTo(kind, names) === undefined);
-  const whys = kinds.map((kind) => whyTooLong(kind, names, delay));
-  return whys.every((why) => why !== undefined) ? whys[0] : undefined;
-}
-
 /** The name of the first guard with that order. */
 function wholeKiller(guards: readonly (Ordered & { readonly name: string })[]) {
   return guards.find(({ orders }) => orders.some(({ order }) => order === "KILL_WHOLE"))?.name;
@@ -291,16 +169,4 @@ function wholeKiller(guards: readonly (Ordered & { readonly name: string })[]) {
 
 function power(text: string) {
   return v.optional(told(Reach, text, "`false`"), false);
-}
-
-/** A schema with what is told of it, and what holds where the key is not given. */
-function told<T extends v.GenericSchema>(schema: T, text: string, without = "none") {
-  return v.pipe(schema, v.description(text), v.metadata({ without }));
-}
-
-function table<T extends v.ObjectEntries>(entries: T, text: string) {
-  return v.pipe(
-    v.strictObject(entries, "it has keys of its own and no value"),
-    v.description(text),
-  );
 }

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+/** A [[guard]] of the config file: which groups, and what is done there. */
+
+import * as v from "valibot";
+import { KINDS } from "../cgroup/kind.ts";
+import { Duration, Size, Word } from "../cli/args.ts";
+import { Order, type OrderName, strangeTo, whyTooLong } from "../cli/order.ts";
+import { limit } from "../native/layout.ts";
+import { isExact, Pattern } from "./pattern.ts";
+import { Kills, table, told } from "./told.ts";
+
+/** What it takes to say whether orders go together. */
+export interface Ordered {
+  readonly orders: readonly { readonly order: OrderName }[];
+  readonly delay?: number | undefined;
+}
+
+const ONE_OR_MORE = 'give one path in quotes, or several: ["/a", "/b/*"]';
+const ORDERS = 'give them in their order, each in quotes: ["raise=64M:256M", "kill"]';
+
+const Several = v.pipe(v.array(Pattern, ONE_OR_MORE), v.minLength(1, ONE_OR_MORE));
+const Patterns = v.union([Pattern, Several], ONE_OR_MORE);
+
+const Orders = v.pipe(
+  v.array(
+    v.pipe(
+      Order,
+      v.check(
+        (one) => one.order !== "MOVE" || (v.is(Pattern, one.to) && isExact(one.to)),
+        "move names one group by its path below the memory hierarchy: move=/tenants/spill",
+      ),
+    ),
+    ORDERS,
+  ),
+  v.minLength(1, ORDERS),
+  v.checkItems(
+    (one, index, all) => all.findIndex(({ order }) => order === one.order) === index,
+    "it is given twice",
+  ),
+);
+
+const GuardTable = table(
+  {
+    name: told(
+      Word,
+      "What the guard is called. A drop-in's guard of the same name changes the keys that it gives and leaves the others.",
+      "required",
+    ),
+    cgroup: told(
+      Patterns,
+      "The groups, by their paths below the memory hierarchy. `*` stands for any characters of one level, `?` for one " +
+        "character, `**` for any number of levels, and all else for itself, a backslash too. Without `*` and `?` it is " +
+        "one group, and reprieve does not start where that cannot be guarded. Of those that a glob finds at the start, " +
+        "the ones that cannot be guarded are left out, and that is said.",
+      "required",
+    ),
+    except: v.optional(told(Patterns, "Groups that this guard leaves alone all the same.")),
+    delay: v.optional(
+      told(
+        Duration,
+        "The reprieve: not relieved by then, the kernel decides. `0`, or `1ms` to `10m`.",
+        "`100ms`, on cgroup v2 `500ms`",
+      ),
+    ),
+    margin: v.optional(
+      told(
+        Size,
+        "So near to its limit a group is held, the kernel's killer off; on cgroup v2 `memory.high` is put so far below " +
+          "`memory.max`.",
+        "a quarter of the limit, at most 16 MiB",
+      ),
+    ),
+    orders: v.optional(
+      told(
+        Orders,
+        "What is tried at an OOM, each after the one before has brought no relief: `raise=SIZE` or `raise=SIZE:MOST`, " +
+          "`reclaim` and `freeze` (cgroup v2), `move=/GROUP`, `kill`, `kill-group`, `kill-group=all`. At last the kernel " +
+          "decides. Those before the last together have to end within the delay.",
+        '`["kill"]`',
+      ),
+      ["kill"],
+    ),
+    caps: v.optional(
+      table(
+        {
+          incident: v.optional(
+            told(
+              Kills(limit.KILLS_PER_INCIDENT_MAX),
+              "The most kills in one incident: then the kernel decides. A group that an order kills whole is one kill.",
+              `\`${limit.KILLS_PER_INCIDENT_MAX}\``,
+            ),
+          ),
+          hour: v.optional(
+            told(
+              Kills(limit.CAPS_MOST),
+              "The most kills in an hour, in each of the groups: then the kernel decides.",
+            ),
+          ),
+        },
+        "The most kills.",
+      ),
+    ),
+  },
+  "Groups that are guarded, and how. Of several guards that match a group the one with the most specific pattern " +
+    "decides: the one that gives more characters, `/` aside, so that a path wins over every glob; then the one with " +
+    "more levels, `**` aside; with fewer `**`; with more `?`; with fewer `*`; then the guard that stands later.",
+);
+
+export const GuardSchema = v.pipe(
+  GuardTable,
+  v.forward(
+    v.partialCheck(
+      [["orders"], ["delay"]],
+      (guard) => whyTooLongAnywhere(guard) === undefined,
+      ({ input }) => whyTooLongAnywhere(input) ?? "",
+    ),
+    ["orders"],
+  ),
+);
+
+// --- internal ---
+
+/** Of hosts with v1 and with v2, those that know the orders: a sentence where none of them has the time. */
+function whyTooLongAnywhere({ orders, delay }: Ordered): string | undefined {
+  const names = orders.map(({ order }) => order);
+  const kinds = KINDS.filter((kind) => strangeTo(kind, names) === undefined);
+  const whys = kinds.map((kind) => whyTooLong(kind, names, delay));
+  return whys.every((why) => why !== undefined) ? whys[0] : undefined;
+}
