@@ -10,12 +10,12 @@ import { isExact } from "../config/pattern.ts";
 import { listOf, type Policy, policyOf } from "../config/policy.ts";
 import type { Config, Guard } from "../config/schema.ts";
 import { CliError, exit } from "../errors.ts";
+import type { RunFlags, RunOptions } from "./flags.ts";
 import { demandGroup, type LeftOut, NO_GROUP_LEFT, type Wanted } from "./guards.ts";
 import { checkHandlers } from "./handlers.ts";
 import { POWERS, type Power } from "./order.ts";
 import { demandOrders, grantedBy } from "./orders.ts";
 import { say } from "./output.ts";
-import type { RunFlags, RunOptions } from "./run.ts";
 import { visible } from "./timeline.ts";
 
 /** Throws a CliError; all mistakes but the last have been said by then. */

@@ -5,64 +5,34 @@
  * Everything that is changed is put on `undo` at once, and undone in reverse order however this ends.
  */
 
-import { closeSync, existsSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync } from "node:fs";
 import { Agent, type GuardSpec } from "../agent/agent.ts";
 import { giveBackText } from "../agent/footprint.ts";
 import { RunDir, runBases } from "../agent/run-dir.ts";
-import { readIfThere, whyNotWritable } from "../cgroup/files.ts";
-import { emptyGroup, homeOf, makeGroup, processesOf, removeGroup } from "../cgroup/group.ts";
-import { type Hierarchy, refusal, requireMemory } from "../cgroup/hierarchy.ts";
+import { emptyGroup, processesOf } from "../cgroup/group.ts";
+import { type Hierarchy, requireMemory } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Message } from "../feed/protocol.ts";
 import { type Core, openCore } from "../native/core.ts";
 import { type CoreImage, findCore } from "../native/embed.ts";
-import type { ListenAddress } from "./args.ts";
 import { type Command, exitCodeOf, findProgram, Signals, startCommand } from "./command.ts";
 import {
-  demandGroup,
-  LeftOut,
-  NO_GROUP_LEFT,
-  prepareGuards,
-  renewGuard,
-  type Wanted,
-} from "./guards.ts";
-import {
-  checkHandlers,
-  type HandlerOptions,
-  openDoorIfWanted,
-  startUserHandlers,
-  userCommand,
-} from "./handlers.ts";
+  checkTogether,
+  configOf,
+  type RunFlags,
+  type RunOptions,
+  settingsOf,
+  unconfigured,
+} from "./flags.ts";
+import { LeftOut, NO_GROUP_LEFT, prepareGuards, renewGuard, type Wanted } from "./guards.ts";
+import { openDoorIfWanted, startUserHandlers, userCommand } from "./handlers.ts";
 import { LateFeed } from "./late-feed.ts";
-import { demandOrders, grantedBy, type OrderFlags, type OrderOptions } from "./orders.ts";
 import { END_BOUND_MS, Lines, say } from "./output.ts";
+import { demandHome, makeOwnGroup } from "./own-group.ts";
 import { awaitEnd, findRunning, takeOver } from "./replace.ts";
-import { bytes, linesOf, visible } from "./timeline.ts";
+import { linesOf, visible } from "./timeline.ts";
 
-/** As given on the command line; what is not given there may stand in the config file. */
-export interface RunFlags extends Partial<HandlerOptions>, OrderFlags {
-  readonly config?: string;
-  readonly cgroup: readonly string[];
-  readonly limit?: number;
-  readonly margin?: number;
-  readonly name?: string;
-  readonly listen?: ListenAddress | "none";
-  readonly token: boolean;
-  readonly keep?: true;
-  readonly replace?: true;
-  readonly json?: true;
-}
-
-export type RunOptions = RunFlags &
-  HandlerOptions & {
-    /** Only a config file gives it: the most kills of all guards in an hour. */
-    readonly hourCap?: number;
-  };
-
-const DEFAULT_CONFIG = "/etc/reprieve/reprieve.toml";
-const LIMIT_SHARE_OF_AVAILABLE = 0.9;
 const KEEP_TICK_MS = 1000;
 const TRIM_AFTER_MS = 1000;
 
@@ -227,89 +197,7 @@ async function runCommand(
   return code;
 }
 
-/** The config file that is to be read; undefined: none. */
-function configOf(argv: readonly string[], { config, cgroup }: RunFlags): string | undefined {
-  if (config !== undefined || cgroup.length > 0 || argv.length > 0) return config;
-  return existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined;
-}
-
-/** What the flags alone ask for. */
-function unconfigured(flags: RunFlags, memory: Hierarchy) {
-  const options: RunOptions = { ...flags, handler: flags.handler ?? "outside" };
-  const groups = new Set(flags.cgroup).size;
-  checkHandlers(options, groups, options.allowKill ?? groups === 0);
-  demandOrders(memory, options);
-  const paths = new Set(flags.cgroup.map((given) => demandGroup(memory, given)));
-  return { options, wanted: [...paths].map((path) => ({ ...settingsOf(options), path })) };
-}
-
-/** In a group of our own we may do all; another one to move to is somebody else's. */
-function settingsOf(options: RunOptions, owned = false) {
-  const { margin, order, delay, handler } = options;
-  const granted = new Set([...grantedBy(options), ...(owned ? (["kill", "limits"] as const) : [])]);
-  const orders: OrderOptions = { order, granted, handler, ...(delay !== undefined && { delay }) };
-  return { margin, orders };
-}
-
-/** Flags that are right one by one and wrong together. */
-function checkTogether(argv: readonly string[], flags: RunFlags, isConfigured: boolean): void {
-  const wrong = (why: string) => new CliError(exit.usage, why);
-  const isExisting = flags.cgroup.length > 0 || isConfigured;
-  if (isExisting && argv.length > 0) {
-    throw wrong("give either --cgroup PATH, --config FILE or -- CMD, not both");
-  }
-  if (!isExisting && argv.length === 0) {
-    throw wrong(`nothing to guard: give -- CMD ARGS..., --cgroup PATH, or write ${DEFAULT_CONFIG}`);
-  }
-  for (const flag of ["limit", "name", "keep"] as const) {
-    if (isExisting && flags[flag] !== undefined) {
-      throw wrong(`--${flag} goes with -- CMD, not with --cgroup: the group's owner decides that`);
-    }
-  }
-  if (!isExisting && flags.replace) {
-    throw wrong("--replace goes with --cgroup: CMD's own group is new");
-  }
-  if (!isExisting && flags.allowKill) {
-    throw wrong("--allow-kill goes with --cgroup: in CMD's own group reprieve may always kill");
-  }
-  if (!isExisting && flags.allowLimits) {
-    throw wrong("--allow-limits goes with --cgroup: CMD's own group has the limit you gave");
-  }
-}
-
 function warnOfDelay(memory: Hierarchy, delayMs = 0): void {
   const { longMs, why } = kindOf(memory).delay;
   if (delayMs > longMs) say(`a delay of ${delayMs / 1000} s is long: ${why}`);
-}
-
-/** The directory in which the group for CMD is made. */
-function demandHome(memory: Hierarchy): string {
-  const home = homeOf(memory);
-  if (home !== undefined) return home;
-  const cannot = `cannot make a group in ${memory.root}, we are in ${memory.own}`;
-  const errno = whyNotWritable(memory.root);
-  if (errno === "EROFS") throw refusal(cannot, errno, memory.root);
-  throw new CliError(exit.notPermitted, `${cannot}: ${kindOf(memory).whyNoHome(memory)}`);
-}
-
-/** Makes the group for CMD; what is in it at the end is killed with it. */
-function makeOwnGroup({ options, memory, undo }: Run, home: string, defaultName: string): string {
-  const path = join(home, `reprieve-${options.name ?? defaultName}`);
-  const limitBytes = options.limit ?? defaultLimit(memory);
-  makeGroup(kindOf(memory), path, limitBytes);
-  undo.defer(async () => {
-    await emptyGroup(path, []);
-    if (!(await removeGroup(path))) say(`cannot remove ${path}: it is still busy`);
-  });
-  if (options.limit === undefined)
-    say(`no --limit given: ${bytes(limitBytes)}, 90 % of what is free`);
-  return path;
-}
-
-function defaultLimit(memory: Hierarchy): number {
-  const meminfo = readIfThere("/proc/meminfo") ?? "";
-  const available = Number(/^MemAvailable:\s+(\d+) kB$/m.exec(meminfo)?.[1] ?? 0) * 1024;
-  const free = Math.min(available, kindOf(memory).roomOf(memory));
-  const page = 4096;
-  return Math.floor((free * LIMIT_SHARE_OF_AVAILABLE) / page) * page;
 }

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+/** The flags of `run`: what they are, which of them go together, and what they alone ask for. */
+
+import { existsSync } from "node:fs";
+import type { Hierarchy } from "../cgroup/hierarchy.ts";
+import { CliError, exit } from "../errors.ts";
+import type { ListenAddress } from "./args.ts";
+import { demandGroup } from "./guards.ts";
+import { checkHandlers, type HandlerOptions } from "./handlers.ts";
+import { demandOrders, grantedBy, type OrderFlags, type OrderOptions } from "./orders.ts";
+
+/** As given on the command line; what is not given there may stand in the config file. */
+export interface RunFlags extends Partial<HandlerOptions>, OrderFlags {
+  readonly config?: string;
+  readonly cgroup: readonly string[];
+  readonly limit?: number;
+  readonly margin?: number;
+  readonly name?: string;
+  readonly listen?: ListenAddress | "none";
+  readonly token: boolean;
+  readonly keep?: true;
+  readonly replace?: true;
+  readonly json?: true;
+}
+
+export type RunOptions = RunFlags &
+  HandlerOptions & {
+    /** Only a config file gives it: the most kills of all guards in an hour. */
+    readonly hourCap?: number;
+  };
+
+const DEFAULT_CONFIG = "/etc/reprieve/reprieve.toml";
+
+/** The config file that is to be read; undefined: none. */
+export function configOf(
+  argv: readonly string[],
+  { config, cgroup }: RunFlags,
+): string | undefined {
+  if (config !== undefined || cgroup.length > 0 || argv.length > 0) return config;
+  return existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined;
+}
+
+/** What the flags alone ask for. */
+export function unconfigured(flags: RunFlags, memory: Hierarchy) {
+  const options: RunOptions = { ...flags, handler: flags.handler ?? "outside" };
+  const groups = new Set(flags.cgroup).size;
+  checkHandlers(options, groups, options.allowKill ?? groups === 0);
+  demandOrders(memory, options);
+  const paths = new Set(flags.cgroup.map((given) => demandGroup(memory, given)));
+  return { options, wanted: [...paths].map((path) => ({ ...settingsOf(options), path })) };
+}
+
+/** In a group of our own we may do all; another one to move to is somebody else's. */
+export function settingsOf(options: RunOptions, owned = false) {
+  const { margin, order, delay, handler } = options;
+  const granted = new Set([...grantedBy(options), ...(owned ? (["kill", "limits"] as const) : [])]);
+  const orders: OrderOptions = { order, granted, handler, ...(delay !== undefined && { delay }) };
+  return { margin, orders };
+}
+
+/** Flags that are right one by one and wrong together. */
+export function checkTogether(
+  argv: readonly string[],
+  flags: RunFlags,
+  isConfigured: boolean,
+): void {
+  const wrong = (why: string) => new CliError(exit.usage, why);
+  const isExisting = flags.cgroup.length > 0 || isConfigured;
+  if (isExisting && argv.length > 0) {
+    throw wrong("give either --cgroup PATH, --config FILE or -- CMD, not both");
+  }
+  if (!isExisting && argv.length === 0) {
+    throw wrong(`nothing to guard: give -- CMD ARGS..., --cgroup PATH, or write ${DEFAULT_CONFIG}`);
+  }
+  for (const flag of ["limit", "name", "keep"] as const) {
+    if (isExisting && flags[flag] !== undefined) {
+      throw wrong(`--${flag} goes with -- CMD, not with --cgroup: the group's owner decides that`);
+    }
+  }
+  if (!isExisting && flags.replace) {
+    throw wrong("--replace goes with --cgroup: CMD's own group is new");
+  }
+  if (!isExisting && flags.allowKill) {
+    throw wrong("--allow-kill goes with --cgroup: in CMD's own group reprieve may always kill");
+  }
+  if (!isExisting && flags.allowLimits) {
+    throw wrong("--allow-limits goes with --cgroup: CMD's own group has the limit you gave");
+  }
+}
