@@ -6,7 +6,7 @@
  * Wakes from one eventfd; a slow timer is the net below (a one-shot epoll event can be lost).
  */
 
-import { ownGroup, removeGroup, treesOf } from "../cgroup/group.ts";
+import { treesOf } from "../cgroup/group.ts";
 import { kindOfGroup } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Message } from "../feed/protocol.ts";
@@ -14,20 +14,14 @@ import type { Core } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
 import { state, want } from "../native/layout.ts";
 import { type GuardOrders, isDefault, Region, ROLES, type Role } from "../native/region.ts";
-import {
-  ATTACH_BOUND_MS,
-  demandAttached,
-  isAttached,
-  lacksOf,
-  makeHelperGroups,
-} from "./attaching.ts";
+import { ATTACH_BOUND_MS, demandAttached, isAttached, lacksOf } from "./attaching.ts";
 import { seeSleep } from "./calibrate.ts";
 import { Comeback } from "./comeback.ts";
+import { Crew } from "./crew.ts";
 import { HOLD_NS } from "./incidents.ts";
 import { KernelLog } from "./kernel-log.ts";
 import { keepWhatIsOwed } from "./owed.ts";
 import { type RunDir, runBases } from "./run-dir.ts";
-import { Helpers } from "./supervise.ts";
 import { Telling } from "./telling.ts";
 
 const SAFETY_TICK_MS = 1000;
@@ -66,18 +60,11 @@ export class Agent {
   /** Those that are started. */
   readonly #roles: readonly Role[];
   readonly #region: Region;
-  readonly #event: number;
-  readonly #control: Record<Role, number>;
-  readonly #responderEvent: number;
-  readonly #memfd: number;
-  readonly #ledger: number;
-  #helpers: Helpers | undefined;
-  #helperGroups: readonly string[] = [];
+  readonly #crew: Crew;
   readonly #kernelLog: KernelLog;
   readonly #telling: Telling;
   readonly #comeback: Comeback;
   readonly #trees: readonly number[];
-  readonly #wakes: ReturnType<typeof wakesOf>;
   /** What the groups' switches said before they were armed. */
   readonly #switches: (string | undefined)[] = [];
   #armed = false;
@@ -91,33 +78,26 @@ export class Agent {
     const { core, guards } = options;
     this.#options = options;
     this.#roles = ROLES.filter((role) => role !== "DOOR" || options.listener !== undefined);
-    this.#ledger = ledger;
     const isRanked = options.listener !== undefined;
     const isOrdered = guards.some((guard) => !isDefault(guard));
-    this.#memfd = core.createRegion(guards.length, process.pid, isRanked, isOrdered);
-    this.#region = new Region(core.mapRegion(this.#memfd));
+    const memfd = core.createRegion(guards.length, process.pid, isRanked, isOrdered);
+    this.#region = new Region(core.mapRegion(memfd));
     this.#region.setHourCap(options.hourCap ?? 0);
-    this.#event = core.eventfd();
-    this.#control = {
-      HANDLER: core.eventfd(),
-      WATCHDOG: core.eventfd(),
-      SPARE: core.eventfd(),
-      DOOR: core.eventfd(),
-    };
-    this.#responderEvent = core.eventfd();
     const names = guards.map((guard) => guard.name);
     this.#kernelLog = new KernelLog(core, names);
     this.#telling = new Telling(this.#region, names, this.#kernelLog, options.send);
-    this.#wakes = wakesOf(this.#event);
     this.allGone = new Promise((resolve) => {
       this.#resolveGone = resolve;
     });
     const paths = guards.map((guard) => guard.path);
+    const inside = options.handlerInside ? paths : undefined;
+    const { listener } = options;
+    this.#crew = new Crew({ ...options, roles: this.#roles, memfd, ledger, listener, inside });
     this.#comeback = new Comeback({
       region: this.#region,
       roles: this.#roles,
       paths,
-      wakeHelpers: () => this.#wakeHelpers(),
+      wakeHelpers: () => this.#crew.wake(),
       renew: (index) => this.#renew(index),
       say: options.say,
     });
@@ -131,8 +111,11 @@ export class Agent {
   /** Starts the helpers; they open what they need, and act for nobody yet: the locks may be another's. */
   async attach(): Promise<void> {
     const { guards } = this.#options;
-    this.#startHelpers();
-    void this.#listen();
+    this.#crew.start();
+    void this.#crew.listen(() => {
+      this.#woken();
+      if (this.#armed) this.#turn(false);
+    });
     await this.#until(() =>
       guards.every((_, index) => isAttached(this.#region, this.#roles, index)),
     );
@@ -148,7 +131,7 @@ export class Agent {
       this.#switches[index] = switchOf(path);
       this.#region.setWant(index, want.ARMED);
     });
-    this.#wakeHelpers();
+    this.#crew.wake();
     await this.#until(() => guards.every((_, index) => this.#region.state(index) !== state.NONE));
     guards.forEach((guard, index) => {
       if (this.#region.state(index) === state.NONE) {
@@ -163,14 +146,14 @@ export class Agent {
 
   /** The helper that lives in the guarded group, if it does: it is no left-over of CMD. */
   get pidInside(): number | undefined {
-    return this.#options.handlerInside ? this.#helpers?.pid("HANDLER") : undefined;
+    return this.#options.handlerInside ? this.#crew.pid("HANDLER") : undefined;
   }
 
   /** Tells the watchers where a group's OOM sleeps on this kernel; they go by the name that most have until then. */
   async seeSleep(): Promise<void> {
     const { image, guards, say } = this.#options;
     const kind = kindOfGroup(guards[0]?.path ?? "");
-    const home = this.#helperGroups.find((group) => kind.switchText(group) !== undefined);
+    const home = this.#crew.groups.find((group) => kind.switchText(group) !== undefined);
     if (home === undefined) return;
     try {
       const symbol = await seeSleep(kind, image, kind.probeGroup(home));
@@ -196,18 +179,18 @@ export class Agent {
     clearTimeout(this.#hold);
     this.#comeback.stop();
     this.#region.setStop();
-    this.#wakeHelpers();
-    const stopped = this.#helpers?.stopped() ?? Promise.resolve(true);
+    this.#crew.wake();
+    const stopped = this.#crew.stopped();
     await Promise.race([stopped, this.#until(() => this.#isPutBack())]);
     letGo();
     // A watcher that was stopped may have written the switch after all was put back, and then ended in order.
     const clean = (await stopped) && !this.#isSwitchLeft();
     this.#turn(false, Number.POSITIVE_INFINITY);
     this.#kernelLog.close();
-    await this.#wakes.cancel();
+    await this.#crew.hangUp();
     keepWhatIsOwed(this.#region, this.#options);
     const code = clean ? exit.ok : await releaseDead(this.#options.image);
-    await Promise.all(this.#helperGroups.map(removeGroup));
+    await this.#crew.removeGroups();
     // "In use" is what it says of another living reprieve.
     const isDone = code === exit.ok || code === exit.inUse;
     const result = isDone ? "ok" : `release ended with code ${code}`;
@@ -242,35 +225,6 @@ export class Agent {
     });
   }
 
-  #startHelpers(): void {
-    const { image, runDir, say } = this.#options;
-    this.#helperGroups = makeHelperGroups(runDir.name, say);
-    this.#helpers = new Helpers({
-      image,
-      roles: this.#roles,
-      runDir: runDir.path,
-      region: this.#memfd,
-      agentEvent: this.#event,
-      control: this.#control,
-      responderEvent: this.#responderEvent,
-      ledger: this.#ledger,
-      listener: this.#options.listener,
-      ownGroup: ownGroup(),
-      groups: this.#groupsOfRoles(),
-      wake: this.#options.core.wake,
-      say,
-    });
-  }
-
-  async #listen(): Promise<void> {
-    for (;;) {
-      const { done } = await this.#wakes.read();
-      if (done) return;
-      this.#woken();
-      if (this.#armed) this.#turn(false);
-    }
-  }
-
   /** Takes and sends what is new; `all`: the counters of every guard too, when they have changed. */
   #turn(all: boolean, nowNs = performance.now() * 1e6): void {
     if (this.#telling.turn(all, nowNs)) {
@@ -290,27 +244,10 @@ export class Agent {
       await Promise.race([wake, Bun.sleep(START_TICK_MS)]);
     }
   }
-
-  #wakeHelpers(): void {
-    for (const role of this.#roles) this.#options.core.wake(this.#control[role]);
-  }
-
-  #groupsOfRoles(): Record<Role, readonly string[]> {
-    const outside = this.#helperGroups;
-    const { handlerInside, guards } = this.#options;
-    const inside = guards.map((guard) => guard.path);
-    const handler = handlerInside ? inside : outside;
-    return { HANDLER: handler, WATCHDOG: outside, SPARE: outside, DOOR: outside };
-  }
 }
 
 // --- internal ---
 
 function switchOf(group: string): string | undefined {
   return kindOfGroup(group).switchText(group);
-}
-
-/** A chunk each time the eventfd was written to. */
-function wakesOf(eventfd: number) {
-  return Bun.file(eventfd).stream().getReader();
 }
