@@ -4,6 +4,8 @@
  * returns >= 0 or -errno unless it says otherwise. It shares the core's sources and, like it,
  * needs no libc.
  */
+#include "caps.h"
+#include "explain.h"
 #include "freezer.h"
 #include "ledger.h"
 #include "listen.h"
@@ -63,6 +65,41 @@ EXPORT void *rpv_region_map(int fd)
 		return NULL;
 	sys_mlock(r, control);
 	return r;
+}
+
+/* The same of another reprieve's, to be read only. NULL where that fails, and where it is of another version. */
+EXPORT const void *rpv_region_view(int fd)
+{
+	const struct region *r = sys_mmap(sizeof(*r), SYS_PROT_READ, SYS_MAP_SHARED, fd, 0);
+	uint64_t size;
+	int is_known;
+
+	if (sys_is_error(r))
+		return NULL;
+	is_known = r->magic == REGION_MAGIC && r->layout == REGION_LAYOUT;
+	size = is_known ? r->size_bytes : 0;
+	sys_munmap((void *)r, sizeof(*r));
+	if (!is_known)
+		return NULL;
+	r = sys_mmap(size, SYS_PROT_READ, SYS_MAP_SHARED, fd, 0);
+	return sys_is_error(r) ? NULL : r;
+}
+
+/* What is known of a guard's processes, of a region that was mapped: how many they are. */
+EXPORT uint32_t rpv_explain(const void *region, uint32_t guard, void *out, uint32_t most)
+{
+	return explain(region, guard, out, most);
+}
+
+/* Kills of the last hour, as the caps count them: in a guard's group, or by all guards (UINT32_MAX). */
+EXPORT uint32_t rpv_hour_kills(void *region, uint32_t guard)
+{
+	struct region *r = region;
+	const struct standing *st = guard == UINT32_MAX ? NULL : standing_of(r, guard);
+
+	if (guard == UINT32_MAX)
+		return caps_kills(&r->hour, sys_now_ns());
+	return st ? caps_kills(&st->hour, sys_now_ns()) : 0;
 }
 
 EXPORT int rpv_eventfd(void) { return sys_eventfd(0, SYS_EFD_NONBLOCK); }

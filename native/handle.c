@@ -162,7 +162,7 @@ int handle_run(const char *guard, const char *group, const char *socket)
 	if (code)
 		return code;
 	handler.designated_event = lift(got.fds[0]);
-	page = sys_mmap(DESIGNATE_PAGE_BYTES, 1 /* PROT_READ */, SYS_MAP_SHARED, got.fds[1], 0);
+	page = sys_mmap(DESIGNATE_PAGE_BYTES, SYS_PROT_READ, SYS_MAP_SHARED, got.fds[1], 0);
 	if (door < 0 || handler.designated_event < 0 || sys_is_error(page) || make_descriptors()) {
 		role_complain("cannot get descriptors and memory for", guard, 0);
 		return EXIT_INTERNAL;

@@ -21,25 +21,30 @@ void handler_poke(struct guarded *g)
 	role_wake(FD_RESPONDER);
 }
 
+void handler_make(void)
+{
+	handler.guards = handler.self.region->guards_max;
+	handler.guarded = role_memory(sizeof(*handler.guarded) * handler.guards);
+	handler.restless = role_memory(handler.guards);
+	handler.sampled = role_memory(sizeof(*handler.sampled));
+	handler.respond_pids = role_memory(PIDS_BYTES);
+	handler.sample_pids = role_memory(PIDS_BYTES);
+	table_init(&handler.table, handler.self.recorder,
+		   role_memory(PROCS_MAX * sizeof(*handler.table.chain)));
+	for (uint32_t i = 0; i < handler.guards; i++) {
+		handler.guarded[i].guard = &handler.self.region->guards[i];
+		handler.guarded[i].index = i;
+	}
+}
+
 _Noreturn void handler_begin(void)
 {
 	struct sys_epoll_event poke = { SYS_EPOLLIN, HANDLER_POKE };
 	char *sampler_stack;
 	int err;
 
-	handler.guards = handler.self.region->guards_max;
-	handler.guarded = role_memory(sizeof(*handler.guarded) * handler.guards);
-	handler.restless = role_memory(handler.guards);
+	handler_make();
 	sampler_stack = role_memory(STACK_BYTES);
-	handler.sampled = role_memory(sizeof(*handler.sampled));
-	handler.respond_pids = role_memory(PIDS_BYTES);
-	handler.sample_pids = role_memory(PIDS_BYTES);
-	table_init(&handler.table, handler.self.recorder->latest,
-		   role_memory(sizeof(struct table_memory)));
-	for (uint32_t i = 0; i < handler.guards; i++) {
-		handler.guarded[i].guard = &handler.self.region->guards[i];
-		handler.guarded[i].index = i;
-	}
 	handler.respond_epoll = sys_epoll_create();
 	err = sys_epoll_ctl(handler.respond_epoll, SYS_EPOLL_ADD, FD_RESPONDER, &poke);
 	if (err) {

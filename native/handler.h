@@ -135,7 +135,9 @@ extern struct handler handler;
 _Noreturn void handler_run(const char *run_dir, char **groups);
 /* The sampler has the responder look at a guard. */
 void handler_poke(struct guarded *g);
-/* The rest of it, when there is a region. */
+/* The tables, when there is a region. */
+void handler_make(void);
+/* The rest of it. */
 _Noreturn void handler_begin(void);
 
 /* handle.c: the sampler's turn where nobody watches over us: ends an incident that is over. */

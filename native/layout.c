@@ -3,6 +3,7 @@
  * Prints the contract (region.h) as TypeScript: offsets, sizes, limits and every enum.
  * Runs on the build machine only; `make` pipes it to src/native/layout.ts.
  */
+#include "explain.h"
 #include "probe.h"
 #include "region.h"
 #include <stddef.h>
@@ -27,6 +28,7 @@ static void print_sizes(void)
 	SIZE(standing);
 	SIZE(snapshot);
 	SIZE(recorder);
+	SIZE(explained);
 	SIZE(probe);
 	CLOSE();
 }
@@ -114,6 +116,16 @@ static void print_offsets(void)
 	AT(recorder, scan_cpu_ns);
 	AT(recorder, procs_scanned);
 	AT(recorder, ring);
+	AT(explained, start_time);
+	AT(explained, pid);
+	AT(explained, uid);
+	AT(explained, anon_pages);
+	AT(explained, base_pages);
+	AT(explained, score_pages);
+	AT(explained, why);
+	AT(explained, oom_score_adj);
+	AT(explained, group);
+	AT(explained, comm);
 	AT(probe, ready);
 	AT(probe, go);
 	AT(probe, done);
@@ -137,6 +149,10 @@ static void print_limits(void)
 	LIMIT(CAPS_MOST);
 	LIMIT(V2_PATIENCE);
 	LIMIT(HANDED_OVER_BOUND_MS);
+	LIMIT(PROCS_MAX);
+	LIMIT(GROUPS_MAX);
+	LIMIT(CANDIDATES_MAX);
+	LIMIT(KILL_MIN_BYTES);
 	CLOSE();
 }
 
@@ -281,6 +297,18 @@ static void print_record_enums(void)
 	E(REASON_, NO_ORDER_LEFT);
 	E(REASON_, HOUR_CAP);
 	E(REASON_, HOST_CAP);
+	CLOSE();
+	OPEN("why");
+	E(WHY_, CANDIDATE);
+	E(WHY_, ELSEWHERE);
+	E(WHY_, INIT);
+	E(WHY_, OURS);
+	E(WHY_, UNKILLABLE);
+	E(WHY_, KERNEL);
+	E(WHY_, BROUGHT);
+	E(WHY_, SMALL);
+	E(WHY_, BEYOND);
+	E(WHY_, UNREAD);
 	CLOSE();
 }
 

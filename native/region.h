@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 21u		   /* raised by every change of this file */
+#define REGION_LAYOUT 22u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -183,13 +183,29 @@ struct snapshot {
 	char comm[COMM_BYTES];
 };
 
+/* What the sampler knows of a process beside its snapshot. */
+struct table_extra {
+	uint64_t read_cpu_ns; /* CPU time when last read */
+	uint64_t cpu_ns;      /* the same, as of the responder's current view */
+	uint32_t base_pages;  /* held when it moved in */
+	uint32_t scan;	      /* the scan that saw it last */
+	uint32_t
+		leader_scan; /* the scan that saw its leader in a group of the guard last; 0: none */
+	uint8_t exempt : 1;  /* ours, pid 1, a kernel thread, or -1000: never a victim */
+	uint8_t leader_dead : 1; /* its threads live on */
+	uint8_t elsewhere : 1; /* its leader is in none of the guard's groups, as of the current view */
+	uint8_t moved : 1;     /* what is primed reads nothing any more: prime it again */
+	uint16_t next;	       /* in its hash chain */
+};
+
 struct recorder {
-	uint64_t head;			    /* writer: the sampler, release; free-running */
-	uint64_t snapshots;		    /* scans finished; writer: the sampler */
-	uint64_t scan_cpu_ns;		    /* thread CPU time of all scans; writer: the sampler */
-	uint64_t procs_scanned;		    /* processes seen in all scans; writer: the sampler */
-	struct snapshot latest[PROCS_MAX];  /* a slot each; pid 0: free */
-	struct snapshot ring[RING_RECORDS]; /* what changed, in order */
+	uint64_t head;			     /* writer: the sampler, release; free-running */
+	uint64_t snapshots;		     /* scans finished; writer: the sampler */
+	uint64_t scan_cpu_ns;		     /* thread CPU time of all scans; writer: the sampler */
+	uint64_t procs_scanned;		     /* processes seen in all scans; writer: the sampler */
+	struct snapshot latest[PROCS_MAX];   /* a slot each; pid 0: free */
+	struct snapshot ring[RING_RECORDS];  /* what changed, in order */
+	struct table_extra known[PROCS_MAX]; /* beside latest[] */
 };
 
 /* The sampler's ranking of a guard, for the door. There only where a handler may be designated. */
@@ -244,6 +260,7 @@ static inline struct standing *standing_of(struct region *r, uint32_t index)
 
 _Static_assert((int)CANDIDATES_MAX <= (int)DESIGNATE_PROCESSES && COMM_BYTES == 16, "all fit");
 _Static_assert(sizeof(struct snapshot) == 64, "a cache line");
+_Static_assert(sizeof(struct table_extra) == 32, "the table is most of what the handler locks");
 _Static_assert((RING_RECORDS & (RING_RECORDS - 1)) == 0, "masked index");
 _Static_assert(sizeof(struct guard) % 8 == 0 && sizeof(struct guard) <= 1536, "guard budget");
 

@@ -84,7 +84,13 @@ static inline int sys_memfd_create(const char *name, unsigned flags)
 }
 
 /* --- memory --- */
-enum { SYS_PROT_RW = 3, SYS_MAP_SHARED = 1, SYS_MAP_PRIVATE_ANON = 0x22, SYS_MCL_ALL = 3 };
+enum {
+	SYS_PROT_READ = 1,
+	SYS_PROT_RW = 3,
+	SYS_MAP_SHARED = 1,
+	SYS_MAP_PRIVATE_ANON = 0x22,
+	SYS_MCL_ALL = 3
+};
 
 static inline void *sys_mmap(uint64_t n, int prot, int flags, int fd, uint64_t at)
 {

@@ -15,14 +15,15 @@ static uint32_t bucket_of(uint32_t pid)
 }
 _Static_assert(PROCS_MAX == 1 << 13, "bucket_of");
 
-void table_init(struct table *t, struct snapshot *latest, struct table_memory *memory)
+void table_init(struct table *t, struct recorder *recorder, uint16_t *chain)
 {
-	*t = (struct table){
-		.latest = latest, .extra = memory->extra, .chain = memory->chain, .free = TABLE_NONE
-	};
+	*t = (struct table){ .latest = recorder->latest,
+			     .extra = recorder->known,
+			     .chain = chain,
+			     .free = TABLE_NONE };
 	for (uint32_t i = 0; i < PROCS_MAX; i++) {
 		t->chain[i] = TABLE_NONE;
-		latest[i].pid = 0; /* a handler before us may have left some */
+		t->latest[i].pid = 0; /* a handler before us may have left some */
 	}
 }
 

@@ -143,7 +143,8 @@ int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon
 		uint32_t pages = rank_charged(s->anon_pages, t->extra[slot].base_pages);
 
 		t->extra[slot].cpu_ns = t->extra[slot].read_cpu_ns;
-		if (!is_leader_here(g, &t->extra[slot]))
+		t->extra[slot].elsewhere = !is_leader_here(g, &t->extra[slot]);
+		if (t->extra[slot].elsewhere)
 			continue;
 		sampled_pages += pages;
 		rank_offer(&rank, slot, view_find(old, s->pid) ? with_bonus(pages) : pages);

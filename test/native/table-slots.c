@@ -7,14 +7,14 @@ enum { PIDS = 4096 };
 
 int main(void)
 {
-	static struct snapshot latest[PROCS_MAX];
-	static struct table_memory memory;
+	static struct recorder recorder;
+	static uint16_t chain[PROCS_MAX];
 	static uint8_t in[PIDS];
 	struct table_known known;
 	struct table table;
 	uint32_t seed = 1, n = 0;
 
-	table_init(&table, latest, &memory);
+	table_init(&table, &recorder, chain);
 	for (int turn = 0; turn < 200000; turn++) {
 		seed = seed * 1664525 + 1013904223;
 		uint32_t pid = (seed >> 8) % PIDS + 1;
@@ -23,7 +23,7 @@ int main(void)
 		CHECK((slot != TABLE_NONE) == in[pid - 1]);
 		if (slot == TABLE_NONE) {
 			slot = table_add(&table, pid % 3, pid);
-			CHECK(slot != TABLE_NONE && latest[slot].pid == pid);
+			CHECK(slot != TABLE_NONE && recorder.latest[slot].pid == pid);
 			in[pid - 1] = 1;
 		} else {
 			table_remove(&table, slot);
