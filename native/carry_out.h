@@ -25,14 +25,14 @@ static inline struct standing *carry_out_standing(const struct watched *w)
 	return standing_of(watcher.self.region, w->index);
 }
 
-/* What is asked for in the open incident, and not yet done; ORDER_NONE: nothing. */
+/* What is asked for in the open incident, and not yet done; ORDER_NONE: nothing, or it is too late. */
 static inline enum order carry_out_wanted(const struct watched *w, const struct standing *st)
 {
 	uint64_t asked = shared_load(&st->asked);
 	uint32_t word = shared_load(&w->guard->incident);
 
 	return asked && asked != shared_load(&st->done) && incident_is_open(word) &&
-			       asked >> 32 == word
+			       asked >> 32 == word && !incident_is_handed_over(w->guard)
 		       ? (enum order)(uint32_t)asked
 		       : ORDER_NONE;
 }

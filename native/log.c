@@ -42,6 +42,21 @@ uint32_t incident_open(struct guard *guard, uint64_t now_ns, int *opened)
 	return word;
 }
 
+enum reason incident_reason(const struct guard *guard)
+{
+	uint64_t judged = shared_load(&guard->judged);
+
+	return judged >> 32 == shared_load(&guard->incident) ? (enum reason)(uint32_t)judged
+							     : REASON_NONE;
+}
+
+int incident_is_handed_over(const struct guard *guard)
+{
+	enum reason reason = incident_reason(guard);
+
+	return reason != REASON_NONE && reason != REASON_SWITCH_WRITTEN && reason != REASON_BURST;
+}
+
 int incident_close(struct guard *guard, uint32_t word)
 {
 	uint64_t opened_ns = shared_load(&guard->opened_ns);

@@ -19,6 +19,10 @@ uint32_t incident_open(struct guard *guard, uint64_t now_ns, int *opened);
 /* The number behind a word. */
 static inline uint32_t incident_number(uint32_t word) { return (word + 1) / 2; }
 static inline int incident_is_open(uint32_t word) { return word & 1; }
+/* Why the open incident is the kernel's (guard->judged); REASON_NONE: it is not. */
+enum reason incident_reason(const struct guard *guard);
+/* Has a watcher handed it over? From then on no order is carried out in it, and no handler of ours kills. */
+int incident_is_handed_over(const struct guard *guard);
 /* Closes the open incident; only for the watcher that owns the switch. False: it was closed already. */
 int incident_close(struct guard *guard, uint32_t word);
 

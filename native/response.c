@@ -104,7 +104,8 @@ static struct sight sight_of(const struct guarded *g, uint64_t now_ns)
 			  (g->oom.held && !r->has_relieved && shared_load(&g->guard->starving) &&
 			   memcg_is_cramped(&g->memcg, &g->oom, &g->room)),
 		.full = full,
-		.held = g->oom.held,
+		/* The owner's memory.high stays after a hand-over. */
+		.held = g->oom.held && !incident_is_handed_over(g->guard),
 		.powers = g->guard->flags & GUARD_POWERS,
 		.order = step_order(g),
 		.is_last = step_is_last(g),

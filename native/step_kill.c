@@ -21,7 +21,8 @@ static struct log_record about(const struct choice *c)
  * innocent of it. What is younger than a tick is as good as another look. */
 static int is_stale(struct guarded *g)
 {
-	if (shared_load(&g->guard->incident) != g->response.word)
+	if (shared_load(&g->guard->incident) != g->response.word ||
+	    incident_is_handed_over(g->guard))
 		return 1;
 	if (sys_now_ns() - g->response.looked_ns < RESPOND_TICK_MS * 1000000ull)
 		return 0;

@@ -124,6 +124,8 @@ enum reason trial_judge(struct watched *w, uint64_t now_ns)
 			spent_ms(w, now_ns) + watch_ms_since(w->tried_ns, now_ns) > budget_ms(g),
 	};
 
+	if (incident_is_handed_over(g))
+		return incident_reason(g); /* who wrote that has not written the switch */
 	if (w->tried_pid) {
 		trial.dead = w->followed.pid != w->tried_pid || w->followed.pidfd < 0;
 		trial.seen = 1; /* it owes no mark */

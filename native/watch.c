@@ -35,16 +35,14 @@ void watch_tell(const struct watched *w, enum step step, uint32_t arg, int resul
  * over? */
 static int is_handed_over(struct watched *w, int held)
 {
-	enum reason reason = watch_reason(w);
-
 	if (held && !memcg_is_owners(&w->memcg))
 		return 0;
-	if (reason == REASON_NONE && !held && watcher_owns()) {
+	if (incident_reason(w->guard) == REASON_NONE && !held && watcher_owns()) {
 		watch_set_reason(w, guard_is_held(w->guard->state) ? REASON_SWITCH_WRITTEN
 								   : REASON_BURST);
 		handed_begin(w, sys_now_ns());
 	}
-	return reason != REASON_NONE && reason != REASON_SWITCH_WRITTEN && reason != REASON_BURST;
+	return incident_is_handed_over(w->guard);
 }
 
 /* Where the guard stands, from what the kernel and the region say: at the start, and when

@@ -12,14 +12,6 @@ void watch_set_reason(struct watched *w, enum reason reason)
 	shared_store(&w->guard->judged, word << 32 | (uint32_t)reason);
 }
 
-enum reason watch_reason(const struct watched *w)
-{
-	uint64_t judged = shared_load(&w->guard->judged);
-
-	return judged >> 32 == shared_load(&w->guard->incident) ? (enum reason)(uint32_t)judged
-								: REASON_NONE;
-}
-
 void watch_open_incident(struct watched *w, enum cause cause, uint64_t now_ns)
 {
 	int opened;
@@ -70,7 +62,7 @@ static enum outcome outcome_of(const struct watched *w, uint32_t word, int unrel
 	int is_ours = carried_out != ORDER_NONE;
 	int is_burst, killed_by_kernel;
 
-	*reason = watch_reason(w);
+	*reason = incident_reason(w->guard);
 	is_burst = *reason == REASON_BURST;
 	if (unrelieved)
 		return OUTCOME_UNRELIEVED;

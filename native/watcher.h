@@ -150,7 +150,6 @@ void watch_close_incident(struct watched *w, int unrelieved);
 /* Why the open incident is handed over, or is the kernel's from the start: in the region, for who takes over in the
  * middle. */
 void watch_set_reason(struct watched *w, enum reason reason);
-enum reason watch_reason(const struct watched *w);
 /* Logs a step of the guard, with the open incident's number. */
 void watch_tell(const struct watched *w, enum step step, uint32_t arg, int result);
 
