@@ -123,6 +123,18 @@ function program(done: (code: number) => void): Command {
       done(await (await import("./cli/check.ts")).checkConfig(file, options)),
     );
   reprieve
+    .command("explain")
+    .description("say what would be done at a group's OOM, by which rule, and to whom")
+    .argument("[what]", "a guard's name, a group or a process id; none: all groups, a line each")
+    .option(
+      "--config <file>",
+      "the guards (default: /etc/reprieve/reprieve.toml where it is there)",
+    )
+    .option("--json", "print one JSON object a group, each on a line")
+    .action(async (what, options) =>
+      done(await (await import("./cli/explain.ts")).explain(what, options)),
+    );
+  reprieve
     .command("release")
     .description("switch the kernel's killer back on in what dead reprieves left")
     .option("--all", "list every group of the host whose killer is off")

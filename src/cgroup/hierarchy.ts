@@ -50,6 +50,11 @@ export function requireMemory(): Hierarchy {
   );
 }
 
+/** The memory group of the process whose /proc/PID/cgroup that is. */
+export function groupIn(cgroups: string): string | undefined {
+  return findMemory({ ...readTables(), cgroups })?.own;
+}
+
 /** Of a list with spaces, as in cgroup.controllers. */
 export function wordsOf(text = ""): string[] {
   return text.split(/\s+/).filter((word) => word !== "");

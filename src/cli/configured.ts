@@ -39,10 +39,25 @@ export function configured(
   return { options, wanted };
 }
 
-// --- internal ---
-
 /** Of the groups of reprieve's own: nobody means them by a glob. */
-const OURS = /(^|\/)reprieve-(helpers|doctor)-[^/]*(\/|$)/;
+export const OURS = /(^|\/)reprieve-(helpers|doctor)-[^/]*(\/|$)/;
+
+/** What a file says, for a command that only tells of it. Throws as configured(). */
+export function readPolicy(file: string, memory: Hierarchy) {
+  const config = demandConfig(file);
+  const options = optionsOf(config, { cgroup: [], order: [], token: true });
+  const policy = policyOf(config);
+  return {
+    config,
+    policy,
+    settingsOf: (path: string) => settingsOf(memory, options, policy, path),
+  };
+}
+
+/** A group's path as a config file has it. */
+export function below(memory: Hierarchy, path: string): string {
+  return `/${relative(memory.root, path)}`;
+}
 
 function demandConfig(file: string): Config {
   const { config, mistakes, untrusted } = load(file);
@@ -78,38 +93,41 @@ function wantedOf(
   leftOut: LeftOut,
 ): Wanted[] {
   const policy = policyOf(config, grantedBy(options));
-  const below = (path: string) => `/${relative(memory.root, path)}`;
-  const settingsOf = (path: string) => {
-    const guard = policy.guardOf(below(path));
-    const whyNot = (power: Power) => policy.whyNot(power, below(path));
-    const granted = new Set(POWERS.filter((power) => whyNot(power) === undefined));
-    return {
-      path,
-      margin: options.margin ?? guard?.margin,
-      caps: guard?.caps,
-      orders: { ...ordersOf(memory, options, guard), granted },
-      decided: { guard: guard?.name, whyNot },
-    };
-  };
+  const guardOf = (path: string) => policy.guardOf(below(memory, path));
+  const settings = (path: string) => settingsOf(memory, options, policy, path);
   if (options.cgroup.length > 0) {
     const paths = new Set(options.cgroup.map((given) => demandGroup(memory, given)));
-    const guards = new Set([...paths].map((path) => policy.guardOf(below(path))));
+    const guards = new Set([...paths].map(guardOf));
     for (const guard of guards) demandOrdersOf(memory, options, guard);
-    return [...paths].map(settingsOf);
+    return [...paths].map(settings);
   }
   for (const guard of config.guard) demandOrdersOf(memory, options, guard);
   const named = namedBy(config, policy);
   const exact = new Set(named.map((path) => demandGroup(memory, `${memory.root}${path}`)));
   const found = hasGlob(config) ? treeOf(memory.root).filter((path) => path !== memory.root) : [];
   return [
-    ...[...exact].map(settingsOf),
+    ...[...exact].map(settings),
     ...found.flatMap((path) => {
-      const guard = exact.has(path) || OURS.test(path) ? undefined : policy.guardOf(below(path));
+      const guard = exact.has(path) || OURS.test(path) ? undefined : guardOf(path);
       if (guard === undefined) return [];
-      const one = { ...settingsOf(path), foundBy: guard.name };
+      const one = { ...settings(path), foundBy: guard.name };
       return leftOut.attempt(one, () => demandGroup(memory, path)) === undefined ? [] : [one];
     }),
   ];
+}
+
+function settingsOf(memory: Hierarchy, options: RunOptions, policy: Policy, path: string) {
+  const group = below(memory, path);
+  const guard = policy.guardOf(group);
+  const whyNot = (power: Power) => policy.whyNot(power, group);
+  const granted = new Set(POWERS.filter((power) => whyNot(power) === undefined));
+  return {
+    path,
+    margin: options.margin ?? guard?.margin,
+    caps: guard?.caps,
+    orders: { ...ordersOf(memory, options, guard), granted },
+    decided: { guard: guard?.name, whyNot },
+  };
 }
 
 /** The guard's, with the flags that win over it. */

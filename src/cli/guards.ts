@@ -182,9 +182,8 @@ export function demandNotHeld(path: string, ours: readonly string[] = []): void 
   if (why !== undefined) throw unsafe(path, why);
 }
 
-// --- internal ---
-
-function specOf(
+/** How a group is guarded; refuses what must not be armed. Takes no lock and changes nothing. */
+export function specOf(
   { memory }: Pick<GuardSetup, "memory">,
   { path, margin, orders, caps }: Wanted,
   owned: boolean,
@@ -205,6 +204,8 @@ function specOf(
     owned,
   };
 }
+
+// --- internal ---
 
 function inUse(path: string, why: string): CliError {
   return new CliError(exit.inUse, `cannot guard ${visible(path)}: ${why}`);

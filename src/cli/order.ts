@@ -51,6 +51,15 @@ export function wordOf(order: OrderName): string {
   return order === "KILL_WHOLE" ? "kill-group=all" : order.toLowerCase().replace("_", "-");
 }
 
+/** As it is given. */
+export function textOf(one: StandingOrder): string {
+  const word = wordOf(one.order);
+  if (one.order === "MOVE") return `${word}=${one.to}`;
+  if (one.order !== "RAISE") return word;
+  const most = one.mostBytes === one.byBytes ? "" : `:${sizeOf(one.mostBytes)}`;
+  return `${word}=${sizeOf(one.byBytes)}${most}`;
+}
+
 /** The first that is there before already. */
 export function twiceIn(names: readonly OrderName[]): OrderName | undefined {
   return names.find((name, index) => names.indexOf(name) !== index);
@@ -78,6 +87,14 @@ export function whyTooLong(
 }
 
 // --- internal ---
+
+/** 67108864 -> "64M". */
+function sizeOf(bytes: number): string {
+  const unit = [..."TGMK"].find((_, index) => bytes % 2 ** (10 * (4 - index)) === 0);
+  return unit === undefined
+    ? String(bytes)
+    : `${bytes / 2 ** (10 * ("KMGT".indexOf(unit) + 1))}${unit}`;
+}
 
 /** The order, or why it is none. */
 function orderOf(name: string, value: string | undefined): StandingOrder | string {

@@ -2,24 +2,14 @@
 /**
  * `run --replace`: takes groups over from a reprieve that runs.
  *
- * Who guards a group is told by the lock on its switch (cgroup/kind.ts), as the kernel shows it of a process: nobody
- * can forge that. The old one switches the kernel's killer on before it lets a lock go, and nothing is switched
+ * The old one switches the kernel's killer on before it lets a lock go (agent/running.ts), and nothing is switched
  * off before the lock is ours: in between the kernel is the net.
  */
 
-import {
-  closeSync,
-  constants,
-  existsSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  statSync,
-} from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { isOursAlone, runBases } from "../agent/run-dir.ts";
-import { readIfThere } from "../cgroup/files.ts";
-import { kindOfGroup, SWITCH_FILES } from "../cgroup/kind.ts";
+import { closeSync, constants, openSync, readdirSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { idOf, lockedBy, runDirs } from "../agent/running.ts";
+import { kindOfGroup } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, NativeError } from "../native/core.ts";
 import { fd } from "../native/layout.ts";
@@ -188,34 +178,6 @@ function demandReplaceable(core: Core, pid: number, ledger: number): void {
     throw cannotReplace(pid, `its ledger ${what}: end it with kill ${pid}, then start this one`);
   }
   throw cannotReplace(pid, "the group is the one it made for its CMD, and goes with it");
-}
-
-function runDirs(ourName: string): { name: string; path: string }[] {
-  return runBases()
-    .filter((base) => existsSync(base) && isOursAlone(base))
-    .flatMap((base) => readdirSync(base).map((name) => ({ name, path: join(base, name) })))
-    .filter(({ name }) => name !== ourName && /^\d+(-\d+)?$/.test(name));
-}
-
-/** The groups whose lock a process holds; none where we may not look. */
-function lockedBy(pid: number): { id: string; path: string }[] {
-  const dir = `/proc/${pid}/fd`;
-  try {
-    return readdirSync(dir).flatMap((fd) => {
-      const file = readlinkSync(join(dir, fd));
-      const info = readIfThere(`/proc/${pid}/fdinfo/${fd}`) ?? "";
-      const isLock =
-        SWITCH_FILES.includes(basename(file)) && /^lock:.* OFDLCK .* WRITE /m.test(info);
-      return isLock ? [{ id: idOf(join(dir, fd)), path: dirname(file) }] : [];
-    });
-  } catch {
-    return []; // it is gone, or closed one meanwhile
-  }
-}
-
-function idOf(file: string): string {
-  const { dev, ino } = statSync(file);
-  return `${dev}:${ino}`;
 }
 
 async function within(boundMs: number, done: () => boolean): Promise<boolean> {

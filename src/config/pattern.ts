@@ -48,7 +48,17 @@ export function bySpecificity(a: string, b: string): number {
   return at < 0 ? 0 : (second[at] ?? 0) - (first[at] ?? 0);
 }
 
+/** In what the first is the more specific; undefined: in nothing. */
+export function whyMoreSpecific(first: string, second: string): string | undefined {
+  const [more, less] = [rankOf(first), rankOf(second)];
+  const at = more.findIndex((rank, index) => rank !== less[index]);
+  return at >= 0 && (more[at] ?? 0) > (less[at] ?? 0) ? SPECIFIC_BY[at] : undefined;
+}
+
 // --- internal ---
+
+/** The same order as rankOf()'s. */
+const SPECIFIC_BY = ["more characters", "more levels", "fewer **", "more ?", "fewer *"] as const;
 
 /** The most significant first; more is more specific. No glob that matches a path gives more of it than the path itself. */
 function rankOf(pattern: string): number[] {

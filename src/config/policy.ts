@@ -5,11 +5,23 @@ import { POWERS, type Power } from "../cli/order.ts";
 import { bySpecificity, matcherOf } from "./pattern.ts";
 import type { Config, Guard, Reach } from "./schema.ts";
 
+/** A guard with a pattern that matches the group. */
+export interface Rule {
+  readonly guard: Guard;
+  readonly pattern: string;
+  /** The one of `except` that leaves the group alone. */
+  readonly except: string | undefined;
+}
+
 export interface Policy {
   /** The most specific guard; undefined: nobody guards it. `path` is below the hierarchy and begins with /. */
   guardOf(path: string): Guard | undefined;
   /** The table that keeps a power from it; undefined: it is granted. */
   whyNot(power: Power, path: string): "allow" | "deny" | undefined;
+  /** The guards that match, each once, the most specific first: the first without `except` decides. */
+  rulesOf(path: string): Rule[];
+  /** In words, the key by which it is so. */
+  keyOf(power: Power, path: string): string;
 }
 
 /** `everywhere`: by the --allow flags, which [deny] wins over all the same. */
@@ -19,18 +31,35 @@ export function policyOf(
 ): Policy {
   const [allowed, denied] = [reachesOf(allow), reachesOf(deny)];
   const rules = guard.flatMap((one, order) => {
-    const isExcepted = holds(one.except ?? []);
+    const exceptOf = finderOf(one.except ?? []);
     return listOf(one.cgroup).map((pattern) => {
-      return { guard: one, pattern, order, matches: matcherOf(pattern), isExcepted };
+      return { guard: one, pattern, order, matches: matcherOf(pattern), exceptOf };
     });
   });
   const ranked = rules.sort((a, b) => bySpecificity(a.pattern, b.pattern) || b.order - a.order);
   return {
-    guardOf: (path) =>
-      ranked.find(({ matches, isExcepted }) => matches(path) && !isExcepted(path))?.guard,
+    guardOf: (path) => ranked.find((rule) => rule.matches(path) && !rule.exceptOf(path))?.guard,
     whyNot: (power, path) => {
       if (denied.get(power)?.(path)) return "deny";
       return everywhere.has(power) || allowed.get(power)?.(path) ? undefined : "allow";
+    },
+    rulesOf: (path) => {
+      const matching = ranked.filter(({ matches }) => matches(path));
+      const first = new Map(matching.toReversed().map((rule) => [rule.guard, rule]));
+      return matching
+        .filter((rule) => first.get(rule.guard) === rule)
+        .map((rule) => ({
+          guard: rule.guard,
+          pattern: rule.pattern,
+          except: rule.exceptOf(path),
+        }));
+    },
+    keyOf: (power, path) => {
+      const by = denied.get(power)?.(path);
+      if (by) return `[deny] ${power} = ${by}`;
+      if (everywhere.has(power)) return `--allow-${power}`;
+      const grant = allowed.get(power)?.(path);
+      return grant ? `[allow] ${power} = ${grant}` : `[allow] ${power} does not name it`;
     },
   };
 }
@@ -41,12 +70,18 @@ export function listOf(patterns: string | readonly string[]): readonly string[] 
 
 // --- internal ---
 
-function reachesOf(table: Config["allow"]) {
-  return new Map(POWERS.map((power) => [power, holds(table[power])]));
+type Finder = (path: string) => string | undefined;
+
+function reachesOf(table: Config["allow"]): Map<Power, Finder> {
+  return new Map(POWERS.map((power) => [power, finderOf(table[power])]));
 }
 
-function holds(reach: Reach): (path: string) => boolean {
-  if (typeof reach === "boolean") return () => reach;
-  const matchers = listOf(reach).map(matcherOf);
-  return (path) => matchers.some((matches) => matches(path));
+/** Finds what of a reach holds for a path, as the file has it. */
+function finderOf(reach: Reach): Finder {
+  if (typeof reach === "boolean") return () => (reach ? "true" : undefined);
+  const patterns = listOf(reach).map((pattern) => ({ pattern, matches: matcherOf(pattern) }));
+  return (path) => {
+    const found = patterns.find(({ matches }) => matches(path));
+    return found && JSON.stringify(found.pattern);
+  };
 }

@@ -4,7 +4,7 @@
 import { type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import { constants } from "node:os";
 import { lifted, loadLibrary } from "./embed.ts";
-import { at } from "./layout.ts";
+import { at, size } from "./layout.ts";
 
 /** A native call that failed: `errno` is its name, like "ENOENT". */
 export class NativeError extends Error {
@@ -24,6 +24,9 @@ export type Core = ReturnType<typeof openCore>;
 const SYMBOLS = {
   rpv_region_create: { args: ["u32", "u32", "i32", "i32"], returns: "i32" },
   rpv_region_map: { args: ["i32"], returns: "ptr" },
+  rpv_region_view: { args: ["i32"], returns: "ptr" },
+  rpv_explain: { args: ["ptr", "u32", "ptr", "u32"], returns: "u32" },
+  rpv_hour_kills: { args: ["ptr", "u32"], returns: "u32" },
   rpv_eventfd: { args: [], returns: "i32" },
   rpv_wake: { args: ["i32"], returns: "i32" },
   rpv_group_lock: { args: ["ptr"], returns: "i32" },
@@ -59,6 +62,16 @@ export function openCore() {
         ),
       ),
     mapRegion: (fd: number) => mapped(lib.rpv_region_map(fd)),
+    /** To be read only; undefined: it is of another version. */
+    viewRegion(fd: number): ArrayBuffer | undefined {
+      const address = lib.rpv_region_view(fd);
+      return address === null ? undefined : mapped(address);
+    },
+    /** Writes one struct explained after the other; how many. */
+    explain: (region: Uint8Array, guard: number, out: Uint8Array) =>
+      lib.rpv_explain(region, guard, out, Math.floor(out.byteLength / size.explained)),
+    /** By the guard's orders; without a guard, by those of all. */
+    hourKills: (region: Uint8Array, guard = 2 ** 32 - 1) => lib.rpv_hour_kills(region, guard),
     eventfd: () => lifted(check("make an eventfd", lib.rpv_eventfd())),
     wake: (fd: number) => void lib.rpv_wake(fd),
     lockGroup: (path: string) => check(`lock ${path}`, lib.rpv_group_lock(cstring(path))),

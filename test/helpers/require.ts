@@ -42,6 +42,12 @@ export const killCounter: Need = () => {
   return counted ? null : "this kernel does not count its kills in memory.oom_control";
 };
 
+/** A negative score takes CAP_SYS_RESOURCE, which many containers lack. */
+export const negativeScore: Need = () => {
+  const tried = Bun.spawnSync(["sh", "-c", "echo -1000 > /proc/self/oom_score_adj"]);
+  return tried.success ? null : "CAP_SYS_RESOURCE is missing: oom_score_adj cannot be negative";
+};
+
 /** describe() that runs its body only where every need is met. */
 export function describeWith(name: string, needs: readonly Need[], body: () => void): void {
   const missing = needs.map((need) => need()).filter((reason) => reason !== null);

@@ -6,7 +6,7 @@ import { fixture } from "../../helpers/build.ts";
 import { Group, kill, MB } from "../../helpers/group.ts";
 import { hierarchy, memoryRoot } from "../../helpers/paths.ts";
 import { Reprieve } from "../../helpers/reprieve.ts";
-import type { Need } from "../../helpers/require.ts";
+import { type Need, negativeScore } from "../../helpers/require.ts";
 import { DELAY_MS, LEAK_KB, Scene } from "../../helpers/scene.ts";
 import { stopwatch } from "../../helpers/stopwatch.ts";
 import { bootMs, until } from "../../helpers/wait.ts";
@@ -22,12 +22,6 @@ const counted: Need = () => {
   const control = `${memoryRoot}/cgroup.subtree_control`;
   const isThere = pidsRoot !== null || / pids\b/.test(` ${readFileSync(control, "utf8")}`);
   return isThere ? null : "no pids controller is there";
-};
-
-/** A negative score takes CAP_SYS_RESOURCE, which many containers lack. */
-const negativeScore: Need = () => {
-  const tried = Bun.spawnSync(["sh", "-c", "echo -1000 > /proc/self/oom_score_adj"]);
-  return tried.success ? null : "CAP_SYS_RESOURCE is missing: oom_score_adj cannot be negative";
 };
 
 /** The pages of a tmpfs file stay when its writer is dead: no kill helps, so the switch is all that has a bound. */

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+/** `reprieve explain`: what would be done at a group's OOM, by which rule, and to whom. Changes nothing. */
+
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { findGuardian, guardedNow } from "../agent/running.ts";
+import { readIfThere } from "../cgroup/files.ts";
+import { resolveGroup, treeOf } from "../cgroup/group.ts";
+import { groupIn, type Hierarchy, requireMemory } from "../cgroup/hierarchy.ts";
+import { DEFAULT_FILE } from "../config/load.ts";
+import { CliError, exit } from "../errors.ts";
+import { type Core, openCore } from "../native/core.ts";
+import { limit } from "../native/layout.ts";
+import { below, OURS, readPolicy } from "./configured.ts";
+import { explanationLines, shortLine } from "./explain-text.ts";
+import { explainAll, type File } from "./explained.ts";
+import { Lines, READER_BOUND_MS, say } from "./output.ts";
+import { visible } from "./timeline.ts";
+
+export interface ExplainOptions {
+  readonly config?: string;
+  readonly json?: true;
+}
+
+/** `target`: a guard's name, a group or a process id; undefined: all that is guarded, or would be. */
+export async function explain(target: string | undefined, options: ExplainOptions) {
+  const memory = requireMemory();
+  const core = openCore();
+  const file = fileOf(options, memory);
+  const { paths, pid, isOne } = findTarget(core, memory, target, file);
+  const known = isOne ? paths : paths.filter((path) => isKnown(core, path));
+  const all = await explainAll(core, memory, known, file, pid);
+  const out = new Lines(1, "lines");
+  for (const one of all) {
+    if (options.json) out.write(JSON.stringify(one));
+    else if (isOne) out.write(explanationLines(one).join("\n"));
+    else out.write(shortLine(one));
+  }
+  if (!(await out.end(READER_BOUND_MS))) {
+    throw new CliError(exit.host, "cannot write to stdout: nobody reads it, or its disk is full");
+  }
+  return exit.ok;
+}
+
+/** The config file that is given, or the default one where that is there. */
+export function fileOf({ config }: ExplainOptions, memory: Hierarchy): File | undefined {
+  if (config === undefined && !existsSync(DEFAULT_FILE)) return undefined;
+  const { config: read, ...rest } = readPolicy(config ?? DEFAULT_FILE, memory);
+  return { ...rest, names: read.guard.map(({ name }) => name), hostHour: read.caps.hour };
+}
+
+/** The groups of a guard that are there, or the one that is named. */
+export function findGroups(memory: Hierarchy, target: string, file: File | undefined): string[] {
+  if (file?.names.includes(target)) {
+    const paths = guardedBy(memory, file, target);
+    if (paths.length > 0) return paths;
+    throw new CliError(exit.noGroup, `no group matches guard ${target}, or others decide for all`);
+  }
+  // As a config file has it, or as --cgroup does.
+  const byFile = join(memory.root, target);
+  const isByFile = target.startsWith("/") && !existsSync(target) && existsSync(byFile);
+  const path = resolveGroup(memory, isByFile ? byFile : target, "cannot explain");
+  if (isShort(path)) return [path];
+  const most = limit.PATH_BYTES - 1;
+  throw new CliError(
+    exit.usage,
+    `cannot explain ${visible(path)}: its path has over ${most} bytes`,
+  );
+}
+
+// --- internal ---
+
+/** Of several groups, one whose reprieve cannot be looked into is said, and left out. */
+function isKnown(core: Core, path: string): boolean {
+  try {
+    findGuardian(core, path);
+    return true;
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    say(visible(error.message));
+    return false;
+  }
+}
+
+interface Target {
+  readonly paths: readonly string[];
+  readonly pid?: number;
+  /** All of it is told. */
+  readonly isOne: boolean;
+}
+
+function findTarget(
+  core: Core,
+  memory: Hierarchy,
+  target: string | undefined,
+  file?: File,
+): Target {
+  if (target === undefined) {
+    const paths = new Set([...guardedNow(), ...(file ? guardedBy(memory, file) : [])]);
+    if (paths.size > 0) return { paths: [...paths], isOne: false };
+    const why = file === undefined ? "and there is no config file: give --config FILE" : "";
+    throw new CliError(exit.noGroup, `no group is guarded, ${why || "and none matches a guard"}`);
+  }
+  if (/^\d+$/.test(target) && !file?.names.includes(target)) {
+    return { ...processTarget(core, memory, Number(target), file), isOne: true };
+  }
+  const paths = findGroups(memory, target, file);
+  return { paths, isOne: paths.length === 1 };
+}
+
+/** The guarded groups that a process, or a thread of it, lives in or below. */
+function processTarget(core: Core, memory: Hierarchy, pid: number, file: File | undefined) {
+  const lists = [`/proc/${pid}/cgroup`, ...threadsOf(pid)].flatMap((one) => readIfThere(one) ?? []);
+  if (lists.length === 0) throw new CliError(exit.noGroup, `there is no process ${pid}`);
+  const groups = [...new Set(lists.flatMap((list) => groupIn(list) ?? []))];
+  const above = new Set(groups.flatMap((group) => upTo(memory.root, group)));
+  const isGuarded = (path: string) =>
+    file?.policy.guardOf(below(memory, path)) !== undefined ||
+    findGuardian(core, path) !== undefined;
+  const paths = [...above].filter((path) => existsSync(path) && isShort(path) && isGuarded(path));
+  if (paths.length > 0) return { paths, pid };
+  const where = groups.map((group) => visible(below(memory, group))).join(", ");
+  const comm = visible(readIfThere(`/proc/${pid}/comm`)?.trimEnd() ?? "");
+  throw new CliError(exit.noGroup, `${comm} (${pid}) is in ${where}, which nobody guards`);
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map((tid) => `/proc/${pid}/task/${tid}/cgroup`);
+  } catch {
+    return []; // it is gone
+  }
+}
+
+/** The group and those above it, without the root. */
+function upTo(root: string, group: string): string[] {
+  const all: string[] = [];
+  for (let path = group; path.startsWith(`${root}/`); path = dirname(path)) all.push(path);
+  return all;
+}
+
+/** The groups for which the file's guards decide, or the one that is named. */
+function guardedBy(memory: Hierarchy, { policy }: File, name?: string): string[] {
+  return treeOf(memory.root).filter((path) => {
+    const guard = path === memory.root ? undefined : policy.guardOf(below(memory, path));
+    const isMeant = guard !== undefined && (name === undefined || guard.name === name);
+    return isMeant && isShort(path) && !OURS.test(path);
+  });
+}
+
+function isShort(path: string): boolean {
+  return Buffer.byteLength(path) < limit.PATH_BYTES;
+}

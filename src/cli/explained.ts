@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+/**
+ * What is, or would be, done at a group's OOM, and to whom: the rule that decides, the standing orders as they stand, the
+ * candidates with their scores. Of a reprieve that runs, by its own region; else by one look of the core.
+ */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { look } from "../agent/look.ts";
+import { findGuardian, type Guardian } from "../agent/running.ts";
+import { readIfThere } from "../cgroup/files.ts";
+import { treeOf } from "../cgroup/group.ts";
+import type { Hierarchy } from "../cgroup/hierarchy.ts";
+import { kindOf } from "../cgroup/kind.ts";
+import { whyMoreSpecific } from "../config/pattern.ts";
+import type { Policy } from "../config/policy.ts";
+import { CliError, exit } from "../errors.ts";
+import type { Core } from "../native/core.ts";
+import { limit, order_bound_ms, order as orderNumber } from "../native/layout.ts";
+import type { GuardOrders } from "../native/region.ts";
+import type { Explained, RegionView, Why } from "../native/region-view.ts";
+import { below } from "./configured.ts";
+import type { AskedTold, Explanation, OrderTold, ProcessTold, RuleTold } from "./explanation.ts";
+import { demandGroup, specOf, type Wanted } from "./guards.ts";
+import { POWER_OF, textOf } from "./order.ts";
+
+/** Of each group; the first to be killed are the first. */
+const CANDIDATES_TOLD = 10;
+
+/** What a config file says of groups; undefined: there is none. */
+export interface File {
+  readonly policy: Policy;
+  /** Of its guards. */
+  readonly names: readonly string[];
+  readonly hostHour: number | undefined;
+  readonly settingsOf: (path: string) => Wanted;
+}
+
+/** In the order of `paths`, which exist. `pid`: of whom is asked. */
+export async function explainAll(
+  core: Core,
+  memory: Hierarchy,
+  paths: readonly string[],
+  file: File | undefined,
+  pid?: number,
+): Promise<Explanation[]> {
+  const plans = paths.map((path) => planOf(core, memory, path, file));
+  const unguarded = plans.filter(({ guardian }) => guardian === undefined);
+  const specs = unguarded.flatMap(({ byFile }) => byFile?.spec ?? []);
+  const seen = specs.length === 0 ? undefined : await look(core, specs);
+  return plans.map((plan) => {
+    const view = plan.guardian?.view ?? seen?.view;
+    const guard = plan.guardian?.guard ?? unguarded.indexOf(plan);
+    if (view === undefined) throw new RangeError("no region for a group");
+    return explanationOf(memory, plan, view, guard, file, pid);
+  });
+}
+
+// --- internal ---
+
+interface Plan {
+  readonly path: string;
+  readonly guardian: Guardian | undefined;
+  readonly byFile: { readonly spec: GuardOrders; readonly whyNot?: string } | undefined;
+}
+
+function planOf(core: Core, memory: Hierarchy, path: string, file?: File): Plan {
+  const guardian = findGuardian(core, path);
+  const isNamed = file?.policy.guardOf(below(memory, path)) !== undefined;
+  const byFile = file && isNamed ? specBy(memory, file.settingsOf(path), guardian) : undefined;
+  if (guardian !== undefined || byFile !== undefined) return { path, guardian, byFile };
+  const why =
+    file === undefined
+      ? "no reprieve does, and there is no config file: give --config FILE"
+      : "no reprieve does, and no guard of the config matches it";
+  throw new CliError(exit.noGroup, `nobody guards ${below(memory, path)}: ${why}`);
+}
+
+/** What a run would make of it, also where that would refuse. */
+function specBy(memory: Hierarchy, wanted: Wanted, guardian: Guardian | undefined) {
+  try {
+    demandGroup(memory, wanted.path);
+    // What is held there is held by the one that runs.
+    const ours = guardian === undefined ? [] : treeOf(wanted.path);
+    return { spec: specOf({ memory }, wanted, false, ours) };
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    return { spec: bareSpec(memory, wanted), whyNot: error.message };
+  }
+}
+
+function bareSpec(memory: Hierarchy, { path, margin, caps, orders }: Wanted): GuardOrders {
+  return {
+    name: below(memory, path).slice(1),
+    path,
+    marginBytes: margin ?? 0,
+    delayMs: orders.delay ?? kindOf(memory).delay.defaultMs,
+    orders: orders.order.length > 0 ? orders.order : [{ order: "KILL" }],
+    allowKill: orders.granted.has("kill"),
+    allowLimits: orders.granted.has("limits"),
+    allowMove: orders.granted.has("move"),
+    owned: false,
+    caps,
+  };
+}
+
+function explanationOf(
+  memory: Hierarchy,
+  { path, guardian, byFile }: Plan,
+  view: RegionView,
+  guard: number,
+  file: File | undefined,
+  pid: number | undefined,
+): Explanation {
+  const cgroup = below(memory, path);
+  const seen = view.standing(guard);
+  const ordered = guardian === undefined && byFile !== undefined ? byFile.spec : seen;
+  const all = view.processes(guard);
+  const candidates = all.filter(({ why }) => why === "CANDIDATE");
+  const host = view.hostCap();
+  return {
+    v: 1,
+    cgroup,
+    reprieve: guardian?.pid ?? null,
+    state: guardian === undefined ? null : seen.state.toLowerCase(),
+    why_not: (guardian === undefined && byFile?.whyNot) || null,
+    rules: file === undefined ? [] : rulesOf(file.policy, cgroup),
+    differs: guardian && byFile && !byFile.whyNot ? differencesOf(seen, byFile.spec) : [],
+    delay_ms: ordered.delayMs,
+    margin_bytes: ordered.marginBytes,
+    usage_bytes: seen.usageBytes,
+    limit_bytes: seen.limitBytes ?? null,
+    raised_bytes: guardian === undefined ? 0 : seen.raisedBytes,
+    orders: ordersOf(memory, ordered, cgroup, guardian, file?.policy),
+    caps: {
+      incident: ordered.caps?.incident ?? limit.KILLS_PER_INCIDENT_MAX,
+      hour: ordered.caps?.hour ?? null,
+      hour_kills: seen.hourKills,
+      host_hour: (guardian === undefined ? file?.hostHour : host.most) || null,
+      host_hour_kills: host.kills,
+    },
+    processes: all.length,
+    unseen: { groups: seen.unsampledGroups, processes: foreignIn(path) },
+    candidates: candidates.slice(0, CANDIDATES_TOLD).map(told),
+    more_candidates: Math.max(0, candidates.length - CANDIDATES_TOLD),
+    others: othersOf(all),
+    asked: pid === undefined ? null : askedOf(pid, all, seen.unsampledGroups),
+  };
+}
+
+/** All guards that match, and what became of each. */
+function rulesOf(policy: Policy, cgroup: string): RuleTold[] {
+  const rules = policy.rulesOf(cgroup);
+  const winner = rules.find(({ except }) => except === undefined);
+  return rules.map((rule) => {
+    const { guard, pattern, except } = rule;
+    const told = { guard: guard.name, pattern, decides: rule === winner };
+    if (except !== undefined) return { ...told, why: `its except = ${except} leaves it alone` };
+    if (rule !== winner) {
+      const why = whyMoreSpecific(winner?.pattern ?? "", pattern);
+      return { ...told, why: why ? `the first has ${why}` : "it stands before the first" };
+    }
+    const rivals = rules.filter((one) => one !== rule && one.except === undefined);
+    return { ...told, why: rivals.length === 0 ? "no other matches" : "the most specific" };
+  });
+}
+
+function ordersOf(
+  memory: Hierarchy,
+  { orders, allowKill, allowLimits, allowMove }: GuardOrders,
+  cgroup: string,
+  guardian: Guardian | undefined,
+  policy: Policy | undefined,
+): OrderTold[] {
+  const has = { kill: allowKill, limits: allowLimits, move: allowMove };
+  const patience = kindOf(memory).name === "v2" ? limit.V2_PATIENCE : 1;
+  return orders.map((one, index) => {
+    const power = POWER_OF[one.order];
+    const acts = has[power];
+    // The file may have changed since, and flags win over it.
+    const isByFile = policy && (policy.whyNot(power, cgroup) === undefined) === acts;
+    const boundMs = (order_bound_ms[orderNumber[one.order]] ?? 0) * patience;
+    return {
+      order: textOf(one),
+      power,
+      acts,
+      by: isByFile ? policy.keyOf(power, cgroup) : `as reprieve ${guardian?.pid} was started`,
+      bound_ms: index === orders.length - 1 ? null : boundMs,
+    };
+  });
+}
+
+function differencesOf(running: GuardOrders, file: GuardOrders): string[] {
+  const told = ({ delayMs, marginBytes, orders, ...powers }: GuardOrders) => ({
+    delay: delayMs,
+    margin: marginBytes,
+    orders: orders.map(textOf).join(),
+    powers: [powers.allowKill, powers.allowLimits, powers.allowMove].join(),
+    caps: [powers.caps?.incident, powers.caps?.hour].join(),
+  });
+  const [mine, theirs] = [told(running), told(file)];
+  return (Object.keys(mine) as (keyof typeof mine)[]).filter((key) => mine[key] !== theirs[key]);
+}
+
+function told({ pid, comm, uid, scoreBytes, anonBytes, baseBytes }: Explained): ProcessTold {
+  return {
+    pid,
+    comm,
+    uid,
+    score_bytes: scoreBytes,
+    anon_bytes: anonBytes,
+    brought_bytes: Math.min(baseBytes, anonBytes),
+  };
+}
+
+function wordOf(why: Why): string {
+  return why.toLowerCase();
+}
+
+function othersOf(all: readonly Explained[]) {
+  const others = all.filter(({ why }) => why !== "CANDIDATE");
+  return [...Map.groupBy(others, ({ why }) => why)].flatMap(([why, alike]) => {
+    const [first] = alike.toSorted((a, b) => b.anonBytes - a.anonBytes);
+    return first === undefined
+      ? []
+      : [{ why: wordOf(why), processes: alike.length, first: told(first) }];
+  });
+}
+
+/** Those not in the table: of a child that is not looked at, or come since the last look. */
+function askedOf(pid: number, all: readonly Explained[], unsampled: number): AskedTold {
+  const index = all.findIndex((one) => one.pid === pid);
+  const found = all[index];
+  if (found !== undefined) {
+    const place = found.why === "CANDIDATE" ? index + 1 : null;
+    return { pid, comm: found.comm, why: wordOf(found.why), place };
+  }
+  const comm = readIfThere(`/proc/${pid}/comm`)?.trimEnd() ?? "";
+  return { pid, comm, why: unsampled > 0 ? "unsampled" : "newborn", place: null };
+}
+
+/** Of other pid namespaces: the kernel writes 0. */
+function foreignIn(path: string): number {
+  return treeOf(path).reduce((sum, group) => {
+    try {
+      const pids = readFileSync(join(group, "cgroup.procs"), "utf8").split("\n");
+      return sum + pids.filter((one) => one === "0").length;
+    } catch {
+      return sum; // it was removed, or is threaded
+    }
+  }, 0);
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+/** What `explain` says of one group: a line of its --json. Fields may be added; none changes while `v` is 1. */
+
+import type { Power } from "./order.ts";
+
+/** A guard of the config file that matches the group. */
+export interface RuleTold {
+  readonly guard: string;
+  readonly pattern: string;
+  readonly decides: boolean;
+  readonly why: string;
+}
+
+export interface OrderTold {
+  readonly order: string;
+  readonly power: Power;
+  /** False: it is only observed. */
+  readonly acts: boolean;
+  /** The key that says so. */
+  readonly by: string;
+  /** For relief, before the next is tried; null: what is left of the delay. */
+  readonly bound_ms: number | null;
+}
+
+export interface ProcessTold {
+  readonly pid: number;
+  readonly comm: string;
+  readonly uid: number;
+  readonly score_bytes: number;
+  readonly anon_bytes: number;
+  /** Of them brought along, and charged elsewhere. */
+  readonly brought_bytes: number;
+}
+
+export interface AskedTold extends Pick<ProcessTold, "pid" | "comm"> {
+  readonly why: string;
+  /** Its place among the candidates, from 1; null: it is none. */
+  readonly place: number | null;
+}
+
+/** One line of --json. */
+export interface Explanation {
+  readonly v: 1;
+  /** As a config file has it. */
+  readonly cgroup: string;
+  /** The process id of the one that guards it; null: this is what a run with this config would do. */
+  readonly reprieve: number | null;
+  readonly state: string | null;
+  /** Why a run would leave it alone. */
+  readonly why_not: string | null;
+  readonly rules: readonly RuleTold[];
+  /** What the running one has otherwise than the config file says. */
+  readonly differs: readonly string[];
+  readonly delay_ms: number;
+  readonly margin_bytes: number;
+  readonly usage_bytes: number;
+  readonly limit_bytes: number | null;
+  readonly raised_bytes: number;
+  readonly orders: readonly OrderTold[];
+  readonly caps: {
+    readonly incident: number;
+    readonly hour: number | null;
+    readonly hour_kills: number;
+    readonly host_hour: number | null;
+    readonly host_hour_kills: number;
+  };
+  readonly processes: number;
+  /** Children beyond those that are looked at, and processes of other pid namespaces. */
+  readonly unseen: { readonly groups: number; readonly processes: number };
+  readonly candidates: readonly ProcessTold[];
+  readonly more_candidates: number;
+  readonly others: readonly { why: string; processes: number; first: ProcessTold }[];
+  readonly asked: AskedTold | null;
+}

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+/** `explain` says what is done: its first candidate is the one then killed, and everybody else is told why not. */
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { chmodSync } from "node:fs";
+import { WHY } from "../../src/cli/explain-text.ts";
+import type { Explanation } from "../../src/cli/explanation.ts";
+import { exit } from "../../src/errors.ts";
+import { endsAsUser } from "../helpers/as-user.ts";
+import { cleanUp } from "../helpers/clean.ts";
+import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
+import type { Group } from "../helpers/group.ts";
+import { memory } from "../helpers/memory.ts";
+import { Reprieve } from "../helpers/reprieve.ts";
+import { describeWith, kernelTest, negativeScore, onlyOnV1 } from "../helpers/require.ts";
+import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
+import { Board, type Plan, type Workload } from "../helpers/workload.ts";
+
+const KB = 1024;
+const SAMPLED_MS = 1200; // SAMPLE_FAR_MS of native/limits.h, and some
+const GROUPS_MAX = 32; // native/limits.h
+/** Workloads of a board, and CANDIDATES_MAX of native/limits.h. */
+const BOARD = 16;
+
+const IMMUNE = ["sh", "-c", 'echo -1000 > /proc/self/oom_score_adj && exec "$0" "$@"'];
+
+const tasks = onlyOnV1("on v2 the threads of a process are in one memory group");
+
+let config: ConfigFile;
+beforeEach(() => {
+  config = new ConfigFile();
+});
+afterEach(async () => {
+  config.remove();
+  await cleanUp();
+});
+
+/** One JSON object a group. */
+async function explained(...args: string[]): Promise<Explanation[]> {
+  const explain = Reprieve.start(["explain", ...args, "--json"]);
+  const ended = await explain.ended();
+  expect(explain.leftovers()).toEqual([]);
+  expect(ended.err).toBe("");
+  expect(ended.code).toBe(exit.ok);
+  return ended.messages as unknown as Explanation[];
+}
+
+async function oneOf(...args: string[]): Promise<Explanation> {
+  const [first, ...others] = await explained(...args);
+  expect(others).toEqual([]);
+  if (first === undefined) throw new Error("nothing was explained");
+  return first;
+}
+
+function pidsOf({ candidates }: Explanation): number[] {
+  return candidates.map(({ pid }) => pid);
+}
+
+function below(group: Group): string {
+  return group.path.slice(memory.root.length);
+}
+
+function start(board: Board, group: Group, megabytes: number, more: Partial<Plan> = {}) {
+  return board.start(group, { means: "touch", beforeKb: megabytes * KB, ...more }).ready();
+}
+
+/** Who is asked for is in one guarded group. */
+async function whyOf(one: Workload | number, ...args: string[]): Promise<string | undefined> {
+  const pid = typeof one === "number" ? one : one.pid;
+  const { asked } = await oneOf(String(pid), ...args);
+  expect(asked?.pid).toBe(pid);
+  return asked?.why;
+}
+
+/** Nothing of that may change. */
+function stateOf(group: Group): string[] {
+  return [memory.switchFile, memory.limitFile].map((file) => group.read(file));
+}
+
+describeWith("explain", kernelTest, () => {
+  test("names first who is then killed, with and without a reprieve that guards", async () => {
+    const scene = await Scene.set();
+    const { board, group, reprieve } = scene;
+    const small = await start(board, group, 4);
+    const large = await start(board, group, 20);
+    const middle = await start(board, group, 9);
+    await Bun.sleep(SAMPLED_MS);
+    const guarded = await oneOf(group.path);
+    expect(guarded).toMatchObject({ reprieve: reprieve.pid, cgroup: below(group), why_not: null });
+    expect(pidsOf(guarded)).toEqual([large.pid, middle.pid, small.pid]);
+    expect(await oneOf(below(group))).toMatchObject({ cgroup: below(group) });
+    config.write(`${FEED}[allow]\nkill = true\n${guard("g", below(group))}`);
+    expect(pidsOf(await oneOf(String(small.pid), "--config", config.path))).toEqual(
+      pidsOf(guarded),
+    );
+    // What is left of the limit, so that it never is the largest.
+    const leaker = await start(board, group, 1, { kb: LEAK_KB, chunkKb: 64 });
+    leaker.go();
+    await until("a death", () => !large.isAlive() || !leaker.isAlive());
+    await scene.closed();
+    expect(scene.victims()[0]).toBe(large.pid);
+    await until("the leaker's end", () => !leaker.isAlive() || leaker.word("done") === 1);
+    await leaker.stop();
+    await scene.end();
+  });
+
+  test("looks by the core where nobody guards, changes nothing, and a run does what it said", async () => {
+    const tenants = new Tenants();
+    const group = tenants.child("a", LIMIT);
+    const board = new Board();
+    const small = await start(board, group, 4);
+    const large = await start(board, group, 28);
+    config.write(
+      `${FEED}[allow]\nkill = "${below(group)}"\n` +
+        guard("wide", `${tenants.at}/*`, 'orders = ["raise=4M", "kill"]\ndelay = "1s"\n') +
+        guard("narrow", below(group), "caps = { hour = 3 }\n"),
+    );
+    const before = stateOf(group);
+    const told = await oneOf("narrow", "--config", config.path);
+    expect(stateOf(group)).toEqual(before);
+    expect(told).toMatchObject({ reprieve: null, state: null, why_not: null, processes: 2 });
+    expect(told.rules.map((rule) => [rule.guard, rule.decides])).toEqual([
+      ["narrow", true],
+      ["wide", false],
+    ]);
+    expect(told.caps).toMatchObject({ hour: 3, hour_kills: 0 });
+    expect(told.orders).toMatchObject([{ order: "kill", acts: true, power: "kill" }]);
+    expect(told.orders[0]?.by).toBe(`[allow] kill = "${below(group)}"`);
+    expect(pidsOf(told)).toEqual([large.pid, small.pid]);
+    const reprieve = await config.start(1);
+    const running = await oneOf(below(group), "--config", config.path);
+    const { reprieve: pid, state, ...rest } = running;
+    expect(pid).toBe(reprieve.pid);
+    expect(state).toBeString();
+    const { reprieve: none, state: unknown, ...planned } = told;
+    expect([none, unknown]).toEqual([null, null]);
+    expect({ ...rest, usage_bytes: 0 }).toEqual({ ...planned, usage_bytes: 0 });
+    const leaker = await start(board, group, 1, { kb: LEAK_KB, chunkKb: 64 });
+    leaker.go();
+    const kill = await reprieve.message("incident.step", {
+      where: ({ step }) => step === "kill",
+    });
+    expect(kill.pid).toBe(large.pid);
+    await reprieve.message("incident.closed");
+    expect((await oneOf(below(group))).caps.hour_kills).toBeGreaterThan(0);
+    await leaker.stop();
+    expect(await reprieve.stop()).toBe(0);
+    await tenants.destroy();
+    board.close();
+  });
+
+  test("says of everybody else why he is none", async () => {
+    const scene = await Scene.set(["--handler", "inside"]);
+    const { board, group, reprieve } = scene;
+    const tiny = await board.start(group, { means: "touch", beforeKb: 64 }).ready();
+    const mover = await board.start(null, { means: "outside", beforeKb: 6 * KB }).ready();
+    await Bun.sleep(SAMPLED_MS);
+    group.add(mover.pid);
+    await Bun.sleep(SAMPLED_MS);
+    expect(await whyOf(await reprieve.helper("handler"))).toBe("ours");
+    expect(await whyOf(tiny)).toBe("small");
+    expect(await whyOf(mover)).toBe("brought");
+    const line = (await Reprieve.ends(["explain", String(tiny.pid)])).out.split("\n")[0];
+    expect(line).toBe(
+      `workload (${tiny.pid}) in ${below(group)} would not be killed: ${WHY.small}`,
+    );
+    await scene.end();
+  });
+
+  tasks("says so of a process whose leader is elsewhere", async () => {
+    const scene = await Scene.set();
+    const plan = { means: "thread-in", beforeKb: 64, kb: 8 * KB } as const;
+    const outside = await scene.board.start(scene.group, plan).ready();
+    outside.go();
+    await until("it to have grown", () => outside.word("done") === 1);
+    await Bun.sleep(SAMPLED_MS);
+    expect(await whyOf(outside)).toBe("elsewhere");
+    await outside.stop();
+    await scene.end();
+  });
+
+  test("says so of those beyond the largest, and of children beyond the first", async () => {
+    const tenants = new Tenants();
+    const group = tenants.child("a", LIMIT);
+    const board = new Board();
+    const children = Array.from({ length: GROUPS_MAX + 1 }, (_, i) => group.child(`c${i}`));
+    config.write(FEED + guard("g", below(group)));
+    const args = ["--config", config.path];
+    const told = await oneOf("g", ...args);
+    // The group itself is one of those that are looked at.
+    expect(told.unseen.groups).toBe(2);
+    // One in each child, as long as the board has room: those of two are not seen.
+    const found = new Map<string, number>();
+    for (let round = 0; round * BOARD < children.length; round += 1) {
+      const here = children.slice(round * BOARD, (round + 1) * BOARD);
+      const all = await Promise.all(here.map((child) => start(board, child, 1.5)));
+      for (const one of all) {
+        const why = (await whyOf(one, ...args)) ?? "";
+        found.set(why, (found.get(why) ?? 0) + 1);
+      }
+      for (const one of all) await one.stop();
+      board.clear();
+    }
+    expect(Object.fromEntries(found)).toEqual({
+      candidate: children.length - 2,
+      unsampled: 2,
+    });
+    await tenants.destroy();
+    board.close();
+  });
+
+  test("says so of those for whom too many come before", async () => {
+    const tenants = new Tenants();
+    const group = tenants.child("a", LIMIT);
+    const boards = [new Board(), new Board()] as const;
+    config.write(FEED + guard("g", below(group)));
+    for (let i = 0; i < BOARD; i += 1) await start(boards[0], group, 2);
+    const smaller = await start(boards[1], group, 1.2);
+    const told = await oneOf("g", "--config", config.path);
+    expect(told.candidates.length + told.more_candidates).toBe(BOARD);
+    expect(told.others).toMatchObject([{ why: "beyond", first: { pid: smaller.pid } }]);
+    await tenants.destroy();
+    for (const board of boards) board.close();
+  });
+
+  test("shows a hostile name as text", async () => {
+    const tenants = new Tenants();
+    const group = tenants.child("a\u001b[2J", LIMIT);
+    const board = new Board();
+    await start(board, group, 2);
+    config.write(FEED + guard("g", `${tenants.at}/*`));
+    const ended = await Reprieve.ends(["explain", "--config", config.path]);
+    expect(ended.out).not.toContain("\u001b");
+    expect(ended.out).toContain("a\u{fffd}[2J");
+    await tenants.destroy();
+    board.close();
+  });
+
+  test("says why a run would leave a group alone, and tells of it all the same", async () => {
+    const tenants = new Tenants();
+    const group = tenants.child("a");
+    const board = new Board();
+    const one = await start(board, group, 2);
+    config.write(FEED + guard("g", below(group)));
+    const told = await oneOf("g", "--config", config.path);
+    expect(told.why_not).toContain("refusing to guard");
+    expect(pidsOf(told)).toEqual([one.pid]);
+    expect(told.orders).toMatchObject([{ acts: false, by: "[allow] kill does not name it" }]);
+    await tenants.destroy();
+    board.close();
+  });
+
+  test("works for a user without rights, and says of another's reprieve that it cannot be seen", async () => {
+    const scene = await Scene.set();
+    const one = await start(scene.board, scene.group, 2);
+    const refused = await endsAsUser(["explain", scene.group.path]);
+    expect(refused.err).toContain("cannot look into the reprieve that guards");
+    expect(refused.code).toBe(exit.notPermitted);
+    await scene.reprieve.stop();
+    config.write(FEED + guard("g", below(scene.group)));
+    chmodSync(config.dir, 0o755);
+    const told = await endsAsUser(["explain", "g", "--config", config.path, "--json"]);
+    expect(told.messages).toMatchObject([{ candidates: [{ pid: one.pid }] }]);
+    await scene.strike();
+  });
+
+  test.each([
+    [["explain", "/no/such"], exit.noGroup, "cannot explain /no/such: no such cgroup"],
+    [["explain", "4194304"], exit.noGroup, "there is no process 4194304"],
+    [["explain", "."], exit.unsafe, "it is the root group"],
+    [["explain", "/"], exit.noGroup, "it is not under the memory hierarchy"],
+    [["explain", "", "x"], exit.usage, "too many arguments for 'explain'"],
+    [["explain", "--config", "/no.toml"], exit.badConfig, "/no.toml: "],
+    [["explain", "--jsno"], exit.usage, "(Did you mean --json?)"],
+  ])("%p ends with %d", async (args, code, says) => {
+    const ended = await Reprieve.ends(args);
+    expect(ended.err).toContain(says);
+    expect(ended.code).toBe(code);
+    expect(ended.out).toBe("");
+  });
+
+  test("tells of a group that nobody guards", async () => {
+    const tenants = new Tenants();
+    const group = tenants.child("a", LIMIT);
+    const board = new Board();
+    const one = await start(board, group, 2);
+    config.write(FEED + guard("g", `${tenants.at}/b*`));
+    for (const what of [below(group), String(one.pid), "g"]) {
+      const ended = await Reprieve.ends(["explain", what, "--config", config.path]);
+      expect(ended.code).toBe(exit.noGroup);
+    }
+    await tenants.destroy();
+    board.close();
+  });
+});
+
+describeWith("explain with a negative score", [...kernelTest, negativeScore], () => {
+  test("says so of one of oom_score_adj -1000", async () => {
+    const scene = await Scene.set();
+    const plan = { means: "touch", beforeKb: 3 * KB } as const;
+    const immune = await scene.board.start(scene.group, plan, IMMUNE).ready();
+    await Bun.sleep(SAMPLED_MS);
+    expect(await whyOf(immune)).toBe("unkillable");
+    await scene.end();
+  });
+});
