@@ -27,7 +27,7 @@ CFLAGS := -std=c11 -O2 $(WARN) -DREPRIEVE_VERSION='"$(VERSION)"'
 FREE := -ffreestanding -nostdlib -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fvisibility=hidden -ffunction-sections -fdata-sections -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,defs -Wl,-z,noseparate-code
 SOURCES := $(filter-out native/layout.c native/explain.c native/ffi.c native/listen.c native/signals.c,$(wildcard native/*.c)) native/start_x86_64.S
-SHARED := $(addprefix native/,caps.c explain.c ffi.c freezer.c ledger.c listen.c lock.c memcg.c memcg_raise.c memcg_v1.c memcg_v2.c memory.c rank.c signals.c text.c tree.c)
+SHARED := $(addprefix native/,caps.c explain.c ffi.c freezer.c glob.c ledger.c listen.c lock.c memcg.c memcg_raise.c memcg_v1.c memcg_v2.c memory.c rank.c signals.c text.c tree.c)
 HEADERS := $(wildcard native/*.h)
 
 $(B):
@@ -39,7 +39,7 @@ $(B)/core: $(SOURCES) $(HEADERS) Makefile | $(B)
 $(B)/core.so: $(SHARED) $(HEADERS) Makefile | $(B)
 	gcc $(CFLAGS) $(FREE) -shared -fPIC -o $@ $(SHARED)
 
-$(B)/layout: native/layout.c native/explain.h native/probe.h native/region.h native/standing.h native/steps.h native/designate.h native/limits.h | $(B)
+$(B)/layout: native/layout.c native/explain.h native/probe.h native/region.h native/standing.h native/steps.h native/designate.h native/limits.h native/rank.h native/weigh.h | $(B)
 	gcc -std=c11 $(WARN) -o $@ native/layout.c
 
 src/native/layout.ts: $(B)/layout
@@ -62,7 +62,7 @@ docs: src/native/layout.ts | node_modules
 # --- tests and the gate ---
 
 # The pure parts of the core, with sanitizers and the machine's libc; one behaviour a program.
-PURE := $(addprefix native/,verdict.c orders.c rank.c explain.c procfs.c pids.c table.c log.c ledger.c lock.c text.c tree.c caps.c)
+PURE := $(addprefix native/,verdict.c orders.c rank.c explain.c procfs.c pids.c table.c log.c ledger.c lock.c text.c tree.c caps.c glob.c weigh.c)
 CASES := $(patsubst %.c,$(B)/%,$(wildcard test/native/*.c))
 
 # One run of bun over all layers, one over the boots of another kernel; the last line counts what really ran. The boots

@@ -42,21 +42,46 @@ static int is_exiting(struct guarded *g, const struct candidate *c)
 /* What reading the primed has shown, in pages. */
 struct reading {
 	struct candidate *best;
+	struct rank_key best_key;
 	uint64_t best_pages;
-	uint64_t left; /* of the group's usage: nobody unread can hold more */
-	int64_t grown; /* by so much those read have grown since they were sampled */
-	int is_early;  /* a large one is about to free its own */
+	uint64_t most_pages; /* that anybody holds who may be chosen */
+	uint64_t left;	     /* of the group's usage: nobody unread can hold more */
+	int64_t grown;	     /* by so much those read have grown since they were sampled */
+	int is_early;	     /* a large one is about to free its own */
 };
 
-/* Reads the primed again, largest first, until nobody unread can hold more than the best. */
+/* The place of one who holds so many pages that nobody has read: whoever it is, it is no better. */
+static struct rank_key key_of_unread(const struct view *view, uint64_t pages)
+{
+	uint32_t most = pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
+	struct rank_facts facts = { UINT64_MAX, most, most, view->most_percent };
+
+	return rank_key((enum rank_by)view->by, &facts);
+}
+
+static struct rank_key key_of(struct guarded *g, const struct candidate *c, uint32_t pages)
+{
+	enum rank_by by = (enum rank_by)g->views[g->current].by;
+	struct rank_facts facts = { c->start_time, pages, 0, c->percent };
+	struct table_known known = { 0 };
+
+	if (by == RANK_FASTEST)
+		table_ask(&handler.table, g->index, c->pid, &known);
+	facts.grown = pages > known.past_pages ? pages - known.past_pages : 0;
+	return rank_key(by, &facts);
+}
+
+/* Reads the primed again, the first first, until nobody unread can come before the best. */
 static struct reading read_primed(struct guarded *g, struct view *view)
 {
 	struct reading r = { .left = g->room.usage_bytes / 4096 };
 
-	for (uint32_t i = 0; i < view->candidates && r.best_pages < r.left; i++) {
+	for (uint32_t i = 0;
+	     i < view->candidates && rank_is_before(key_of_unread(view, r.left), r.best_key); i++) {
 		struct candidate *c = &view->candidate[i];
 		uint32_t anon, pages;
 		int err = procfs_anon_pages(c->statm, &anon);
+		struct rank_key key;
 
 		if (err) {
 			r.is_early |= is_exiting(g, c);
@@ -66,9 +91,14 @@ static struct reading read_primed(struct guarded *g, struct view *view)
 		r.grown += (int64_t)anon - c->anon_pages;
 		pages = rank_charged(anon, c->base_pages);
 		r.left -= pages < r.left ? pages : r.left;
-		if (pages > r.best_pages && !c->exempt &&
-		    !response_has_tried(&g->response, c->pid)) {
+		if (c->exempt || response_has_tried(&g->response, c->pid))
+			continue;
+		if (pages > r.most_pages)
+			r.most_pages = pages;
+		key = key_of(g, c, pages);
+		if (rank_is_before(key, r.best_key)) {
 			r.best_pages = pages;
+			r.best_key = key;
 			r.best = c;
 		}
 	}
@@ -78,7 +108,7 @@ static struct reading read_primed(struct guarded *g, struct view *view)
 /*
  * What the group holds that those read do not explain, in bytes: by how much it has grown since the
  * snapshot, and what it has that nobody sampled holds (children beyond GROUPS_MAX, processes of other pid
- * namespaces, what those who left have left charged). 0 where nobody unread can hold more than the best.
+ * namespaces, what those who have left have left charged). 0 where nobody unread can come before the best.
  */
 static void find_unexplained(const struct guarded *g, const struct view *view,
 			     const struct reading *r, int64_t *grown, int64_t *hidden)
@@ -86,7 +116,8 @@ static void find_unexplained(const struct guarded *g, const struct view *view,
 	uint64_t anon_bytes = g->oom.anon_bytes;
 
 	*grown = *hidden = 0;
-	if (r->best_pages >= r->left || (!anon_bytes && memcg_anon(&g->memcg, &anon_bytes)))
+	if (!rank_is_before(key_of_unread(view, r->left), r->best_key) ||
+	    (!anon_bytes && memcg_anon(&g->memcg, &anon_bytes)))
 		return;
 	*grown = (int64_t)anon_bytes - r->grown * 4096 - (int64_t)view->anon_bytes;
 	*hidden = (int64_t)anon_bytes - r->grown * 4096 - (int64_t)view->sampled_bytes;
@@ -97,12 +128,12 @@ static void find_unexplained(const struct guarded *g, const struct view *view,
  * not help: the kernel sees them all. Else it may be a newborn's, where the snapshot counted that of somebody who was
  * just dying; or a dead one's still: whoever reads of it in /proc frees it in his own time.
  */
-static int choose_hidden(struct guarded *g, int64_t best_bytes, uint64_t hidden_bytes,
+static int choose_hidden(struct guarded *g, int64_t most_bytes, uint64_t hidden_bytes,
 			 struct choice *choice)
 {
 	const struct response *r = &g->response;
 
-	if (g->views[g->current].hidden_before_bytes > best_bytes)
+	if (g->views[g->current].hidden_before_bytes > most_bytes)
 		return -ESRCH;
 	if (r->victim != VICTIM_NONE &&
 	    sys_now_ns() - r->progress_ns <
@@ -111,30 +142,44 @@ static int choose_hidden(struct guarded *g, int64_t best_bytes, uint64_t hidden_
 	return suspects_choose(g, 1, hidden_bytes, choice);
 }
 
+static uint32_t evidence_of(const struct view *view)
+{
+	static const uint8_t evidence[RANKS] = { EVIDENCE_LARGEST, EVIDENCE_NEWEST,
+						 EVIDENCE_FASTEST, EVIDENCE_WEIGHT };
+
+	return evidence[view->by];
+}
+
 int choose_victim(struct guarded *g, struct choice *choice)
 {
 	struct view *view = &g->views[g->current];
 	struct reading r = read_primed(g, view);
-	int64_t best = (int64_t)r.best_pages * 4096, grown, hidden;
+	uint64_t most_pages =
+		r.most_pages > view->unprimed_pages ? r.most_pages : view->unprimed_pages;
+	int64_t most = (int64_t)most_pages * 4096, grown, hidden;
 
 	if (r.is_early)
 		return -EAGAIN;
 	find_unexplained(g, view, &r, &grown, &hidden);
-	if (grown > best && grown >= KILL_MIN_BYTES) {
-		int err = suspects_choose(g, 0, (uint64_t)grown, choice);
+	if (grown >= KILL_MIN_BYTES &&
+	    rank_is_before(key_of_unread(view, (uint64_t)grown / 4096), r.best_key)) {
+		int err = suspects_choose(g, 0, grown > most ? (uint64_t)grown : 0, choice);
 
-		/* Several may share what is unexplained, each with less than the best has. */
-		if (err || choice->bytes >= (uint64_t)best)
+		if (err && (err == -EAGAIN || grown > most))
 			return err;
-	} else if (hidden > best && hidden >= KILL_MIN_BYTES) {
-		return choose_hidden(g, best, (uint64_t)hidden, choice);
+		/* Several may share what is unexplained, each with less than the best has. */
+		if (!err && rank_is_before(choice->key, r.best_key))
+			return 0;
+	} else if (hidden > most && hidden >= KILL_MIN_BYTES) {
+		return choose_hidden(g, most, (uint64_t)hidden, choice);
 	}
-	if (best < KILL_MIN_BYTES)
+	if (r.best_pages * 4096 < KILL_MIN_BYTES)
 		return -ESRCH;
 	*choice = (struct choice){ .pidfd = r.best->pidfd,
 				   .pid = r.best->pid,
-				   .evidence = EVIDENCE_LARGEST,
-				   .bytes = (uint64_t)best,
+				   .evidence = evidence_of(view),
+				   .bytes = r.best_pages * 4096,
+				   .key = r.best_key,
 				   .start_time = r.best->start_time };
 	suspects_name(g, choice);
 	return 0;

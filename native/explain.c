@@ -39,17 +39,33 @@ static enum explain_why why_of(const struct region *r, const struct snapshot *s,
 	return is_primed ? WHY_CANDIDATE : WHY_BEYOND;
 }
 
+static struct rank_facts facts_of(const struct region *r, uint32_t slot)
+{
+	const struct snapshot *s = &recorder_of(r)->latest[slot];
+	const struct table_extra *e = &recorder_of(r)->known[slot];
+	uint32_t pages = rank_charged(s->anon_pages, e->base_pages);
+	uint32_t past = past_pages_of(r) ? past_pages_of(r)[slot] : 0;
+
+	return (struct rank_facts){ .start_time = s->start_time,
+				    .pages = pages,
+				    .grown = pages > past ? pages - past : 0,
+				    .percent = e->percent };
+}
+
 static struct explained told(const struct region *r, uint32_t slot, int is_primed)
 {
 	const struct snapshot *s = &recorder_of(r)->latest[slot];
 	const struct table_extra *e = &recorder_of(r)->known[slot];
+	const struct rank_facts facts = facts_of(r, slot);
 	struct explained out = {
 		.start_time = s->start_time,
 		.pid = s->pid,
 		.uid = s->uid,
 		.anon_pages = s->anon_pages,
 		.base_pages = e->base_pages,
-		.score_pages = rank_charged(s->anon_pages, e->base_pages),
+		.score_pages = facts.pages,
+		.grown_pages = facts.grown,
+		.percent = e->percent,
 		.why = why_of(r, s, e, is_primed),
 		.oom_score_adj = s->oom_score_adj,
 		.group = s->group,
@@ -70,6 +86,7 @@ static int is_primed(const struct rank *rank, uint32_t slot)
 uint32_t explain(const struct region *r, uint32_t guard, struct explained *out, uint32_t most)
 {
 	const struct recorder *recorder = recorder_of(r);
+	const enum rank_by by = rank_by_of(standing_of((struct region *)(uintptr_t)r, guard));
 	struct rank rank = { 0 };
 	uint32_t n = 0;
 
@@ -77,8 +94,11 @@ uint32_t explain(const struct region *r, uint32_t guard, struct explained *out, 
 		const struct snapshot *s = &recorder->latest[slot];
 		const struct table_extra *e = &recorder->known[slot];
 
-		if (s->pid && s->guard == guard && is_ranked(s, e))
-			rank_offer(&rank, slot, rank_charged(s->anon_pages, e->base_pages));
+		if (s->pid && s->guard == guard && is_ranked(s, e)) {
+			struct rank_facts facts = facts_of(r, slot);
+
+			rank_offer(&rank, slot, rank_key(by, &facts));
+		}
 	}
 	for (uint32_t i = 0; i < rank.n && n < most; i++) {
 		out[n] = told(r, rank.best[i].slot, 1);

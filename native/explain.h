@@ -16,7 +16,7 @@ enum explain_why {
 	WHY_KERNEL = 5,	    /* a kernel thread */
 	WHY_BROUGHT = 6,    /* it has brought along what it holds */
 	WHY_SMALL = 7,	    /* less than KILL_MIN_BYTES is charged here */
-	WHY_BEYOND = 8,	    /* CANDIDATES_MAX others hold more: not primed */
+	WHY_BEYOND = 8,	    /* CANDIDATES_MAX others come before it: not primed */
 	WHY_UNREAD = 9,	    /* seen, and not read yet */
 };
 
@@ -29,7 +29,9 @@ struct explained {
 	uint32_t score_pages;
 	uint32_t why; /* enum explain_why */
 	int16_t oom_score_adj;
-	uint16_t group; /* 0: the guard's own, else a descendant */
+	uint16_t group;	      /* 0: the guard's own, else a descendant */
+	uint32_t percent;     /* its weight, by "prefer" and "avoid" */
+	uint32_t grown_pages; /* in about the last second, where a guard has orders of its own */
 	uint32_t reserved;
 	char comm[COMM_BYTES];
 };

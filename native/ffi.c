@@ -7,11 +7,13 @@
 #include "caps.h"
 #include "explain.h"
 #include "freezer.h"
+#include "glob.h"
 #include "ledger.h"
 #include "listen.h"
 #include "lock.h"
 #include "log.h"
 #include "memcg.h"
+#include "rank.h"
 #include "signals.h"
 #include "sys.h"
 #include "text.h"
@@ -21,20 +23,26 @@
 static uint64_t page_up(uint64_t bytes) { return (bytes + 4095) & ~4095ull; }
 
 /* Makes the region: a memfd, sized, zeroed, its head filled. `ranked`: with rankings for the door; `ordered`: with standing
- * orders other than "kill". */
-EXPORT int rpv_region_create(uint32_t guards_max, uint32_t agent_pid, int ranked, int ordered)
+ * orders other than "kill"; `weighings`: so many different lists of what processes count for. */
+EXPORT int rpv_region_create(uint32_t guards_max, uint32_t agent_pid, int ranked, int ordered,
+			     uint32_t weighings)
 {
 	uint64_t standing = sizeof(struct region) + guards_max * sizeof(struct guard);
 	uint64_t control = page_up(standing + (ordered ? guards_max * sizeof(struct standing) : 0));
 	uint64_t recorder = control + (ranked ? page_up(guards_max * sizeof(struct ranking)) : 0);
+	uint64_t past = recorder + page_up(sizeof(struct recorder));
+	uint64_t lists = past + (ordered ? page_up(PROCS_MAX * sizeof(uint32_t)) : 0);
 	struct region head = {
 		.magic = REGION_MAGIC,
 		.layout = REGION_LAYOUT,
 		.guards_max = guards_max,
-		.size_bytes = recorder + page_up(sizeof(struct recorder)),
+		.size_bytes = lists + page_up(weighings * sizeof(struct weighing)),
 		.control_bytes = control,
 		.standing_offset = ordered ? standing : 0,
 		.recorder_offset = recorder,
+		.past_offset = ordered ? past : 0,
+		.weighings_offset = lists,
+		.weighings = weighings,
 		.agent_pid = agent_pid,
 		.owner = ROLE_WATCHDOG,
 		.sleeps_in = "mem_cgroup_oom_synchronize",
@@ -100,6 +108,11 @@ EXPORT uint32_t rpv_hour_kills(void *region, uint32_t guard)
 	if (guard == UINT32_MAX)
 		return caps_kills(&r->hour, sys_now_ns());
 	return st ? caps_kills(&st->hour, sys_now_ns()) : 0;
+}
+
+EXPORT int rpv_glob_matches(const char *pattern, const char *text)
+{
+	return glob_matches(pattern, text);
 }
 
 EXPORT int rpv_eventfd(void) { return sys_eventfd(0, SYS_EFD_NONBLOCK); }

@@ -31,6 +31,7 @@ void handler_make(void)
 	handler.sample_pids = role_memory(PIDS_BYTES);
 	table_init(&handler.table, handler.self.recorder,
 		   role_memory(PROCS_MAX * sizeof(*handler.table.chain)));
+	handler.table.past_pages = past_pages_of(handler.self.region);
 	for (uint32_t i = 0; i < handler.guards; i++) {
 		handler.guarded[i].guard = &handler.self.region->guards[i];
 		handler.guarded[i].index = i;

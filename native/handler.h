@@ -14,6 +14,7 @@
 #include "limits.h"
 #include "memcg.h"
 #include "orders.h"
+#include "rank.h"
 #include "role.h"
 #include "table.h"
 
@@ -26,7 +27,8 @@ struct candidate {
 	uint32_t pid;
 	uint32_t base_pages; /* anonymous pages it held when it moved in */
 	uint32_t anon_pages; /* as last sampled */
-	uint32_t exempt;     /* ours: counted, never chosen */
+	uint16_t exempt;     /* ours: counted, never chosen */
+	uint16_t percent;    /* its weight */
 	uint64_t start_time;
 };
 
@@ -35,7 +37,12 @@ struct view {
 	uint64_t sampled_bytes; /* the sum over all who were sampled, primed or not */
 	int64_t hidden_bytes; /* so much more the group held; below 0: its processes share pages */
 	int64_t hidden_before_bytes; /* the same, one snapshot earlier */
-	uint32_t candidates;	     /* largest first */
+	uint32_t
+		unprimed_pages; /* most that one holds who is no candidate; 0 where they are the largest */
+	uint16_t
+		most_percent; /* the highest weight of them; of who is not known it is WEIGH_EVEN */
+	uint16_t by;	      /* enum rank_by */
+	uint32_t candidates;  /* most worth a kill first */
 	uint32_t groups;
 	struct candidate candidate[CANDIDATES_MAX];
 	int tasks[GROUPS_MAX];	   /* lists of the guard's group and its descendants */
@@ -167,6 +174,8 @@ int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon
 int view_refresh_groups(struct guarded *g);
 /* Closes all of both views: the responder leaves the guard alone. */
 void view_close(struct guarded *g);
+/* ranking.c: what the door hands on to a designated handler. */
+void ranking_publish(const struct guarded *g, const struct rank *rank);
 /* The candidate primed for this pid, or NULL. */
 struct candidate *view_find(struct view *view, uint32_t pid);
 
@@ -208,6 +217,7 @@ struct choice {
 	uint32_t pid;
 	uint32_t evidence; /* enum evidence */
 	uint64_t bytes;
+	struct rank_key key;
 	uint64_t start_time;
 	char comm[COMM_BYTES];
 };

@@ -26,6 +26,8 @@ static void print_sizes(void)
 	SIZE(log_record);
 	SIZE(guard);
 	SIZE(standing);
+	SIZE(weighing);
+	SIZE(weigh_rule);
 	SIZE(snapshot);
 	SIZE(recorder);
 	SIZE(explained);
@@ -41,6 +43,8 @@ static void print_offsets(void)
 	AT(region, guards_max);
 	AT(region, size_bytes);
 	AT(region, standing_offset);
+	AT(region, weighings_offset);
+	AT(region, weighings);
 	AT(region, recorder_offset);
 	AT(region, agent_pid);
 	AT(region, owner);
@@ -96,8 +100,18 @@ static void print_offsets(void)
 	AT(standing, move_to);
 	AT(standing, incident_cap);
 	AT(standing, hour_cap);
+	AT(standing, rank_by);
+	AT(standing, weighing);
 	printf("  standing_raised_added_bytes: %zu,\n",
 	       offsetof(struct standing, raised.added_bytes));
+	AT(weighing, rules);
+	AT(weighing, rule);
+	AT(weighing, text);
+	AT(weigh_rule, uid);
+	AT(weigh_rule, percent);
+	AT(weigh_rule, name);
+	AT(weigh_rule, exe);
+	AT(weigh_rule, cgroup);
 	AT(snapshot, t_ms);
 	AT(snapshot, start_time);
 	AT(snapshot, pid);
@@ -122,6 +136,8 @@ static void print_offsets(void)
 	AT(explained, anon_pages);
 	AT(explained, base_pages);
 	AT(explained, score_pages);
+	AT(explained, percent);
+	AT(explained, grown_pages);
 	AT(explained, why);
 	AT(explained, oom_score_adj);
 	AT(explained, group);
@@ -153,6 +169,9 @@ static void print_limits(void)
 	LIMIT(GROUPS_MAX);
 	LIMIT(CANDIDATES_MAX);
 	LIMIT(KILL_MIN_BYTES);
+	LIMIT(WEIGH_RULES_MAX);
+	LIMIT(WEIGH_TEXT_BYTES);
+	LIMIT(WEIGH_MOST);
 	CLOSE();
 }
 
@@ -205,6 +224,12 @@ static void print_control_enums(void)
 	E(ORDER_, KILL);
 	E(ORDER_, KILL_GROUP);
 	E(ORDER_, KILL_WHOLE);
+	CLOSE();
+	OPEN("rank_by");
+	E(RANK_, LARGEST);
+	E(RANK_, NEWEST);
+	E(RANK_, FASTEST);
+	E(RANK_, WEIGHT);
 	CLOSE();
 	/* By order. */
 	printf("export const order_bound_ms: readonly number[] = [");
@@ -259,6 +284,9 @@ static void print_record_enums(void)
 	E(EVIDENCE_, LARGEST);
 	E(EVIDENCE_, UNEXPLAINED);
 	E(EVIDENCE_, BUSIEST);
+	E(EVIDENCE_, NEWEST);
+	E(EVIDENCE_, FASTEST);
+	E(EVIDENCE_, WEIGHT);
 	CLOSE();
 	OPEN("outcome");
 	E(OUTCOME_, RELIEVED);

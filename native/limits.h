@@ -20,6 +20,9 @@ enum {
 	REAPER_STACK_BYTES = 4096, /* two system calls */
 	ORDERS_MAX = 8,		   /* standing orders, each once */
 	TREE_DEPTH_MAX = 16,	   /* descendants deeper than this are not walked */
+	WEIGH_RULES_MAX = 16,	   /* what "prefer" and "avoid" of a guard say */
+	WEIGH_TEXT_BYTES = 2048,   /* their patterns together */
+	WEIGH_MOST = 4000,	   /* percent; struct table_extra has 12 bits for it */
 
 	/* A CPU takes charges in batches of 64 pages (MEMCG_CHARGE_BATCH): so near is as good as full. */
 	STOCK_BYTES = 64 * 4096,

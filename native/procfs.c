@@ -85,13 +85,18 @@ int procfs_start_time(uint32_t pid, uint64_t *start_time)
 	return err;
 }
 
-static uint32_t pages_after(const char *buf, const char *end, const char *key)
+static uint64_t number_after(const char *buf, const char *end, const char *key)
 {
 	const char *at = text_after(buf, end, key);
 
 	while (at && at < end && (*at == ' ' || *at == '\t'))
 		at++;
-	return at ? (uint32_t)(text_number(&at, end) / KB_PER_PAGE) : 0;
+	return at ? text_number(&at, end) : 0;
+}
+
+static uint32_t pages_after(const char *buf, const char *end, const char *key)
+{
+	return (uint32_t)(number_after(buf, end, key) / KB_PER_PAGE);
 }
 
 int procfs_read_status(int proc, struct procfs_status *status)
@@ -102,6 +107,7 @@ int procfs_read_status(int proc, struct procfs_status *status)
 
 	if (n < 0)
 		return (int)n;
+	status->uid = (uint32_t)number_after(buf, end, "\nUid:");
 	status->resident = pages_after(buf, end, "\nVmRSS:");
 	status->tables = pages_after(buf, end, "\nVmPTE:");
 	status->file = pages_after(buf, end, "\nRssFile:");

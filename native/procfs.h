@@ -13,8 +13,10 @@ struct procfs_stat {
 	char comm[COMM_BYTES]; /* zero-filled behind the name */
 };
 
-/* Pages. */
 struct procfs_status {
+	uint32_t
+		uid; /* real: the directory is root's where a process does not let itself be dumped */
+	/* pages */
 	uint32_t resident;
 	uint32_t tables;
 	uint32_t file;

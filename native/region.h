@@ -16,10 +16,11 @@
 #include "memcg.h"
 #include "standing.h"
 #include "steps.h"
+#include "weigh.h"
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 22u		   /* raised by every change of this file */
+#define REGION_LAYOUT 23u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -191,10 +192,12 @@ struct table_extra {
 	uint32_t scan;	      /* the scan that saw it last */
 	uint32_t
 		leader_scan; /* the scan that saw its leader in a group of the guard last; 0: none */
-	uint8_t exempt : 1;  /* ours, pid 1, a kernel thread, or -1000: never a victim */
-	uint8_t leader_dead : 1; /* its threads live on */
-	uint8_t elsewhere : 1; /* its leader is in none of the guard's groups, as of the current view */
-	uint8_t moved : 1;     /* what is primed reads nothing any more: prime it again */
+	uint16_t exempt : 1;	  /* ours, pid 1, a kernel thread, or -1000: never a victim */
+	uint16_t leader_dead : 1; /* its threads live on */
+	uint16_t
+		elsewhere : 1; /* its leader is in none of the guard's groups, as of the current view */
+	uint16_t moved : 1;    /* what is primed reads nothing any more: prime it again */
+	uint16_t percent : 12; /* its weight (weigh.h) */
 	uint16_t next;	       /* in its hash chain */
 };
 
@@ -226,6 +229,11 @@ struct region {
 	uint64_t
 		standing_offset; /* in there, one a guard; 0: all have the one order "kill", and no caps */
 	uint64_t recorder_offset; /* behind the rankings */
+	uint64_t
+		past_offset; /* behind the recorder: what each process of its held about a second ago, in pages; 0: nobody asks */
+	uint64_t weighings_offset; /* behind that */
+	uint32_t weighings;	   /* so many, each of guards with the same rules */
+	uint32_t reserved;
 	uint32_t agent_pid;
 	/* writers: both watchers, compare-and-swap: which of them owns the switch (enum role) */
 	uint32_t owner;
@@ -258,8 +266,30 @@ static inline struct standing *standing_of(struct region *r, uint32_t index)
 	return (struct standing *)((char *)r + r->standing_offset) + index;
 }
 
+/* By what the guard chooses; NULL: by size alone. Mapped by the handler only. */
+static inline const struct weighing *weighing_of(struct region *r, const struct standing *st)
+{
+	uint32_t index = st ? st->weighing : 0;
+
+	if (!index || index > r->weighings)
+		return 0;
+	return (const struct weighing *)((char *)r + r->weighings_offset) + index - 1;
+}
+
+/* What each process of the recorder held about a second ago, in pages charged; NULL: nobody asks. Writer: the sampler. */
+static inline uint32_t *past_pages_of(const struct region *r)
+{
+	return r->past_offset ? (uint32_t *)((char *)r + r->past_offset) : 0;
+}
+
+static inline enum rank_by rank_by_of(const struct standing *st)
+{
+	return st && st->rank_by < RANKS ? (enum rank_by)st->rank_by : RANK_LARGEST;
+}
+
 _Static_assert((int)CANDIDATES_MAX <= (int)DESIGNATE_PROCESSES && COMM_BYTES == 16, "all fit");
 _Static_assert(sizeof(struct snapshot) == 64, "a cache line");
+_Static_assert(WEIGH_MOST < 1 << 12, "percent");
 _Static_assert(sizeof(struct table_extra) == 32, "the table is most of what the handler locks");
 _Static_assert((RING_RECORDS & (RING_RECORDS - 1)) == 0, "masked index");
 _Static_assert(sizeof(struct guard) % 8 == 0 && sizeof(struct guard) <= 1536, "guard budget");

@@ -156,7 +156,7 @@ static int list_or_force(int dir, void *force)
 		sys_close(control);
 	if (!off)
 		return 0;
-	release_path_of(dir, path, sizeof(path));
+	tree_path_of(dir, path, sizeof(path));
 	if (*(const int *)force) {
 		release_switch_on(dir, path);
 	} else {

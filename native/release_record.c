@@ -125,18 +125,6 @@ static void thaw(int dir, const struct ledger_record *record, const char *name)
 				: ": a child of it");
 }
 
-void release_path_of(int dir, char *path, size_t size)
-{
-	char link[64];
-	struct text t = text_on(link, sizeof(link));
-	long n;
-
-	text_add(&t, "/proc/self/fd/");
-	text_add_number(&t, (uint64_t)dir);
-	n = SYS3(readlink, link, path, size - 1);
-	path[n > 0 ? n : 0] = 0;
-}
-
 int release_record(const struct ledger_record *record)
 {
 	char path[PATH_BYTES];
@@ -144,7 +132,7 @@ int release_record(const struct ledger_record *record)
 
 	if (dir < 0)
 		return 0;
-	release_path_of(dir, path, sizeof(path));
+	tree_path_of(dir, path, sizeof(path));
 	raised = put_raise_back(dir, record, path);
 	thaw(dir, record, path);
 	guarded = release_switch_on(dir, path) | put_high_back(dir, record, path);

@@ -18,8 +18,6 @@ extern struct released released;
 void release_say(const char *what, const char *name, const char *then);
 /* Of an open memory.oom_control. */
 int release_is_off(int control);
-/* The path of an open directory, as the kernel prints it. */
-void release_path_of(int dir, char *path, size_t size);
 /* Switches the killer of the group at `dir` on, if it is off. Says whether it is a living reprieve's: then
  * it stays off. */
 int release_switch_on(int dir, const char *name);

@@ -163,6 +163,8 @@ int scan_guard(struct guarded *g)
 	sys_clock_ns(SYS_CLOCK_THREAD_CPU, &start_ns);
 	scan.g = g;
 	scan.view = &g->views[g->current];
+	scan.weighing =
+		weighing_of(handler.self.region, standing_of(handler.self.region, g->index));
 	scan.now_ms = sys_boot_ns() / 1000000;
 	scan.grown_pages = 0;
 	scan.is_partial = 0;

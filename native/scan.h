@@ -10,10 +10,11 @@
 struct scan {
 	struct guarded *g;
 	struct view *view;
-	uint32_t group; /* being listed */
-	int is_partial; /* somebody who lives could not be read */
-	int ask_tasks;	/* somebody's leader is not known to be in the group */
-	int ask_all;	/* leaders may have left since */
+	const struct weighing *weighing; /* NULL: all weigh the same */
+	uint32_t group;			 /* being listed */
+	int is_partial;			 /* somebody who lives could not be read */
+	int ask_tasks;			 /* somebody's leader is not known to be in the group */
+	int ask_all;			 /* leaders may have left since */
 	uint64_t now_ms;
 	uint64_t anon_bytes; /* the group's own count of anonymous memory, before anybody is read */
 	int64_t grown_pages; /* by how much those read have grown since they were read last */
@@ -29,6 +30,8 @@ static inline int scan_is_gone(int err)
 
 /* The responder has work: a scan comes too late now, and takes CPU from a dying victim. */
 int scan_is_cut_short(void);
+/* What a process counts for, in percent; `proc`: its directory in /proc. */
+uint32_t scan_weigh(const struct snapshot *s, int proc);
 /* Into the flight recorder. */
 void scan_record(const struct snapshot *s);
 /* Reads the known: the primed, who has run, and one in SAMPLE_SHARE of the others. */

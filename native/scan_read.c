@@ -22,7 +22,6 @@ static int read_details(struct snapshot *s, struct table_extra *e)
 {
 	struct procfs_stat stat = { 0 };
 	struct procfs_status status = { 0 };
-	struct statx st;
 	int proc = procfs_open(s->pid);
 	int adj = 0;
 	int err = proc < 0 ? proc : procfs_read_stat(proc, &stat);
@@ -31,14 +30,13 @@ static int read_details(struct snapshot *s, struct table_extra *e)
 		err = procfs_read_status(proc, &status);
 	if (!err)
 		err = procfs_read_oom_score_adj(proc, &adj);
-	if (!err)
-		err = sys_statx(proc, "", 0x1000 /* AT_EMPTY_PATH */, STATX_UID, &st);
-	if (proc >= 0)
-		sys_close(proc);
-	if (err)
+	if (err) {
+		if (proc >= 0)
+			sys_close(proc);
 		return err;
+	}
 	s->start_time = stat.start_time;
-	s->uid = st.stx_uid;
+	s->uid = status.uid;
 	s->file_pages = status.file;
 	s->shmem_pages = status.shmem;
 	s->swap_pages = status.swap;
@@ -46,6 +44,8 @@ static int read_details(struct snapshot *s, struct table_extra *e)
 	memcpy(s->comm, stat.comm, COMM_BYTES);
 	e->exempt = s->pid <= 1 || region_is_ours(handler.self.region, s->pid) ||
 		    stat.kernel_thread || adj == NEVER_KILLED;
+	e->percent = scan_weigh(s, proc) & 0xfffu;
+	sys_close(proc);
 	return 0;
 }
 
@@ -84,12 +84,13 @@ static int has_run(const struct snapshot *s, struct table_extra *e)
 	return e->read_cpu_ns != before_ns;
 }
 
-/* Who may be killed must not have become -1000 since: the primed, and where a group is killed as a whole, everybody. */
+/* Who may be killed must not have become -1000 since: the primed, and where a group is killed as a whole, everybody. Where
+ * names count, everybody too: an exec changes them. */
 static int is_detail_due(uint16_t slot, int primed)
 {
 	const struct snapshot *s = &handler.table.latest[slot];
 
-	return (primed || scan.g->whole[s->group]) &&
+	return (primed || scan.g->whole[s->group] || scan.weighing) &&
 	       slot % DETAILS_EVERY == scan.g->scans % DETAILS_EVERY;
 }
 
@@ -157,6 +158,7 @@ void scan_read_known(void)
 
 static int admit(struct snapshot *s, struct table_extra *e)
 {
+	struct table *t = &handler.table;
 	int64_t grown_pages = scan.grown_pages;
 	int err;
 
@@ -169,6 +171,9 @@ static int admit(struct snapshot *s, struct table_extra *e)
 	scan.grown_pages = grown_pages; /* it has not grown, it has come */
 	e->base_pages = base_of(s);
 	scan.grown_pages += rank_charged(s->anon_pages, e->base_pages);
+	/* Of who is there at the first look nobody knows how fast it has grown. */
+	if (t->past_pages && !scan.g->scanned_ms)
+		t->past_pages[s - t->latest] = rank_charged(s->anon_pages, e->base_pages);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "caps.h"
 #include "limits.h"
 #include "memcg.h"
+#include "rank.h"
 #include <stdint.h>
 
 enum order {
@@ -50,6 +51,8 @@ struct standing {
 	char move_to[PATH_BYTES];   /* a group's directory, terminated */
 	uint32_t incident_cap;	    /* the most kills in one incident; 0: KILLS_PER_INCIDENT_MAX */
 	uint32_t hour_cap;	    /* and in an hour; 0: none */
+	uint32_t rank_by;	    /* enum rank_by: whom an order takes */
+	uint32_t weighing;	    /* its rules: 1 + which; 0: none */
 	/* writer: the responder */
 	struct caps_hour hour;
 	uint32_t asked_pid;

@@ -59,6 +59,9 @@ enum evidence {
 	EVIDENCE_BUSIEST =
 		3, /* the same, and nobody could read them: most CPU time since the snapshot */
 	EVIDENCE_KERNELS_RULE = 4, /* as the kernel would have chosen */
+	EVIDENCE_NEWEST = 5,	   /* by the order: started last */
+	EVIDENCE_FASTEST = 6,	   /* grown most in the last second */
+	EVIDENCE_WEIGHT = 7,	   /* of the highest weight */
 };
 
 enum outcome {

@@ -139,12 +139,25 @@ static int is_early(const struct guarded *g)
 	       VICTIM_BOUND_MS * memcg_patience(&g->memcg) * 1000000ull;
 }
 
+/* Of one whom nobody has seen before it is known that it is new, and has weight 1. */
+static struct rank_key key_of(const struct guarded *g, const struct table_known *known,
+			      uint32_t pages)
+{
+	int is_known = known->start_time != 0;
+	struct rank_facts facts = { .start_time = is_known ? known->start_time : UINT64_MAX,
+				    .pages = pages,
+				    .percent = is_known ? known->percent : WEIGH_EVEN };
+
+	facts.grown = pages > known->past_pages ? pages - known->past_pages : 0;
+	return rank_key((enum rank_by)g->views[g->current].by, &facts);
+}
+
 /*
- * Of the suspects that were read, the one with most memory charged here; `unexplained`: of so many bytes. Where all could be
+ * Of the suspects that were read, the one most worth a kill; `unexplained`: so many bytes are. Where all could be
  * asked and leave more than the largest holds, it is somebody's who is not to be seen: on v1 a process whose leader is dead
  * is not in the list of tasks.
  */
-static int choose_largest(struct guarded *g, uint64_t unexplained, struct choice *choice)
+static int choose_read(struct guarded *g, uint64_t unexplained, struct choice *choice)
 {
 	uint64_t usage_bytes = g->room.usage_bytes, sum = 0;
 	uint32_t i;
@@ -155,6 +168,7 @@ static int choose_largest(struct guarded *g, uint64_t unexplained, struct choice
 		uint64_t answer = shared_load(&g->guard->answers[i]), bytes;
 		uint32_t pages = errand_pages(answer);
 		struct table_known known;
+		struct rank_key key;
 
 		if (answer != errand_answer(g->guard->asked, pid, pages) ||
 		    !ask_table(g, pid, &known))
@@ -165,15 +179,17 @@ static int choose_largest(struct guarded *g, uint64_t unexplained, struct choice
 		if (bytes > usage_bytes + KILL_MIN_BYTES)
 			continue; /* more than the whole group: it grew elsewhere */
 		sum += bytes;
-		if (bytes > choice->bytes) {
+		key = key_of(g, &known, (uint32_t)(bytes / 4096));
+		if (rank_is_before(key, choice->key)) {
 			choice->pid = pid;
 			choice->bytes = bytes;
+			choice->key = key;
 		}
 	}
 	if (choice->bytes >= KILL_MIN_BYTES &&
 	    (i == ASKED_MAX || sum + choice->bytes >= unexplained))
 		return 0;
-	return is_early(g) ? -EAGAIN : -ESRCH; /* it may be a dead one's still */
+	return unexplained && is_early(g) ? -EAGAIN : -ESRCH; /* it may be a dead one's still */
 }
 
 int suspects_choose(struct guarded *g, int newborn_only, uint64_t bytes, struct choice *choice)
@@ -192,10 +208,12 @@ int suspects_choose(struct guarded *g, int newborn_only, uint64_t bytes, struct 
 		return err ? err : -EAGAIN;
 	}
 	if (shared_load(&g->guard->answered) == g->guard->asked) {
-		err = choose_largest(g, bytes, choice);
+		err = choose_read(g, bytes, choice);
 	} else if (now_ns - r->asked_ns <
 		   ERRAND_BOUND_MS * memcg_patience(&g->memcg) * 1000000ull) {
 		return -EAGAIN;
+	} else if (!bytes) {
+		err = -ESRCH;
 	} else {
 		err = search(&s);
 		*choice = (struct choice){ .pid = s.busiest[0].pid,

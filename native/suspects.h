@@ -13,7 +13,8 @@
 #include "handler.h"
 
 /*
- * The suspect that holds most. newborn_only: those of the view are none. `bytes`: what is unexplained.
+ * The suspect most worth a kill. newborn_only: those of the view are none. `bytes`: more than anybody known holds is
+ * unexplained; 0: less, but somebody may come before the best.
  * 0; -EAGAIN: not known yet, look again; -ESRCH: none is worth a kill.
  */
 int suspects_choose(struct guarded *g, int newborn_only, uint64_t bytes, struct choice *choice);

@@ -67,6 +67,10 @@ static inline long sys_getdents(int fd, void *buf, size_t n)
 {
 	return SYS3(getdents64, fd, buf, n);
 }
+static inline long sys_readlinkat(int dir, const char *path, char *to, size_t n)
+{
+	return SYS4(readlinkat, dir, path, to, n);
+}
 static inline int sys_statx(int dir, const char *path, unsigned flags, unsigned mask,
 			    struct statx *st)
 {

@@ -70,6 +70,8 @@ uint16_t table_add(struct table *t, uint32_t guard, uint32_t pid)
 		slot = (uint16_t)t->used++;
 	memset(&t->latest[slot], 0, sizeof(t->latest[slot]));
 	memset(&t->extra[slot], 0, sizeof(t->extra[slot]));
+	if (t->past_pages)
+		t->past_pages[slot] = 0;
 	t->latest[slot].pid = pid;
 	t->latest[slot].guard = (uint16_t)guard;
 	t->extra[slot].next = *head;
@@ -107,6 +109,8 @@ int table_ask(struct table *t, uint32_t guard, uint32_t pid, struct table_known 
 		known->cpu_ns = e->cpu_ns ? e->cpu_ns : e->read_cpu_ns;
 		known->pages = rank_charged(t->latest[slot].anon_pages, e->base_pages);
 		known->base_pages = e->base_pages;
+		known->past_pages = t->past_pages ? t->past_pages[slot] : 0;
+		known->percent = e->percent;
 		known->exempt = e->exempt;
 		known->start_time = t->latest[slot].start_time;
 		memcpy(known->comm, t->latest[slot].comm, COMM_BYTES);

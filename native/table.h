@@ -16,8 +16,9 @@ struct table {
 	struct snapshot *latest;   /* PROCS_MAX */
 	struct table_extra *extra; /* the same */
 	uint16_t *chain;
-	uint32_t used; /* slots below have been used */
-	uint16_t free; /* list through extra.next */
+	uint32_t *past_pages; /* charged about a second ago (view.c); NULL: nobody asks */
+	uint32_t used;	      /* slots below have been used */
+	uint16_t free;	      /* list through extra.next */
 	uint32_t lock;
 };
 
@@ -34,6 +35,8 @@ struct table_known {
 	uint64_t start_time;
 	uint32_t pages; /* charged, when last read */
 	uint32_t base_pages;
+	uint32_t past_pages; /* charged about a second before */
+	uint32_t percent;    /* its weight */
 	uint8_t exempt;
 	uint8_t in_view;
 	char comm[COMM_BYTES];

@@ -113,6 +113,18 @@ uint64_t tree_inode(int dir)
 	return sys_statx(dir, "", 0x1000 /* AT_EMPTY_PATH */, STATX_INO, &st) ? 0 : st.stx_ino;
 }
 
+void tree_path_of(int dir, char *path, size_t size)
+{
+	char link[64];
+	struct text t = text_on(link, sizeof(link));
+	long n;
+
+	text_add(&t, "/proc/self/fd/");
+	text_add_number(&t, (uint64_t)dir);
+	n = sys_readlinkat(AT_FDCWD, link, path, size - 1);
+	path[n > 0 ? n : 0] = 0;
+}
+
 struct wanted {
 	uint64_t inode;
 	int dir;

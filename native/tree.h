@@ -4,6 +4,7 @@
 #ifndef RPV_TREE_H
 #define RPV_TREE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Called with each descendant's open directory, which is closed afterwards; non-zero stops the
@@ -23,6 +24,8 @@ int tree_each_child(int dir, int depth, tree_child visit, void *arg);
 int tree_open(const char *path, uint64_t inode);
 /* The inode of an open directory; 0 where it cannot be had. */
 uint64_t tree_inode(int dir);
+/* Its path, as the kernel prints it; empty where it cannot be had. */
+void tree_path_of(int dir, char *path, size_t size);
 
 /* Removes the empty groups below and at `path`, children first; what is busy stays. 0 or -errno
  * for `path`. */

@@ -10,6 +10,7 @@
 #include "pids.h"
 #include "procfs.h"
 #include "rank.h"
+#include "scan.h"
 #include "sys.h"
 #include "text.h"
 #include "tree.h"
@@ -93,50 +94,58 @@ static int is_leader_here(const struct guarded *g, const struct table_extra *e)
 	return e->leader_dead || (e->leader_scan && e->leader_scan >= g->leaders_scan);
 }
 
-/* Into the ranking, largest first. */
-static void rank_in(struct ranking *r, const struct snapshot *s, uint32_t base_pages)
+/* Its place among the others. One that is primed already has a bonus. */
+static struct rank_key key_of(enum rank_by by, uint16_t slot, uint32_t pages, int is_primed)
 {
-	uint64_t bytes = (uint64_t)rank_charged(s->anon_pages, base_pages) * 4096;
-	uint32_t at = r->processes++;
+	const struct table *t = &handler.table;
+	uint32_t past = t->past_pages ? t->past_pages[slot] : 0;
+	struct rank_facts facts = { .start_time = t->latest[slot].start_time,
+				    .pages = is_primed ? with_bonus(pages) : pages,
+				    .percent = t->extra[slot].percent };
 
-	for (; at && r->process[at - 1].anon_bytes < bytes; at--)
-		r->process[at] = r->process[at - 1];
-	r->process[at] = (struct designate_process){
-		.start_time = s->start_time, .anon_bytes = bytes, .pid = s->pid, .uid = s->uid
-	};
-	memcpy(r->process[at].comm, s->comm, COMM_BYTES);
+	facts.grown = facts.pages > past ? facts.pages - past : 0;
+	return rank_key(by, &facts);
 }
 
-/* What the door hands on to a designated handler. */
-static void publish_ranking(const struct guarded *g, const struct rank *rank)
+/* What it held about a second ago: what it has now counts for as much as the time since the last snapshot is of a second. */
+static void age(uint16_t slot, uint32_t pages, uint64_t since_ms)
 {
-	struct ranking *r = role_rankings(&handler.self);
+	uint32_t *past = handler.table.past_pages;
+	int64_t more = past ? (int64_t)pages - past[slot] : 0;
+
+	if (past)
+		past[slot] = (uint32_t)(past[slot] + more * (int64_t)since_ms / 1000);
+}
+
+static uint32_t largest_unprimed(struct view *view, const struct sampled *sampled)
+{
 	const struct table *t = &handler.table;
+	uint32_t most = 0;
 
-	if (!r)
-		return;
-	r += g->index;
-	__atomic_store_n(&r->sequence, r->sequence + 1, __ATOMIC_SEQ_CST);
-	r->processes = 0;
-	r->sampled_ms = sys_boot_ns() / 1000000;
-	for (uint32_t i = 0; i < rank->n; i++) {
-		uint32_t slot = rank->best[i].slot;
+	for (uint32_t i = 0; i < sampled->n; i++) {
+		uint16_t slot = sampled->slots[i];
+		uint32_t pages =
+			rank_charged(t->latest[slot].anon_pages, t->extra[slot].base_pages);
 
-		if (!t->extra[slot].exempt)
-			rank_in(r, &t->latest[slot], t->extra[slot].base_pages);
+		if (pages > most && !t->extra[slot].exempt && !view_find(view, t->latest[slot].pid))
+			most = pages;
 	}
-	shared_store(&r->sequence, r->sequence + 1);
+	return most;
 }
 
 int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon_bytes)
 {
 	struct view *old = &g->views[g->current], *new = &g->views[!g->current];
 	struct table *t = &handler.table;
+	enum rank_by by = rank_by_of(standing_of(handler.self.region, g->index));
+	uint64_t since_ms = scan.now_ms - g->scanned_ms;
 	struct rank rank = { 0 };
 	uint64_t unprimed_pages = 0, sampled_pages = 0;
 
 	if (!retire(g))
 		return 0;
+	new->by = (uint16_t)by;
+	new->most_percent = WEIGH_EVEN;
 	for (uint32_t i = 0; i < sampled->n; i++) {
 		uint16_t slot = sampled->slots[i];
 		struct snapshot *s = &t->latest[slot];
@@ -147,7 +156,10 @@ int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon
 		if (t->extra[slot].elsewhere)
 			continue;
 		sampled_pages += pages;
-		rank_offer(&rank, slot, view_find(old, s->pid) ? with_bonus(pages) : pages);
+		rank_offer(&rank, slot, key_of(by, slot, pages, view_find(old, s->pid) != NULL));
+		age(slot, pages, since_ms < 1000 ? since_ms : 1000);
+		if (t->extra[slot].percent > new->most_percent)
+			new->most_percent = t->extra[slot].percent;
 	}
 	new->groups = g->groups;
 	memcpy(new->tasks, g->tasks, sizeof(new->tasks));
@@ -169,8 +181,11 @@ int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon
 		c->base_pages = t->extra[slot].base_pages;
 		c->anon_pages = s->anon_pages;
 		c->exempt = t->extra[slot].exempt;
+		c->percent = t->extra[slot].percent;
 		new->candidates++;
 	}
+	if (by != RANK_LARGEST || scan.weighing)
+		new->unprimed_pages = largest_unprimed(new, sampled);
 	new->sampled_bytes = sampled_pages * 4096;
 	new->hidden_bytes = (int64_t)anon_bytes - (int64_t) new->sampled_bytes;
 	new->hidden_before_bytes = old->hidden_bytes;
@@ -178,7 +193,7 @@ int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon
 	new->anon_bytes =
 		anon_bytes > unprimed_pages * 4096 ? anon_bytes - unprimed_pages * 4096 : 0;
 	__atomic_store_n(&g->current, !g->current, __ATOMIC_SEQ_CST);
-	publish_ranking(g, &rank);
+	ranking_publish(g, &rank);
 	g->retired = 1;
 	retire(g);
 	return 1;

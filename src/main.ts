@@ -16,8 +16,10 @@ import {
 } from "./cli/args.ts";
 import { Order } from "./cli/order.ts";
 import { said, say } from "./cli/output.ts";
+import { Avoid, Prefer } from "./cli/weigh.ts";
 import { CliError, exit } from "./errors.ts";
 import type { StandingOrder } from "./native/region.ts";
+import type { WeighRule } from "./native/weighing.ts";
 
 const RUN_HELP = `
 Examples:
@@ -145,7 +147,7 @@ function program(done: (code: number) => void): Command {
 
 function addRun(reprieve: Command, done: (code: number) => void): void {
   const add = (given: string, all: string[]) => [...all, given];
-  reprieve
+  const run = reprieve
     .command("run")
     .description("run CMD in a guarded group of its own, or guard groups that exist")
     .argument("[cmd...]", "the program and its arguments, after --")
@@ -191,6 +193,16 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
       parsed(Mode),
     )
     .option("--keep", "wait for what CMD leaves behind instead of killing it")
+    .option("--replace", "with --cgroup: take the groups over from a reprieve that runs")
+    .option("--json", "print one JSON object a line on stdout, which CMD's own output shares")
+    .passThroughOptions()
+    .action(async (argv, options) => done(await (await import("./cli/run.ts")).run(argv, options)));
+  addOrders(run);
+}
+
+/** What is tried, on whom, and whether it may be. */
+function addOrders(run: Command): void {
+  run
     .addOption(
       new Option(
         "--order <order>",
@@ -200,11 +212,19 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
         .argParser((given: string, all: StandingOrder[]) => [...all, parsed(Order)(given)])
         .default([], "kill"),
     )
+    .addOption(
+      new Option(
+        "--prefer <rule>",
+        "whose memory counts for more, repeatable: name=, exe=, cgroup= or uid= (a pattern), weight=4",
+      ).argParser((given: string, all: WeighRule[] = []) => [...all, parsed(Prefer)(given)]),
+    )
+    .addOption(
+      new Option(
+        "--avoid <rule>",
+        "whose memory counts for less, likewise: weight=0.25; 0: the last to be chosen",
+      ).argParser((given: string, all: WeighRule[] = []) => [...all, parsed(Avoid)(given)]),
+    )
     .option("--allow-kill", "let it kill in the groups of --cgroup; without any power: observe")
     .option("--allow-limits", "let it raise their limits and reclaim, as ordered")
-    .option("--allow-move", "let it move a process to the group of move=GROUP")
-    .option("--replace", "with --cgroup: take the groups over from a reprieve that runs")
-    .option("--json", "print one JSON object a line on stdout, which CMD's own output shares")
-    .passThroughOptions()
-    .action(async (argv, options) => done(await (await import("./cli/run.ts")).run(argv, options)));
+    .option("--allow-move", "let it move a process to the group of move=GROUP");
 }

@@ -4,6 +4,7 @@
 import { relative } from "node:path";
 import { treeOf } from "../cgroup/group.ts";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
+import { weighOf } from "../config/guard-schema.ts";
 import { load } from "../config/load.ts";
 import { lineOf } from "../config/mistakes.ts";
 import { isExact } from "../config/pattern.ts";
@@ -139,6 +140,10 @@ function ordersOf(memory: Hierarchy, options: RunOptions, guard?: Guard) {
   );
   return {
     order: isByFlags(options) ? options.order : (given ?? []),
+    weigh: weighOf({
+      prefer: options.prefer ?? guard?.prefer,
+      avoid: options.avoid ?? guard?.avoid,
+    }),
     handler: options.handler,
     ...(delay !== undefined && { delay }),
   };

@@ -45,16 +45,23 @@ export function unconfigured(flags: RunFlags, memory: Hierarchy) {
   const options: RunOptions = { ...flags, handler: flags.handler ?? "outside" };
   const groups = new Set(flags.cgroup).size;
   checkHandlers(options, groups, options.allowKill ?? groups === 0);
-  demandOrders(memory, options);
+  demandOrders(memory, settingsOf(options).orders);
   const paths = new Set(flags.cgroup.map((given) => demandGroup(memory, given)));
   return { options, wanted: [...paths].map((path) => ({ ...settingsOf(options), path })) };
 }
 
 /** In a group of our own we may do all; another one to move to is somebody else's. */
 export function settingsOf(options: RunOptions, owned = false) {
-  const { margin, order, delay, handler } = options;
+  const { margin, order, delay, handler, prefer = [], avoid = [] } = options;
+  const weigh = [...prefer, ...avoid];
   const granted = new Set([...grantedBy(options), ...(owned ? (["kill", "limits"] as const) : [])]);
-  const orders: OrderOptions = { order, granted, handler, ...(delay !== undefined && { delay }) };
+  const orders: OrderOptions = {
+    order,
+    weigh,
+    granted,
+    handler,
+    ...(delay !== undefined && { delay }),
+  };
   return { margin, orders };
 }
 

@@ -9,6 +9,7 @@ import { kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { limit } from "../native/layout.ts";
 import type { StandingOrder } from "../native/region.ts";
+import type { WeighRule } from "../native/weighing.ts";
 import {
   type OrderName,
   POWER_OF,
@@ -20,9 +21,12 @@ import {
   wordOf,
 } from "./order.ts";
 import { visible } from "./timeline.ts";
+import { whyTooMany } from "./weigh.ts";
 
 export interface OrderFlags {
   readonly order: readonly StandingOrder[];
+  readonly prefer?: readonly WeighRule[];
+  readonly avoid?: readonly WeighRule[];
   readonly allowKill?: true;
   readonly allowLimits?: true;
   readonly allowMove?: true;
@@ -36,11 +40,14 @@ export interface OrderOptions {
   readonly granted: ReadonlySet<Power>;
   readonly delay?: number;
   readonly handler: "outside" | "inside" | "designated";
+  /** What processes count for. */
+  readonly weigh?: readonly WeighRule[];
 }
 
 /** What a guard is ordered: the powers among them that are granted and that an order needs. */
 export interface Standing {
   readonly orders: readonly StandingOrder[];
+  readonly weigh?: readonly WeighRule[];
   readonly allowKill: boolean;
   readonly allowLimits: boolean;
   readonly allowMove: boolean;
@@ -73,7 +80,7 @@ export function grantedBy(flags: OrderFlags): ReadonlySet<Power> {
 /** Refuses what goes in no group of this host; `guard`: whose orders they are, in a config file. */
 export function demandOrders(
   memory: Hierarchy,
-  { order, delay, handler }: Omit<OrderOptions, "granted">,
+  { order, delay, handler, weigh }: Omit<OrderOptions, "granted">,
   guard?: string,
 ): void {
   const kind = kindOf(memory);
@@ -93,7 +100,7 @@ export function demandOrders(
   if (names.includes("KILL_WHOLE") && handler === "inside") {
     throw wrong(`${called("KILL_WHOLE")} would kill the handler: give --handler outside`);
   }
-  const why = whyTooLong(kind, names, delay);
+  const why = whyTooLong(kind, names, delay) ?? whyTooMany(weigh ?? []);
   if (why !== undefined) throw wrong(why);
   const asker = guard === undefined ? "" : `guard ${guard}: `;
   for (const one of order) if (one.order === "MOVE") demandTarget(memory, one.to, { asker });
@@ -109,6 +116,7 @@ export function standingOf(memory: Hierarchy, options: OrderOptions, guarded: st
   const allows = (power: Power) => options.granted.has(power) && needs({ orders }, power);
   return {
     orders,
+    ...(options.weigh?.length && { weigh: options.weigh }),
     allowKill: allows("kill"),
     allowLimits: allows("limits"),
     allowMove: allows("move"),

@@ -5,7 +5,9 @@ import * as v from "valibot";
 import { KINDS } from "../cgroup/kind.ts";
 import { Duration, Size, Word } from "../cli/args.ts";
 import { Order, type OrderName, strangeTo, whyTooLong } from "../cli/order.ts";
+import { Avoid, Prefer, whyTooMany } from "../cli/weigh.ts";
 import { limit } from "../native/layout.ts";
+import type { WeighRule } from "../native/weighing.ts";
 import { isExact, Pattern } from "./pattern.ts";
 import { Kills, table, told } from "./told.ts";
 
@@ -15,8 +17,15 @@ export interface Ordered {
   readonly delay?: number | undefined;
 }
 
+interface Weighed {
+  readonly prefer?: readonly WeighRule[] | undefined;
+  readonly avoid?: readonly WeighRule[] | undefined;
+}
+
 const ONE_OR_MORE = 'give one path in quotes, or several: ["/a", "/b/*"]';
 const ORDERS = 'give them in their order, each in quotes: ["raise=64M:256M", "kill"]';
+
+const RULES = 'give rules in quotes, in a list: ["name=java*", "uid=1000,weight=8"]';
 
 const Several = v.pipe(v.array(Pattern, ONE_OR_MORE), v.minLength(1, ONE_OR_MORE));
 const Patterns = v.union([Pattern, Several], ONE_OR_MORE);
@@ -80,6 +89,24 @@ const GuardTable = table(
       ),
       ["kill"],
     ),
+    prefer: v.optional(
+      told(
+        v.array(Prefer, RULES),
+        "Whose memory counts for more when the victim is chosen. " +
+          "Each rule is `name=PATTERN` (what the process calls itself, at most 15 bytes), `exe=PATTERN` (the path of its " +
+          "program), `cgroup=PATTERN` (its group below the guarded one, like `workers/*`) or `uid=NUMBER`, or several of " +
+          "them, which then all have to hold, with commas between. `weight=` behind says how many times it counts, 4 where " +
+          "it is not given, at most 40. Patterns are those of `cgroup` above. Of several rules that hold the weights are " +
+          "multiplied.",
+      ),
+    ),
+    avoid: v.optional(
+      told(
+        v.array(Avoid, RULES),
+        "Whose memory counts for less, by the same rules; `weight=` is 0.25 where it is not given. It is no immunity: " +
+          "who holds more all the same is chosen. With `weight=0` one is chosen only when nobody else is left.",
+      ),
+    ),
     caps: v.optional(
       table(
         {
@@ -116,7 +143,20 @@ export const GuardSchema = v.pipe(
     ),
     ["orders"],
   ),
+  v.forward(
+    v.partialCheck(
+      [["prefer"], ["avoid"]],
+      (guard) => whyTooMany(weighOf(guard)) === undefined,
+      ({ input }) => whyTooMany(weighOf(input)) ?? "",
+    ),
+    ["prefer"],
+  ),
 );
+
+/** Both lists of a guard. */
+export function weighOf({ prefer = [], avoid = [] }: Weighed): readonly WeighRule[] {
+  return [...prefer, ...avoid];
+}
 
 // --- internal ---
 

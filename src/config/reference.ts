@@ -25,6 +25,8 @@ cgroup = "/tenants/*"
 except = ["/tenants/test-*", "/tenants/scratch"]
 delay = "200ms"
 orders = ["raise=64M:256M", "kill"]
+prefer = ["name=worker-*"]
+avoid = ["exe=/usr/bin/ssh*,weight=0"]
 
 # More specific than /tenants/*, so that this one decides.
 [[guard]]

@@ -18,11 +18,22 @@ export class NativeError extends Error {
   }
 }
 
+/** What a region has that not every one needs. */
+export interface RegionParts {
+  /** What the door tells designated handlers. */
+  readonly isRanked: boolean;
+  /** Other orders than "kill". */
+  readonly isOrdered: boolean;
+  /** So many different lists of what processes count for. */
+  readonly weighings: number;
+}
+
 export type Core = ReturnType<typeof openCore>;
 
 /** The library's functions, native/ffi.c. */
 const SYMBOLS = {
-  rpv_region_create: { args: ["u32", "u32", "i32", "i32"], returns: "i32" },
+  rpv_region_create: { args: ["u32", "u32", "i32", "i32", "u32"], returns: "i32" },
+  rpv_glob_matches: { args: ["ptr", "ptr"], returns: "i32" },
   rpv_region_map: { args: ["i32"], returns: "ptr" },
   rpv_region_view: { args: ["i32"], returns: "ptr" },
   rpv_explain: { args: ["ptr", "u32", "ptr", "u32"], returns: "u32" },
@@ -53,14 +64,22 @@ const SYMBOLS = {
 export function openCore() {
   const lib = loadLibrary(SYMBOLS);
   return {
-    /** `ranked`: with what the door tells designated handlers; `ordered`: with other orders than "kill". */
-    createRegion: (guards: number, agentPid: number, ranked: boolean, ordered: boolean) =>
+    createRegion: (guards: number, agentPid: number, parts: RegionParts) =>
       lifted(
         check(
           "make the shared region",
-          lib.rpv_region_create(guards, agentPid, Number(ranked), Number(ordered)),
+          lib.rpv_region_create(
+            guards,
+            agentPid,
+            Number(parts.isRanked),
+            Number(parts.isOrdered),
+            parts.weighings,
+          ),
         ),
       ),
+    /** Is it what the pattern of a name or path means? As the core has it. */
+    globMatches: (pattern: string, text: string) =>
+      lib.rpv_glob_matches(cstring(pattern), cstring(text)) === 1,
     mapRegion: (fd: number) => mapped(lib.rpv_region_map(fd)),
     /** To be read only; undefined: it is of another version. */
     viewRegion(fd: number): ArrayBuffer | undefined {

@@ -6,8 +6,9 @@
  * orders, the tails of the logs and `stop`, and nothing else (see the writers in native/region.h).
  */
 
-import { limitOf } from "./core.ts";
-import { at, flag, limit, order, role, size, type want } from "./layout.ts";
+import { limitOf, type RegionParts } from "./core.ts";
+import { at, flag, limit, order, rank_by, role, size, type want } from "./layout.ts";
+import { type WeighRule, weighingOf } from "./weighing.ts";
 
 export type Role = keyof typeof role;
 export const ROLES: readonly Role[] = ["HANDLER", "WATCHDOG", "SPARE", "DOOR"];
@@ -43,6 +44,8 @@ export interface GuardOrders {
   readonly allowMove: boolean;
   readonly owned: boolean;
   readonly orders: readonly StandingOrder[];
+  /** What processes count for; undefined: all the same. */
+  readonly weigh?: readonly WeighRule[];
   readonly caps?: Caps | undefined;
 }
 
@@ -56,11 +59,26 @@ export interface Caps {
 export type StandingOrder =
   | { readonly order: "RAISE"; readonly byBytes: number; readonly mostBytes: number }
   | { readonly order: "MOVE"; readonly to: string }
-  | { readonly order: Exclude<keyof typeof order, "RAISE" | "MOVE"> };
+  | { readonly order: "KILL"; readonly by?: RankBy }
+  | { readonly order: Exclude<keyof typeof order, "RAISE" | "MOVE" | "KILL"> };
+
+/** Whom an order takes; the largest where it does not say. */
+export type RankBy = Exclude<keyof typeof rank_by, "LARGEST">;
 
 /** The core's own, where the region has none. */
-export function isDefault({ orders, caps }: Pick<GuardOrders, "orders" | "caps">): boolean {
-  return orders.length === 1 && orders[0]?.order === "KILL" && caps === undefined;
+export function isDefault({ orders, caps, weigh }: GuardOrders): boolean {
+  const [first] = orders;
+  const isKill = orders.length === 1 && first?.order === "KILL" && first.by === undefined;
+  return isKill && caps === undefined && weigh === undefined;
+}
+
+/** What a region for these guards needs. */
+export function partsOf(guards: readonly GuardOrders[]): Omit<RegionParts, "isRanked"> {
+  const lists = guards.flatMap(({ weigh }) => (weigh === undefined ? [] : [JSON.stringify(weigh)]));
+  return {
+    isOrdered: guards.some((guard) => !isDefault(guard)),
+    weighings: new Set(lists).size,
+  };
 }
 
 export class Region {
@@ -69,6 +87,8 @@ export class Region {
   readonly #i32: Int32Array;
   readonly #u64: BigUint64Array;
   readonly #text = new TextDecoder();
+  /** Which list of the region says so; guards with the same have one together. */
+  readonly #weighings = new Map<string, number>();
 
   constructor(buffer: ArrayBuffer) {
     this.#bytes = new Uint8Array(buffer);
@@ -176,21 +196,37 @@ export class Region {
 
   // --- internal ---
 
-  #setStanding(guard: number, { orders, caps }: GuardOrders): void {
+  #setStanding(guard: number, { orders, caps, weigh }: GuardOrders): void {
     const base = this.#standing(guard);
     if (base === undefined) return;
     // What was owed to a group that was there before has gone with it.
     this.#bytes.fill(0, base, base + size.standing);
     this.#u32[(base + at.standing_incident_cap) / 4] = caps?.incident ?? 0;
     this.#u32[(base + at.standing_hour_cap) / 4] = caps?.hour ?? 0;
+    this.#u32[(base + at.standing_weighing) / 4] = this.#weighing(weigh);
     orders.forEach((one, index) => {
       this.#bytes[base + at.standing_orders + index] = order[one.order];
       if (one.order === "RAISE") {
         this.#u64[(base + at.standing_raise_by_bytes) / 8] = BigInt(one.byBytes);
         this.#u64[(base + at.standing_raise_most_bytes) / 8] = BigInt(one.mostBytes);
       }
+      if (one.order === "KILL" && one.by !== undefined) {
+        this.#u32[(base + at.standing_rank_by) / 4] = rank_by[one.by];
+      }
       if (one.order === "MOVE") this.#bytes.set(Buffer.from(one.to), base + at.standing_move_to);
     });
+  }
+
+  /** What the core calls such rules: 1 + which; 0: none. */
+  #weighing(rules: readonly WeighRule[] | undefined): number {
+    if (rules === undefined) return 0;
+    const key = JSON.stringify(rules);
+    const index = this.#weighings.get(key) ?? this.#weighings.size;
+    if (index >= this.#load(at.region_weighings)) throw new RangeError("too many lists of rules");
+    const base = this.#load64(at.region_weighings_offset) + index * size.weighing;
+    if (!this.#weighings.has(key)) this.#bytes.set(weighingOf(rules), base);
+    this.#weighings.set(key, index);
+    return index + 1;
   }
 
   /** Undefined: all guards have the one order "kill", and no caps. */

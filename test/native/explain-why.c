@@ -50,6 +50,7 @@ static void put(struct region *r, uint32_t slot, const struct row *row)
 
 	recorder->latest[slot] = row->s;
 	recorder->known[slot] = row->e;
+	recorder->known[slot].percent = 100;
 }
 
 static void tells_why(void)

@@ -68,7 +68,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "brackets without end",
     `${GUARD}x = ${"[".repeat(10_000)}${"]".repeat(10_000)}\n`,
-    "4:1: guard.0.x: there is no such key, but name, cgroup, except, delay, margin, orders, caps",
+    "4:1: guard.0.x: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps",
   ],
   [
     "a table with a typo",
@@ -102,8 +102,8 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   ],
   [
     "a key that is to come",
-    `${GUARD}prefer = ["java"]\n`,
-    "4:1: guard.0.prefer: there is no such key, but name, cgroup, except, delay, margin, orders, caps",
+    `${GUARD}escalate = true\n`,
+    "4:1: guard.0.escalate: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps",
   ],
   [
     "orders with a typo",
@@ -143,12 +143,12 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "constructor in a guard",
     `${GUARD}constructor = 1\n`,
-    "4:1: guard.0.constructor: there is no such key, but name, cgroup, except, delay, margin, orders, caps",
+    "4:1: guard.0.constructor: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps",
   ],
   [
     "a key with dots in it",
     `${GUARD}feed.tkoen = false\n`,
-    "4:1: guard.0.feed: there is no such key, but name, cgroup, except, delay, margin, orders, caps",
+    "4:1: guard.0.feed: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps",
   ],
   [
     "one guard instead of several",
@@ -559,7 +559,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a key that would steer a terminal",
     `${GUARD}"\\u001b[2J" = 1\n`,
-    "4:1: guard.0.�[2J: there is no such key, but name, cgroup, except, delay, margin, orders, caps",
+    "4:1: guard.0.�[2J: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps",
   ],
   [
     "a cap of nothing",
@@ -585,5 +585,70 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
     "a cap of the host for an incident",
     `${GUARD}[caps]\nincident = 5\n`,
     "5:1: caps.incident: there is no such key, but hour",
+  ],
+  [
+    "one who is preferred by nothing",
+    `${GUARD}prefer = ["java"]\n`,
+    '4:11: guard.0.prefer.0 = "java": who is meant is told by name=, exe=, cgroup= or uid=, several with commas between, and weight= behind: name=java*,uid=1000,weight=8',
+  ],
+  [
+    "a rule that is no list",
+    `${GUARD}prefer = "name=java"\n`,
+    '4:1: guard.0.prefer = "name=java": give rules in quotes, in a list: ["name=java*", "uid=1000,weight=8"]',
+  ],
+  [
+    "a rule as a table",
+    `${GUARD}avoid = [{ name = "sshd" }]\n`,
+    "4:10: guard.0.avoid.0: who is meant is told by name=, exe=, cgroup= or uid=, several with commas between, and weight= behind: name=java*,uid=1000,weight=8",
+  ],
+  [
+    "a weight alone",
+    `${GUARD}prefer = ["weight=8"]\n`,
+    '4:11: guard.0.prefer.0 = "weight=8": who is meant is told by name=, exe=, cgroup= or uid=, several with commas between, and weight= behind: name=java*,uid=1000,weight=8',
+  ],
+  [
+    "a preference that makes lighter",
+    `${GUARD}prefer = ["name=java,weight=0.5"]\n`,
+    '4:11: guard.0.prefer.0 = "name=java,weight=0.5": the weight of prefer is over 1, and at most 40',
+  ],
+  [
+    "an avoidance that makes heavier",
+    `${GUARD}avoid = ["name=java,weight=2"]\n`,
+    '4:10: guard.0.avoid.0 = "name=java,weight=2": the weight of avoid is below 1; 0: last of all',
+  ],
+  [
+    "a user by name",
+    `${GUARD}avoid = ["uid=root"]\n`,
+    `4:10: guard.0.avoid.0 = "uid=root": uid is a user's number`,
+  ],
+  [
+    "a program by its name",
+    `${GUARD}avoid = ["exe=sshd"]\n`,
+    '4:10: guard.0.avoid.0 = "exe=sshd": exe is the path of the program: /usr/bin/java, or **/java',
+  ],
+  [
+    "a name that no process can have",
+    `${GUARD}avoid = ["name=systemd-journald"]\n`,
+    `4:10: guard.0.avoid.0 = "name=systemd-journald": a process's name has at most 15 bytes: give its beginning and a *`,
+  ],
+  [
+    "a child group with the path of a group",
+    `${GUARD}avoid = ["cgroup=/a/b"]\n`,
+    '4:10: guard.0.avoid.0 = "cgroup=/a/b": cgroup is a path below the guarded group, without a / first',
+  ],
+  [
+    "a condition twice",
+    `${GUARD}avoid = ["uid=1,uid=2"]\n`,
+    '4:10: guard.0.avoid.0 = "uid=1,uid=2": uid= is given twice',
+  ],
+  [
+    "stray stars in a rule",
+    `${GUARD}avoid = ["name=java**"]\n`,
+    '4:10: guard.0.avoid.0 = "name=java**": ** stands for whole levels, as in /a/**/b',
+  ],
+  [
+    "too many rules",
+    `${GUARD}prefer = [${'"name=a", '.repeat(9)}]\navoid = [${'"name=a",'.repeat(8)}]\n`,
+    '4:1: guard.0.prefer = ["name=a", "name=a", "name=a", "name=a", "name=a", "name=a", "name=a", "name=a",...: prefer and avoid have at most 16 rules together',
   ],
 ];

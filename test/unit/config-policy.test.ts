@@ -9,6 +9,7 @@ import { bySpecificity, matcherOf, Pattern } from "../../src/config/pattern.ts";
 import { policyOf } from "../../src/config/policy.ts";
 import { type Config, ConfigSchema, type Guard, type Reach } from "../../src/config/schema.ts";
 import { parseToml, plainOf } from "../../src/config/toml.ts";
+import { openCore } from "../../src/native/core.ts";
 
 setDefaultTimeout(60_000); // thousands of patterns, on a machine that may be busy
 
@@ -107,6 +108,17 @@ describe("drawn patterns and names", () => {
       fc.property(fc.oneof(matching, fc.tuple(pattern, path)), ([glob, text]) => {
         fc.pre(v.is(Pattern, glob));
         expect(matcherOf(glob)(text)).toBe(reference(glob).test(text));
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  test("match to the core, which knows processes by such patterns, as they do here", () => {
+    const core = openCore();
+    fc.assert(
+      fc.property(fc.oneof(matching, fc.tuple(pattern, path)), ([glob, text]) => {
+        fc.pre(v.is(Pattern, glob));
+        expect(core.globMatches(glob, text)).toBe(matcherOf(glob)(text));
       }),
       { numRuns: 20_000 },
     );
