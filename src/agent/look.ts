@@ -8,7 +8,7 @@ import { closeSync } from "node:fs";
 import type { Core } from "../native/core.ts";
 import { type CoreImage, findCore } from "../native/embed.ts";
 import { fd, want } from "../native/layout.ts";
-import { type GuardOrders, type LogRecord, Region } from "../native/region.ts";
+import { type GuardOrders, type LogRecord, partsOf, Region } from "../native/region.ts";
 import { RegionView } from "../native/region-view.ts";
 import { RunDir } from "./run-dir.ts";
 
@@ -23,7 +23,8 @@ export async function look(core: Core, guards: readonly GuardOrders[]): Promise<
   await using undo = new AsyncDisposableStack();
   const runDir = new RunDir(undo);
   const image = findCore(() => runDir.make());
-  const memfd = core.createRegion(guards.length, process.pid, false, true);
+  const parts = { ...partsOf(guards), isRanked: false, isOrdered: true };
+  const memfd = core.createRegion(guards.length, process.pid, parts);
   undo.defer(() => closeSync(memfd));
   const region = new Region(core.mapRegion(memfd));
   guards.forEach((guard, index) => {
