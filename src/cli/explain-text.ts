@@ -112,7 +112,9 @@ function candidateLine(one: ProcessTold, index: number): string {
     one.brought_bytes === 0
       ? ""
       : ` = ${bytes(one.anon_bytes)} - ${bytes(one.brought_bytes)} brought along`;
-  return `${PAD}${String(index + 1).padStart(2)}. ${nameAndPid(one)}  ${bytes(one.score_bytes)}${parts}`;
+  const weight = one.weight === 1 ? "" : ` x ${one.weight} by prefer and avoid`;
+  const score = `${bytes(one.score_bytes)}${weight}${parts}`;
+  return `${PAD}${String(index + 1).padStart(2)}. ${nameAndPid(one)}  ${score}`;
 }
 
 function othersLines({ others, unseen }: Explanation): string[] {

@@ -202,12 +202,21 @@ function differencesOf(running: GuardOrders, file: GuardOrders): string[] {
   return (Object.keys(mine) as (keyof typeof mine)[]).filter((key) => mine[key] !== theirs[key]);
 }
 
-function told({ pid, comm, uid, scoreBytes, anonBytes, baseBytes }: Explained): ProcessTold {
+function told({
+  pid,
+  comm,
+  uid,
+  scoreBytes,
+  weight,
+  anonBytes,
+  baseBytes,
+}: Explained): ProcessTold {
   return {
     pid,
     comm,
     uid,
     score_bytes: scoreBytes,
+    weight,
     anon_bytes: anonBytes,
     brought_bytes: Math.min(baseBytes, anonBytes),
   };

@@ -27,6 +27,8 @@ export interface ProcessTold {
   readonly comm: string;
   readonly uid: number;
   readonly score_bytes: number;
+  /** By `prefer` and `avoid`: it counts so many times that. */
+  readonly weight: number;
   readonly anon_bytes: number;
   /** Of them brought along, and charged elsewhere. */
   readonly brought_bytes: number;

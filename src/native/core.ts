@@ -64,19 +64,11 @@ const SYMBOLS = {
 export function openCore() {
   const lib = loadLibrary(SYMBOLS);
   return {
-    createRegion: (guards: number, agentPid: number, parts: RegionParts) =>
-      lifted(
-        check(
-          "make the shared region",
-          lib.rpv_region_create(
-            guards,
-            agentPid,
-            Number(parts.isRanked),
-            Number(parts.isOrdered),
-            parts.weighings,
-          ),
-        ),
-      ),
+    createRegion(guards: number, agentPid: number, parts: RegionParts) {
+      const flags = [Number(parts.isRanked), Number(parts.isOrdered)] as const;
+      const fd = lib.rpv_region_create(guards, agentPid, ...flags, parts.weighings);
+      return lifted(check("make the shared region", fd));
+    },
     /** Is it what the pattern of a name or path means? As the core has it. */
     globMatches: (pattern: string, text: string) =>
       lib.rpv_glob_matches(cstring(pattern), cstring(text)) === 1,

@@ -21,6 +21,8 @@ export interface Explained {
   /** Of them brought along, and charged elsewhere. */
   readonly baseBytes: number;
   readonly scoreBytes: number;
+  /** It counts so many times that. */
+  readonly weight: number;
   readonly why: Why;
   readonly oomScoreAdj: number;
   /** Hostile text. */
@@ -164,6 +166,7 @@ function explainedAt(out: Uint8Array, base: number): Explained {
     anonBytes: pages(at.explained_anon_pages),
     baseBytes: pages(at.explained_base_pages),
     scoreBytes: pages(at.explained_score_pages),
+    weight: data.getUint32(at.explained_percent, true) / 100,
     why: nameOf(why, data.getUint32(at.explained_why, true)),
     oomScoreAdj: data.getInt16(at.explained_oom_score_adj, true),
     comm: textOf(comm),

@@ -104,6 +104,24 @@ describeWith("explain", kernelTest, () => {
     await scene.end();
   });
 
+  test("names first whom a rule prefers, guarded or not, and how many times he counts", async () => {
+    const scene = await Scene.set(["--prefer", "cgroup=workers"]);
+    const { board, group } = scene;
+    const large = await start(board, group, 20);
+    const small = await start(board, group.child("workers"), 8);
+    await Bun.sleep(SAMPLED_MS);
+    const rules = 'prefer = ["cgroup=workers"]\n';
+    config.write(`${FEED}[allow]\nkill = true\n${guard("g", below(group), rules)}`);
+    const guarded = await oneOf(group.path, "--config", config.path);
+    expect(pidsOf(guarded)).toEqual([small.pid, large.pid]);
+    expect(guarded.candidates.map(({ weight }) => weight)).toEqual([4, 1]);
+    await scene.reprieve.stop();
+    const looked = await oneOf(group.path, "--config", config.path);
+    expect(looked.reprieve).toBeNull();
+    expect(looked.candidates).toEqual(guarded.candidates);
+    await scene.expectAsBefore();
+  });
+
   test("looks by the core where nobody guards, changes nothing, and a run does what it said", async () => {
     const tenants = new Tenants();
     const group = tenants.child("a", LIMIT);

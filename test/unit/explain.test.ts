@@ -17,6 +17,7 @@ function told(pid: number, comm: string, megabytes: number, brought = 0): Proces
     comm,
     uid: 0,
     score_bytes: (megabytes - brought) * MB,
+    weight: 1,
     anon_bytes: megabytes * MB,
     brought_bytes: brought * MB,
   };
