@@ -34,7 +34,7 @@ static int is_exiting(struct guarded *g, const struct candidate *c)
 	if (since_ns >= HELP_AFTER_MS * 1000000ull && !g->response.is_helped &&
 	    g->guard->flags & GUARD_ALLOW_KILL) {
 		g->response.is_helped = 1;
-		reaper_help(c->pidfd);
+		reaper_help(c->pid, c->pidfd);
 	}
 	return 1;
 }

@@ -206,9 +206,9 @@ int hear_is_ours(struct guarded *g);
 
 /* reaper.c: a third thread, that helps a victim which does not give its memory back by itself. */
 int reaper_start(void);
-void reaper_help(int pidfd);
-/* Says once whether it has helped that one; *result: 0 or -errno of process_mrelease. */
-int reaper_result(int pidfd, int *result);
+void reaper_help(uint32_t pid, int pidfd); /* -1: nothing was opened for it */
+/* Says once whether it has helped that one; *result: 0 or -errno. */
+int reaper_result(uint32_t pid, int *result);
 
 /* choose.c: the victim for this guard. 0; -EAGAIN: not known yet, look again; -ESRCH: nobody is
  * worth a kill. */

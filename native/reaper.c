@@ -12,23 +12,36 @@
 #include "sys.h"
 
 static int event;	/* wakes the reaper */
-static uint32_t victim; /* writer: the responder; pidfd + 1, 0: none */
-static uint32_t done;	/* pidfd + 1 of whom `result` tells; 0: told */
+static uint64_t victim; /* writer: the responder; pid << 32 | pidfd + 1, 0: none */
+static uint32_t done;	/* pid of whom `result` tells; 0: told */
 static int result;	/* writer: the reaper */
+
+/* Whoever the number stands for by now: only who is being killed is reaped. */
+static int reap(uint32_t pid, int pidfd)
+{
+	int own = pidfd < 0 ? sys_pidfd_open((int)pid) : -1, err;
+
+	if (pidfd < 0 && own < 0)
+		return own; /* also where we live in a full group of v1: there is no memory for it */
+	err = sys_mrelease(pidfd < 0 ? own : pidfd);
+	if (own >= 0)
+		sys_close(own);
+	return err;
+}
 
 static _Noreturn void reaper_loop(void)
 {
 	for (;;) {
-		uint64_t count;
-		uint32_t pidfd;
+		uint64_t count, asked;
+		uint32_t pid;
 
 		sys_read(event, &count, sizeof(count));
-		pidfd = __atomic_exchange_n(&victim, 0, __ATOMIC_ACQ_REL);
-		if (!pidfd)
+		asked = __atomic_exchange_n(&victim, 0, __ATOMIC_ACQ_REL);
+		pid = (uint32_t)(asked >> 32);
+		if (!pid)
 			continue;
-		/* Whatever the number stands for by now: only who is being killed is reaped. */
-		result = sys_mrelease((int)pidfd - 1);
-		shared_store(&done, pidfd);
+		result = reap(pid, (int)(uint32_t)asked - 1);
+		shared_store(&done, pid);
 	}
 }
 
@@ -40,19 +53,16 @@ int reaper_start(void)
 	return event < 0 ? event : (int)sys_thread(reaper_loop, stack + REAPER_STACK_BYTES);
 }
 
-void reaper_help(int pidfd)
+void reaper_help(uint32_t pid, int pidfd)
 {
 	shared_store(&done, 0);
-	shared_store(&victim, (uint32_t)pidfd + 1);
+	shared_store(&victim, (uint64_t)pid << 32 | (uint32_t)(pidfd + 1));
 	role_wake(event);
 }
 
-int reaper_result(int pidfd, int *of)
+int reaper_result(uint32_t pid, int *of)
 {
-	uint32_t ours = (uint32_t)pidfd + 1;
-
-	if (pidfd < 0 ||
-	    !__atomic_compare_exchange_n(&done, &ours, 0, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	if (!__atomic_compare_exchange_n(&done, &pid, 0, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return 0;
 	*of = result;
 	return 1;

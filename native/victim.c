@@ -24,7 +24,7 @@ static void tell_of_reaper(struct guarded *g)
 {
 	int result;
 
-	if (reaper_result(g->response.victim_pidfd, &result) && result != -ESRCH)
+	if (reaper_result(g->response.victim_pid, &result) && result != -ESRCH)
 		respond_tell(g, STEP_MRELEASE,
 			     (struct log_record){ .pid = (int)g->response.victim_pid,
 						  .result = result });
@@ -35,11 +35,11 @@ static void help_victim(struct guarded *g, uint64_t now_ns)
 {
 	struct response *r = &g->response;
 
-	if (r->is_helped || r->victim_pidfd < 0 || !memcg_is_full(&g->room) ||
+	if (r->is_helped || !memcg_is_full(&g->room) ||
 	    respond_ms_since(r->killed_ns, now_ns) < HELP_AFTER_MS)
 		return;
 	r->is_helped = 1;
-	reaper_help(r->victim_pidfd);
+	reaper_help(r->victim_pid, r->victim_pidfd);
 }
 
 void victim_look_after(struct guarded *g, uint64_t now_ns)

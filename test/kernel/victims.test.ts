@@ -4,10 +4,9 @@ import { afterEach, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { fixture } from "../helpers/build.ts";
 import { cleanUp } from "../helpers/clean.ts";
-import { Freezer, freezing } from "../helpers/freezer.ts";
 import { Group } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
-import { type Message, Reprieve } from "../helpers/reprieve.ts";
+import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, onlyOnV1 } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
@@ -24,7 +23,7 @@ afterEach(cleanUp);
 const tasks = onlyOnV1("on v2 the threads of a process are in one memory group");
 const starving = onlyOnV1("on v2 system calls do not fail while a group is held: they sleep");
 
-describeWith("victims", [...kernelTest, freezing], () => {
+describeWith("victims", kernelTest, () => {
   test("of two similar processes the one that grew in the last second is killed", async () => {
     const scene = await Scene.set();
     const { board, group } = scene;
@@ -68,34 +67,6 @@ describeWith("victims", [...kernelTest, freezing], () => {
     expect(scene.victims()).toEqual([leaker.pid]);
     expect(others.living()).toHaveLength(crowd.parts);
     await others.stop();
-    await scene.end();
-  });
-
-  // On v2 it dies of SIGKILL, frozen.
-  test("a frozen victim gives its memory back", async () => {
-    const scene = await Scene.set();
-    const { board, group, reprieve } = scene;
-    const big = await board.start(group, { means: "touch", beforeKb: LIMIT_KB * 0.6 }).ready();
-    const grows = await board.start(group, { means: "touch", kb: LIMIT_KB * 0.6 }).ready();
-    const freezer = new Freezer([big.pid]);
-    freezer.freeze();
-    try {
-      await Bun.sleep(SAMPLED_MS);
-      grows.go();
-      await until("the other to have it all", () => grows.word("done") === 1);
-      expect((await scene.closed()).outcome).toBe("relieved");
-      expect(scene.victims()).toEqual([big.pid]);
-      if (memory.version === 1) {
-        expect(big.isAlive()).toBe(true); // frozen, with a pending SIGKILL and no memory
-        const isHelp = (m: Message) => m.step === "mrelease";
-        const help = await reprieve.message("incident.step", { where: isHelp });
-        expect(help.result).toBe("ok");
-      }
-      expect(grows.isAlive()).toBe(true);
-    } finally {
-      await freezer.remove(); // and dies
-    }
-    await grows.stop();
     await scene.end();
   });
 

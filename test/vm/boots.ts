@@ -43,6 +43,7 @@ const always: readonly Boot[] = [
       { file: "test/kernel/rounds.test.ts", env: { ROUNDS: "3", SEED: "7" } },
       { file: "test/kernel/high.test.ts" },
       { file: "test/kernel/handed.test.ts" },
+      { file: "test/kernel/helped.test.ts" },
       { file: "test/kernel/cache.test.ts", only: "together|largest" },
       { file: "test/kernel/orders.test.ts" },
       { file: "test/kernel/config-orders.test.ts", only: "guard by guard" },
