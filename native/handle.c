@@ -138,6 +138,7 @@ static void make_region(const char *group, const struct designate_page *page)
 	text_add(&path, group);
 	r->guards[0].margin_bytes = UINT64_MAX;
 	r->guards[0].delay_ms = page->delay_ms;
+	r->guards[0].sample_far_ms = r->guards[0].sample_near_ms = SAMPLE_NEAR_MS;
 	r->guards[0].flags = GUARD_ALLOW_KILL;
 	r->guards[0].want = WANT_ARMED;
 	handler.self.region = r;

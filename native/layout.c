@@ -82,6 +82,8 @@ static void print_offsets(void)
 	AT(guard, want);
 	AT(guard, tree);
 	AT(guard, name_at);
+	AT(guard, sample_far_ms);
+	AT(guard, sample_near_ms);
 	AT(guard, inode);
 	AT(guard, designated);
 	AT(guard, attached);
@@ -172,6 +174,8 @@ static void print_limits(void)
 	LIMIT(WEIGH_RULES_MAX);
 	LIMIT(WEIGH_TEXT_BYTES);
 	LIMIT(WEIGH_MOST);
+	LIMIT(SAMPLE_FAR_MS);
+	LIMIT(SAMPLE_NEAR_MS);
 	CLOSE();
 }
 

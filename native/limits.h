@@ -31,9 +31,10 @@ enum {
 	REAL_TIME_PRIORITY = 49,
 
 	/* --- the sampler --- */
-	SAMPLE_FAR_MS = 1000, /* far from the limit */
-	SAMPLE_NEAR_MS = 100, /* inside the margin */
-	SAMPLE_SHARE = 8,     /* of the processes not primed, one in so many is read a snapshot */
+	SAMPLE_FAR_MS = 1000,	/* far from the limit, where a guard is not told another */
+	SAMPLE_NEAR_MS = 100,	/* the same inside the margin */
+	SAMPLER_TICK_MS = 1000, /* no longer asleep: the agent may have died */
+	SAMPLE_SHARE = 8,	/* of the processes not primed, one in so many is read a snapshot */
 
 	/* --- the responder --- */
 	RESPOND_TICK_MS = 1,  /* while an incident is open */

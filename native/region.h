@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 23u		   /* raised by every change of this file */
+#define REGION_LAYOUT 24u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -108,6 +108,8 @@ struct guard {
 	/* writers: any role, atomic add: raised to have the owner of the switch look at it */
 	uint32_t looks_asked;
 	uint32_t name_at; /* writer: the agent: where in `path` the name of the guard begins */
+	uint32_t sample_far_ms;	 /* writer: the agent: looked at so often far from its limit */
+	uint32_t sample_near_ms; /* the same inside its margin */
 	/* writers: the roles, compare-and-swap from 0: the group's directory when it was first attached; the owning watcher
 	 * back to 0, release, when all have let go of a group that is gone: the guard is free for another */
 	uint64_t inode;

@@ -28,7 +28,8 @@ static void follow_wants(void)
 		    shared_load(&g->guard->state) != GUARD_GONE) {
 			int err = guarded_attach(g);
 
-			g->due_ms = sys_now_ns() / 1000000 + (err ? SAMPLE_FAR_MS : SAMPLE_NEAR_MS);
+			g->due_ms = sys_now_ns() / 1000000 +
+				    (err ? ATTACH_AGAIN_MS : g->guard->sample_near_ms);
 			shared_store(attached, err ? err : 1);
 			role_wake(FD_AGENT);
 			role_ask_for_look(g->guard); /* it is fit now */
@@ -70,7 +71,8 @@ static void scan_due(uint64_t now_ms, int woken)
 		if (!(woken && has_come_near(g)) && g->due_ms > now_ms)
 			continue;
 		g->is_inside = scan_guard(g);
-		g->due_ms = now_ms + (g->is_inside ? SAMPLE_NEAR_MS : SAMPLE_FAR_MS);
+		g->due_ms = now_ms +
+			    (g->is_inside ? g->guard->sample_near_ms : g->guard->sample_far_ms);
 	}
 }
 
@@ -92,7 +94,7 @@ static int is_over(void)
 
 static int timeout_ms(uint64_t now_ms)
 {
-	uint64_t due = now_ms + SAMPLE_FAR_MS;
+	uint64_t due = now_ms + SAMPLER_TICK_MS;
 
 	for (uint32_t i = 0; i < handler.guards; i++)
 		if (shared_load(&handler.guarded[i].active) && handler.guarded[i].due_ms < due)

@@ -44,13 +44,18 @@ export const Limit = v.pipe(Size, v.minValue(LIMIT_LEAST, "a limit is at least 1
 
 const A_DURATION = "a duration is a number with ms, s or m, like 100ms or 2s";
 
-export const Duration = v.pipe(
+/** In ms. */
+export const Time = v.pipe(
   v.string(A_DURATION),
   v.regex(DURATION, A_DURATION),
   v.transform((text) => {
     const [, number = "0", unit = "ms"] = DURATION.exec(text) ?? [];
     return Number(number) * (MS[unit] ?? 1);
   }),
+);
+
+export const Duration = v.pipe(
+  Time,
   v.check((ms) => ms === 0 || ms >= 1, "a delay is 0 or at least 1ms"),
   v.transform(Math.round),
   v.maxValue(DELAY_MOST_MS, "a delay is at most 10m: the group's programs fail while it runs"),

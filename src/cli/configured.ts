@@ -126,6 +126,7 @@ function settingsOf(memory: Hierarchy, options: RunOptions, policy: Policy, path
     path,
     margin: options.margin ?? guard?.margin,
     caps: guard?.caps,
+    sampling: guard?.sampling,
     orders: { ...ordersOf(memory, options, guard), granted },
     decided: { guard: guard?.name, whyNot },
   };

@@ -12,7 +12,7 @@ import { type Kind, kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, NativeError } from "../native/core.ts";
 import { limit } from "../native/layout.ts";
-import type { Caps } from "../native/region.ts";
+import type { Caps, Sampling } from "../native/region.ts";
 import { type Decided, type OrderOptions, standingOf, warningsOf } from "./orders.ts";
 import { bytes, visible } from "./timeline.ts";
 
@@ -34,6 +34,7 @@ export interface Wanted {
   readonly orders: OrderOptions;
   readonly decided?: Decided;
   readonly caps?: Caps | undefined;
+  readonly sampling?: Sampling | undefined;
   /** The guard whose glob has found it: where it cannot be guarded it is left out. */
   readonly foundBy?: string;
 }
@@ -185,7 +186,7 @@ export function demandNotHeld(path: string, ours: readonly string[] = []): void 
 /** How a group is guarded; refuses what must not be armed. Takes no lock and changes nothing. */
 export function specOf(
   { memory }: Pick<GuardSetup, "memory">,
-  { path, margin, orders, caps }: Wanted,
+  { path, margin, orders, caps, sampling }: Wanted,
   owned: boolean,
   others: readonly string[],
 ): GuardSpec {
@@ -201,6 +202,7 @@ export function specOf(
     delayMs: orders.delay ?? kind.delay.defaultMs,
     ...standingOf(memory, orders, path),
     caps,
+    sampling,
     owned,
   };
 }

@@ -9,6 +9,7 @@ import { Avoid, Prefer, whyTooMany } from "../cli/weigh.ts";
 import { limit } from "../native/layout.ts";
 import type { WeighRule } from "../native/weighing.ts";
 import { isExact, Pattern } from "./pattern.ts";
+import { SamplingRates } from "./sampling-schema.ts";
 import { Kills, table, told } from "./told.ts";
 
 /** What it takes to say whether orders go together. */
@@ -127,6 +128,7 @@ const GuardTable = table(
         "The most kills.",
       ),
     ),
+    sampling: v.optional(SamplingRates),
   },
   "Groups that are guarded, and how. Of several guards that match a group the one with the most specific pattern " +
     "decides: the one that gives more characters, `/` aside, so that a path wins over every glob; then the one with " +

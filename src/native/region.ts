@@ -47,6 +47,13 @@ export interface GuardOrders {
   /** What processes count for; undefined: all the same. */
   readonly weigh?: readonly WeighRule[];
   readonly caps?: Caps | undefined;
+  readonly sampling?: Sampling | undefined;
+}
+
+/** In ms: how often its processes are looked at, far from its limit and inside its margin. */
+export interface Sampling {
+  readonly far: number;
+  readonly near: number;
 }
 
 /** The most kills; then the kernel decides. */
@@ -81,6 +88,9 @@ export function partsOf(guards: readonly GuardOrders[]): Omit<RegionParts, "isRa
   };
 }
 
+/** Of a guard that is not told another. */
+export const SAMPLING: Sampling = { far: limit.SAMPLE_FAR_MS, near: limit.SAMPLE_NEAR_MS };
+
 export class Region {
   readonly #bytes: Uint8Array;
   readonly #u32: Uint32Array;
@@ -106,10 +116,13 @@ export class Region {
   setOrders(guard: number, orders: GuardOrders, tree: number): void {
     const base = this.#guard(guard);
     const path = Buffer.from(orders.path);
+    const { sampling = SAMPLING } = orders;
     if (path.length >= limit.PATH_BYTES) throw new RangeError(`too long a path: ${orders.path}`);
     this.#bytes.set(path, base + at.guard_path);
     this.#u64[(base + at.guard_margin_bytes) / 8] = BigInt(orders.marginBytes);
     this.#u32[(base + at.guard_delay_ms) / 4] = orders.delayMs;
+    this.#u32[(base + at.guard_sample_far_ms) / 4] = sampling.far;
+    this.#u32[(base + at.guard_sample_near_ms) / 4] = sampling.near;
     this.#u32[(base + at.guard_tree) / 4] = tree;
     this.#u32[(base + at.guard_name_at) / 4] = path.length - Buffer.byteLength(orders.name);
     this.#u32[(base + at.guard_flags) / 4] =

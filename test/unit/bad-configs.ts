@@ -68,7 +68,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "brackets without end",
     `${GUARD}x = ${"[".repeat(10_000)}${"]".repeat(10_000)}\n`,
-    "4:1: guard.0.x: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps",
+    "4:1: guard.0.x: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps, sampling",
   ],
   [
     "a table with a typo",
@@ -103,12 +103,37 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a key that is to come",
     `${GUARD}escalate = true\n`,
-    "4:1: guard.0.escalate: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps",
+    "4:1: guard.0.escalate: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps, sampling",
   ],
   [
     "orders with a typo",
     `${GUARD}order = ["kill"]\n`,
     "4:1: guard.0.order: there is no such key, did you mean orders?",
+  ],
+  [
+    "a rate for all places",
+    `${GUARD}sampling = "1s"\n`,
+    '4:1: guard.0.sampling = "1s": it has keys of its own and no value',
+  ],
+  [
+    "a rate that takes too much CPU",
+    `${GUARD}sampling = { near = "10ms" }\n`,
+    '4:14: guard.0.sampling.near = "10ms": near is from 20ms to 1s',
+  ],
+  [
+    "a rate that makes rankings stale",
+    `${GUARD}sampling.far = "1m"\n`,
+    '4:1: guard.0.sampling.far = "1m": far is from 20ms to 10s',
+  ],
+  [
+    "a slower rate where it matters more",
+    `${GUARD}sampling = { far = "50ms", near = "100ms" }\n`,
+    '4:28: guard.0.sampling.near = "100ms": near its limit it is looked at at least as often as far from it',
+  ],
+  [
+    "a rate with a typo",
+    `${GUARD}sampling = { fra = "1s" }\n`,
+    "4:14: guard.0.sampling.fra: there is no such key, did you mean far?",
   ],
   [
     "a key of a feed with a typo",
@@ -143,12 +168,12 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "constructor in a guard",
     `${GUARD}constructor = 1\n`,
-    "4:1: guard.0.constructor: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps",
+    "4:1: guard.0.constructor: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps, sampling",
   ],
   [
     "a key with dots in it",
     `${GUARD}feed.tkoen = false\n`,
-    "4:1: guard.0.feed: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps",
+    "4:1: guard.0.feed: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps, sampling",
   ],
   [
     "one guard instead of several",
@@ -559,7 +584,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a key that would steer a terminal",
     `${GUARD}"\\u001b[2J" = 1\n`,
-    "4:1: guard.0.�[2J: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps",
+    "4:1: guard.0.�[2J: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps, sampling",
   ],
   [
     "a cap of nothing",

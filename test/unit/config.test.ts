@@ -145,6 +145,16 @@ describe("what is right", () => {
   });
 
   test.each([
+    ['{ far = "5s" }', { far: 5000, near: 100 }],
+    ['{ near = "20ms" }', { far: 1000, near: 20 }],
+    // Near the limit no slower than far from it.
+    ['{ far = "50ms" }', { far: 50, near: 50 }],
+  ])("sampling = %s", (rates, sampling) => {
+    write(`${GUARD}sampling = ${rates}\n`);
+    expect(load(file).config?.guard[0]?.sampling).toEqual(sampling);
+  });
+
+  test.each([
     // Each has the time on one of the two: the bounds are 4 times as long on v2, the default delay is 5 times as long.
     ['["raise=1M", "move=/b", "kill", "kill-group"]\ndelay = "101ms"', true],
     ['["raise=1M", "move=/b", "kill", "kill-group"]\ndelay = "100ms"', false],

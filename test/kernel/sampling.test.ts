@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/** How often, and by what, the handler knows the processes of a group. */
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { cleanUp } from "../helpers/clean.ts";
+import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
+import { SharedRegion } from "../helpers/region.ts";
+import { describeWith, kernelTest } from "../helpers/require.ts";
+import { LIMIT } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
+
+let config: ConfigFile;
+beforeEach(() => {
+  config = new ConfigFile();
+});
+afterEach(async () => {
+  config.remove();
+  await cleanUp();
+});
+
+describeWith("sampling", kernelTest, () => {
+  /** Of one guard with such rates. */
+  async function sampled(rates: string, body: (region: SharedRegion) => Promise<void>) {
+    const tenants = new Tenants();
+    tenants.child("a", LIMIT);
+    config.write(`${FEED}${guard("a", `${tenants.at}/a`, `sampling = { ${rates} }\n`)}`);
+    const reprieve = await config.start(1);
+    const region = new SharedRegion(await reprieve.helper("handler"));
+    await body(region);
+    region.close();
+    expect(await reprieve.stop()).toBe(0);
+    tenants.destroy();
+  }
+
+  test("a guard's processes are looked at as often as it says", async () => {
+    await sampled('far = "20ms"', async (region) => {
+      const before = region.scans();
+      await until("60 looks", () => region.scans() >= before + 60);
+    });
+    await sampled('far = "10s", near = "1s"', async (region) => {
+      const before = region.scans();
+      await Bun.sleep(3000);
+      expect(region.scans()).toBeLessThanOrEqual(before + 4); // on v2 it is near
+    });
+  });
+});
