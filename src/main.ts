@@ -137,6 +137,18 @@ function program(done: (code: number) => void): Command {
       done(await (await import("./cli/explain.ts")).explain(what, options)),
     );
   reprieve
+    .command("rehearse")
+    .description("play a guard's orders as at an OOM now, with their timings; nothing is done")
+    .argument("<what>", "a guard's name or a group")
+    .option(
+      "--config <file>",
+      "the guards (default: /etc/reprieve/reprieve.toml where it is there)",
+    )
+    .option("--json", "print one JSON object a group, each on a line")
+    .action(async (what, options) =>
+      done(await (await import("./cli/rehearse.ts")).rehearse(what, options)),
+    );
+  reprieve
     .command("release")
     .description("switch the kernel's killer back on in what dead reprieves left")
     .option("--all", "list every group of the host whose killer is off")

@@ -13,7 +13,7 @@ import { type Core, openCore } from "../native/core.ts";
 import { limit } from "../native/layout.ts";
 import { below, OURS, readPolicy } from "./configured.ts";
 import { explanationLines, shortLine } from "./explain-text.ts";
-import { explainAll, type File } from "./explained.ts";
+import { explainAll, type File, planOf } from "./explained.ts";
 import { Lines, READER_BOUND_MS, say } from "./output.ts";
 import { visible } from "./timeline.ts";
 
@@ -29,7 +29,8 @@ export async function explain(target: string | undefined, options: ExplainOption
   const file = fileOf(options, memory);
   const { paths, pid, isOne } = findTarget(core, memory, target, file);
   const known = isOne ? paths : paths.filter((path) => isKnown(core, path));
-  const all = await explainAll(core, memory, known, file, pid);
+  const plans = known.map((path) => planOf(core, memory, path, file));
+  const all = await explainAll(core, memory, plans, file, pid);
   const out = new Lines(1, "lines");
   for (const one of all) {
     if (options.json) out.write(JSON.stringify(one));
@@ -50,7 +51,12 @@ export function fileOf({ config }: ExplainOptions, memory: Hierarchy): File | un
 }
 
 /** The groups of a guard that are there, or the one that is named. */
-export function findGroups(memory: Hierarchy, target: string, file: File | undefined): string[] {
+export function findGroups(
+  memory: Hierarchy,
+  target: string,
+  file: File | undefined,
+  cannot: string,
+): string[] {
   if (file?.names.includes(target)) {
     const paths = guardedBy(memory, file, target);
     if (paths.length > 0) return paths;
@@ -59,7 +65,7 @@ export function findGroups(memory: Hierarchy, target: string, file: File | undef
   // As a config file has it, or as --cgroup does.
   const byFile = join(memory.root, target);
   const isByFile = target.startsWith("/") && !existsSync(target) && existsSync(byFile);
-  const path = resolveGroup(memory, isByFile ? byFile : target, "cannot explain");
+  const path = resolveGroup(memory, isByFile ? byFile : target, cannot);
   if (isShort(path)) return [path];
   const most = limit.PATH_BYTES - 1;
   throw new CliError(
@@ -104,7 +110,7 @@ function findTarget(
   if (/^\d+$/.test(target) && !file?.names.includes(target)) {
     return { ...processTarget(core, memory, Number(target), file), isOne: true };
   }
-  const paths = findGroups(memory, target, file);
+  const paths = findGroups(memory, target, file, "cannot explain");
   return { paths, isOne: paths.length === 1 };
 }
 

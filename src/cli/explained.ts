@@ -15,7 +15,7 @@ import { kindOf } from "../cgroup/kind.ts";
 import { whyMoreSpecific } from "../config/pattern.ts";
 import type { Policy } from "../config/policy.ts";
 import { CliError, exit } from "../errors.ts";
-import type { Core } from "../native/core.ts";
+import { type Core, errnoName } from "../native/core.ts";
 import { limit, order_bound_ms, order as orderNumber } from "../native/layout.ts";
 import type { GuardOrders } from "../native/region.ts";
 import type { Explained, RegionView, Why } from "../native/region-view.ts";
@@ -23,6 +23,7 @@ import { below } from "./configured.ts";
 import type { AskedTold, Explanation, OrderTold, ProcessTold, RuleTold } from "./explanation.ts";
 import { demandGroup, specOf, type Wanted } from "./guards.ts";
 import { POWER_OF, textOf } from "./order.ts";
+import { demandOrders } from "./orders.ts";
 
 /** Of each group; the first to be killed are the first. */
 const CANDIDATES_TOLD = 10;
@@ -36,35 +37,16 @@ export interface File {
   readonly settingsOf: (path: string) => Wanted;
 }
 
-/** In the order of `paths`, which exist. `pid`: of whom is asked. */
-export async function explainAll(
-  core: Core,
-  memory: Hierarchy,
-  paths: readonly string[],
-  file: File | undefined,
-  pid?: number,
-): Promise<Explanation[]> {
-  const plans = paths.map((path) => planOf(core, memory, path, file));
-  const unguarded = plans.filter(({ guardian }) => guardian === undefined);
-  const specs = unguarded.flatMap(({ byFile }) => byFile?.spec ?? []);
-  const seen = specs.length === 0 ? undefined : await look(core, specs);
-  return plans.map((plan) => {
-    const view = plan.guardian?.view ?? seen?.view;
-    const guard = plan.guardian?.guard ?? unguarded.indexOf(plan);
-    if (view === undefined) throw new RangeError("no region for a group");
-    return explanationOf(memory, plan, view, guard, file, pid);
-  });
-}
-
-// --- internal ---
-
-interface Plan {
+/** How a group is guarded, and by whom. */
+export interface Plan {
   readonly path: string;
   readonly guardian: Guardian | undefined;
+  /** What a run would make of it; `whyNot`: it would leave it alone. */
   readonly byFile: { readonly spec: GuardOrders; readonly whyNot?: string } | undefined;
 }
 
-function planOf(core: Core, memory: Hierarchy, path: string, file?: File): Plan {
+/** Of a group that exists. Throws where nobody guards it. */
+export function planOf(core: Core, memory: Hierarchy, path: string, file?: File): Plan {
   const guardian = findGuardian(core, path);
   const isNamed = file?.policy.guardOf(below(memory, path)) !== undefined;
   const byFile = file && isNamed ? specBy(memory, file.settingsOf(path), guardian) : undefined;
@@ -76,10 +58,38 @@ function planOf(core: Core, memory: Hierarchy, path: string, file?: File): Plan 
   throw new CliError(exit.noGroup, `nobody guards ${below(memory, path)}: ${why}`);
 }
 
+/** What its guard is ordered. */
+export function specOfPlan({ guardian, byFile }: Plan): GuardOrders {
+  const spec = guardian?.view.standing(guardian.guard) ?? byFile?.spec;
+  if (spec === undefined) throw new RangeError("nobody guards it");
+  return spec;
+}
+
+/** In the order of the plans. `pid`: of whom is asked. */
+export async function explainAll(
+  core: Core,
+  memory: Hierarchy,
+  plans: readonly Plan[],
+  file: File | undefined,
+  pid?: number,
+): Promise<Explanation[]> {
+  const unguarded = plans.filter(({ guardian }) => guardian === undefined);
+  const seen = unguarded.length === 0 ? undefined : await look(core, unguarded.map(specOfPlan));
+  return plans.map((plan) => {
+    const view = plan.guardian?.view ?? seen?.view;
+    const guard = plan.guardian?.guard ?? unguarded.indexOf(plan);
+    if (view === undefined) throw new RangeError("no region for a group");
+    return explanationOf(memory, plan, view, guard, file, pid);
+  });
+}
+
+// --- internal ---
+
 /** What a run would make of it, also where that would refuse. */
 function specBy(memory: Hierarchy, wanted: Wanted, guardian: Guardian | undefined) {
   try {
     demandGroup(memory, wanted.path);
+    demandOrders(memory, wanted.orders, wanted.decided?.guard);
     // What is held there is held by the one that runs.
     const ours = guardian === undefined ? [] : treeOf(wanted.path);
     return { spec: specOf({ memory }, wanted, false, ours) };
@@ -123,7 +133,7 @@ function explanationOf(
     cgroup,
     reprieve: guardian?.pid ?? null,
     state: guardian === undefined ? null : seen.state.toLowerCase(),
-    why_not: (guardian === undefined && byFile?.whyNot) || null,
+    why_not: guardian === undefined ? (byFile?.whyNot ?? whyUnseen(view, guard)) : null,
     rules: file === undefined ? [] : rulesOf(file.policy, cgroup),
     differs: guardian && byFile && !byFile.whyNot ? differencesOf(seen, byFile.spec) : [],
     delay_ms: ordered.delayMs,
@@ -146,6 +156,11 @@ function explanationOf(
     others: othersOf(all),
     asked: pid === undefined ? null : askedOf(pid, all, seen.unsampledGroups),
   };
+}
+
+function whyUnseen(view: RegionView, guard: number): string | null {
+  const result = view.looked(guard);
+  return result === 1 ? null : `it cannot be looked into: ${errnoName(result)}`;
 }
 
 /** All guards that match, and what became of each. */

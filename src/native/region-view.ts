@@ -6,7 +6,7 @@
 
 import { type Core, limitOf } from "./core.ts";
 import { at, flag, limit, order, role, size, state, want, why } from "./layout.ts";
-import type { GuardOrders, Role, StandingOrder } from "./region.ts";
+import type { GuardOrders, StandingOrder } from "./region.ts";
 
 const PAGE_BYTES = 4096;
 
@@ -95,9 +95,14 @@ export class RegionView {
     };
   }
 
-  /** 1: the handler has seen it; else 0 or -errno. */
-  attached(guard: number, of: Role): number {
-    return this.#data.getInt32(this.#guard(guard) + at.guard_attached + 4 * role[of], true);
+  /** Of all looks so far. */
+  scanCpuNs(): number {
+    return this.#u64(this.#u64(at.region_recorder_offset) + at.recorder_scan_cpu_ns);
+  }
+
+  /** 1: the handler has looked at it; else 0 or -errno. */
+  looked(guard: number): number {
+    return this.#data.getInt32(this.#guard(guard) + at.guard_attached + 4 * role.HANDLER, true);
   }
 
   /** Candidates first, the next victim foremost. */

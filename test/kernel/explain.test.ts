@@ -256,7 +256,8 @@ describeWith("explain", kernelTest, () => {
 
   test("says why a run would leave a group alone, and tells of it all the same", async () => {
     const tenants = new Tenants();
-    const group = tenants.child("a");
+    const group = tenants.child("a", LIMIT);
+    group.setNoLimit();
     const board = new Board();
     const one = await start(board, group, 2);
     config.write(FEED + guard("g", below(group)));
