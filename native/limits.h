@@ -62,12 +62,13 @@ enum {
 	OTHER_FIRST_MS = 200,	/* so long the one watcher lets the other go first with slow work */
 	ATTACH_AGAIN_MS = 1000, /* a lack of descriptors or memory may pass */
 	GROWTH_BYTES_PER_MS =
-		1 << 20,	 /* v2: no faster does what cannot be reclaimed push files out */
-	NEAR_TICK_MS = 100,	 /* inside the margin: is the group starving? */
-	STARVED_LOOKS = 3,	 /* so many ticks in a row; v2: windows */
-	STARVED_HANDED = 2,	 /* v2: after a hand-over: one may have begun before */
-	PRESSURE_OLD_MS = 3000,	 /* v2: longer than one of its windows, which is 2 s without root */
-	CRAMPED_BYTES = 2 << 20, /* v2: reclaim goes 0.6 MB below the mark (measured) */
+		1 << 20,	/* v2: no faster does what cannot be reclaimed push files out */
+	NEAR_TICK_MS = 100,	/* inside the margin: is the group starving? */
+	STARVED_LOOKS = 3,	/* so many ticks in a row; v2: windows */
+	STARVED_HANDED = 2,	/* v2: after a hand-over: one may have begun before */
+	PRESSURE_OLD_MS = 3000, /* v2: longer than one of its windows, which is 2 s without root */
+	CRAMPED_BYTES =
+		2 << 20, /* a huge page; v2: reclaim goes 0.6 MB below the mark (measured) */
 	RECLAIMABLE_IS_NONE_BYTES = 1 << 20, /* less file memory than that is none */
 	OWNER_ENDS_MS =
 		1000, /* the other watcher's patience with the last one's end: twice OTHERS_END_MS, and some */

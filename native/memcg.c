@@ -211,13 +211,12 @@ uint64_t memcg_left_bytes(const struct memcg_room *room)
 
 int memcg_is_full(const struct memcg_room *room) { return memcg_left_bytes(room) <= STOCK_BYTES; }
 
-int memcg_is_cramped(const struct memcg *m, const struct memcg_oom *oom,
-		     const struct memcg_room *room)
+int memcg_is_cramped(const struct memcg_oom *oom, const struct memcg_room *room)
 {
 	uint64_t left = oom->held ? memcg_left_bytes(room)
 				  : left_under(room->limit_bytes, room->usage_bytes);
 
-	return memcg_is_v2(m) ? left <= CRAMPED_BYTES : memcg_is_full(room);
+	return left <= CRAMPED_BYTES;
 }
 
 int memcg_in_oom(const struct memcg_oom *oom, const struct memcg_room *room)

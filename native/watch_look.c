@@ -50,15 +50,18 @@ static int is_starving(struct watched *w, const struct memcg_oom *oom,
 		       const struct memcg_room *room, uint64_t now_ns)
 {
 	int handed = memcg_is_v2(&w->memcg) && w->state == GUARD_HANDED;
-	int cramped = memcg_is_cramped(&w->memcg, oom, room);
+	int cramped = memcg_is_cramped(oom, room);
+	uint32_t looks = handed ? STARVED_HANDED : STARVED_LOOKS;
 
 	if (memcg_is_v2(&w->memcg) && (handed || w->state == GUARD_NEAR))
 		look_for_thrashing(w, cramped, now_ns);
 	else if (w->state == GUARD_NEAR)
-		look_for_starvation(w, cramped, now_ns);
+		look_for_starvation(w, memcg_is_full(room), now_ns);
+	if (!cramped)
+		w->woken = 0;
 	if (handed || w->state == GUARD_NEAR || !cramped)
 		shared_store(&w->guard->starving,
-			     cramped && w->starved >= (handed ? STARVED_HANDED : STARVED_LOOKS));
+			     cramped && (w->starved >= looks || w->woken >= looks));
 	return (oom->held || handed) && cramped && shared_load(&w->guard->starving);
 }
 
@@ -97,7 +100,8 @@ static void mend_switch(struct watched *w, struct memcg_oom *oom)
 	watch_tell(w, STEP_MENDED, 0, err);
 }
 
-/* Who sleeps in a held group that has room was not woken. Asleep so long, not just about to run. */
+/* Who sleeps in a held group that has room was not woken. Asleep so long, not just about to run. Who sleeps again and again has
+ * room for a huge page and none for its table: the kernel gives the page back each time. */
 static void wake_the_stale(struct watched *w, const struct memcg_oom *oom, int full,
 			   uint64_t now_ns)
 {
@@ -111,6 +115,7 @@ static void wake_the_stale(struct watched *w, const struct memcg_oom *oom, int f
 	if (!w->stale_ns || watch_ms_since(w->stale_ns, now_ns) < RELIEF_HOLD_MS)
 		return;
 	err = switch_write(w, SWITCH_WAKE);
+	w->woken++;
 	if (err != -EAGAIN)
 		watch_tell(w, STEP_WOKE, 0, err);
 	w->stale_ns = now_ns;

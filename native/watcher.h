@@ -56,6 +56,7 @@ struct watched {
 	uint64_t ticked_ns;
 	uint64_t deaf_ns;    /* v2: no event of it wakes us until then; 0: the next one does */
 	uint32_t starved;    /* ticks in a row in which it was full and could not reclaim */
+	uint32_t woken;	     /* times that somebody was woken, and has made no room since */
 	uint32_t looks_done; /* looks_asked, when last looked at */
 	/* cgroup v2 (high.c) */
 	uint64_t high_before, high_target; /* of the hold to come */

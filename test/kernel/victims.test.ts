@@ -56,6 +56,20 @@ describeWith("victims", kernelTest, () => {
     await scene.end();
   });
 
+  test("where a huge page fits and the table for it does not, nobody sleeps for ever", async () => {
+    const scene = await Scene.set(memory.armsLate ? ["--margin", "44M"] : []);
+    const plan = { means: "touch", beforeKb: LIMIT_KB * 0.6 } as const;
+    const still = await scene.board.start(scene.group, plan).ready();
+    const parent = await scene.board
+      .start(scene.group, { means: "newborn", beforeKb: 1024, kb: LEAK_KB })
+      .ready();
+    await Bun.sleep(SAMPLED_MS);
+    parent.go();
+    await until("both kills to be told", () => scene.victims().length === 2);
+    expect(scene.victims()).toEqual([still.pid, parent.pids()[1] ?? 0]);
+    await scene.end();
+  });
+
   test("among 60 others, more than are held ready, the one that grows is found", async () => {
     const scene = await Scene.set();
     const crowd = { means: "fork", kb: LIMIT_KB * 0.4, parts: 60 } as const;
