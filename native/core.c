@@ -7,6 +7,7 @@
  *   core as UID GID PROGRAM ARGV0 ARGS ...
  *   core handle GUARD GROUP SOCKET
  *   core look
+ *   core hook AGENT PROGRAM ARGV0 ARGS ...
  *   core release [--all] [--force] RUN_BASE ...
  *   core join AGENT GROUP ... -- PROGRAM CMD ARGS ...
  *   core probe PARENT touch BYTES|calls
@@ -16,6 +17,7 @@
 #include "door.h"
 #include "handle.h"
 #include "handler.h"
+#include "hook.h"
 #include "join.h"
 #include "look.h"
 #include "probe.h"
@@ -29,7 +31,8 @@ enum { EXIT_USAGE = 64 };
 static int usage(void)
 {
 	static const char line[] =
-		"usage: core handler|watchdog|spare|door|handle|look|as|release|join|probe|version "
+		"usage: core "
+		"handler|watchdog|spare|door|handle|look|as|hook|release|join|probe|version "
 		"...\n";
 
 	sys_write(2, line, sizeof(line) - 1);
@@ -89,6 +92,8 @@ __attribute__((used)) _Noreturn void core_main(long *stack)
 		code = argc == 5 ? handle_run(argv[2], argv[3], argv[4]) : usage();
 	else if (text_equal(role, "look"))
 		code = look_run();
+	else if (text_equal(role, "hook"))
+		code = argc > 4 ? hook_run(argv + 2, env) : usage();
 	else if (text_equal(role, "release"))
 		code = release(argv + 2);
 	else if (text_equal(role, "join"))

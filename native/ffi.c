@@ -117,6 +117,14 @@ EXPORT int rpv_glob_matches(const char *pattern, const char *text)
 
 EXPORT int rpv_eventfd(void) { return sys_eventfd(0, SYS_EFD_NONBLOCK); }
 
+/* Its reading end does not block, its writing end does: for a child. */
+EXPORT int rpv_pipe(int *ends)
+{
+	int err = (int)SYS2(pipe2, ends, O_CLOEXEC);
+
+	return err ? err : sys_fcntl(ends[0], F_SETFL, (void *)O_NONBLOCK);
+}
+
 EXPORT int rpv_wake(int eventfd)
 {
 	uint64_t one = 1;

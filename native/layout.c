@@ -90,6 +90,7 @@ static void print_offsets(void)
 	AT(guard, state);
 	AT(guard, kernel_kills);
 	AT(guard, handed_over);
+	AT(guard, judged);
 	AT(guard, incident);
 	AT(guard, opened_ns);
 	AT(guard, usage_bytes);
@@ -104,6 +105,12 @@ static void print_offsets(void)
 	AT(standing, hour_cap);
 	AT(standing, rank_by);
 	AT(standing, weighing);
+	AT(standing, hook);
+	AT(standing, hook_bound_ms);
+	AT(standing, hook_result);
+	AT(standing, hook_begun);
+	AT(standing, hook_done);
+	AT(standing, asked);
 	printf("  standing_raised_added_bytes: %zu,\n",
 	       offsetof(struct standing, raised.added_bytes));
 	AT(weighing, rules);
@@ -166,6 +173,7 @@ static void print_limits(void)
 	LIMIT(KILLS_PER_INCIDENT_MAX);
 	LIMIT(CAPS_MOST);
 	LIMIT(V2_PATIENCE);
+	LIMIT(HOOK_SIGNAL);
 	LIMIT(HANDED_OVER_BOUND_MS);
 	LIMIT(PROCS_MAX);
 	LIMIT(GROUPS_MAX);
@@ -219,6 +227,7 @@ static void print_control_enums(void)
 	E(GUARD_, OWNED);
 	E(GUARD_, ALLOW_LIMITS);
 	E(GUARD_, ALLOW_MOVE);
+	E(GUARD_, ALLOW_HOOKS);
 	CLOSE();
 	OPEN("order");
 	E(ORDER_, RAISE);
@@ -228,6 +237,7 @@ static void print_control_enums(void)
 	E(ORDER_, KILL);
 	E(ORDER_, KILL_GROUP);
 	E(ORDER_, KILL_WHOLE);
+	E(ORDER_, HOOK);
 	CLOSE();
 	OPEN("rank_by");
 	E(RANK_, LARGEST);
@@ -278,6 +288,7 @@ static void print_record_enums(void)
 	E(STEP_, THAW);
 	E(STEP_, GIVEN_BACK);
 	E(STEP_, WOULD);
+	E(STEP_, HOOK);
 	CLOSE();
 	OPEN("cause");
 	E(CAUSE_, OOM);
@@ -329,6 +340,7 @@ static void print_record_enums(void)
 	E(REASON_, NO_ORDER_LEFT);
 	E(REASON_, HOUR_CAP);
 	E(REASON_, HOST_CAP);
+	E(REASON_, HOOK);
 	CLOSE();
 	OPEN("why");
 	E(WHY_, CANDIDATE);

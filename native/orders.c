@@ -12,6 +12,8 @@ uint32_t orders_power(enum order order)
 	case ORDER_MOVE:
 	case ORDER_WAKE:
 		return GUARD_ALLOW_MOVE;
+	case ORDER_HOOK:
+		return GUARD_ALLOW_HOOKS;
 	default:
 		return GUARD_ALLOW_KILL;
 	}
@@ -25,7 +27,7 @@ int orders_kills(enum order order)
 static enum next next_of_order(const struct sight *s)
 {
 	int begins = s->order == ORDER_KILL || !s->is_begun;
-	int is_late = !s->is_last && s->waited_ms >= order_bound_ms(s->order);
+	int is_late = !s->is_last && s->waited_ms >= s->bound_ms;
 
 	if (s->is_over || is_late || (begins && s->is_capped && orders_kills(s->order)))
 		return NEXT_ORDER;

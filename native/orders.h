@@ -27,6 +27,7 @@ struct sight {
 	int is_begun;	      /* it is asked for */
 	int is_over;	      /* it has failed, or has nothing to wait for */
 	uint32_t waited_ms;   /* for relief by it */
+	uint32_t bound_ms;    /* so long it is waited for */
 	enum victim victim;   /* the last one */
 	int is_capped;	      /* there may be no kill any more */
 	uint32_t idle_ms;     /* since a kill, a death, or memory coming back */

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 24u		   /* raised by every change of this file */
+#define REGION_LAYOUT 26u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -65,8 +65,9 @@ enum guard_flag {
 	GUARD_OWNED = 2,	/* reprieve made the group: the last watcher removes it */
 	GUARD_ALLOW_LIMITS = 4, /* its limits may be raised, and memory of it reclaimed */
 	GUARD_ALLOW_MOVE = 8,	/* a process may be moved to another group */
+	GUARD_ALLOW_HOOKS = 16, /* the program that was named may be run */
 	/* without any: observe, never touch the switch */
-	GUARD_POWERS = GUARD_ALLOW_KILL | GUARD_ALLOW_LIMITS | GUARD_ALLOW_MOVE,
+	GUARD_POWERS = GUARD_ALLOW_KILL | GUARD_ALLOW_LIMITS | GUARD_ALLOW_MOVE | GUARD_ALLOW_HOOKS,
 };
 
 /* A role's own word about itself; writer: that role. */

@@ -3,7 +3,7 @@
  * The part of the contract (region.h) with the standing orders of a guard: what is to be tried at an OOM, in which order,
  * how often, and what of it is to be undone. There only where a guard has others than "kill", or caps.
  *
- * The responder decides (orders.c) and asks; a watcher, which is never in the full group, carries out all but kills.
+ * The responder decides (orders.c) and asks; a watcher, which is never in the full group, carries out all but kills and hooks.
  */
 #ifndef RPV_STANDING_H
 #define RPV_STANDING_H
@@ -23,12 +23,13 @@ enum order {
 	ORDER_KILL = 5,	      /* the largest, one after the other */
 	ORDER_KILL_GROUP = 6, /* the child in which the largest lives */
 	ORDER_KILL_WHOLE = 7, /* everybody in the group */
-	ORDERS = 8,
-	ORDER_WAKE = 8, /* in no list: who was moved sleeps on, where the kernel forgets that */
+	ORDER_HOOK = 8,	      /* a program, run by the agent */
+	ORDERS = 9,
+	ORDER_WAKE = 9, /* in no list: who was moved sleeps on, where the kernel forgets that */
 };
 
 /* The longest that is waited for relief by it before the next is tried, on v1; memcg_patience() times as long on v2. The last
- * one's bound is the guard's delay. */
+ * one's bound is the guard's delay; a hook's may be given. */
 static inline uint32_t order_bound_ms(enum order order)
 {
 	static const uint8_t bounds[ORDERS] = { 0,
@@ -38,10 +39,13 @@ static inline uint32_t order_bound_ms(enum order order)
 						MOVE_BOUND_MS,
 						VICTIM_BOUND_MS,
 						VICTIM_BOUND_MS,
-						VICTIM_BOUND_MS };
+						VICTIM_BOUND_MS,
+						HOOK_BOUND_MS };
 
 	return bounds[order];
 }
+
+enum { HOOK_SIGNAL = 256 }; /* behind all exit codes */
 
 struct standing {
 	/* writer: the agent */
@@ -49,10 +53,15 @@ struct standing {
 	uint64_t raise_by_bytes;    /* at once */
 	uint64_t raise_most_bytes;  /* in all, until it is given back */
 	char move_to[PATH_BYTES];   /* a group's directory, terminated */
+	char hook[PATH_BYTES];	    /* the words of its command, for who explains; terminated */
 	uint32_t incident_cap;	    /* the most kills in one incident; 0: KILLS_PER_INCIDENT_MAX */
 	uint32_t hour_cap;	    /* and in an hour; 0: none */
 	uint32_t rank_by;	    /* enum rank_by: whom an order takes */
 	uint32_t weighing;	    /* its rules: 1 + which; 0: none */
+	uint32_t hook_bound_ms;	    /* 0: order_bound_ms() */
+	int32_t hook_result;	    /* 0; -errno: not started; its exit code, or HOOK_SIGNAL + n */
+	uint64_t hook_begun;	    /* release: asked, when the program was started */
+	uint64_t hook_done;	    /* release: asked, when it has ended */
 	/* writer: the responder */
 	struct caps_hour hour;
 	uint32_t asked_pid;

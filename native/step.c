@@ -26,6 +26,16 @@ int step_is_last(const struct guarded *g)
 	return order_at(g, g->response.order_at + 1) == ORDER_NONE;
 }
 
+uint32_t step_bound_ms(const struct guarded *g)
+{
+	const struct standing *st = standing(g);
+	enum order order = step_order(g);
+
+	if (order == ORDER_HOOK && st->hook_bound_ms)
+		return st->hook_bound_ms;
+	return order < ORDERS ? order_bound_ms(order) * memcg_patience(&g->memcg) : 0;
+}
+
 static int kills_a_group(enum order order) { return order != ORDER_KILL && orders_kills(order); }
 
 enum reason step_cap(const struct guarded *g, uint64_t now_ns)
@@ -81,7 +91,10 @@ static void ask_for(struct guarded *g, enum order order, uint32_t pid)
 	shared_store(&st->asked_pid, pid);
 	g->response.asked = (uint8_t)order;
 	shared_store(&st->asked, standing_ask(g->response.word, order));
-	role_wake_watchers();
+	if (order == ORDER_HOOK)
+		role_wake(FD_AGENT);
+	else
+		role_wake_watchers();
 }
 
 static void ask(struct guarded *g, enum order order, uint64_t now_ns)
@@ -118,14 +131,38 @@ void step_begin(struct guarded *g, uint64_t now_ns)
 		ask(g, order, now_ns);
 }
 
+/* The agent's answer. Memory that comes back while the program is at work is its doing, as far as anybody can know. */
+static void look_at_hook(struct guarded *g, const struct standing *st)
+{
+	struct response *r = &g->response;
+	uint64_t ask = standing_ask(r->word, ORDER_HOOK);
+	int32_t result;
+
+	if (shared_load(&st->hook_begun) == ask)
+		shared_store(&g->guard->carried_out, ORDER_HOOK);
+	if (shared_load(&st->hook_done) != ask)
+		return;
+	result = st->hook_result;
+	r->is_answered = 1;
+	r->is_over = result != 0;
+	respond_tell(g, STEP_HOOK,
+		     (struct log_record){ .arg = result > 0 ? (uint32_t)result : 0,
+					  .result = result < 0 ? result : 0 });
+}
+
 void step_look(struct guarded *g, uint64_t now_ns)
 {
 	struct standing *st = standing(g);
 	struct response *r = &g->response;
 	enum order order = step_order(g);
 
-	if (!r->asked || r->is_answered ||
-	    shared_load(&st->done) != standing_ask(r->word, (enum order)r->asked))
+	if (!r->asked || r->is_answered)
+		return;
+	if (r->asked == ORDER_HOOK) {
+		look_at_hook(g, st);
+		return;
+	}
+	if (shared_load(&st->done) != standing_ask(r->word, (enum order)r->asked))
 		return;
 	if (r->asked == ORDER_MOVE && !st->result) {
 		r->moved_pid = shared_load(&st->asked_pid);
@@ -156,8 +193,8 @@ int step_observe(struct guarded *g)
 static enum step told_as(enum order order)
 {
 	static const uint8_t steps[ORDERS] = {
-		0,	   STEP_RAISE, STEP_RECLAIM,	STEP_FREEZE,
-		STEP_MOVE, STEP_KILL,  STEP_KILL_GROUP, STEP_KILL_GROUP
+		0,	   STEP_RAISE,	    STEP_RECLAIM,    STEP_FREEZE, STEP_MOVE,
+		STEP_KILL, STEP_KILL_GROUP, STEP_KILL_GROUP, STEP_HOOK
 	};
 
 	return (enum step)steps[order];

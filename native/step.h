@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hop 3: the current order of an incident: the responder kills by itself, and asks a watcher for everything else. */
+/* Hop 3: the current order of an incident: the responder kills by itself, and asks a watcher, or the agent, for everything else. */
 #ifndef RPV_STEP_H
 #define RPV_STEP_H
 
@@ -8,6 +8,8 @@
 /* ORDER_NONE: all were tried. */
 enum order step_order(const struct guarded *g);
 int step_is_last(const struct guarded *g);
+/* How long relief by it is waited for. */
+uint32_t step_bound_ms(const struct guarded *g);
 /* Carries it out, or asks for it. Where that cannot be done, it is over. */
 void step_begin(struct guarded *g, uint64_t now_ns);
 /* Takes the answer. */

@@ -44,6 +44,8 @@ enum step {
 	STEP_THAW = 31,	      /* result */
 	STEP_GIVEN_BACK = 32, /* the limits are what they were before the raise; result */
 	STEP_WOULD = 33,      /* arg: enum order, for which the power lacks */
+	STEP_HOOK =
+		34, /* it has ended, or its bound is over; arg: its exit code, or HOOK_SIGNAL + n; result */
 };
 
 enum cause {
@@ -102,6 +104,7 @@ enum reason {
 	REASON_NO_ORDER_LEFT = 24, /* all standing orders were tried in vain */
 	REASON_HOUR_CAP = 25,	   /* the most kills for the guard in an hour */
 	REASON_HOST_CAP = 26,	   /* the same, for all guards */
+	REASON_HOOK = 27,	   /* a program of the orders was at work, or had been */
 };
 
 /* One step. Written by one role only, in its own log. 72 bytes. */

@@ -4,12 +4,14 @@
 import { Command, CommanderError, Option } from "commander";
 import { version } from "../package.json" with { type: "json" };
 import {
+  Bound,
   Duration,
   Handler,
   Limit,
   Listen,
   Mode,
   Name,
+  Program,
   parsed,
   Size,
   SocketPath,
@@ -219,7 +221,7 @@ function addOrders(run: Command): void {
       new Option(
         "--order <order>",
         "what to try at an OOM, repeatable, in this order: raise=SIZE[:MOST], reclaim, freeze, " +
-          "move=GROUP, kill, kill-group[=all]; at last the kernel decides",
+          "move=GROUP, hook=PROGRAM, kill, kill-group[=all]; at last the kernel decides",
       )
         .argParser((given: string, all: StandingOrder[]) => [...all, parsed(Order)(given)])
         .default([], "kill"),
@@ -238,5 +240,15 @@ function addOrders(run: Command): void {
     )
     .option("--allow-kill", "let it kill in the groups of --cgroup; without any power: observe")
     .option("--allow-limits", "let it raise their limits and reclaim, as ordered")
-    .option("--allow-move", "let it move a process to the group of move=GROUP");
+    .option("--allow-move", "let it move a process to the group of move=GROUP")
+    .option(
+      "--allow-hooks [path]",
+      "let it run the program of hook=PROGRAM; with =PATH only a program there: /usr/local/bin/*",
+      parsed(Program),
+    )
+    .option(
+      "--hook-bound <time>",
+      "how long the next order waits for it (default: 50ms, on cgroup v2 200ms)",
+      parsed(Bound),
+    );
 }

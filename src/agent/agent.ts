@@ -18,6 +18,7 @@ import { ATTACH_BOUND_MS, demandAttached, isAttached, lacksOf } from "./attachin
 import { seeSleep } from "./calibrate.ts";
 import { Comeback } from "./comeback.ts";
 import { Crew } from "./crew.ts";
+import { Hooks } from "./hooks.ts";
 import { HOLD_NS } from "./incidents.ts";
 import { KernelLog } from "./kernel-log.ts";
 import { keepWhatIsOwed } from "./owed.ts";
@@ -64,6 +65,7 @@ export class Agent {
   readonly #kernelLog: KernelLog;
   readonly #telling: Telling;
   readonly #comeback: Comeback;
+  readonly #hooks: Hooks;
   readonly #trees: readonly number[];
   /** What the groups' switches said before they were armed. */
   readonly #switches: (string | undefined)[] = [];
@@ -100,6 +102,11 @@ export class Agent {
       wakeHelpers: () => this.#crew.wake(),
       renew: (index) => this.#renew(index),
       say: options.say,
+    });
+    this.#hooks = new Hooks({
+      ...options,
+      region: this.#region,
+      send: (drafts) => this.#telling.send(drafts),
     });
     this.#trees = treesOf(paths);
     guards.forEach((guard, index) => {
@@ -178,6 +185,7 @@ export class Agent {
     clearInterval(this.#safety);
     clearTimeout(this.#hold);
     this.#comeback.stop();
+    const ended = this.#hooks.stop();
     this.#region.setStop();
     this.#crew.wake();
     const stopped = this.#crew.stopped();
@@ -187,6 +195,7 @@ export class Agent {
     const clean = (await stopped) && !this.#isSwitchLeft();
     this.#turn(false, Number.POSITIVE_INFINITY);
     this.#kernelLog.close();
+    await ended;
     await this.#crew.hangUp();
     keepWhatIsOwed(this.#region, this.#options);
     const code = clean ? exit.ok : await releaseDead(this.#options.image);
@@ -227,7 +236,10 @@ export class Agent {
 
   /** Takes and sends what is new; `all`: the counters of every guard too, when they have changed. */
   #turn(all: boolean, nowNs = performance.now() * 1e6): void {
-    if (this.#telling.turn(all, nowNs)) {
+    const started = this.#hooks.turn();
+    const isHeld = this.#telling.turn(all, nowNs);
+    this.#telling.send(started);
+    if (isHeld) {
       clearTimeout(this.#hold);
       this.#hold = setTimeout(() => this.#turn(false), HOLD_NS / 1e6);
     }

@@ -7,9 +7,10 @@
  * both are held for HOLD_NS, nothing else is delayed.
  */
 
+import { constants } from "node:os";
 import type { IncidentClosed, IncidentStep, Message } from "../feed/protocol.ts";
 import { errnoName } from "../native/core.ts";
-import { cause, evidence, order, outcome, reason, step } from "../native/layout.ts";
+import { cause, evidence, limit, order, outcome, reason, step } from "../native/layout.ts";
 import type { LogRecord } from "../native/region.ts";
 
 /** Three times the watchers' slowest turn in an incident, with room for a busy machine. */
@@ -150,6 +151,7 @@ export class Incidents {
   #step(record: LogRecord, openedNs: number): Unstamped<IncidentStep> {
     const has = (steps: readonly number[]) => steps.includes(record.step);
     const why = has(WITH_REASON) || record.step === step.HANDED_OVER;
+    const isHook = record.step === step.HOOK;
     return {
       type: "incident.step",
       guard: this.#name(record),
@@ -164,7 +166,7 @@ export class Incidents {
       ...(record.step === step.WOULD && { order: nameOf(order, record.arg) }),
       ...(record.step === step.KILL_GROUP && record.result === 0 && { processes: record.bytes }),
       ...(why && record.arg !== reason.NONE && { reason: nameOf(reason, record.arg) }),
-      result: resultName(record.result),
+      result: isHook ? hookResult(record) : resultName(record.result),
       at_us: microseconds(record.tNs - openedNs),
     };
   }
@@ -193,6 +195,17 @@ export class Incidents {
 /** 0 is "ok"; ESRCH of a kill is the name of the errno, and so on. */
 function resultName(result: number): string {
   return result === 0 ? "ok" : errnoName(result);
+}
+
+/** How its program has ended: "ok", "exit-1", "SIGKILL", or the errno of a start that failed. */
+export function hookResult({ arg, result }: Pick<LogRecord, "arg" | "result">): string {
+  if (arg === 0) return resultName(result);
+  return arg < limit.HOOK_SIGNAL ? `exit-${arg}` : signalName(arg - limit.HOOK_SIGNAL);
+}
+
+function signalName(number: number): string {
+  const entry = Object.entries(constants.signals).find(([, one]) => one === number);
+  return entry?.[0] ?? `signal-${number}`;
 }
 
 function microseconds(ns: number): number {

@@ -12,6 +12,14 @@ import { type GuardOrders, type LogRecord, partsOf, Region } from "../native/reg
 import { RegionView } from "../native/region-view.ts";
 import { RunDir } from "./run-dir.ts";
 
+const POWERLESS = {
+  allowKill: false,
+  allowLimits: false,
+  allowMove: false,
+  allowHooks: false,
+  owned: false,
+};
+
 export interface Look {
   /** Its guards in the order of those given. */
   readonly view: RegionView;
@@ -28,8 +36,7 @@ export async function look(core: Core, guards: readonly GuardOrders[]): Promise<
   undo.defer(() => closeSync(memfd));
   const region = new Region(core.mapRegion(memfd));
   guards.forEach((guard, index) => {
-    const powerless = { allowKill: false, allowLimits: false, allowMove: false, owned: false };
-    region.setOrders(index, { ...guard, ...powerless }, index);
+    region.setOrders(index, { ...guard, ...POWERLESS }, index);
     region.setWant(index, want.ATTACHED);
   });
   const nobody = core.eventfd();

@@ -111,6 +111,7 @@ function armedOf(guard: GuardOrders): Draft {
       ...(guard.allowKill ? ["kill"] : []),
       ...(guard.allowLimits ? ["limits"] : []),
       ...(guard.allowMove ? ["move"] : []),
+      ...(guard.allowHooks ? ["hooks"] : []),
     ],
     orders: guard.orders.map(({ order }) => kebab(order)),
   };

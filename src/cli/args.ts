@@ -61,6 +61,14 @@ export const Duration = v.pipe(
   v.maxValue(DELAY_MOST_MS, "a delay is at most 10m: the group's programs fail while it runs"),
 );
 
+/** Of a wait that is not the reprieve itself. */
+export const Bound = v.pipe(Duration, v.minValue(1, "a bound is at least 1ms"));
+
+const A_PROGRAM =
+  "a program is named by its path, which begins with /, or by a pattern: /usr/local/bin/*";
+
+export const Program = v.pipe(v.string(A_PROGRAM), v.regex(/^\/./, A_PROGRAM));
+
 const A_WORD = "a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -";
 
 export const Word = v.pipe(v.string(A_WORD), v.regex(/^[A-Za-z0-9._-]{1,64}$/, A_WORD));

@@ -14,8 +14,8 @@ import { CliError, exit } from "../errors.ts";
 import type { RunFlags, RunOptions } from "./flags.ts";
 import { demandGroup, type LeftOut, NO_GROUP_LEFT, type Wanted } from "./guards.ts";
 import { checkHandlers } from "./handlers.ts";
-import { POWERS, type Power } from "./order.ts";
-import { demandOrders, grantedBy } from "./orders.ts";
+import { POWERS, type Power, programOf, withHookBound } from "./order.ts";
+import { demandOrders, isGrantedBy } from "./orders.ts";
 import { say } from "./output.ts";
 import { visible } from "./timeline.ts";
 
@@ -93,7 +93,7 @@ function wantedOf(
   memory: Hierarchy,
   leftOut: LeftOut,
 ): Wanted[] {
-  const policy = policyOf(config, grantedBy(options));
+  const policy = policyOf(config, (power, path) => isGrantedBy(options, power, path));
   const guardOf = (path: string) => policy.guardOf(below(memory, path));
   const settings = (path: string) => settingsOf(memory, options, policy, path);
   if (options.cgroup.length > 0) {
@@ -120,14 +120,16 @@ function wantedOf(
 function settingsOf(memory: Hierarchy, options: RunOptions, policy: Policy, path: string) {
   const group = below(memory, path);
   const guard = policy.guardOf(group);
-  const whyNot = (power: Power) => policy.whyNot(power, group);
+  const orders = ordersOf(memory, options, guard);
+  const program = programOf(orders.order) ?? "";
+  const whyNot = (power: Power) => policy.whyNot(power, power === "hooks" ? program : group);
   const granted = new Set(POWERS.filter((power) => whyNot(power) === undefined));
   return {
     path,
     margin: options.margin ?? guard?.margin,
     caps: guard?.caps,
     sampling: guard?.sampling,
-    orders: { ...ordersOf(memory, options, guard), granted },
+    orders: { ...orders, granted },
     decided: { guard: guard?.name, whyNot },
   };
 }
@@ -140,7 +142,10 @@ function ordersOf(memory: Hierarchy, options: RunOptions, guard?: Guard) {
     one.order === "MOVE" ? { ...one, to: `${memory.root}${one.to}` } : one,
   );
   return {
-    order: isByFlags(options) ? options.order : (given ?? []),
+    order: withHookBound(
+      isByFlags(options) ? options.order : (given ?? []),
+      options.hookBound ?? guard?.hook_bound,
+    ),
     weigh: weighOf({
       prefer: options.prefer ?? guard?.prefer,
       avoid: options.avoid ?? guard?.avoid,

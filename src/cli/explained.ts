@@ -16,13 +16,13 @@ import { whyMoreSpecific } from "../config/pattern.ts";
 import type { Policy } from "../config/policy.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, errnoName } from "../native/core.ts";
-import { limit, order_bound_ms, order as orderNumber } from "../native/layout.ts";
+import { limit } from "../native/layout.ts";
 import type { GuardOrders } from "../native/region.ts";
 import type { Explained, RegionView, Why } from "../native/region-view.ts";
 import { below } from "./configured.ts";
 import type { AskedTold, Explanation, OrderTold, ProcessTold, RuleTold } from "./explanation.ts";
 import { demandGroup, specOf, type Wanted } from "./guards.ts";
-import { POWER_OF, textOf } from "./order.ts";
+import { boundMsOf, POWER_OF, textOf } from "./order.ts";
 import { demandOrders } from "./orders.ts";
 
 /** Of each group; the first to be killed are the first. */
@@ -109,6 +109,7 @@ function bareSpec(memory: Hierarchy, { path, margin, caps, orders }: Wanted): Gu
     allowKill: orders.granted.has("kill"),
     allowLimits: orders.granted.has("limits"),
     allowMove: orders.granted.has("move"),
+    allowHooks: orders.granted.has("hooks"),
     owned: false,
     caps,
   };
@@ -182,25 +183,25 @@ function rulesOf(policy: Policy, cgroup: string): RuleTold[] {
 
 function ordersOf(
   memory: Hierarchy,
-  { orders, allowKill, allowLimits, allowMove }: GuardOrders,
+  { orders, allowKill, allowLimits, allowMove, allowHooks }: GuardOrders,
   cgroup: string,
   guardian: Guardian | undefined,
   policy: Policy | undefined,
 ): OrderTold[] {
-  const has = { kill: allowKill, limits: allowLimits, move: allowMove };
-  const patience = kindOf(memory).name === "v2" ? limit.V2_PATIENCE : 1;
+  const has = { kill: allowKill, limits: allowLimits, move: allowMove, hooks: allowHooks };
+  const kind = kindOf(memory);
   return orders.map((one, index) => {
     const power = POWER_OF[one.order];
     const acts = has[power];
     // The file may have changed since, and flags win over it.
-    const isByFile = policy && (policy.whyNot(power, cgroup) === undefined) === acts;
-    const boundMs = (order_bound_ms[orderNumber[one.order]] ?? 0) * patience;
+    const about = one.order === "HOOK" ? one.argv[0] : cgroup;
+    const isByFile = policy && (policy.whyNot(power, about) === undefined) === acts;
     return {
       order: textOf(one),
       power,
       acts,
-      by: isByFile ? policy.keyOf(power, cgroup) : `as reprieve ${guardian?.pid} was started`,
-      bound_ms: index === orders.length - 1 ? null : boundMs,
+      by: isByFile ? policy.keyOf(power, about) : `as reprieve ${guardian?.pid} was started`,
+      bound_ms: index === orders.length - 1 ? null : boundMsOf(kind, one),
     };
   });
 }
@@ -210,7 +211,7 @@ function differencesOf(running: GuardOrders, file: GuardOrders): string[] {
     delay: delayMs,
     margin: marginBytes,
     orders: orders.map(textOf).join(),
-    powers: [powers.allowKill, powers.allowLimits, powers.allowMove].join(),
+    powers: [powers.allowKill, powers.allowLimits, powers.allowMove, powers.allowHooks].join(),
     caps: [powers.caps?.incident, powers.caps?.hour].join(),
   });
   const [mine, theirs] = [told(running), told(file)];

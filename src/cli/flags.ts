@@ -7,6 +7,7 @@ import { CliError, exit } from "../errors.ts";
 import type { ListenAddress } from "./args.ts";
 import { demandGroup } from "./guards.ts";
 import { checkHandlers, type HandlerOptions } from "./handlers.ts";
+import { programOf, withHookBound } from "./order.ts";
 import { demandOrders, grantedBy, type OrderFlags, type OrderOptions } from "./orders.ts";
 
 /** As given on the command line; what is not given there may stand in the config file. */
@@ -52,7 +53,8 @@ export function unconfigured(flags: RunFlags, memory: Hierarchy) {
 
 /** In a group of our own we may do all; another one to move to is somebody else's. */
 export function settingsOf(options: RunOptions, owned = false) {
-  const { margin, order, delay, handler, prefer = [], avoid = [] } = options;
+  const { margin, delay, handler, prefer = [], avoid = [] } = options;
+  const order = withHookBound(options.order, options.hookBound);
   const weigh = [...prefer, ...avoid];
   const granted = new Set([...grantedBy(options), ...(owned ? (["kill", "limits"] as const) : [])]);
   const orders: OrderOptions = {
@@ -83,6 +85,9 @@ export function checkTogether(
     if (isExisting && flags[flag] !== undefined) {
       throw wrong(`--${flag} goes with -- CMD, not with --cgroup: the group's owner decides that`);
     }
+  }
+  if (!isConfigured && flags.hookBound !== undefined && programOf(flags.order) === undefined) {
+    throw wrong("--hook-bound goes with --order hook=PROGRAM");
   }
   if (!isExisting && flags.replace) {
     throw wrong("--replace goes with --cgroup: CMD's own group is new");

@@ -4,13 +4,13 @@
 import * as v from "valibot";
 import type { Kind } from "../cgroup/kind.ts";
 import { limit, order_bound_ms, order as orderNumber } from "../native/layout.ts";
-import type { StandingOrder } from "../native/region.ts";
+import type { Hook, StandingOrder } from "../native/region.ts";
 import { Size } from "./args.ts";
 import { milliseconds } from "./timeline.ts";
 
 export type OrderName = StandingOrder["order"];
 
-export const POWERS = ["kill", "limits", "move"] as const;
+export const POWERS = ["kill", "limits", "move", "hooks"] as const;
 export type Power = (typeof POWERS)[number];
 
 export const POWER_OF: Readonly<Record<OrderName, Power>> = {
@@ -21,11 +21,13 @@ export const POWER_OF: Readonly<Record<OrderName, Power>> = {
   KILL: "kill",
   KILL_GROUP: "kill",
   KILL_WHOLE: "kill",
+  HOOK: "hooks",
 };
 
 const AN_ORDER =
-  "an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, kill, kill-group or kill-group=all";
-const ORDER = /^(raise|reclaim|freeze|move|kill|kill-group)(?:=(.+))?$/s;
+  "an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, " +
+  "kill, kill-group or kill-group=all";
+const ORDER = /^(raise|reclaim|freeze|move|hook|kill|kill-group)(?:=(.+))?$/s;
 const BARE: Readonly<Record<string, StandingOrder>> = {
   reclaim: { order: "RECLAIM" },
   freeze: { order: "FREEZE" },
@@ -55,6 +57,7 @@ export function wordOf(order: OrderName): string {
 export function textOf(one: StandingOrder): string {
   const word = wordOf(one.order);
   if (one.order === "MOVE") return `${word}=${one.to}`;
+  if (one.order === "HOOK") return `${word}=${one.argv.join(" ")}`;
   if (one.order !== "RAISE") return word;
   const most = one.mostBytes === one.byBytes ? "" : `:${sizeOf(one.mostBytes)}`;
   return `${word}=${sizeOf(one.byBytes)}${most}`;
@@ -70,18 +73,37 @@ export function strangeTo({ name }: Kind, names: readonly OrderName[]): OrderNam
   return names.find((one) => name === "v1" && V2_ONLY.includes(one));
 }
 
+/** How long relief by it is waited for, where it is not the last. */
+export function boundMsOf({ name }: Kind, one: StandingOrder): number {
+  if (one.order === "HOOK" && one.boundMs !== undefined) return one.boundMs;
+  const patience = name === "v2" ? limit.V2_PATIENCE : 1;
+  return (order_bound_ms[orderNumber[one.order]] ?? 0) * patience;
+}
+
+/** That of the hook among them. */
+export function programOf(orders: readonly StandingOrder[]): string | undefined {
+  return orders.find((one) => one.order === "HOOK")?.argv[0];
+}
+
+/** With a bound for the hook among them. */
+export function withHookBound(
+  orders: readonly StandingOrder[],
+  boundMs: number | undefined,
+): readonly StandingOrder[] {
+  return orders.map((one) => (one.order === "HOOK" ? { ...one, boundMs } : one));
+}
+
 /** A sentence where the last of them would come too late. */
 export function whyTooLong(
-  { name, delay }: Kind,
-  names: readonly OrderName[],
-  delayMs = delay.defaultMs,
+  kind: Kind,
+  orders: readonly StandingOrder[],
+  delayMs = kind.delay.defaultMs,
 ): string | undefined {
-  const patience = name === "v2" ? limit.V2_PATIENCE : 1;
-  const bounds = names.slice(0, -1).map((one) => order_bound_ms[orderNumber[one]] ?? 0);
-  const sumMs = bounds.reduce((sum, ms) => sum + ms, 0) * patience;
+  const bounds = orders.slice(0, -1).map((one) => boundMsOf(kind, one));
+  const sumMs = bounds.reduce((sum, ms) => sum + ms, 0);
   if (sumMs === 0 || sumMs < delayMs) return undefined;
   return (
-    `the orders before the last may take ${milliseconds(sumMs)} on cgroup ${name}, and the delay is ` +
+    `the orders before the last may take ${milliseconds(sumMs)} on cgroup ${kind.name}, and the delay is ` +
     `${milliseconds(delayMs)}: give fewer orders or a longer delay`
   );
 }
@@ -99,6 +121,7 @@ function sizeOf(bytes: number): string {
 /** The order, or why it is none. */
 function orderOf(name: string, value: string | undefined): StandingOrder | string {
   if (name === "raise") return raiseOf(value);
+  if (name === "hook") return hookOf(value);
   if (name === "move") {
     return value === undefined ? "move names a group: move=GROUP" : { order: "MOVE", to: value };
   }
@@ -106,6 +129,16 @@ function orderOf(name: string, value: string | undefined): StandingOrder | strin
   const bare = BARE[name];
   if (bare !== undefined && value === undefined) return bare;
   return name === "kill-group" ? "kill-group takes only =all" : `${name} takes no value`;
+}
+
+function hookOf(command = ""): StandingOrder | string {
+  const [program, ...args] = command.split(" ").filter((word) => word !== "");
+  if (program === undefined || !program.startsWith("/")) {
+    return "hook names a program by its path: hook=/usr/local/bin/free-caches";
+  }
+  const argv: Hook["argv"] = [program, ...args];
+  if (Buffer.byteLength(argv.join(" ")) < limit.PATH_BYTES) return { order: "HOOK", argv };
+  return `a hook's command has at most ${limit.PATH_BYTES - 1} bytes`;
 }
 
 function raiseOf(value = ""): StandingOrder | string {

@@ -6,15 +6,19 @@ import { whyNotWritable } from "../cgroup/files.ts";
 import { resolveGroup } from "../cgroup/group.ts";
 import { type Hierarchy, refusal } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
+import { whyNotRun } from "../cgroup/trust.ts";
+import { matcherOf } from "../config/pattern.ts";
 import { CliError, exit } from "../errors.ts";
 import { limit } from "../native/layout.ts";
 import type { StandingOrder } from "../native/region.ts";
 import type { WeighRule } from "../native/weighing.ts";
 import {
+  boundMsOf,
   type OrderName,
   POWER_OF,
   POWERS,
   type Power,
+  programOf,
   strangeTo,
   twiceIn,
   whyTooLong,
@@ -30,6 +34,9 @@ export interface OrderFlags {
   readonly allowKill?: true;
   readonly allowLimits?: true;
   readonly allowMove?: true;
+  /** A pattern: of the programs that may be run. */
+  readonly allowHooks?: true | string;
+  readonly hookBound?: number;
   readonly delay?: number;
 }
 
@@ -51,6 +58,7 @@ export interface Standing {
   readonly allowKill: boolean;
   readonly allowLimits: boolean;
   readonly allowMove: boolean;
+  readonly allowHooks: boolean;
 }
 
 /** What a config file says of a group. */
@@ -69,12 +77,19 @@ interface Ordered {
   readonly decided?: Decided | undefined;
 }
 
+/** What the flags grant; `program`: of the hook, where that is the question. */
+export function isGrantedBy(flags: OrderFlags, power: Power, program?: string): boolean {
+  const { allowKill, allowLimits, allowMove, allowHooks = false } = flags;
+  if (power !== "hooks") {
+    return { kill: allowKill, limits: allowLimits, move: allowMove }[power] === true;
+  }
+  if (typeof allowHooks === "boolean") return allowHooks;
+  return program !== undefined && matcherOf(allowHooks)(program);
+}
+
 export function grantedBy(flags: OrderFlags): ReadonlySet<Power> {
-  const granted = new Set<Power>();
-  if (flags.allowKill) granted.add("kill");
-  if (flags.allowLimits) granted.add("limits");
-  if (flags.allowMove) granted.add("move");
-  return granted;
+  const program = programOf(flags.order);
+  return new Set(POWERS.filter((power) => isGrantedBy(flags, power, program)));
 }
 
 /** Refuses what goes in no group of this host; `guard`: whose orders they are, in a config file. */
@@ -100,8 +115,13 @@ export function demandOrders(
   if (names.includes("KILL_WHOLE") && handler === "inside") {
     throw wrong(`${called("KILL_WHOLE")} would kill the handler: give --handler outside`);
   }
-  const why = whyTooLong(kind, names, delay) ?? whyTooMany(weigh ?? []);
+  const why = whyTooLong(kind, order, delay) ?? whyTooMany(weigh ?? []);
   if (why !== undefined) throw wrong(why);
+  const program = programOf(order);
+  const whyNot = program === undefined ? undefined : whyNotRun(program);
+  if (whyNot !== undefined) {
+    throw wrong(`${called("HOOK")} cannot run ${visible(program ?? "")}: ${visible(whyNot.why)}`);
+  }
   const asker = guard === undefined ? "" : `guard ${guard}: `;
   for (const one of order) if (one.order === "MOVE") demandTarget(memory, one.to, { asker });
 }
@@ -110,9 +130,14 @@ export function demandOrders(
 export function standingOf(memory: Hierarchy, options: OrderOptions, guarded: string): Standing {
   const given: readonly StandingOrder[] =
     options.order.length > 0 ? options.order : [{ order: "KILL" }];
-  const orders = given.map((one) =>
-    one.order === "MOVE" ? { ...one, to: demandTarget(memory, one.to, { guarded }) } : one,
-  );
+  const orders = given.map((one) => {
+    if (one.order === "HOOK") {
+      demandOutside(memory, guarded);
+      return { ...one, boundMs: boundMsOf(kindOf(memory), one) };
+    }
+    if (one.order !== "MOVE") return one;
+    return { ...one, to: demandTarget(memory, one.to, { guarded }) };
+  });
   const allows = (power: Power) => options.granted.has(power) && needs({ orders }, power);
   return {
     orders,
@@ -120,6 +145,7 @@ export function standingOf(memory: Hierarchy, options: OrderOptions, guarded: st
     allowKill: allows("kill"),
     allowLimits: allows("limits"),
     allowMove: allows("move"),
+    allowHooks: allows("hooks"),
   };
 }
 
@@ -174,6 +200,13 @@ function lackingByFile(all: readonly Ordered[]): string[] {
     const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
     return [visible(`${first.does} /${first.name}${more}: ${first.why}`)];
   });
+}
+
+/** In a full group nobody can start a program. */
+function demandOutside({ own }: Hierarchy, guarded: string): void {
+  if (!`${own}/`.startsWith(`${guarded}/`)) return;
+  const why = "reprieve itself is in there, and could not start a program when it is full";
+  throw new CliError(exit.unsafe, `cannot run a hook for ${visible(guarded)}: ${why}`);
 }
 
 /** The group that a process may be moved to, of `guarded` if that is known. */

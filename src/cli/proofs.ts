@@ -50,6 +50,7 @@ export async function prove(memory: Hierarchy, core: Core, signals: Signals): Pr
     allowKill: true,
     allowLimits: false,
     allowMove: false,
+    allowHooks: false,
     owned: true,
     orders: [{ order: "KILL" }],
   };

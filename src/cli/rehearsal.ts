@@ -182,6 +182,8 @@ function effectOf(
       return { ...none, does: `freeze ${largestOf(children)?.cgroup ?? "a child"}` };
     case "MOVE":
       return { ...none, does: `move ${who} to ${order.to}` };
+    case "HOOK":
+      return { ...none, does: `run ${order.argv[0]}` };
     case "KILL": {
       const frees = victim?.score_bytes ?? 0;
       const next = nextOf(one, victim, patience);

@@ -4,7 +4,14 @@
  * Pure. Names of groups and processes are hostile: what could steer a terminal is replaced.
  */
 
-import type { Armed, Guard, IncidentClosed, IncidentStep, Message } from "../feed/protocol.ts";
+import type {
+  Armed,
+  Guard,
+  Hook,
+  IncidentClosed,
+  IncidentStep,
+  Message,
+} from "../feed/protocol.ts";
 
 /** The lines to print, without a prefix; none for what a person need not see. */
 export function linesOf(message: Message): string[] {
@@ -17,6 +24,8 @@ export function linesOf(message: Message): string[] {
       return [`  ${micro(message.at_us)}  ${step(message)}`];
     case "incident.closed":
       return [closed(message)];
+    case "hook":
+      return [hook(message)];
     case "guard":
       return guard(message);
     case "released":
@@ -107,6 +116,15 @@ function step(message: IncidentStep): string {
   if (message.result !== "ok") words.push(message.result);
   if (message.by !== "handler") words.push(`by the ${message.by}`);
   return words.join("  ");
+}
+
+function hook(message: Hook): string {
+  const { event, program, pid, exit_code: code, signal, duration_ms: ms = 0 } = message;
+  const what = `  hook of ${visible(message.guard)}: ${visible(program)}`;
+  if (event === "failed") return `${what} could not be started, ${message.result}`;
+  if (event === "started") return `${what} (${pid}) started`;
+  const how = signal === undefined ? `ended with code ${code}` : `was ended by ${signal}`;
+  return `${what} (${pid}) ${how} after ${milliseconds(ms)}`;
 }
 
 function nameAndPid({ comm = "", pid }: IncidentStep): string {

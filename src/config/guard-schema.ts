@@ -3,10 +3,11 @@
 
 import * as v from "valibot";
 import { KINDS } from "../cgroup/kind.ts";
-import { Duration, Size, Word } from "../cli/args.ts";
-import { Order, type OrderName, strangeTo, whyTooLong } from "../cli/order.ts";
+import { Bound, Duration, Size, Word } from "../cli/args.ts";
+import { Order, programOf, strangeTo, whyTooLong, withHookBound } from "../cli/order.ts";
 import { Avoid, Prefer, whyTooMany } from "../cli/weigh.ts";
 import { limit } from "../native/layout.ts";
+import type { StandingOrder } from "../native/region.ts";
 import type { WeighRule } from "../native/weighing.ts";
 import { isExact, Pattern } from "./pattern.ts";
 import { SamplingRates } from "./sampling-schema.ts";
@@ -14,8 +15,9 @@ import { Kills, table, told } from "./told.ts";
 
 /** What it takes to say whether orders go together. */
 export interface Ordered {
-  readonly orders: readonly { readonly order: OrderName }[];
+  readonly orders: readonly StandingOrder[];
   readonly delay?: number | undefined;
+  readonly hook_bound?: number | undefined;
 }
 
 interface Weighed {
@@ -84,11 +86,18 @@ const GuardTable = table(
       told(
         Orders,
         "What is tried at an OOM, each after the one before has brought no relief: `raise=SIZE` or `raise=SIZE:MOST`, " +
-          "`reclaim` and `freeze` (cgroup v2), `move=/GROUP`, `kill`, `kill-group`, `kill-group=all`. At last the kernel " +
+          "`reclaim` and `freeze` (cgroup v2), `move=/GROUP`, `hook=/PROGRAM ARGS`, `kill`, `kill-group`, `kill-group=all`. At last the kernel " +
           "decides. Those before the last together have to end within the delay.",
         '`["kill"]`',
       ),
       ["kill"],
+    ),
+    hook_bound: v.optional(
+      told(
+        Bound,
+        "How long the next order waits for the program of `hook=`.",
+        "`50ms`, on cgroup v2 `200ms`",
+      ),
     ),
     prefer: v.optional(
       told(
@@ -139,7 +148,7 @@ export const GuardSchema = v.pipe(
   GuardTable,
   v.forward(
     v.partialCheck(
-      [["orders"], ["delay"]],
+      [["orders"], ["delay"], ["hook_bound"]],
       (guard) => whyTooLongAnywhere(guard) === undefined,
       ({ input }) => whyTooLongAnywhere(input) ?? "",
     ),
@@ -153,6 +162,14 @@ export const GuardSchema = v.pipe(
     ),
     ["prefer"],
   ),
+  v.forward(
+    v.partialCheck(
+      [["orders"], ["hook_bound"]],
+      ({ orders, hook_bound }) => hook_bound === undefined || programOf(orders) !== undefined,
+      "it goes with an order hook=/PROGRAM",
+    ),
+    ["hook_bound"],
+  ),
 );
 
 /** Both lists of a guard. */
@@ -163,9 +180,10 @@ export function weighOf({ prefer = [], avoid = [] }: Weighed): readonly WeighRul
 // --- internal ---
 
 /** Of hosts with v1 and with v2, those that know the orders: a sentence where none of them has the time. */
-function whyTooLongAnywhere({ orders, delay }: Ordered): string | undefined {
+function whyTooLongAnywhere({ orders, delay, hook_bound }: Ordered): string | undefined {
   const names = orders.map(({ order }) => order);
   const kinds = KINDS.filter((kind) => strangeTo(kind, names) === undefined);
-  const whys = kinds.map((kind) => whyTooLong(kind, names, delay));
+  const bounded = withHookBound(orders, hook_bound);
+  const whys = kinds.map((kind) => whyTooLong(kind, bounded, delay));
   return whys.every((why) => why !== undefined) ? whys[0] : undefined;
 }

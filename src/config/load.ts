@@ -5,6 +5,7 @@ import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } 
 import { join } from "node:path";
 import * as v from "valibot";
 import { codeOf } from "../cgroup/files.ts";
+import { whyUntrusted } from "../cgroup/trust.ts";
 import { merged, sameNames } from "./merge.ts";
 import { type Mistake, mistakesOf } from "./mistakes.ts";
 import { type Config, ConfigSchema } from "./schema.ts";
@@ -123,6 +124,7 @@ function read(path: string, untrusted: string[]): string {
     const stat = fstatSync(fd);
     if (!stat.isFile()) throw new Unreadable("it is no regular file");
     if (stat.size > FILE_MOST_BYTES) throw new Unreadable("it has over 1 MiB");
+    // Who may write a config says whom reprieve kills.
     untrusted.push(...whyUntrusted(path, stat));
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(readFileSync(fd));
   } catch (error) {
@@ -157,12 +159,4 @@ function dropInsOf(file: string, untrusted: string[]): string[] {
     .map((name) => Buffer.from(name))
     .sort(Buffer.compare)
     .map((name) => join(dir, String(name)));
-}
-
-/** Who may write a config says whom reprieve kills. */
-function whyUntrusted(path: string, { uid, mode }: { uid: number; mode: number }): string[] {
-  if (uid !== 0 && uid !== process.getuid?.()) {
-    return [`${path} is another user's, of uid ${uid}: chown it`];
-  }
-  return (mode & 0o022) === 0 ? [] : [`others may write to ${path}: chmod go-w it`];
 }

@@ -16,7 +16,7 @@ export interface Rule {
 export interface Policy {
   /** The most specific guard; undefined: nobody guards it. `path` is below the hierarchy and begins with /. */
   guardOf(path: string): Guard | undefined;
-  /** The table that keeps a power from it; undefined: it is granted. */
+  /** The table that keeps a power from it; undefined: it is granted. Of hooks the path is the program's. */
   whyNot(power: Power, path: string): "allow" | "deny" | undefined;
   /** The guards that match, each once, the most specific first: the first without `except` decides. */
   rulesOf(path: string): Rule[];
@@ -24,10 +24,10 @@ export interface Policy {
   keyOf(power: Power, path: string): string;
 }
 
-/** `everywhere`: by the --allow flags, which [deny] wins over all the same. */
+/** `isGranted`: by the --allow flags, which [deny] wins over all the same. */
 export function policyOf(
   { guard, allow, deny }: Config,
-  everywhere: ReadonlySet<Power> = new Set(),
+  isGranted: (power: Power, path: string) => boolean = () => false,
 ): Policy {
   const [allowed, denied] = [reachesOf(allow), reachesOf(deny)];
   const rules = guard.flatMap((one, order) => {
@@ -41,7 +41,7 @@ export function policyOf(
     guardOf: (path) => ranked.find((rule) => rule.matches(path) && !rule.exceptOf(path))?.guard,
     whyNot: (power, path) => {
       if (denied.get(power)?.(path)) return "deny";
-      return everywhere.has(power) || allowed.get(power)?.(path) ? undefined : "allow";
+      return isGranted(power, path) || allowed.get(power)?.(path) ? undefined : "allow";
     },
     rulesOf: (path) => {
       const matching = ranked.filter(({ matches }) => matches(path));
@@ -57,7 +57,7 @@ export function policyOf(
     keyOf: (power, path) => {
       const by = denied.get(power)?.(path);
       if (by) return `[deny] ${power} = ${by}`;
-      if (everywhere.has(power)) return `--allow-${power}`;
+      if (isGranted(power, path)) return `--allow-${power}`;
       const grant = allowed.get(power)?.(path);
       return grant ? `[allow] ${power} = ${grant}` : `[allow] ${power} does not name it`;
     },

@@ -15,6 +15,7 @@ export const EXAMPLE = `# Where there is no [allow], reprieve observes.
 [allow]
 kill = "/tenants/**"
 limits = true
+hooks = "/usr/local/bin/*"
 
 [deny]
 kill = "/tenants/billing"
@@ -33,7 +34,8 @@ avoid = ["exe=/usr/bin/ssh*,weight=0"]
 name = "billing"
 cgroup = "/tenants/billing"
 margin = "32M"
-orders = ["raise=1G"]
+orders = ["raise=1G", "hook=/usr/local/bin/page-me billing"]
+hook_bound = "20ms"
 caps = { incident = 1, hour = 3 }
 
 # Of all guards together.

@@ -7,7 +7,7 @@
  */
 
 import * as v from "valibot";
-import { Handler, Listen, Mode, SocketPath } from "../cli/args.ts";
+import { Handler, Listen, Mode, Program, SocketPath } from "../cli/args.ts";
 import { limit } from "../native/layout.ts";
 import { GuardSchema, type Ordered } from "./guard-schema.ts";
 import { Pattern } from "./pattern.ts";
@@ -16,9 +16,13 @@ import { Kills, table, told } from "./told.ts";
 const A_SWITCH = "this is true or false, without quotes";
 const REACH = 'give true, false, or the groups it holds for: "/tenants/*"';
 
+const PROGRAMS = 'give true, false, or the programs it holds for: "/usr/local/bin/*"';
+
 const NO_DOOR = 'it goes with where = "designated", or with a command';
 
 const Reach = v.union([v.boolean(), Pattern, v.array(Pattern)], REACH);
+
+const Programs = v.union([v.boolean(), Program, v.array(Program)], PROGRAMS);
 
 const Feed = table(
   {
@@ -100,8 +104,9 @@ export const ConfigSchema = v.pipe(
           kill: power("Where reprieve may kill, and freeze."),
           limits: power("Where reprieve may raise limits, and reclaim."),
           move: power("Where reprieve may move a process out, to the group of `move=`."),
+          hooks: power("Which programs of `hook=` reprieve may run.", Programs),
         },
-        "Powers: `true`, or the groups they hold for. An order without its power is only observed: reprieve says what it " +
+        "Powers: `true`, or the groups they hold for, of hooks the programs. An order without its power is only observed: reprieve says what it " +
           "would have done.",
       ),
       {},
@@ -112,6 +117,7 @@ export const ConfigSchema = v.pipe(
           kill: power("Where reprieve may not kill or freeze, whatever else says that it may."),
           limits: power("Where it may not raise limits or reclaim."),
           move: power("Where it may not move a process out."),
+          hooks: power("Which programs it may not run.", Programs),
         },
         "What wins over `[allow]`, and over the `--allow` flags too.",
       ),
@@ -167,6 +173,6 @@ function wholeKiller(guards: readonly (Ordered & { readonly name: string })[]) {
   return guards.find(({ orders }) => orders.some(({ order }) => order === "KILL_WHOLE"))?.name;
 }
 
-function power(text: string) {
-  return v.optional(told(Reach, text, "`false`"), false);
+function power(text: string, reach: typeof Reach | typeof Programs = Reach) {
+  return v.optional(told(reach, text, "`false`"), false);
 }

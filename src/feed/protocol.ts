@@ -47,7 +47,7 @@ export const Armed = v.object({
   delay_ms: count,
   margin_bytes: count,
   allow_kill: v.boolean(),
-  /** Granted, and needed by an order: "kill", "limits", "move"; none: it only observes. */
+  /** Granted, and needed by an order: "kill", "limits", "move", "hooks"; none: it only observes. */
   powers: v.array(v.string()),
   /** Tried in this order: native/standing.h, enum order. */
   orders: v.array(v.string()),
@@ -86,6 +86,23 @@ export const IncidentStep = v.object({
   reason: v.optional(v.string()),
   result,
   at_us: count,
+});
+
+/** The program of the order "hook": of this guard, for this incident; it may go on behind its end. */
+export const Hook = v.object({
+  ...stamp,
+  type: v.literal("hook"),
+  guard: name,
+  incident: name,
+  /** "failed": it could not be started, `result` says why. */
+  event: v.picklist(["started", "ended", "failed"]),
+  program: v.string(),
+  pid: v.optional(count),
+  /** Of "ended": one of the two. */
+  exit_code: v.optional(count),
+  signal: v.optional(v.string()),
+  duration_ms: v.optional(count),
+  result,
 });
 
 /** A process of the group that the kernel killed, as its log says. */
@@ -135,6 +152,7 @@ export const Message = v.variant("type", [
   IncidentOpened,
   IncidentStep,
   IncidentClosed,
+  Hook,
   Guard,
   Released,
   Lost,
@@ -142,6 +160,7 @@ export const Message = v.variant("type", [
 
 export type Armed = v.InferOutput<typeof Armed>;
 export type IncidentStep = v.InferOutput<typeof IncidentStep>;
+export type Hook = v.InferOutput<typeof Hook>;
 export type IncidentClosed = v.InferOutput<typeof IncidentClosed>;
 export type Guard = v.InferOutput<typeof Guard>;
 export type KernelKill = v.InferOutput<typeof KernelKill>;

@@ -39,6 +39,7 @@ const SYMBOLS = {
   rpv_explain: { args: ["ptr", "u32", "ptr", "u32"], returns: "u32" },
   rpv_hour_kills: { args: ["ptr", "u32"], returns: "u32" },
   rpv_eventfd: { args: [], returns: "i32" },
+  rpv_pipe: { args: ["ptr"], returns: "i32" },
   rpv_wake: { args: ["i32"], returns: "i32" },
   rpv_group_lock: { args: ["ptr"], returns: "i32" },
   rpv_ledger_create: { args: ["ptr", "u32"], returns: "i32" },
@@ -84,6 +85,8 @@ export function openCore() {
     /** By the guard's orders; without a guard, by those of all. */
     hourKills: (region: Uint8Array, guard = 2 ** 32 - 1) => lib.rpv_hour_kills(region, guard),
     eventfd: () => lifted(check("make an eventfd", lib.rpv_eventfd())),
+    /** For a child's output: `read` does not block. */
+    pipe: () => pipe(lib),
     wake: (fd: number) => void lib.rpv_wake(fd),
     lockGroup: (path: string) => check(`lock ${path}`, lib.rpv_group_lock(cstring(path))),
     createLedger: (file: string, guards: number) =>
@@ -143,6 +146,15 @@ export function limitOf(bytes: number): number | undefined {
 }
 
 // --- internal ---
+
+type Library = ReturnType<typeof loadLibrary<typeof SYMBOLS>>;
+
+function pipe(lib: Library) {
+  const ends = new Int32Array(2);
+  check("make a pipe", lib.rpv_pipe(ends));
+  const [read = -1, write = -1] = ends;
+  return { read, write };
+}
 
 function check(what: string, result: number): number {
   if (result < 0) throw new NativeError(`cannot ${what}`, result);

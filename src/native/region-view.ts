@@ -75,6 +75,7 @@ export class RegionView {
       allowKill: (flags & flag.ALLOW_KILL) !== 0,
       allowLimits: (flags & flag.ALLOW_LIMITS) !== 0,
       allowMove: (flags & flag.ALLOW_MOVE) !== 0,
+      allowHooks: (flags & flag.ALLOW_HOOKS) !== 0,
       owned: (flags & flag.OWNED) !== 0,
       orders: ordered === undefined ? [{ order: "KILL" }] : this.#orders(ordered),
       caps: ordered === undefined ? undefined : this.#caps(ordered),
@@ -127,6 +128,11 @@ export class RegionView {
           byBytes: this.#u64(base + at.standing_raise_by_bytes),
           mostBytes: this.#u64(base + at.standing_raise_most_bytes),
         };
+      }
+      if (name === "HOOK") {
+        const [program = "", ...args] = this.#cstring(base + at.standing_hook).split(" ");
+        const boundMs = this.#u32(base + at.standing_hook_bound_ms);
+        return { order: name, argv: [program, ...args], boundMs };
       }
       if (name === "MOVE") return { order: name, to: this.#cstring(base + at.standing_move_to) };
       return { order: name };

@@ -42,6 +42,7 @@ export interface GuardOrders {
   readonly allowKill: boolean;
   readonly allowLimits: boolean;
   readonly allowMove: boolean;
+  readonly allowHooks: boolean;
   readonly owned: boolean;
   readonly orders: readonly StandingOrder[];
   /** What processes count for; undefined: all the same. */
@@ -67,10 +68,25 @@ export type StandingOrder =
   | { readonly order: "RAISE"; readonly byBytes: number; readonly mostBytes: number }
   | { readonly order: "MOVE"; readonly to: string }
   | { readonly order: "KILL"; readonly by?: RankBy }
-  | { readonly order: Exclude<keyof typeof order, "RAISE" | "MOVE" | "KILL"> };
+  | Hook
+  | { readonly order: Exclude<keyof typeof order, "RAISE" | "MOVE" | "KILL" | "HOOK"> };
 
 /** Whom an order takes; the largest where it does not say. */
 export type RankBy = Exclude<keyof typeof rank_by, "LARGEST">;
+
+/** A program that is run; the first word is its path. */
+export interface Hook {
+  readonly order: "HOOK";
+  readonly argv: readonly [string, ...string[]];
+  /** So long relief by it is waited for. */
+  readonly boundMs?: number | undefined;
+}
+
+/** What the responder has asked for, in one incident. */
+export interface AskedHook {
+  readonly ask: bigint;
+  readonly incident: number;
+}
 
 /** The core's own, where the region has none. */
 export function isDefault({ orders, caps, weigh }: GuardOrders): boolean {
@@ -129,6 +145,7 @@ export class Region {
       (orders.allowKill ? flag.ALLOW_KILL : 0) |
       (orders.allowLimits ? flag.ALLOW_LIMITS : 0) |
       (orders.allowMove ? flag.ALLOW_MOVE : 0) |
+      (orders.allowHooks ? flag.ALLOW_HOOKS : 0) |
       (orders.owned ? flag.OWNED : 0);
     this.#setStanding(guard, orders);
   }
@@ -150,6 +167,35 @@ export class Region {
 
   setStop(): void {
     Atomics.store(this.#u32, at.region_stop / 4, 1);
+  }
+
+  /** The hook that is asked for in the open incident, and was neither begun nor refused. */
+  askedHook(guard: number): AskedHook | undefined {
+    const base = this.#standing(guard);
+    if (base === undefined) return undefined;
+    const ask = Atomics.load(this.#u64, (base + at.standing_asked) / 8);
+    const word = this.#load(this.#guard(guard) + at.guard_incident);
+    const isOpen = word % 2 === 1 && Number(ask >> 32n) === word;
+    if (!isOpen || Number(ask & 0xffff_ffffn) !== order.HOOK) return undefined;
+    const judged = Atomics.load(this.#u64, (this.#guard(guard) + at.guard_judged) / 8);
+    if (Number(judged >> 32n) === word) return undefined; // it is the kernel's
+    const begun = this.#u64[(base + at.standing_hook_begun) / 8];
+    if (begun === ask || this.#u64[(base + at.standing_hook_done) / 8] === ask) return undefined;
+    return { ask, incident: (word + 1) / 2 };
+  }
+
+  /** Its program is at work. */
+  beginHook(guard: number, { ask }: AskedHook): void {
+    const base = this.#standing(guard);
+    if (base !== undefined) Atomics.store(this.#u64, (base + at.standing_hook_begun) / 8, ask);
+  }
+
+  /** `result`: 0, -errno where it could not be started, its exit code, or limit.HOOK_SIGNAL + n. */
+  endHook(guard: number, { ask }: AskedHook, result: number): void {
+    const base = this.#standing(guard);
+    if (base === undefined) return;
+    Atomics.store(this.#i32, (base + at.standing_hook_result) / 4, result);
+    Atomics.store(this.#u64, (base + at.standing_hook_done) / 8, ask);
   }
 
   // --- what the roles say ---
@@ -225,6 +271,10 @@ export class Region {
       }
       if (one.order === "KILL" && one.by !== undefined) {
         this.#u32[(base + at.standing_rank_by) / 4] = rank_by[one.by];
+      }
+      if (one.order === "HOOK") {
+        this.#bytes.set(Buffer.from(one.argv.join(" ")), base + at.standing_hook);
+        this.#u32[(base + at.standing_hook_bound_ms) / 4] = one.boundMs ?? 0;
       }
       if (one.order === "MOVE") this.#bytes.set(Buffer.from(one.to), base + at.standing_move_to);
     });

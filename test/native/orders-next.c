@@ -6,11 +6,13 @@
 
 static enum next next_of(struct sight sight) { return orders_next(&sight); }
 
+enum { BOUND_MS = 10 };
+
 /* A group in OOM that is ours to relieve, by a kill, a raise, and so on. */
-#define OURS .in_oom = 1, .full = 1, .held = 1, .powers = GUARD_POWERS
+#define OURS .in_oom = 1, .full = 1, .held = 1, .powers = GUARD_POWERS, .bound_ms = BOUND_MS
 #define KILL OURS, .order = ORDER_KILL, .is_last = 1
 #define RAISE OURS, .order = ORDER_RAISE
-#define LATE .waited_ms = order_bound_ms(ORDER_RAISE)
+#define LATE .waited_ms = BOUND_MS
 
 static void check_kill(void)
 {
@@ -28,9 +30,8 @@ static void check_kill(void)
 	CHECK(next_of((struct sight){ KILL, .is_capped = 1, .victim = VICTIM_DYING }) == NEXT_WAIT);
 	CHECK(next_of((struct sight){ KILL, .is_over = 1 }) == NEXT_ORDER);
 	/* The last one has all of the delay; one before it has not. */
-	CHECK(next_of((struct sight){ KILL, .waited_ms = 10 * VICTIM_BOUND_MS }) == NEXT_BEGIN);
-	CHECK(next_of((struct sight){ OURS, .order = ORDER_KILL, .waited_ms = VICTIM_BOUND_MS }) ==
-	      NEXT_ORDER);
+	CHECK(next_of((struct sight){ KILL, .waited_ms = 10 * BOUND_MS }) == NEXT_BEGIN);
+	CHECK(next_of((struct sight){ OURS, .order = ORDER_KILL, LATE }) == NEXT_ORDER);
 }
 
 static void check_step(void)
@@ -57,11 +58,12 @@ static void check_powers(void)
 		uint32_t power = orders_power((enum order)order);
 
 		CHECK(power == GUARD_ALLOW_KILL || power == GUARD_ALLOW_LIMITS ||
-		      power == GUARD_ALLOW_MOVE);
+		      power == GUARD_ALLOW_MOVE || power == GUARD_ALLOW_HOOKS);
 		CHECK(next_of((struct sight){ .order = (enum order)order }) == NEXT_OBSERVE);
 		CHECK(next_of((struct sight){ .in_oom = 1,
 					      .held = 1,
 					      .order = (enum order)order,
+					      .bound_ms = BOUND_MS,
 					      .powers = power }) == NEXT_BEGIN);
 		CHECK(next_of((struct sight){ .in_oom = 1,
 					      .held = 1,

@@ -118,6 +118,8 @@ describe("Order", () => {
     ["kill", { order: "KILL" }],
     ["kill-group", { order: "KILL_GROUP" }],
     ["kill-group=all", { order: "KILL_WHOLE" }],
+    ["hook=/bin/a", { order: "HOOK", argv: ["/bin/a"] }],
+    ["hook= /bin/a  -x  y=z ", { order: "HOOK", argv: ["/bin/a", "-x", "y=z"] }],
   ] as const)("accepts %s", (text, order) => {
     expect(parsed(Order)(text)).toEqual(order);
   });
@@ -132,6 +134,9 @@ describe("Order", () => {
     ["raise=1M:x", "raise is by a size"],
     ["raise=2M:1M", "no less than"],
     ["move", "move names a group"],
+    ["hook=bin/a", "hook names a program"],
+    ["hook= ", "hook names a program"],
+    [`hook=/${"x".repeat(511)}`, "at most 511 bytes"],
     ["kill=all", "kill takes no value"],
     ["kill-group=child", "takes only =all"],
   ])("refuses %p", (text, why) => {

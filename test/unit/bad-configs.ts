@@ -68,7 +68,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "brackets without end",
     `${GUARD}x = ${"[".repeat(10_000)}${"]".repeat(10_000)}\n`,
-    "4:1: guard.0.x: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps, sampling",
+    "4:1: guard.0.x: there is no such key, but name, cgroup, except, delay, margin, orders, hook_bound, prefer, avoid, caps, sampling",
   ],
   [
     "a table with a typo",
@@ -103,7 +103,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a key that is to come",
     `${GUARD}escalate = true\n`,
-    "4:1: guard.0.escalate: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps, sampling",
+    "4:1: guard.0.escalate: there is no such key, but name, cgroup, except, delay, margin, orders, hook_bound, prefer, avoid, caps, sampling",
   ],
   [
     "orders with a typo",
@@ -151,9 +151,14 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
     "5:1: allow.kil: there is no such key, did you mean kill?",
   ],
   [
-    "a power that is to come",
-    `${GUARD}[allow]\nhooks = true\n`,
-    "5:1: allow.hooks: there is no such key, but kill, limits, move",
+    "a power over a program without its path",
+    `${GUARD}[allow]\nhooks = "page-me"\n`,
+    '5:1: allow.hooks = "page-me": a program is named by its path, which begins with /, or by a pattern: /usr/local/bin/*',
+  ],
+  [
+    "a power over a number of programs",
+    `${GUARD}[allow]\nhooks = 1\n`,
+    '5:1: allow.hooks = 1: give true, false, or the programs it holds for: "/usr/local/bin/*"',
   ],
   [
     "a denied power with a typo",
@@ -168,12 +173,12 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "constructor in a guard",
     `${GUARD}constructor = 1\n`,
-    "4:1: guard.0.constructor: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps, sampling",
+    "4:1: guard.0.constructor: there is no such key, but name, cgroup, except, delay, margin, orders, hook_bound, prefer, avoid, caps, sampling",
   ],
   [
     "a key with dots in it",
     `${GUARD}feed.tkoen = false\n`,
-    "4:1: guard.0.feed: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps, sampling",
+    "4:1: guard.0.feed: there is no such key, but name, cgroup, except, delay, margin, orders, hook_bound, prefer, avoid, caps, sampling",
   ],
   [
     "one guard instead of several",
@@ -379,12 +384,12 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "an order that is none",
     `${GUARD}orders = ["reclaim",\n  "kil"]\n`,
-    '5:3: guard.0.orders.1 = "kil": an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, kill, kill-group or kill-group=all',
+    '5:3: guard.0.orders.1 = "kil": an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, kill, kill-group or kill-group=all',
   ],
   [
     "a table for an order",
     `${GUARD}orders = [{ raise = "64M" }]\n`,
-    "4:11: guard.0.orders.0: an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, kill, kill-group or kill-group=all",
+    "4:11: guard.0.orders.0: an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, kill, kill-group or kill-group=all",
   ],
   [
     "a raise by nothing",
@@ -410,6 +415,31 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
     "a move to nowhere",
     `${GUARD}orders = ["move"]\n`,
     '4:11: guard.0.orders.0 = "move": move names a group: move=GROUP',
+  ],
+  [
+    "a hook without a program",
+    `${GUARD}orders = ["hook"]\n`,
+    '4:11: guard.0.orders.0 = "hook": hook names a program by its path: hook=/usr/local/bin/free-caches',
+  ],
+  [
+    "a hook of a shell's words",
+    `${GUARD}orders = ["hook=page me"]\n`,
+    '4:11: guard.0.orders.0 = "hook=page me": hook names a program by its path: hook=/usr/local/bin/free-caches',
+  ],
+  [
+    "a hook that takes as long as the delay",
+    `${GUARD}orders = ["hook=/bin/a", "kill"]\nhook_bound = "2s"\ndelay = "2s"\n`,
+    '4:1: guard.0.orders = ["hook=/bin/a", "kill"]: the orders before the last may take 2 s on cgroup v1, and the delay is 2 s: give fewer orders or a longer delay',
+  ],
+  [
+    "a bound of no hook",
+    `${GUARD}hook_bound = "2s"\n`,
+    '4:1: guard.0.hook_bound = "2s": it goes with an order hook=/PROGRAM',
+  ],
+  [
+    "a bound of nothing",
+    `${GUARD}orders = ["hook=/bin/a"]\nhook_bound = "0"\n`,
+    '5:1: guard.0.hook_bound = "0": a bound is at least 1ms',
   ],
   [
     "a move to a group without its slash",
@@ -584,7 +614,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a key that would steer a terminal",
     `${GUARD}"\\u001b[2J" = 1\n`,
-    "4:1: guard.0.�[2J: there is no such key, but name, cgroup, except, delay, margin, orders, prefer, avoid, caps, sampling",
+    "4:1: guard.0.�[2J: there is no such key, but name, cgroup, except, delay, margin, orders, hook_bound, prefer, avoid, caps, sampling",
   ],
   [
     "a cap of nothing",

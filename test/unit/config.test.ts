@@ -111,14 +111,14 @@ describe("what is right", () => {
           },
         ],
         caps: { hour: 65_535 },
-        allow: { kill: "/a", limits: true, move: false },
-        deny: { kill: false, limits: false, move: ["/a"] },
+        allow: { kill: "/a", limits: true, move: false, hooks: false },
+        deny: { kill: false, limits: false, move: ["/a"], hooks: false },
         feed: { listen: { hostname: "::1", port: 80 }, token: true },
         handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: 0o600 },
       },
       effective: {
-        allow: { kill: "/a", limits: true, move: false },
-        deny: { kill: false, limits: false, move: ["/a"] },
+        allow: { kill: "/a", limits: true, move: false, hooks: false },
+        deny: { kill: false, limits: false, move: ["/a"], hooks: false },
         caps: { hour: 65_535 },
         feed: { token: true, listen: "[::1]:80" },
         handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: "0600" },
@@ -209,7 +209,7 @@ describe("drop-ins", () => {
     dropIn("1.toml", '[[guard]]\nname = "a"\norders = ["kill-group"]\n[allow]\nlimits = false\n');
     const { config } = load(file);
     expect(config?.guard[0]?.orders).toEqual([{ order: "KILL_GROUP" }]);
-    expect(config?.allow).toEqual({ kill: "/a", limits: false, move: false });
+    expect(config?.allow).toEqual({ kill: "/a", limits: false, move: false, hooks: false });
     dropIn("2.toml", '[[guard]]\nname = "a"\norders = ["kill", "kill-group"]\n');
     dropIn("3.toml", '\n[[guard]]\nname = "a"\ndelay = "50ms"\n');
     expect(said()).toEqual([

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
 import { HOLD_NS, Incidents, kebab } from "../../src/agent/incidents.ts";
 import { Message, OUTCOMES, PROTOCOL_VERSION, STATES } from "../../src/feed/protocol.ts";
-import { cause, outcome, reason, state, step } from "../../src/native/layout.ts";
+import { cause, limit, outcome, reason, state, step } from "../../src/native/layout.ts";
 import type { LogRecord } from "../../src/native/region.ts";
 
 const record = (fields: Partial<LogRecord>): LogRecord => ({
@@ -29,6 +29,19 @@ const closed = record({
 });
 
 describe("Incidents", () => {
+  test.each([
+    [{}, "ok"],
+    [{ arg: 1 }, "exit-1"],
+    [{ arg: limit.HOOK_SIGNAL + 9 }, "SIGKILL"],
+    [{ result: -110 }, "ETIMEDOUT"],
+  ])("a hook %p: %s", (how, result) => {
+    const { drafts } = new Incidents(["web"]).accept(
+      [opened, record({ step: step.HOOK, ...how })],
+      0,
+    );
+    expect(drafts[1]).toMatchObject({ step: "hook", result });
+  });
+
   test("counts at_us from the opening and names the steps", () => {
     const incidents = new Incidents(["web"]);
     const kill = record({ step: step.KILL, tNs: 1_038_000, pid: 7, comm: "leak", bytes: 4096 });

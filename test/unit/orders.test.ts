@@ -7,7 +7,7 @@ import { demandOrders, type OrderOptions, standingOf, warningsOf } from "../../s
 import { type CliError, exit } from "../../src/errors.ts";
 import type { StandingOrder } from "../../src/native/region.ts";
 
-type Bare = Exclude<OrderName, "RAISE" | "MOVE">;
+type Bare = Exclude<OrderName, "RAISE" | "MOVE" | "HOOK">;
 
 /** No group of it is looked for here. */
 function host(version: 1 | 2): Hierarchy {
@@ -77,7 +77,7 @@ describe("of powers is said", () => {
     granted: new Set(POWERS.filter((power) => lacks[power] === undefined)),
     decided: { guard, whyNot: (power: Power) => lacks[power] },
   });
-  const no = { limits: "allow", move: "allow" } as const;
+  const no = { limits: "allow", move: "allow", hooks: "allow" } as const;
 
   test("with a config file: guard, order, the first group, how many more, and the key", () => {
     const both = [RAISE, ...bare("KILL")];
@@ -94,9 +94,9 @@ describe("of powers is said", () => {
       "guard web only observes raise in /t/c: [deny] limits forbids it",
       "guard other only observes freeze in /u/d: [allow] kill lets it act",
     ]);
-    expect(warningsOf([group("\u001b[2J", bare("KILL"), { kill: "deny" })], false)[0]).toContain(
-      "kill in /\u{fffd}[2J: ",
-    );
+    expect(
+      warningsOf([group("\u001b[2J", bare("KILL"), { ...no, kill: "deny" })], false)[0],
+    ).toContain("kill in /\u{fffd}[2J: ");
   });
 
   test("of a group that no guard of the file speaks of", () => {
@@ -108,7 +108,10 @@ describe("of powers is said", () => {
   });
 
   test("what is granted and needed by none of the groups", () => {
-    const all = [group("a", bare("KILL"), { move: "allow" }), group("b", [RAISE], no)];
+    const all = [
+      group("a", bare("KILL"), { move: "allow", hooks: "allow" }),
+      group("b", [RAISE], no),
+    ];
     expect(warningsOf(all.slice(0, 1), false)).toEqual([
       "the power limits is granted for nothing: no order needs it",
     ]);

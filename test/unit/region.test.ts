@@ -32,6 +32,7 @@ const ORDERS = {
   allowKill: false,
   allowLimits: false,
   allowMove: false,
+  allowHooks: false,
   owned: false,
   orders: [{ order: "KILL" }],
 } as const;

@@ -54,7 +54,8 @@ test("rehearsalLines() tell of each order, when it comes, and what would be left
     ordered("raise=4M:8M", { ...limits, acts: false, bound_ms: 10 }),
     ordered("reclaim", { ...limits, bound_ms: 25 }),
     ordered("freeze", { bound_ms: 10 }),
-    ordered("move=/spill", { power: "move", bound_ms: 40 }),
+    ordered("move=/spill", { power: "move", bound_ms: 35 }),
+    ordered("hook=/bin/tell me", { power: "hooks", bound_ms: 5 }),
     ordered("kill-group"),
     ordered("kill"),
   );
@@ -65,6 +66,7 @@ test("rehearsalLines() tell of each order, when it comes, and what would be left
           0 ms  reclaim: reclaim up to 16.0 MiB; 296.0 MiB and 3 processes left
          25 ms  freeze: freeze /web/b
          35 ms  move=/spill: move job�[2J (12) to /spill
+         70 ms  hook=/bin/tell me: run /bin/tell
          75 ms  kill-group: kill /web/b whole, 1 process; 86.0 MiB and 2 processes left
         100 ms  kill: kill web (11), 90.0 MiB; 0 B and 1 process left
         100 ms  the kernel decides, if there is still no relief

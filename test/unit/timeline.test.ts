@@ -30,6 +30,25 @@ describe("linesOf()", () => {
     expect(linesOf({ ...rest, step: "would", order: "raise" })[0]).toEndWith("would  raise");
   });
 
+  test("a hook says how it began and ended", () => {
+    const { v, t, guard, incident, result } = kill;
+    const program = "/bin/\u001b[2J";
+    const hook = { v, t, type: "hook", guard, incident, program, pid: 7, result } as const;
+    const lines = [
+      linesOf({ ...hook, event: "started" }),
+      linesOf({ ...hook, event: "ended", exit_code: 3, duration_ms: 40 }),
+      linesOf({ ...hook, event: "ended", signal: "SIGKILL", duration_ms: 5050 }),
+      linesOf({ ...hook, event: "failed", result: "ENOENT" }),
+    ];
+    const who = "  hook of g: /bin/\u{fffd}[2J";
+    expect(lines.flat()).toEqual([
+      `${who} (7) started`,
+      `${who} (7) ended with code 3 after 40 ms`,
+      `${who} (7) was ended by SIGKILL after 5.05 s`,
+      `${who} could not be started, ENOENT`,
+    ]);
+  });
+
   test("a failed step by another role says both", () => {
     const line = linesOf({ ...kill, by: "spare", result: "ESRCH" })[0];
     expect(line).toEndWith("ESRCH  by the spare");

@@ -51,6 +51,7 @@ const always: readonly Boot[] = [
       { file: "test/kernel/config-orders.test.ts", only: "guard by guard" },
       { file: "test/kernel/orders-raise.test.ts", only: "relieves|given back by release" },
       { file: "test/kernel/orders-powers.test.ts" },
+      { file: "test/kernel/hooks.test.ts", only: "relieves|hangs|ends with 1|agent is stopped" },
       { file: "test/kernel/release.test.ts" },
       { file: "test/kernel/trace.test.ts" },
       { file: "test/kernel/calibrate.test.ts" },
@@ -89,6 +90,7 @@ const rest: Boot[] = [
       { file: "test/kernel/doctor.test.ts" },
       { file: "test/kernel/orders-raise.test.ts" },
       { file: "test/kernel/config-orders.test.ts" },
+      { file: "test/kernel/hooks.test.ts" },
       { file: "test/kernel/cache.test.ts" },
       { file: "test/kernel/container.test.ts" },
       { file: "test/kernel/comeback.test.ts" }, // paths and inodes, which are one code

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+/** A program for the order "hook", in a directory where only root may write. It leaves notes beside itself. */
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { until } from "./wait.ts";
+
+const dirs = new Set<string>();
+
+/** For afterEach. */
+export function removeHooks(): void {
+  for (const dir of dirs) rmSync(dir, { recursive: true, force: true });
+  dirs.clear();
+}
+
+export class HookFile {
+  readonly dir = mkdtempSync("/run/reprieve-test-");
+  readonly path = `${this.dir}/hook`;
+
+  /** Lines of a shell. */
+  constructor(...lines: readonly string[]) {
+    dirs.add(this.dir);
+    writeFileSync(this.path, ["#!/bin/sh", ...lines, ""].join("\n"));
+    chmodSync(this.path, 0o755);
+  }
+
+  /** `$0.NAME` in the program. */
+  note(name: string): Promise<string> {
+    const file = `${this.path}.${name}`;
+    const read = () => existsSync(file) && readFileSync(file, "utf8").trim();
+    return until(`the note ${name}`, read);
+  }
+
+  async pid(name: string): Promise<number> {
+    return Number(await this.note(name));
+  }
+}
+
+/** Not so of a zombie, of which nobody has asked yet. */
+export function isAtWork(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
