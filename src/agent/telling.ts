@@ -113,6 +113,8 @@ function armedOf(guard: GuardOrders): Draft {
       ...(guard.allowMove ? ["move"] : []),
       ...(guard.allowHooks ? ["hooks"] : []),
     ],
-    orders: guard.orders.map(({ order }) => kebab(order)),
+    orders: guard.orders.map((one) =>
+      one.order === "KILL" && one.by ? `kill=${kebab(one.by)}` : kebab(one.order),
+    ),
   };
 }

@@ -26,13 +26,19 @@ export const POWER_OF: Readonly<Record<OrderName, Power>> = {
 
 const AN_ORDER =
   "an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, " +
-  "kill, kill-group or kill-group=all";
+  "kill, kill=largest|newest|fastest|weight, kill-group or kill-group=all";
 const ORDER = /^(raise|reclaim|freeze|move|hook|kill|kill-group)(?:=(.+))?$/s;
 const BARE: Readonly<Record<string, StandingOrder>> = {
   reclaim: { order: "RECLAIM" },
   freeze: { order: "FREEZE" },
   kill: { order: "KILL" },
   "kill-group": { order: "KILL_GROUP" },
+};
+const KILL_BY: Readonly<Record<string, StandingOrder>> = {
+  largest: { order: "KILL" },
+  newest: { order: "KILL", by: "NEWEST" },
+  fastest: { order: "KILL", by: "FASTEST" },
+  weight: { order: "KILL", by: "WEIGHT" },
 };
 const V2_ONLY: readonly OrderName[] = ["RECLAIM", "FREEZE"];
 
@@ -58,6 +64,7 @@ export function textOf(one: StandingOrder): string {
   const word = wordOf(one.order);
   if (one.order === "MOVE") return `${word}=${one.to}`;
   if (one.order === "HOOK") return `${word}=${one.argv.join(" ")}`;
+  if (one.order === "KILL" && one.by !== undefined) return `${word}=${one.by.toLowerCase()}`;
   if (one.order !== "RAISE") return word;
   const most = one.mostBytes === one.byBytes ? "" : `:${sizeOf(one.mostBytes)}`;
   return `${word}=${sizeOf(one.byBytes)}${most}`;
@@ -126,6 +133,9 @@ function orderOf(name: string, value: string | undefined): StandingOrder | strin
     return value === undefined ? "move names a group: move=GROUP" : { order: "MOVE", to: value };
   }
   if (name === "kill-group" && value === "all") return { order: "KILL_WHOLE" };
+  if (name === "kill" && value !== undefined) {
+    return KILL_BY[value] ?? "kill takes only =largest, =newest, =fastest or =weight";
+  }
   const bare = BARE[name];
   if (bare !== undefined && value === undefined) return bare;
   return name === "kill-group" ? "kill-group takes only =all" : `${name} takes no value`;

@@ -49,7 +49,7 @@ export const Armed = v.object({
   allow_kill: v.boolean(),
   /** Granted, and needed by an order: "kill", "limits", "move", "hooks"; none: it only observes. */
   powers: v.array(v.string()),
-  /** Tried in this order: native/standing.h, enum order. */
+  /** Tried in this order: native/standing.h, enum order; where it is not the largest that is killed, `kill=newest` and so on. */
   orders: v.array(v.string()),
 });
 
@@ -80,7 +80,7 @@ export const IncidentStep = v.object({
   order: v.optional(v.string()),
   /** Killed with the victim, or as a group. */
   processes: v.optional(count),
-  /** Why this process: "largest", "unexplained" or "busiest" (native/region.h, enum evidence). */
+  /** Why this process: "largest", "newest", "fastest", "weight", "unexplained" or "busiest" (native/steps.h, enum evidence). */
   evidence: v.optional(v.string()),
   /** Why it was given to the kernel, or why another watcher took the switch. */
   reason: v.optional(v.string()),

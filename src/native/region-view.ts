@@ -5,7 +5,7 @@
  */
 
 import { type Core, limitOf } from "./core.ts";
-import { at, flag, limit, order, role, size, state, want, why } from "./layout.ts";
+import { at, flag, limit, order, rank_by, role, size, state, want, why } from "./layout.ts";
 import type { GuardOrders, StandingOrder } from "./region.ts";
 
 const PAGE_BYTES = 4096;
@@ -134,6 +134,8 @@ export class RegionView {
         const boundMs = this.#u32(base + at.standing_hook_bound_ms);
         return { order: name, argv: [program, ...args], boundMs };
       }
+      const by = nameOf(rank_by, this.#u32(base + at.standing_rank_by));
+      if (name === "KILL" && by !== "LARGEST") return { order: name, by };
       if (name === "MOVE") return { order: name, to: this.#cstring(base + at.standing_move_to) };
       return { order: name };
     });

@@ -59,7 +59,7 @@ describeWith("kill=newest", kernelTest, () => {
     "takes one that was born since the last look, though another is larger",
     async () => {
       const scene = await Scene.set([...ordered("kill=newest"), ...ALWAYS_NEAR]);
-      const large = await standing(scene, 0.57);
+      const large = await standing(scene, 0.6);
       const born = { means: "newborn", beforeKb: 1024 } as const;
       const parent = await growing(scene, 1.5, born);
       await Bun.sleep(SAMPLED_MS);

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fixture } from "../helpers/build.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
+import { asUser } from "../helpers/door.ts";
 import type { Group } from "../helpers/group.ts";
 import { FINISH_MS } from "../helpers/orders.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
@@ -35,7 +36,7 @@ afterEach(async () => {
 
 /** A wrapper that puts a program of another name and path in the fixture's place, and may be another user. */
 function special(group: Group, uid?: number): string[] {
-  const user = uid === undefined ? "" : `setpriv --reuid ${uid} `;
+  const user = uid === undefined ? "" : `${asUser(uid, []).join(" ")} `;
   const join = `echo $$ >${group.path}/cgroup.procs; shift`;
   return ["/bin/sh", "-c", `${join}; exec ${user}${dir}/${SPECIAL} "$@"`, "sh"];
 }

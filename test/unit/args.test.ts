@@ -137,7 +137,7 @@ describe("Order", () => {
     ["hook=bin/a", "hook names a program"],
     ["hook= ", "hook names a program"],
     [`hook=/${"x".repeat(511)}`, "at most 511 bytes"],
-    ["kill=all", "kill takes no value"],
+    ["kill=all", "kill takes only =largest, =newest, =fastest or =weight"],
     ["kill-group=child", "takes only =all"],
   ])("refuses %p", (text, why) => {
     expect(() => parsed(Order)(text)).toThrow(why);

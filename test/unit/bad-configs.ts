@@ -384,12 +384,12 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "an order that is none",
     `${GUARD}orders = ["reclaim",\n  "kil"]\n`,
-    '5:3: guard.0.orders.1 = "kil": an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, kill, kill-group or kill-group=all',
+    '5:3: guard.0.orders.1 = "kil": an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, kill, kill=largest|newest|fastest|weight, kill-group or kill-group=all',
   ],
   [
     "a table for an order",
     `${GUARD}orders = [{ raise = "64M" }]\n`,
-    "4:11: guard.0.orders.0: an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, kill, kill-group or kill-group=all",
+    "4:11: guard.0.orders.0: an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, kill, kill=largest|newest|fastest|weight, kill-group or kill-group=all",
   ],
   [
     "a raise by nothing",
@@ -404,7 +404,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a kill with a value",
     `${GUARD}orders = ["kill=java"]\n`,
-    '4:11: guard.0.orders.0 = "kill=java": kill takes no value',
+    '4:11: guard.0.orders.0 = "kill=java": kill takes only =largest, =newest, =fastest or =weight',
   ],
   [
     "a kill of another group",
