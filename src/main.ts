@@ -18,6 +18,7 @@ import {
 } from "./cli/args.ts";
 import { Order } from "./cli/order.ts";
 import { said, say } from "./cli/output.ts";
+import { addTelling } from "./cli/telling.ts";
 import { Avoid, Prefer } from "./cli/weigh.ts";
 import { CliError, exit } from "./errors.ts";
 import type { StandingOrder } from "./native/region.ts";
@@ -97,6 +98,7 @@ function program(done: (code: number) => void): Command {
     .exitOverride()
     .configureOutput({ outputError: (text) => say(text.replace(/^error: /, "").trimEnd()) });
   addRun(reprieve, done);
+  addTelling(reprieve, done);
   reprieve
     .command("handle")
     .description("answer for a guard of another reprieve, as the group's owner; no root needed")
@@ -111,45 +113,6 @@ function program(done: (code: number) => void): Command {
         .argParser(parsed(SocketPath)),
     )
     .action(async (options) => done(await (await import("./cli/handle.ts")).handle(options)));
-  reprieve
-    .command("doctor")
-    .description("say what this host offers, and prove the central promises live")
-    .option("--json", "print one JSON object")
-    .action(async (options) => done(await (await import("./cli/doctor.ts")).doctor(options)));
-  reprieve
-    .command("check")
-    .description("say all that is wrong in a config file; nothing is guarded or changed")
-    .argument("[file]", "with its drop-ins (default: /etc/reprieve/reprieve.toml)")
-    .option("--effective", "print what is in effect, drop-ins and defaults included")
-    .option("--json", "print one JSON object")
-    .addHelpText("after", "\nExit codes: 0 no mistake, 1 mistakes or no such file")
-    .action(async (file, options) =>
-      done(await (await import("./cli/check.ts")).checkConfig(file, options)),
-    );
-  reprieve
-    .command("explain")
-    .description("say what would be done at a group's OOM, by which rule, and to whom")
-    .argument("[what]", "a guard's name, a group or a process id; none: all groups, a line each")
-    .option(
-      "--config <file>",
-      "the guards (default: /etc/reprieve/reprieve.toml where it is there)",
-    )
-    .option("--json", "print one JSON object a group, each on a line")
-    .action(async (what, options) =>
-      done(await (await import("./cli/explain.ts")).explain(what, options)),
-    );
-  reprieve
-    .command("rehearse")
-    .description("play a guard's orders as at an OOM now, with their timings; nothing is done")
-    .argument("<what>", "a guard's name or a group")
-    .option(
-      "--config <file>",
-      "the guards (default: /etc/reprieve/reprieve.toml where it is there)",
-    )
-    .option("--json", "print one JSON object a group, each on a line")
-    .action(async (what, options) =>
-      done(await (await import("./cli/rehearse.ts")).rehearse(what, options)),
-    );
   reprieve
     .command("release")
     .description("switch the kernel's killer back on in what dead reprieves left")

@@ -4,7 +4,15 @@
  * Nobody can forge that.
  */
 
-import { closeSync, existsSync, openSync, readdirSync, readlinkSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { readIfThere } from "../cgroup/files.ts";
 import { kindOfGroup, SWITCH_FILES } from "../cgroup/kind.ts";
@@ -23,14 +31,13 @@ export interface Guardian {
 
 /** Undefined: no reprieve guards it. Throws where that one is not to be looked into. */
 export function findGuardian(core: Core, path: string): Guardian | undefined {
-  const file = join(path, kindOfGroup(path).switchFile);
-  if (!isLocked(core, file)) return undefined;
-  const id = idOf(file);
+  const id = lockOf(core, join(path, kindOfGroup(path).switchFile));
+  if (id === undefined) return undefined;
   const pid = runDirs("")
     .map(({ name }) => Number.parseInt(name, 10))
     .find((one) => lockedBy(one).some((group) => group.id === id));
   const view = pid === undefined ? undefined : viewOf(core, pid);
-  const guard = view?.indexOf(path, statSync(path).ino);
+  const guard = view?.indexOf(path, statSync(path, { throwIfNoEntry: false })?.ino ?? 0);
   if (pid !== undefined && view !== undefined && guard !== undefined) return { pid, view, guard };
   throw new CliError(
     exit.notPermitted,
@@ -42,14 +49,14 @@ export function findGuardian(core: Core, path: string): Guardian | undefined {
 /** All groups that the reprieves of this user guard. */
 export function guardedNow(): string[] {
   const pids = new Set(runDirs("").map(({ name }) => Number.parseInt(name, 10)));
-  return [...pids].flatMap((pid) => lockedBy(pid).map(({ path }) => path));
+  return [...pids].flatMap((pid) => lockedBy(pid).map(({ path }) => path)).filter(existsSync);
 }
 
 /** Where the reprieves of this user keep their files, but for ours. */
 export function runDirs(ourName: string): { name: string; path: string }[] {
   return runBases()
     .filter((base) => existsSync(base) && isOursAlone(base))
-    .flatMap((base) => readdirSync(base).map((name) => ({ name, path: join(base, name) })))
+    .flatMap((base) => namesIn(base).map((name) => ({ name, path: join(base, name) })))
     .filter(({ name }) => name !== ourName && /^\d+(-\d+)?$/.test(name));
 }
 
@@ -77,17 +84,28 @@ export function idOf(file: string): string {
 
 // --- internal ---
 
-function isLocked(core: Core, file: string): boolean {
+/** Of a switch that somebody has locked, what lockedBy() calls it. */
+function lockOf(core: Core, file: string): string | undefined {
   let fd: number;
   try {
     fd = openSync(file, "r");
   } catch {
-    return false; // it is gone, or no memory group
+    return undefined; // it is gone, or no memory group
   }
   try {
-    return core.isLocked(fd);
+    const { dev, ino } = fstatSync(fd);
+    return core.isLocked(fd) ? `${dev}:${ino}` : undefined;
   } finally {
     closeSync(fd);
+  }
+}
+
+/** A directory goes with the last agent. */
+function namesIn(base: string): string[] {
+  try {
+    return readdirSync(base);
+  } catch {
+    return [];
   }
 }
 

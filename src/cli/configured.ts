@@ -52,12 +52,24 @@ export function readPolicy(file: string, memory: Hierarchy) {
     config,
     policy,
     settingsOf: (path: string) => settingsOf(memory, options, policy, path),
+    /** Why a run with this guard would not start here; undefined: it would. */
+    whyNotStarted: (guard: Guard) => messageOf(() => demandOrdersOf(memory, options, guard)),
   };
 }
 
 /** A group's path as a config file has it. */
 export function below(memory: Hierarchy, path: string): string {
   return `/${relative(memory.root, path)}`;
+}
+
+function messageOf(demand: () => void): string | undefined {
+  try {
+    demand();
+    return undefined;
+  } catch (error) {
+    if (error instanceof CliError) return error.message;
+    throw error;
+  }
 }
 
 function demandConfig(file: string): Config {

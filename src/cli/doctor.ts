@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** `reprieve doctor`: what this host offers, which promises hold here, and the central ones proved live. */
 
+import { existsSync } from "node:fs";
 import { release } from "node:os";
 import { runBases } from "../agent/run-dir.ts";
 import { readIfThere } from "../cgroup/files.ts";
@@ -9,6 +10,9 @@ import { CliError, exit } from "../errors.ts";
 import { type Core, errnoName, openCore } from "../native/core.ts";
 import { findCore } from "../native/embed.ts";
 import { Signals } from "./command.ts";
+import type { ConfigChecks } from "./config-checks.ts";
+import { DEFAULT_CONFIG } from "./flags.ts";
+import { killerChecks } from "./killer-checks.ts";
 import { hierarchyChecks } from "./memory-checks.ts";
 import { Lines, READER_BOUND_MS } from "./output.ts";
 import { type Check, check } from "./proof-scene.ts";
@@ -21,20 +25,34 @@ const MEMLOCK_LEAST_BYTES = 4 * 2 ** 20;
 const NOFILE_LEAST = 1024;
 const CAP = { CAP_KILL: 5, CAP_IPC_LOCK: 14, CAP_SYS_NICE: 23, CAP_SYS_RESOURCE: 24 } as const;
 
-/** Returns exit.ok when every promise holds, exit.host when one does not. */
-export async function doctor(options: { json?: true }): Promise<number> {
+export interface DoctorOptions {
+  readonly config?: string;
+  readonly json?: true;
+}
+
+/** Returns exit.ok when every promise holds, exit.host when one does not, exit.badConfig when only the config file does not fit. */
+export async function doctor(options: DoctorOptions): Promise<number> {
   const core = openCore();
-  const host = [...hierarchyChecks(), ...kernelChecks(core), ...processChecks()];
+  const { checks: config, groups } = await checksOfConfig(core, options);
+  const host = [
+    ...hierarchyChecks(),
+    ...kernelChecks(core),
+    ...processChecks(),
+    ...killerChecks(groups),
+  ];
   const isHopeless = host.some((check) => check.status === "no");
   const proofs = isHopeless ? [] : await proofChecks(core);
   const promises = promiseChecks(host, proofs);
   const isGood = [...host, ...proofs].every((check) => check.status !== "no") && !isHopeless;
+  const isConfigGood = config.every((check) => check.status !== "no");
   const out = new Lines(1, "lines");
   if (options.json) {
-    out.write(JSON.stringify({ v: 1, ok: isGood, host, proofs, promises }));
+    const ok = isGood && isConfigGood;
+    out.write(JSON.stringify({ v: 1, ok, host, config, proofs, promises }));
   } else {
     const tables = [
       table("host", host),
+      table("config", config),
       table("proved just now", proofs),
       table("promises", promises),
     ];
@@ -44,7 +62,8 @@ export async function doctor(options: { json?: true }): Promise<number> {
   if (!(await out.end(READER_BOUND_MS))) {
     throw new CliError(exit.host, "cannot write to stdout: nobody reads it, or its disk is full");
   }
-  return isGood ? exit.ok : exit.host;
+  if (!isGood) return exit.host;
+  return isConfigGood ? exit.ok : exit.badConfig;
 }
 
 /** Three columns, the marks first so that a "no" is found at a glance. */
@@ -58,6 +77,14 @@ export function table(title: string, checks: readonly Check[]): string {
 }
 
 // --- internal ---
+
+/** Of the file that is given, or the default one where that is there. */
+async function checksOfConfig(core: Core, { config }: DoctorOptions): Promise<ConfigChecks> {
+  const memory = findMemory();
+  const path = config ?? (existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined);
+  if (path === undefined || memory === undefined) return { checks: [], groups: [] };
+  return (await import("./config-checks.ts")).configChecks(core, memory, path);
+}
 
 function kernelChecks(core: Core): Check[] {
   const tried = (name: string, result: number, otherwise: Check["status"], why: string) =>

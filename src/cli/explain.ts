@@ -13,7 +13,7 @@ import { type Core, openCore } from "../native/core.ts";
 import { limit } from "../native/layout.ts";
 import { below, OURS, readPolicy } from "./configured.ts";
 import { explanationLines, shortLine } from "./explain-text.ts";
-import { explainAll, type File, planOf } from "./explained.ts";
+import { explainAll, type File, type Plan, planOf } from "./explained.ts";
 import { Lines, READER_BOUND_MS, say } from "./output.ts";
 import { visible } from "./timeline.ts";
 
@@ -28,8 +28,8 @@ export async function explain(target: string | undefined, options: ExplainOption
   const core = openCore();
   const file = fileOf(options, memory);
   const { paths, pid, isOne } = findTarget(core, memory, target, file);
-  const known = isOne ? paths : paths.filter((path) => isKnown(core, path));
-  const plans = known.map((path) => planOf(core, memory, path, file));
+  const plan = (path: string) => planOf(core, memory, path, file);
+  const plans = isOne ? paths.map(plan) : paths.flatMap((path) => attempted(() => plan(path)));
   const all = await explainAll(core, memory, plans, file, pid);
   const out = new Lines(1, "lines");
   for (const one of all) {
@@ -74,17 +74,25 @@ export function findGroups(
   );
 }
 
+/** The groups for which the file's guards decide, or the one that is named. */
+export function guardedBy(memory: Hierarchy, { policy }: File, name?: string): string[] {
+  return treeOf(memory.root).filter((path) => {
+    const guard = path === memory.root ? undefined : policy.guardOf(below(memory, path));
+    const isMeant = guard !== undefined && (name === undefined || guard.name === name);
+    return isMeant && isShort(path) && !OURS.test(path);
+  });
+}
+
 // --- internal ---
 
-/** Of several groups, one whose reprieve cannot be looked into is said, and left out. */
-function isKnown(core: Core, path: string): boolean {
+/** Of several groups, one that is gone, or whose reprieve cannot be looked into, is said and left out. */
+function attempted(plan: () => Plan): Plan[] {
   try {
-    findGuardian(core, path);
-    return true;
+    return [plan()];
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     say(visible(error.message));
-    return false;
+    return [];
   }
 }
 
@@ -143,15 +151,6 @@ function upTo(root: string, group: string): string[] {
   const all: string[] = [];
   for (let path = group; path.startsWith(`${root}/`); path = dirname(path)) all.push(path);
   return all;
-}
-
-/** The groups for which the file's guards decide, or the one that is named. */
-function guardedBy(memory: Hierarchy, { policy }: File, name?: string): string[] {
-  return treeOf(memory.root).filter((path) => {
-    const guard = path === memory.root ? undefined : policy.guardOf(below(memory, path));
-    const isMeant = guard !== undefined && (name === undefined || guard.name === name);
-    return isMeant && isShort(path) && !OURS.test(path);
-  });
 }
 
 function isShort(path: string): boolean {

@@ -14,6 +14,7 @@ import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
 import { whyMoreSpecific } from "../config/pattern.ts";
 import type { Policy } from "../config/policy.ts";
+import type { Guard } from "../config/schema.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, errnoName } from "../native/core.ts";
 import { limit } from "../native/layout.ts";
@@ -35,6 +36,8 @@ export interface File {
   readonly names: readonly string[];
   readonly hostHour: number | undefined;
   readonly settingsOf: (path: string) => Wanted;
+  /** Why a run with this guard would not start here; undefined: it would. */
+  readonly whyNotStarted: (guard: Guard) => string | undefined;
 }
 
 /** How a group is guarded, and by whom. */

@@ -30,7 +30,7 @@ export type RunOptions = RunFlags &
     readonly hourCap?: number;
   };
 
-const DEFAULT_CONFIG = "/etc/reprieve/reprieve.toml";
+export const DEFAULT_CONFIG = "/etc/reprieve/reprieve.toml";
 
 /** The config file that is to be read; undefined: none. */
 export function configOf(

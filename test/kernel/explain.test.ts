@@ -248,6 +248,7 @@ describeWith("explain", kernelTest, () => {
     await start(board, group, 2);
     config.write(FEED + guard("g", `${tenants.at}/*`));
     const ended = await Reprieve.ends(["explain", "--config", config.path]);
+    expect(ended.err).not.toContain("internal");
     expect(ended.out).not.toContain("\u001b");
     expect(ended.out).toContain("a\u{fffd}[2J");
     await tenants.destroy();

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/** The commands that only tell: of a config file, of this host, of what would be done. */
+
+import type { Command } from "commander";
+
+export function addTelling(reprieve: Command, done: (code: number) => void): void {
+  reprieve
+    .command("check")
+    .description("say all that is wrong in a config file; nothing is guarded or changed")
+    .argument("[file]", "with its drop-ins (default: /etc/reprieve/reprieve.toml)")
+    .option("--effective", "print what is in effect, drop-ins and defaults included")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", "\nExit codes: 0 no mistake, 1 mistakes or no such file")
+    .action(async (file, options) =>
+      done(await (await import("./check.ts")).checkConfig(file, options)),
+    );
+  reprieve
+    .command("explain")
+    .description("say what would be done at a group's OOM, by which rule, and to whom")
+    .argument("[what]", "a guard's name, a group or a process id; none: all groups, a line each")
+    .option(
+      "--config <file>",
+      "the guards (default: /etc/reprieve/reprieve.toml where it is there)",
+    )
+    .option("--json", "print one JSON object a group, each on a line")
+    .action(async (what, options) =>
+      done(await (await import("./explain.ts")).explain(what, options)),
+    );
+  reprieve
+    .command("rehearse")
+    .description("play a guard's orders as at an OOM now, with their timings; nothing is done")
+    .argument("<what>", "a guard's name or a group")
+    .option(
+      "--config <file>",
+      "the guards (default: /etc/reprieve/reprieve.toml where it is there)",
+    )
+    .option("--json", "print one JSON object a group, each on a line")
+    .action(async (what, options) =>
+      done(await (await import("./rehearse.ts")).rehearse(what, options)),
+    );
+  reprieve
+    .command("doctor")
+    .description("say what this host offers, hold the config against it, prove the promises live")
+    .option(
+      "--config <file>",
+      "the guards (default: /etc/reprieve/reprieve.toml where it is there)",
+    )
+    .option("--json", "print one JSON object")
+    .action(async (options) => done(await (await import("./doctor.ts")).doctor(options)));
+}
