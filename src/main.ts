@@ -118,6 +118,7 @@ function program(done: (code: number) => void): Command {
     .description("switch the kernel's killer back on in what dead reprieves left")
     .option("--all", "list every group of the host whose killer is off")
     .option("--force", "with --all: switch it on in each of them")
+    .option("--json", "print one JSON object")
     .action(async (options) => done(await (await import("./cli/release.ts")).release(options)));
   return reprieve;
 }
@@ -153,7 +154,9 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
       new Option(
         "--handler <where>",
         "outside the guarded group or inside, or designated: who designates itself at a socket",
-      ).argParser(parsed(Handler)),
+      )
+        .choices(["outside", "inside", "designated"])
+        .argParser(parsed(Handler)),
     )
     .option(
       "--handler-socket <path>",

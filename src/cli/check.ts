@@ -3,8 +3,8 @@
 
 import { type Loaded, load } from "../config/load.ts";
 import { lineOf } from "../config/mistakes.ts";
-import { CliError, exit } from "../errors.ts";
-import { Lines, READER_BOUND_MS, say } from "./output.ts";
+import { exit } from "../errors.ts";
+import { print, say } from "./output.ts";
 import { visible } from "./timeline.ts";
 
 export interface CheckOptions {
@@ -15,13 +15,9 @@ export interface CheckOptions {
 export async function checkConfig(file: string | undefined, options: CheckOptions) {
   const loaded = load(file);
   const isGood = loaded.config !== undefined;
-  const out = new Lines(1, "lines");
-  if (options.json) out.write(JSON.stringify(jsonOf(loaded, options)));
-  else out.write(textOf(loaded, options));
+  const text = options.json ? JSON.stringify(jsonOf(loaded, options)) : textOf(loaded, options);
   for (const why of loaded.untrusted) say(visible(`run would refuse this: ${why}`));
-  if (!(await out.end(READER_BOUND_MS))) {
-    throw new CliError(exit.host, "cannot write to stdout: nobody reads it, or its disk is full");
-  }
+  await print([text]);
   return isGood ? exit.ok : exit.badConfig;
 }
 

@@ -14,7 +14,7 @@ import type { ConfigChecks } from "./config-checks.ts";
 import { DEFAULT_CONFIG } from "./flags.ts";
 import { killerChecks } from "./killer-checks.ts";
 import { hierarchyChecks } from "./memory-checks.ts";
-import { Lines, READER_BOUND_MS } from "./output.ts";
+import { print } from "./output.ts";
 import { type Check, check } from "./proof-scene.ts";
 import { prove } from "./proofs.ts";
 import { visible } from "./timeline.ts";
@@ -45,10 +45,9 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   const promises = promiseChecks(host, proofs);
   const isGood = [...host, ...proofs].every((check) => check.status !== "no") && !isHopeless;
   const isConfigGood = config.every((check) => check.status !== "no");
-  const out = new Lines(1, "lines");
   if (options.json) {
     const ok = isGood && isConfigGood;
-    out.write(JSON.stringify({ v: 1, ok, host, config, proofs, promises }));
+    await print([JSON.stringify({ v: 1, ok, host, config, proofs, promises })]);
   } else {
     const tables = [
       table("host", host),
@@ -56,11 +55,8 @@ export async function doctor(options: DoctorOptions): Promise<number> {
       table("proved just now", proofs),
       table("promises", promises),
     ];
-    for (const text of tables) if (text !== "") out.write(text);
-    if (isHopeless) out.write("No live proof was tried: see the lines marked no.");
-  }
-  if (!(await out.end(READER_BOUND_MS))) {
-    throw new CliError(exit.host, "cannot write to stdout: nobody reads it, or its disk is full");
+    const hopeless = isHopeless ? ["No live proof was tried: see the lines marked no."] : [];
+    await print([...tables.filter((text) => text !== ""), ...hopeless]);
   }
   if (!isGood) return exit.host;
   return isConfigGood ? exit.ok : exit.badConfig;

@@ -14,7 +14,7 @@ import { limit } from "../native/layout.ts";
 import { below, OURS, readPolicy } from "./configured.ts";
 import { explanationLines, shortLine } from "./explain-text.ts";
 import { explainAll, type File, type Plan, planOf } from "./explained.ts";
-import { Lines, READER_BOUND_MS, say } from "./output.ts";
+import { print, say } from "./output.ts";
 import { visible } from "./timeline.ts";
 
 export interface ExplainOptions {
@@ -31,15 +31,12 @@ export async function explain(target: string | undefined, options: ExplainOption
   const plan = (path: string) => planOf(core, memory, path, file);
   const plans = isOne ? paths.map(plan) : paths.flatMap((path) => attempted(() => plan(path)));
   const all = await explainAll(core, memory, plans, file, pid);
-  const out = new Lines(1, "lines");
-  for (const one of all) {
-    if (options.json) out.write(JSON.stringify(one));
-    else if (isOne) out.write(explanationLines(one).join("\n"));
-    else out.write(shortLine(one));
-  }
-  if (!(await out.end(READER_BOUND_MS))) {
-    throw new CliError(exit.host, "cannot write to stdout: nobody reads it, or its disk is full");
-  }
+  await print(
+    all.map((one) => {
+      if (options.json) return JSON.stringify(one);
+      return isOne ? explanationLines(one).join("\n") : shortLine(one);
+    }),
+  );
   return exit.ok;
 }
 

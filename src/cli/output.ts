@@ -2,6 +2,7 @@
 /** Where lines go: stderr for a person, stdout for programs. A reader that is slow or gone never stops the agent. */
 
 import { write } from "node:fs";
+import { CliError, exit } from "../errors.ts";
 
 /** Waiting for a slow reader; what comes beyond is dropped and counted. */
 const BACKLOG_BYTES = 1 << 20;
@@ -11,7 +12,7 @@ const RETRY_MS = 100;
 /** What a reader gets to take what is left when we end. */
 export const END_BOUND_MS = 1000;
 /** The same, where nothing waits for us: a slow reader gets it all. */
-export const READER_BOUND_MS = 10_000;
+const READER_BOUND_MS = 10_000;
 
 /**
  * Writes lines to a stream. Through the thread pool: a write of ours would wait for the reader, and Bun's own writer
@@ -70,6 +71,14 @@ export class Lines {
 }
 
 const toPerson = new Lines(2, "lines");
+
+/** What was asked for, on stdout; a reader that does not take it all is an error. */
+export async function print(lines: readonly string[]): Promise<void> {
+  const out = new Lines(1, "lines");
+  for (const line of lines) out.write(line);
+  if (await out.end(READER_BOUND_MS)) return;
+  throw new CliError(exit.host, "cannot write to stdout: nobody reads it, or its disk is full");
+}
 
 /** One line to the person. */
 export function say(text: string): void {

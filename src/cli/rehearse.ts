@@ -8,7 +8,7 @@ import { readIfThere, whyNotWritable } from "../cgroup/files.ts";
 import { processesOf } from "../cgroup/group.ts";
 import { type Hierarchy, requireMemory } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
-import { CliError, exit } from "../errors.ts";
+import { exit } from "../errors.ts";
 import { type Core, openCore } from "../native/core.ts";
 import { limit, step } from "../native/layout.ts";
 import type { LogRecord, StandingOrder } from "../native/region.ts";
@@ -16,7 +16,7 @@ import { below } from "./configured.ts";
 import { type ExplainOptions, fileOf, findGroups } from "./explain.ts";
 import { explainAll, type File, type Plan, planOf, specOfPlan } from "./explained.ts";
 import type { Explanation } from "./explanation.ts";
-import { Lines, READER_BOUND_MS } from "./output.ts";
+import { print } from "./output.ts";
 import { type Part, type Rehearsal, rehearsalLines, rehearsalOf } from "./rehearsal.ts";
 
 /** `target`: a guard's name or a group. */
@@ -25,14 +25,11 @@ export async function rehearse(target: string, options: ExplainOptions): Promise
   const core = openCore();
   const file = fileOf(options, memory);
   const paths = findGroups(memory, target, file, "cannot rehearse");
-  const out = new Lines(1, "lines");
-  for (const path of paths) {
-    const one = await rehearseOne(core, memory, path, file);
-    out.write(options.json ? JSON.stringify(one) : rehearsalLines(one).join("\n"));
-  }
-  if (!(await out.end(READER_BOUND_MS))) {
-    throw new CliError(exit.host, "cannot write to stdout: nobody reads it, or its disk is full");
-  }
+  const all: Rehearsal[] = [];
+  for (const path of paths) all.push(await rehearseOne(core, memory, path, file));
+  await print(
+    all.map((one) => (options.json ? JSON.stringify(one) : rehearsalLines(one).join("\n"))),
+  );
   return exit.ok;
 }
 

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: MIT
 /** The commands that only tell: of a config file, of this host, of what would be done. */
 
-import type { Command } from "commander";
+import { Argument, type Command } from "commander";
+
+const COMPLETION_HELP = `
+Examples:
+  source <(reprieve completion bash)         in ~/.bashrc
+  source <(reprieve completion zsh)          in ~/.zshrc, behind compinit
+  reprieve completion fish | source          in ~/.config/fish/config.fish
+`;
 
 export function addTelling(reprieve: Command, done: (code: number) => void): void {
   reprieve
@@ -47,4 +54,14 @@ export function addTelling(reprieve: Command, done: (code: number) => void): voi
     )
     .option("--json", "print one JSON object")
     .action(async (options) => done(await (await import("./doctor.ts")).doctor(options)));
+  reprieve
+    .command("completion")
+    .description("print what completes the command line of reprieve in a shell")
+    .addArgument(new Argument("<shell>", "the shell").choices(["bash", "zsh", "fish"]))
+    .addHelpText("after", COMPLETION_HELP)
+    .action(async (shell) =>
+      (await import("./output.ts")).print([
+        (await import("./completion.ts")).completionOf(shell, reprieve),
+      ]),
+    );
 }
