@@ -126,8 +126,7 @@ int carry_out_slow(struct watched *w)
 
 	if (!st)
 		return 0;
-	if (wanted != ORDER_NONE && wanted != ORDER_RAISE && wanted != ORDER_WAKE &&
-	    wanted != ORDER_HOOK)
+	if (wanted != ORDER_NONE && !carry_out_is_of_limits(wanted) && wanted != ORDER_HOOK)
 		carry_out_answer(w, st, wanted, carry_out(w, st, wanted));
 	if (!incident_is_open(shared_load(&w->guard->incident)))
 		carry_out_thaw(w);

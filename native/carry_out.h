@@ -37,6 +37,12 @@ static inline enum order carry_out_wanted(const struct watched *w, const struct 
 		       : ORDER_NONE;
 }
 
+/* Are they the owner's, who writes the switch? */
+static inline int carry_out_is_of_limits(enum order order)
+{
+	return order == ORDER_RAISE || order == ORDER_WAKE || order == ORDER_ROOM;
+}
+
 static inline void carry_out_answer(struct watched *w, struct standing *st, enum order order,
 				    struct log_record told)
 {

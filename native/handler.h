@@ -66,6 +66,7 @@ struct response {
 	uint8_t victim;	    /* enum victim */
 	int victim_pidfd;   /* -1: killed by pid */
 	uint32_t victim_pid;
+	uint64_t victim_bytes;
 	uint64_t step_ns; /* the current order was begun */
 	uint32_t
 		whole; /* the group that goes with the victim (oom_group.h); 0: none, or it has gone */

@@ -104,6 +104,7 @@ static void print_offsets(void)
 	AT(standing, incident_cap);
 	AT(standing, hour_cap);
 	AT(standing, rank_by);
+	AT(standing, grace_ms);
 	AT(standing, weighing);
 	AT(standing, hook);
 	AT(standing, hook_bound_ms);
@@ -174,6 +175,8 @@ static void print_limits(void)
 	LIMIT(CAPS_MOST);
 	LIMIT(V2_PATIENCE);
 	LIMIT(HOOK_SIGNAL);
+	LIMIT(VICTIM_BOUND_MS);
+	LIMIT(TERMINATE_BOUND_MS);
 	LIMIT(HANDED_OVER_BOUND_MS);
 	LIMIT(PROCS_MAX);
 	LIMIT(GROUPS_MAX);
@@ -238,6 +241,7 @@ static void print_control_enums(void)
 	E(ORDER_, KILL_GROUP);
 	E(ORDER_, KILL_WHOLE);
 	E(ORDER_, HOOK);
+	E(ORDER_, TERMINATE);
 	CLOSE();
 	OPEN("rank_by");
 	E(RANK_, LARGEST);
@@ -289,6 +293,8 @@ static void print_record_enums(void)
 	E(STEP_, GIVEN_BACK);
 	E(STEP_, WOULD);
 	E(STEP_, HOOK);
+	E(STEP_, TERMINATE);
+	E(STEP_, ROOM);
 	CLOSE();
 	OPEN("cause");
 	E(CAUSE_, OOM);
@@ -341,6 +347,7 @@ static void print_record_enums(void)
 	E(REASON_, HOUR_CAP);
 	E(REASON_, HOST_CAP);
 	E(REASON_, HOOK);
+	E(REASON_, TERMINATED);
 	CLOSE();
 	OPEN("why");
 	E(WHY_, CANDIDATE);

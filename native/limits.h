@@ -48,6 +48,10 @@ enum {
 	RAISE_BOUND_MS = 10,
 	RECLAIM_BOUND_MS = 25,
 	FREEZE_BOUND_MS = 10,
+	TERMINATE_BOUND_MS =
+		40, /* from SIGTERM to SIGKILL; with a victim's bound below the default delay */
+	TERMINATE_ROOM_BYTES =
+		4 << 20,    /* for a handler of SIGTERM: stacks, tables, what it reads in */
 	HOOK_BOUND_MS = 50, /* a shell ends in 5, with five programs in 22, p90 29 (measured) */
 	MOVE_BOUND_MS = 40, /* 8 to 20 for an RCU grace period (measured) */
 	AWAY_MS = 5, /* no look for so long: the machine had no CPU for us, nor for the victim */

@@ -21,7 +21,8 @@ uint32_t orders_power(enum order order)
 
 int orders_kills(enum order order)
 {
-	return order == ORDER_KILL || order == ORDER_KILL_GROUP || order == ORDER_KILL_WHOLE;
+	return order == ORDER_KILL || order == ORDER_KILL_GROUP || order == ORDER_KILL_WHOLE ||
+	       order == ORDER_TERMINATE;
 }
 
 static enum next next_of_order(const struct sight *s)
@@ -40,6 +41,9 @@ enum next orders_next(const struct sight *s)
 
 	if (!s->powers && s->order != ORDER_NONE)
 		return NEXT_OBSERVE; /* also when the kernel has killed already */
+	/* Its room is no relief: what it holds has to be given back first. */
+	if (s->victim == VICTIM_ASKED && s->held)
+		return s->waited_ms < s->grace_ms ? NEXT_WAIT : NEXT_BEGIN;
 	if (!s->in_oom)
 		return dying && s->full ? NEXT_WAIT : NEXT_RELIEVED;
 	if (!s->powers)

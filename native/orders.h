@@ -15,7 +15,12 @@ enum next {
 	NEXT_GIVE_UP,  /* all were tried: ask for the hand-over */
 };
 
-enum victim { VICTIM_NONE, VICTIM_DYING, VICTIM_DEAD };
+enum victim {
+	VICTIM_NONE,
+	VICTIM_DYING,
+	VICTIM_DEAD,
+	VICTIM_ASKED, /* to end, by SIGTERM */
+};
 
 struct sight {
 	int in_oom;	      /* somebody waits, and the group stands at its own limit */
@@ -29,6 +34,7 @@ struct sight {
 	uint32_t waited_ms;   /* for relief by it */
 	uint32_t bound_ms;    /* so long it is waited for */
 	enum victim victim;   /* the last one */
+	uint32_t grace_ms;    /* so long after SIGTERM there is none other */
 	int is_capped;	      /* there may be no kill any more */
 	uint32_t idle_ms;     /* since a kill, a death, or memory coming back */
 	int killed_by_kernel; /* the last kill was the kernel's */
@@ -36,7 +42,7 @@ struct sight {
 
 enum next orders_next(const struct sight *sight);
 
-/* Is it a kill, of one or of a group? */
+/* Is it a kill, of one or of a group, be it asked first? */
 int orders_kills(enum order order);
 /* The power that an order takes: enum guard_flag. */
 uint32_t orders_power(enum order order);

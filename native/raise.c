@@ -15,6 +15,16 @@ static uint64_t wake_bytes(const struct watched *w)
 	return memcg_is_v2(&w->memcg) ? 2 * STOCK_BYTES : 4096;
 }
 
+/* For who handles SIGTERM, and no more than the margin, below which a group is small. */
+static uint64_t room_bytes(const struct watched *w)
+{
+	uint64_t margin = w->guard->margin_bytes;
+
+	return margin > TERMINATE_ROOM_BYTES ? TERMINATE_ROOM_BYTES
+	       : margin > 2 * STOCK_BYTES    ? margin
+					     : 2 * STOCK_BYTES;
+}
+
 /* How it would stand after this raise. 0 or -errno. */
 static int plan(const struct watched *w, const struct standing *st, uint64_t by, uint64_t most,
 		struct memcg_raise *raise)
@@ -69,14 +79,18 @@ static int follow(struct watched *w)
 
 static void raise_limits(struct watched *w, struct standing *st, enum order order)
 {
-	struct log_record told = { .step = order == ORDER_RAISE ? STEP_RAISE : STEP_WOKE };
+	uint64_t most = order == ORDER_RAISE ? st->raise_most_bytes : UINT64_MAX / 2;
+	uint64_t by = order == ORDER_RAISE  ? st->raise_by_bytes
+		      : order == ORDER_ROOM ? room_bytes(w)
+					    : wake_bytes(w);
+	struct log_record told = { .step = order == ORDER_RAISE	 ? STEP_RAISE
+					   : order == ORDER_ROOM ? STEP_ROOM
+								 : STEP_WOKE };
 	struct memcg_raise raise;
 	int err = w->guard->flags & orders_power(order) ? memcg_open_counters(&w->memcg) : -EPERM;
 
 	if (err >= 0)
-		err = order == ORDER_RAISE
-			      ? plan(w, st, st->raise_by_bytes, st->raise_most_bytes, &raise)
-			      : plan(w, st, wake_bytes(w), UINT64_MAX / 2, &raise);
+		err = plan(w, st, by, most, &raise);
 	if (!err)
 		err = record(w, st, &raise);
 	if (!err)
@@ -120,7 +134,7 @@ void carry_out_limits(struct watched *w, uint64_t now_ns)
 	if (!st)
 		return;
 	wanted = carry_out_wanted(w, st);
-	if (watcher_owns() && (wanted == ORDER_RAISE || wanted == ORDER_WAKE))
+	if (watcher_owns() && carry_out_is_of_limits(wanted))
 		raise_limits(w, st, wanted);
 	if (!carry_out_is_owed(w))
 		return;

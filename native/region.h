@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 26u		   /* raised by every change of this file */
+#define REGION_LAYOUT 27u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -158,7 +158,7 @@ struct guard {
 	uint32_t lists_wanted;	 /* release: raised to have the lists read anew */
 	uint32_t asked;		 /* release: raised to have the memory of asked_pids read */
 	uint32_t asked_pids[ASKED_MAX];
-	uint32_t dying;	      /* its last victim is not dead yet */
+	uint32_t dying;	      /* enum dying: its last victim is not dead yet */
 	uint32_t carried_out; /* enum order: the last of this incident that was; 0: none */
 	/* writer: the sampler */
 	uint64_t usage_bytes;

@@ -114,6 +114,7 @@ static struct sight sight_of(const struct guarded *g, uint64_t now_ns)
 		.waited_ms = r->step_ns ? respond_ms_since(r->step_ns, now_ns) : 0,
 		.bound_ms = step_bound_ms(g),
 		.victim = r->victim,
+		.grace_ms = step_grace_ms(g),
 		.is_capped = step_cap(g, now_ns) != REASON_NONE,
 		.idle_ms = respond_ms_since(r->progress_ns, now_ns) / patience,
 		.killed_by_kernel = r->killed_by_kernel,
@@ -171,6 +172,13 @@ static void act_on_orders(struct guarded *g, uint64_t now_ns)
 	}
 }
 
+static enum dying dying_of(const struct response *r)
+{
+	return r->victim == VICTIM_DYING   ? DYING_KILLED
+	       : r->victim == VICTIM_ASKED ? DYING_ASKED
+					   : DYING_NONE;
+}
+
 void response_go_on(struct guarded *g, uint64_t now_ns)
 {
 	struct response *r = &g->response;
@@ -179,8 +187,8 @@ void response_go_on(struct guarded *g, uint64_t now_ns)
 	__atomic_store_n(&g->busy, 1, __ATOMIC_SEQ_CST);
 	look(g, now_ns);
 	act_on_orders(g, now_ns);
-	shared_store(&g->guard->dying, r->victim == VICTIM_DYING);
-	if (r->victim != VICTIM_DYING && !r->whole)
+	shared_store(&g->guard->dying, dying_of(r));
+	if (!dying_of(r) && !r->whole)
 		__atomic_store_n(&g->busy, 0, __ATOMIC_SEQ_CST);
 	faults = sys_faults_of_thread() - faults;
 	shared_store(&g->guard->faults, g->guard->faults + (uint32_t)faults);

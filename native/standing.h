@@ -24,8 +24,11 @@ enum order {
 	ORDER_KILL_GROUP = 6, /* the child in which the largest lives */
 	ORDER_KILL_WHOLE = 7, /* everybody in the group */
 	ORDER_HOOK = 8,	      /* a program, run by the agent */
-	ORDERS = 9,
-	ORDER_WAKE = 9, /* in no list: who was moved sleeps on, where the kernel forgets that */
+	ORDER_TERMINATE = 9,  /* the largest: SIGTERM, room to act on it, SIGKILL */
+	ORDERS = 10,
+	/* in no list */
+	ORDER_WAKE = 10, /* who was moved sleeps on, where the kernel forgets that */
+	ORDER_ROOM = 11, /* for who has been sent SIGTERM */
 };
 
 /* The longest that is waited for relief by it before the next is tried, on v1; memcg_patience() times as long on v2. The last
@@ -40,7 +43,8 @@ static inline uint32_t order_bound_ms(enum order order)
 						VICTIM_BOUND_MS,
 						VICTIM_BOUND_MS,
 						VICTIM_BOUND_MS,
-						HOOK_BOUND_MS };
+						HOOK_BOUND_MS,
+						TERMINATE_BOUND_MS + VICTIM_BOUND_MS };
 
 	return bounds[order];
 }
@@ -59,9 +63,11 @@ struct standing {
 	uint32_t rank_by;	    /* enum rank_by: whom an order takes */
 	uint32_t weighing;	    /* its rules: 1 + which; 0: none */
 	uint32_t hook_bound_ms;	    /* 0: order_bound_ms() */
+	uint32_t grace_ms;	    /* from SIGTERM to SIGKILL; 0: TERMINATE_BOUND_MS */
 	int32_t hook_result;	    /* 0; -errno: not started; its exit code, or HOOK_SIGNAL + n */
-	uint64_t hook_begun;	    /* release: asked, when the program was started */
-	uint64_t hook_done;	    /* release: asked, when it has ended */
+	uint32_t reserved0;
+	uint64_t hook_begun; /* release: asked, when the program was started */
+	uint64_t hook_done;  /* release: asked, when it has ended */
 	/* writer: the responder */
 	struct caps_hour hour;
 	uint32_t asked_pid;

@@ -26,6 +26,13 @@ int step_is_last(const struct guarded *g)
 	return order_at(g, g->response.order_at + 1) == ORDER_NONE;
 }
 
+uint32_t step_grace_ms(const struct guarded *g)
+{
+	const struct standing *st = standing(g);
+
+	return st && st->grace_ms ? st->grace_ms : TERMINATE_BOUND_MS * memcg_patience(&g->memcg);
+}
+
 uint32_t step_bound_ms(const struct guarded *g)
 {
 	const struct standing *st = standing(g);
@@ -33,10 +40,15 @@ uint32_t step_bound_ms(const struct guarded *g)
 
 	if (order == ORDER_HOOK && st->hook_bound_ms)
 		return st->hook_bound_ms;
+	if (order == ORDER_TERMINATE)
+		return step_grace_ms(g) + VICTIM_BOUND_MS * memcg_patience(&g->memcg);
 	return order < ORDERS ? order_bound_ms(order) * memcg_patience(&g->memcg) : 0;
 }
 
-static int kills_a_group(enum order order) { return order != ORDER_KILL && orders_kills(order); }
+static int kills_a_group(enum order order)
+{
+	return order == ORDER_KILL_GROUP || order == ORDER_KILL_WHOLE;
+}
 
 enum reason step_cap(const struct guarded *g, uint64_t now_ns)
 {
@@ -82,7 +94,7 @@ static void pardon(struct response *r)
 	r->tries--;
 }
 
-static void ask_for(struct guarded *g, enum order order, uint32_t pid)
+void step_ask_for(struct guarded *g, enum order order, uint32_t pid)
 {
 	struct standing *st = standing(g);
 
@@ -114,7 +126,7 @@ static void ask(struct guarded *g, enum order order, uint64_t now_ns)
 	}
 	if (kills_a_group(order))
 		step_count_kill(g, now_ns); /* also where it fails: never one too many */
-	ask_for(g, order, c.pid);
+	step_ask_for(g, order, c.pid);
 }
 
 void step_begin(struct guarded *g, uint64_t now_ns)
@@ -127,6 +139,8 @@ void step_begin(struct guarded *g, uint64_t now_ns)
 	}
 	if (order == ORDER_KILL)
 		step_kill(g);
+	else if (order == ORDER_TERMINATE)
+		step_terminate(g, now_ns);
 	else
 		ask(g, order, now_ns);
 }
@@ -156,6 +170,8 @@ void step_look(struct guarded *g, uint64_t now_ns)
 	struct response *r = &g->response;
 	enum order order = step_order(g);
 
+	if (order == ORDER_TERMINATE && r->asked)
+		r->is_over |= r->victim == VICTIM_DEAD; /* one, and no other */
 	if (!r->asked || r->is_answered)
 		return;
 	if (r->asked == ORDER_HOOK) {
@@ -167,10 +183,12 @@ void step_look(struct guarded *g, uint64_t now_ns)
 	if (r->asked == ORDER_MOVE && !st->result) {
 		r->moved_pid = shared_load(&st->asked_pid);
 		r->moved_scan = shared_load(&g->scans);
-		ask_for(g, ORDER_WAKE, 0);
+		step_ask_for(g, ORDER_WAKE, 0);
 		return;
 	}
 	r->is_answered = 1;
+	if (r->asked == ORDER_ROOM)
+		return; /* without it, too, it may end */
 	r->is_over = st->result != 0 || order == ORDER_FREEZE;
 	if (kills_a_group(order) && st->result) {
 		pardon(r);
@@ -184,7 +202,7 @@ void step_look(struct guarded *g, uint64_t now_ns)
 
 int step_observe(struct guarded *g)
 {
-	if (step_order(g) == ORDER_KILL)
+	if (step_order(g) == ORDER_KILL || step_order(g) == ORDER_TERMINATE)
 		return step_would_kill(g);
 	respond_tell(g, STEP_WOULD, (struct log_record){ .arg = step_order(g) });
 	return 1;
@@ -194,7 +212,7 @@ static enum step told_as(enum order order)
 {
 	static const uint8_t steps[ORDERS] = {
 		0,	   STEP_RAISE,	    STEP_RECLAIM,    STEP_FREEZE, STEP_MOVE,
-		STEP_KILL, STEP_KILL_GROUP, STEP_KILL_GROUP, STEP_HOOK
+		STEP_KILL, STEP_KILL_GROUP, STEP_KILL_GROUP, STEP_HOOK,	  STEP_ROOM
 	};
 
 	return (enum step)steps[order];

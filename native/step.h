@@ -9,6 +9,8 @@
 enum order step_order(const struct guarded *g);
 int step_is_last(const struct guarded *g);
 /* How long relief by it is waited for. */
+/* From SIGTERM to SIGKILL. */
+uint32_t step_grace_ms(const struct guarded *g);
 uint32_t step_bound_ms(const struct guarded *g);
 /* Carries it out, or asks for it. Where that cannot be done, it is over. */
 void step_begin(struct guarded *g, uint64_t now_ns);
@@ -24,8 +26,13 @@ enum reason step_cap(const struct guarded *g, uint64_t now_ns);
 /* A kill that counts for the caps of an hour. */
 void step_count_kill(struct guarded *g, uint64_t now_ns);
 
+/* Has another do it: a watcher, or the agent. */
+void step_ask_for(struct guarded *g, enum order order, uint32_t pid);
+
 /* step_kill.c */
 void step_kill(struct guarded *g);
+/* SIGTERM, and when its time is over SIGKILL. */
+void step_terminate(struct guarded *g, uint64_t now_ns);
 int step_would_kill(struct guarded *g);
 /* Whom it would be, told. 0; -EAGAIN: not known yet; -ESRCH: nobody is worth it, or it is over. */
 int step_choose(struct guarded *g, struct choice *choice);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Hop 3: the order "kill", by what was opened before. */
+/* Hop 3: the orders "kill" and "terminate", by what was opened before. */
 #include "log.h"
 #include "oom_group.h"
 #include "step.h"
+#include "suspects.h"
 #include "sys.h"
 #include "text.h"
 
@@ -42,11 +43,42 @@ int step_choose(struct guarded *g, struct choice *choice)
 	return err;
 }
 
+/* v2: whom the kernel would kill with it. */
+static void take_whole(struct guarded *g, uint32_t whole)
+{
+	struct response *r = &g->response;
+
+	if (!whole)
+		return;
+	r->whole = whole;
+	r->whole_view = g->current;
+	r->times = r->members = 0;
+	oom_group_kill(g);
+}
+
+/* The victim, by the signal. It is counted, and told. */
+static int strike(struct guarded *g, const struct choice *c, int signal, enum step step)
+{
+	struct response *r = &g->response;
+	struct log_record record = about(c);
+	int err =
+		c->pidfd >= 0 ? sys_pidfd_signal(c->pidfd, signal) : sys_kill((int)c->pid, signal);
+
+	victim_remember(r, c, sys_now_ns());
+	if (err) {
+		r->victim = VICTIM_DEAD; /* it went by itself, or may not be killed: the next one */
+	} else {
+		shared_store(&g->guard->kills, g->guard->kills + 1);
+		step_count_kill(g, r->progress_ns);
+	}
+	record.result = err;
+	respond_tell(g, step, record);
+	return err;
+}
+
 /* model: handler_kills */
 void step_kill(struct guarded *g)
 {
-	struct response *r = &g->response;
-	struct log_record record;
 	struct choice c;
 	uint32_t whole;
 	int err = step_choose(g, &c);
@@ -54,29 +86,65 @@ void step_kill(struct guarded *g)
 	if (err == -EAGAIN)
 		return; /* the table is being written, or we were stopped: the next tick */
 	if (err) {
-		r->is_over = 1;
+		g->response.is_over = 1;
 		return;
 	}
 	whole = oom_group_of(g, c.pid);
-	err = c.pidfd >= 0 ? sys_pidfd_kill(c.pidfd) : sys_kill((int)c.pid, SYS_SIGKILL);
-	victim_remember(r, &c, sys_now_ns());
-	if (err) {
-		r->victim = VICTIM_DEAD; /* it went by itself, or may not be killed: the next one */
-	} else {
-		shared_store(&g->guard->kills, g->guard->kills + 1);
-		step_count_kill(g, r->progress_ns);
+	if (strike(g, &c, SYS_SIGKILL, STEP_KILL))
+		return;
+	shared_store(&g->guard->carried_out, ORDER_KILL);
+	take_whole(g, whole);
+}
+
+/* It has had its time. A number may be another's by now: whoever has it is left to the next order. */
+static void kill_the_asked(struct guarded *g, uint64_t now_ns)
+{
+	struct response *r = &g->response;
+	struct choice c = { .pid = r->victim_pid };
+	struct log_record record = { .pid = (int)r->victim_pid, .bytes = r->victim_bytes };
+	uint32_t whole = oom_group_of(g, c.pid);
+
+	if (r->victim_pidfd < 0) {
+		r->victim = VICTIM_NONE;
+		r->tries--;
+		r->is_over = 1;
+		return;
 	}
-	record = about(&c);
-	record.result = err;
+	record.result = sys_pidfd_kill(r->victim_pidfd);
+	r->victim = VICTIM_DYING;
+	r->killed_ns = r->progress_ns = now_ns;
+	suspects_name(g, &c);
+	memcpy(record.comm, c.comm, COMM_BYTES);
 	respond_tell(g, STEP_KILL, record);
-	if (!err)
-		shared_store(&g->guard->carried_out, ORDER_KILL);
-	if (whole && !err) {
-		r->whole = whole;
-		r->whole_view = g->current;
-		r->times = r->members = 0;
-		oom_group_kill(g);
+	if (record.result)
+		return;
+	shared_store(&g->guard->carried_out, ORDER_KILL);
+	take_whole(g, whole);
+}
+
+/* First the signal, then the room: who sleeps in the OOM wakes with it pending, and handles it before he takes another page. */
+void step_terminate(struct guarded *g, uint64_t now_ns)
+{
+	struct response *r = &g->response;
+	struct choice c;
+	int err;
+
+	if (r->victim == VICTIM_ASKED) {
+		kill_the_asked(g, now_ns);
+		return;
 	}
+	err = step_choose(g, &c);
+	if (err == -EAGAIN)
+		return;
+	if (err) {
+		r->is_over = 1;
+		return;
+	}
+	if (strike(g, &c, SYS_SIGTERM, STEP_TERMINATE))
+		return;
+	r->victim = VICTIM_ASKED;
+	shared_store(&g->guard->carried_out, ORDER_TERMINATE);
+	step_ask_for(g, ORDER_ROOM, c.pid);
 }
 
 int step_would_kill(struct guarded *g)

@@ -46,6 +46,8 @@ enum step {
 	STEP_WOULD = 33,      /* arg: enum order, for which the power lacks */
 	STEP_HOOK =
 		34, /* it has ended, or its bound is over; arg: its exit code, or HOOK_SIGNAL + n; result */
+	STEP_TERMINATE = 35, /* SIGTERM sent; result */
+	STEP_ROOM = 36,	     /* limits were raised for its sake; bytes: by so much in all; result */
 };
 
 enum cause {
@@ -105,7 +107,11 @@ enum reason {
 	REASON_HOUR_CAP = 25,	   /* the most kills for the guard in an hour */
 	REASON_HOST_CAP = 26,	   /* the same, for all guards */
 	REASON_HOOK = 27,	   /* a program of the orders was at work, or had been */
+	REASON_TERMINATED = 28,	   /* who was sent SIGTERM has ended by it */
 };
+
+/* What becomes of the last victim. */
+enum dying { DYING_NONE = 0, DYING_KILLED = 1, DYING_ASKED = 2 /* by SIGTERM */ };
 
 /* One step. Written by one role only, in its own log. 72 bytes. */
 struct log_record {

@@ -78,6 +78,8 @@ enum event verdict_event(enum guard_state state, const struct look *look)
 		return EVENT_OOM;
 	if (state == GUARD_OOM)
 		return EVENT_FREE;
+	if (state == GUARD_RELIEF && look->waits_for_end)
+		return EVENT_NONE;
 	if (state == GUARD_RELIEF || state == GUARD_HANDED || state == GUARD_ALARM)
 		return look->free_ms >=
 				       (look->unsettled ? RELIEF_UNSETTLED_HOLD_MS : RELIEF_HOLD_MS)

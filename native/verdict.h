@@ -51,6 +51,7 @@ struct look {
 	int kernel_killed; /* a kill of the kernel's is all that is left to see of an OOM */
 	int overrode;	   /* we hold it, and the switch says that the kernel does */
 	int unsettled; /* the group is full, the victim still dies, or somebody was not woken: relief may not last */
+	int waits_for_end; /* the victim was sent SIGTERM, and has time: what room there is is no relief */
 	int incident_open; /* by whomever */
 	int inside_margin;
 	int fit;	     /* a handler is at work */

@@ -9,6 +9,7 @@ void victim_remember(struct response *r, const struct choice *c, uint64_t now_ns
 	r->victim = VICTIM_DYING;
 	r->victim_pidfd = c->pidfd;
 	r->victim_pid = c->pid;
+	r->victim_bytes = c->bytes;
 	r->killed_ns = now_ns;
 	r->progress_ns = now_ns;
 	r->killed_by_kernel = 0;
@@ -46,9 +47,10 @@ void victim_look_after(struct guarded *g, uint64_t now_ns)
 {
 	struct response *r = &g->response;
 
-	if (r->victim != VICTIM_DYING)
+	if (r->victim != VICTIM_DYING && r->victim != VICTIM_ASKED)
 		return;
-	help_victim(g, now_ns);
+	if (r->victim == VICTIM_DYING)
+		help_victim(g, now_ns);
 	tell_of_reaper(g);
 	if (r->victim_pidfd >= 0 ? !sys_pidfd_dead(r->victim_pidfd)
 				 : sys_kill((int)r->victim_pid, 0) != -ESRCH)

@@ -49,6 +49,8 @@ static enum reason reason_of(uint32_t order)
 		return REASON_RECLAIMED;
 	case ORDER_MOVE:
 		return REASON_MOVED;
+	case ORDER_TERMINATE:
+		return REASON_TERMINATED;
 	case ORDER_HOOK:
 		return REASON_HOOK;
 	default:

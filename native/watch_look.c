@@ -203,6 +203,8 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 	look.unsettled = full || shared_load(&w->guard->dying) || w->stale_ns;
 	look.incident_open = incident_is_open(shared_load(&w->guard->incident));
 	look.fit = trial_is_fit(w);
+	look.waits_for_end = look.fit && shared_load(&w->guard->dying) == DYING_ASKED &&
+			     trial_left_ms(w, now_ns);
 	look.overrode = !oom.held && guard_is_held(w->state);
 	time_look(w, &look, left, now_ns);
 	look.inside_margin = is_to_be_held(w, &oom, &room, left);

@@ -39,12 +39,14 @@ const WITH_PROCESS: readonly number[] = [
   step.CHOSE,
   step.WOULD_KILL,
   step.KILL,
+  step.TERMINATE,
   step.MRELEASE,
   step.VICTIM_DEAD,
   step.MOVE,
 ];
 const WITH_EVIDENCE: readonly number[] = [step.CHOSE, step.WOULD_KILL];
-const WITH_BYTES: readonly number[] = [step.RAISE, step.RECLAIM, step.FREEZE];
+const WITH_RSS: readonly number[] = [step.CHOSE, step.WOULD_KILL, step.KILL, step.TERMINATE];
+const WITH_BYTES: readonly number[] = [step.RAISE, step.ROOM, step.RECLAIM, step.FREEZE];
 const WITH_USAGE: readonly number[] = [step.SEEN, step.RELIEF];
 const WITH_REASON: readonly number[] = [step.GAVE_UP, step.TOOK_OVER];
 
@@ -159,7 +161,7 @@ export class Incidents {
       step: nameOf(step, record.step),
       by: record.role.toLowerCase() as IncidentStep["by"],
       ...(has(WITH_PROCESS) && { pid: record.pid, comm: record.comm }),
-      ...(has([step.CHOSE, step.WOULD_KILL, step.KILL]) && { rss_bytes: record.bytes }),
+      ...(has(WITH_RSS) && { rss_bytes: record.bytes }),
       ...(has(WITH_EVIDENCE) && { evidence: nameOf(evidence, record.arg) }),
       ...(has(WITH_USAGE) && { usage_bytes: record.bytes }),
       ...(has(WITH_BYTES) && record.result === 0 && { bytes: record.bytes }),

@@ -5,7 +5,7 @@ import * as v from "valibot";
 import type { Kind } from "../cgroup/kind.ts";
 import { limit, order_bound_ms, order as orderNumber } from "../native/layout.ts";
 import type { Hook, StandingOrder } from "../native/region.ts";
-import { Size } from "./args.ts";
+import { Duration, Size } from "./args.ts";
 import { milliseconds } from "./timeline.ts";
 
 export type OrderName = StandingOrder["order"];
@@ -19,15 +19,16 @@ export const POWER_OF: Readonly<Record<OrderName, Power>> = {
   MOVE: "move",
   FREEZE: "kill",
   KILL: "kill",
+  TERMINATE: "kill",
   KILL_GROUP: "kill",
   KILL_WHOLE: "kill",
   HOOK: "hooks",
 };
 
 const AN_ORDER =
-  "an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, " +
+  "an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, terminate or terminate=TIME, " +
   "kill, kill=largest|newest|fastest|weight, kill-group or kill-group=all";
-const ORDER = /^(raise|reclaim|freeze|move|hook|kill|kill-group)(?:=(.+))?$/s;
+const ORDER = /^(raise|reclaim|freeze|move|hook|terminate|kill|kill-group)(?:=(.+))?$/s;
 const BARE: Readonly<Record<string, StandingOrder>> = {
   reclaim: { order: "RECLAIM" },
   freeze: { order: "FREEZE" },
@@ -63,6 +64,7 @@ export function wordOf(order: OrderName): string {
 export function textOf(one: StandingOrder): string {
   const word = wordOf(one.order);
   if (one.order === "MOVE") return `${word}=${one.to}`;
+  if (one.order === "TERMINATE") return one.graceMs ? `${word}=${one.graceMs}ms` : word;
   if (one.order === "HOOK") return `${word}=${one.argv.join(" ")}`;
   if (one.order === "KILL" && one.by !== undefined) return `${word}=${one.by.toLowerCase()}`;
   if (one.order !== "RAISE") return word;
@@ -84,6 +86,9 @@ export function strangeTo({ name }: Kind, names: readonly OrderName[]): OrderNam
 export function boundMsOf({ name }: Kind, one: StandingOrder): number {
   if (one.order === "HOOK" && one.boundMs !== undefined) return one.boundMs;
   const patience = name === "v2" ? limit.V2_PATIENCE : 1;
+  if (one.order === "TERMINATE" && one.graceMs !== undefined) {
+    return one.graceMs + limit.VICTIM_BOUND_MS * patience;
+  }
   return (order_bound_ms[orderNumber[one.order]] ?? 0) * patience;
 }
 
@@ -106,11 +111,13 @@ export function whyTooLong(
   orders: readonly StandingOrder[],
   delayMs = kind.delay.defaultMs,
 ): string | undefined {
-  const bounds = orders.slice(0, -1).map((one) => boundMsOf(kind, one));
+  // What is last has the rest of the delay; in that, too, SIGKILL has to come and to do its work.
+  const isLast = orders.at(-1)?.order === "TERMINATE";
+  const bounds = orders.slice(0, isLast ? undefined : -1).map((one) => boundMsOf(kind, one));
   const sumMs = bounds.reduce((sum, ms) => sum + ms, 0);
   if (sumMs === 0 || sumMs < delayMs) return undefined;
   return (
-    `the orders before the last may take ${milliseconds(sumMs)} on cgroup ${kind.name}, and the delay is ` +
+    `${isLast ? "the orders" : "the orders before the last"} may take ${milliseconds(sumMs)} on cgroup ${kind.name}, and the delay is ` +
     `${milliseconds(delayMs)}: give fewer orders or a longer delay`
   );
 }
@@ -129,6 +136,7 @@ function sizeOf(bytes: number): string {
 function orderOf(name: string, value: string | undefined): StandingOrder | string {
   if (name === "raise") return raiseOf(value);
   if (name === "hook") return hookOf(value);
+  if (name === "terminate") return terminateOf(value);
   if (name === "move") {
     return value === undefined ? "move names a group: move=GROUP" : { order: "MOVE", to: value };
   }
@@ -149,6 +157,14 @@ function hookOf(command = ""): StandingOrder | string {
   const argv: Hook["argv"] = [program, ...args];
   if (Buffer.byteLength(argv.join(" ")) < limit.PATH_BYTES) return { order: "HOOK", argv };
   return `a hook's command has at most ${limit.PATH_BYTES - 1} bytes`;
+}
+
+function terminateOf(value: string | undefined): StandingOrder | string {
+  if (value === undefined) return { order: "TERMINATE" };
+  const { output, success } = v.safeParse(Duration, value);
+  return success && output > 0
+    ? { order: "TERMINATE", graceMs: output }
+    : "terminate takes the time from SIGTERM to SIGKILL: terminate=40ms";
 }
 
 function raiseOf(value = ""): StandingOrder | string {

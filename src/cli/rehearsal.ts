@@ -108,7 +108,7 @@ export function rehearsalLines(one: Rehearsal): string[] {
 
 // --- internal ---
 
-const KILLS: ReadonlySet<OrderName> = new Set(["KILL", "KILL_GROUP", "KILL_WHOLE"]);
+const KILLS: ReadonlySet<OrderName> = new Set(["KILL", "TERMINATE", "KILL_GROUP", "KILL_WHOLE"]);
 
 function at(ms: number): string {
   return milliseconds(ms).padStart(10);
@@ -189,6 +189,11 @@ function effectOf(
       const next = nextOf(one, victim, patience);
       const ends = victim === null ? [] : [victim.pid];
       return { frees, ends, does: `kill ${who}, ${bytes(frees)}${next}` };
+    }
+    case "TERMINATE": {
+      const frees = victim?.score_bytes ?? 0;
+      const ends = victim === null ? [] : [victim.pid];
+      return { frees, ends, does: `SIGTERM to ${who}, ${bytes(frees)}, and room; then SIGKILL` };
     }
     case "KILL_GROUP": {
       const home = victim === null ? undefined : homeOf(children, victim);

@@ -136,6 +136,8 @@ export class RegionView {
       }
       const by = nameOf(rank_by, this.#u32(base + at.standing_rank_by));
       if (name === "KILL" && by !== "LARGEST") return { order: name, by };
+      const graceMs = this.#u32(base + at.standing_grace_ms);
+      if (name === "TERMINATE" && graceMs !== 0) return { order: name, graceMs };
       if (name === "MOVE") return { order: name, to: this.#cstring(base + at.standing_move_to) };
       return { order: name };
     });

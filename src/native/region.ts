@@ -68,8 +68,12 @@ export type StandingOrder =
   | { readonly order: "RAISE"; readonly byBytes: number; readonly mostBytes: number }
   | { readonly order: "MOVE"; readonly to: string }
   | { readonly order: "KILL"; readonly by?: RankBy }
+  /** `graceMs`: from SIGTERM to SIGKILL. */
+  | { readonly order: "TERMINATE"; readonly graceMs?: number }
   | Hook
-  | { readonly order: Exclude<keyof typeof order, "RAISE" | "MOVE" | "KILL" | "HOOK"> };
+  | {
+      readonly order: Exclude<keyof typeof order, "RAISE" | "MOVE" | "KILL" | "HOOK" | "TERMINATE">;
+    };
 
 /** Whom an order takes; the largest where it does not say. */
 export type RankBy = Exclude<keyof typeof rank_by, "LARGEST">;
@@ -275,6 +279,9 @@ export class Region {
       if (one.order === "HOOK") {
         this.#bytes.set(Buffer.from(one.argv.join(" ")), base + at.standing_hook);
         this.#u32[(base + at.standing_hook_bound_ms) / 4] = one.boundMs ?? 0;
+      }
+      if (one.order === "TERMINATE") {
+        this.#u32[(base + at.standing_grace_ms) / 4] = one.graceMs ?? 0;
       }
       if (one.order === "MOVE") this.#bytes.set(Buffer.from(one.to), base + at.standing_move_to);
     });

@@ -51,6 +51,26 @@ static void check_step(void)
 				      .is_begun = 1 }) == NEXT_WAIT);
 }
 
+/* Who was sent SIGTERM has time, whether its room is relief or not, and then is killed: unless the kernel decides by now. */
+static void check_terminate(void)
+{
+#define ASKED .order = ORDER_TERMINATE, .is_begun = 1, .victim = VICTIM_ASKED, .grace_ms = 5
+	CHECK(next_of((struct sight){ OURS, .order = ORDER_TERMINATE }) == NEXT_BEGIN);
+	CHECK(next_of((struct sight){ OURS, .order = ORDER_TERMINATE, .is_capped = 1 }) ==
+	      NEXT_ORDER);
+	CHECK(next_of((struct sight){ OURS, ASKED, .waited_ms = 4 }) == NEXT_WAIT);
+	CHECK(next_of((struct sight){ .held = 1, .powers = GUARD_POWERS, ASKED, .waited_ms = 4 }) ==
+	      NEXT_WAIT);
+	CHECK(next_of((struct sight){ OURS, ASKED, .waited_ms = 5 }) == NEXT_BEGIN);
+	CHECK(next_of((struct sight){ .held = 1, .powers = GUARD_POWERS, ASKED, .waited_ms = 5 }) ==
+	      NEXT_BEGIN);
+	CHECK(next_of((struct sight){
+		      .in_oom = 1, .powers = GUARD_POWERS, ASKED, .waited_ms = 5 }) == NEXT_WAIT);
+	CHECK(next_of((struct sight){ OURS, .order = ORDER_TERMINATE, .is_begun = 1, .is_over = 1,
+				      .victim = VICTIM_DEAD, .idle_ms = RESPOND_TICK_MS }) ==
+	      NEXT_ORDER);
+}
+
 /* With no power it observes all; with some, what they are not for. */
 static void check_powers(void)
 {
@@ -77,6 +97,7 @@ int main(void)
 {
 	check_kill();
 	check_step();
+	check_terminate();
 	check_powers();
 	CHECK(next_of((struct sight){ .held = 1, .powers = GUARD_POWERS, .order = ORDER_KILL }) ==
 	      NEXT_RELIEVED);

@@ -39,6 +39,10 @@ int main(void)
 	CHECK(event_of(GUARD_RELIEF,
 		       (struct look){ .unsettled = 1, .free_ms = RELIEF_UNSETTLED_HOLD_MS }) ==
 	      EVENT_HELD);
+	CHECK(event_of(GUARD_RELIEF, (struct look){ .waits_for_end = 1, .free_ms = 9999 }) ==
+	      EVENT_NONE);
+	CHECK(event_of(GUARD_RELIEF, (struct look){ .waits_for_end = 1, .in_oom = 1 }) ==
+	      EVENT_OOM);
 	CHECK(event_of(GUARD_HANDED, (struct look){ .in_oom = 1, .overdue = 1 }) == EVENT_OVERDUE);
 	CHECK(event_of(GUARD_HANDED, (struct look){ .in_oom = 1 }) == EVENT_OOM);
 

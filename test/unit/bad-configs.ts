@@ -384,12 +384,12 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "an order that is none",
     `${GUARD}orders = ["reclaim",\n  "kil"]\n`,
-    '5:3: guard.0.orders.1 = "kil": an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, kill, kill=largest|newest|fastest|weight, kill-group or kill-group=all',
+    '5:3: guard.0.orders.1 = "kil": an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, terminate or terminate=TIME, kill, kill=largest|newest|fastest|weight, kill-group or kill-group=all',
   ],
   [
     "a table for an order",
     `${GUARD}orders = [{ raise = "64M" }]\n`,
-    "4:11: guard.0.orders.0: an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, kill, kill=largest|newest|fastest|weight, kill-group or kill-group=all",
+    "4:11: guard.0.orders.0: an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, terminate or terminate=TIME, kill, kill=largest|newest|fastest|weight, kill-group or kill-group=all",
   ],
   [
     "a raise by nothing",
@@ -705,5 +705,20 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
     "too many rules",
     `${GUARD}prefer = [${'"name=a", '.repeat(9)}]\navoid = [${'"name=a",'.repeat(8)}]\n`,
     '4:1: guard.0.prefer = ["name=a", "name=a", "name=a", "name=a", "name=a", "name=a", "name=a", "name=a",...: prefer and avoid have at most 16 rules together',
+  ],
+  [
+    "a time that is none",
+    `${GUARD}orders = ["terminate=soon"]\n`,
+    '4:11: guard.0.orders.0 = "terminate=soon": terminate takes the time from SIGTERM to SIGKILL: terminate=40ms',
+  ],
+  [
+    "a SIGKILL that would come too late",
+    `${GUARD}orders = ["terminate=2s"]\ndelay = "2s"\n`,
+    '4:1: guard.0.orders = ["terminate=2s"]: the orders may take 2.05 s on cgroup v1, and the delay is 2 s: give fewer orders or a longer delay',
+  ],
+  [
+    "a kill that is nobody's",
+    `${GUARD}orders = ["kill=oldest"]\n`,
+    '4:11: guard.0.orders.0 = "kill=oldest": kill takes only =largest, =newest, =fastest or =weight',
   ],
 ];
