@@ -74,7 +74,7 @@ test: dist/reprieve $(CASES)
 		wait $$vm; there=$$?; cat $(B)/vm.log; \
 		$(BUN) test/summary.ts $$((here + there)) $(B)/junit.xml $(B)/vm/junit.xml
 
-$(CASES): $(B)/test/native/%: test/native/%.c $(PURE) $(HEADERS) test/native/check.h Makefile
+$(CASES): $(B)/test/native/%: test/native/%.c $(PURE) $(HEADERS) $(wildcard test/native/*.h) Makefile
 	mkdir -p $(@D)
 	gcc $(CFLAGS) -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $< $(PURE)
 

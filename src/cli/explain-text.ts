@@ -23,7 +23,7 @@ export function explanationLines(one: Explanation): string[] {
     ...(one.raised_bytes > 0 ? [row("raised", `by ${bytes(one.raised_bytes)} now`)] : []),
     row("caps", capsLine(one)),
     row("killed", killedTitle(one)),
-    ...one.candidates.map(candidateLine),
+    ...one.candidates.map((candidate, index) => candidateLine(one.by, candidate, index)),
     ...(one.more_candidates > 0 ? [`${PAD}and ${one.more_candidates} more`] : []),
     ...othersLines(one),
   ];
@@ -100,20 +100,33 @@ function capsLine({ caps }: Explanation): string {
   ].join(", ");
 }
 
-function killedTitle({ candidates, processes }: Explanation): string {
+function killedTitle({ by, candidates, processes }: Explanation): string {
   const total = `of ${processes} process${processes === 1 ? "" : "es"}`;
   return candidates.length === 0
     ? `nobody ${total}: the kernel would decide`
-    : `in this order, ${total}:`;
+    : `${ORDERED_BY[by] ?? by} first, ${total}:`;
 }
 
-function candidateLine(one: ProcessTold, index: number): string {
+const ORDERED_BY: Readonly<Record<string, string>> = {
+  largest: "the largest",
+  newest: "the newest",
+  fastest: "who grows fastest",
+  weight: "the heaviest by prefer and avoid",
+};
+
+function candidateLine(by: string, one: ProcessTold, index: number): string {
   const parts =
     one.brought_bytes === 0
       ? ""
       : ` = ${bytes(one.anon_bytes)} - ${bytes(one.brought_bytes)} brought along`;
   const weight = one.weight === 1 ? "" : ` x ${one.weight} by prefer and avoid`;
-  const score = `${bytes(one.score_bytes)}${weight}${parts}`;
+  const more =
+    by === "newest"
+      ? `, ${one.age_s} s old`
+      : by === "fastest"
+        ? `, ${bytes(one.grown_bytes)} more in the last second`
+        : "";
+  const score = `${bytes(one.score_bytes)}${weight}${parts}${more}`;
   return `${PAD}${String(index + 1).padStart(2)}. ${nameAndPid(one)}  ${score}`;
 }
 

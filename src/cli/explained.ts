@@ -5,6 +5,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import { uptime } from "node:os";
 import { join } from "node:path";
 import { look } from "../agent/look.ts";
 import { findGuardian, type Guardian } from "../agent/running.ts";
@@ -28,6 +29,8 @@ import { demandOrders } from "./orders.ts";
 
 /** Of each group; the first to be killed are the first. */
 const CANDIDATES_TOLD = 10;
+/** USER_HZ: of every kernel that we run on. */
+const TICKS_PER_S = 100;
 
 /** What a config file says of groups; undefined: there is none. */
 export interface File {
@@ -155,6 +158,7 @@ function explanationOf(
     },
     processes: all.length,
     unseen: { groups: seen.unsampledGroups, processes: foreignIn(path) },
+    by: byOf(ordered),
     candidates: candidates.slice(0, CANDIDATES_TOLD).map(told),
     more_candidates: Math.max(0, candidates.length - CANDIDATES_TOLD),
     others: othersOf(all),
@@ -229,6 +233,8 @@ function told({
   weight,
   anonBytes,
   baseBytes,
+  grownBytes,
+  startTicks,
 }: Explained): ProcessTold {
   return {
     pid,
@@ -238,7 +244,14 @@ function told({
     weight,
     anon_bytes: anonBytes,
     brought_bytes: Math.min(baseBytes, anonBytes),
+    grown_bytes: grownBytes,
+    age_s: Math.max(0, Math.round(uptime() - startTicks / TICKS_PER_S)),
   };
+}
+
+function byOf({ orders }: GuardOrders): string {
+  const kill = orders.find((one) => one.order === "KILL");
+  return (kill?.order === "KILL" && kill.by?.toLowerCase()) || "largest";
 }
 
 function wordOf(why: Why): string {

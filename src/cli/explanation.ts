@@ -32,6 +32,9 @@ export interface ProcessTold {
   readonly anon_bytes: number;
   /** Of them brought along, and charged elsewhere. */
   readonly brought_bytes: number;
+  /** In about the last second, where the guard has orders or rules of its own. */
+  readonly grown_bytes: number;
+  readonly age_s: number;
 }
 
 export interface AskedTold extends Pick<ProcessTold, "pid" | "comm"> {
@@ -69,6 +72,8 @@ export interface Explanation {
   readonly processes: number;
   /** Children beyond those that are looked at, and processes of other pid namespaces. */
   readonly unseen: { readonly groups: number; readonly processes: number };
+  /** By what the orders choose: "largest", "newest", "fastest" or "weight". */
+  readonly by: string;
   readonly candidates: readonly ProcessTold[];
   readonly more_candidates: number;
   readonly others: readonly { why: string; processes: number; first: ProcessTold }[];

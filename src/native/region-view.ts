@@ -23,6 +23,10 @@ export interface Explained {
   readonly scoreBytes: number;
   /** It counts so many times that. */
   readonly weight: number;
+  /** In about the last second, where the guard has orders of its own. */
+  readonly grownBytes: number;
+  /** Clock ticks since boot. */
+  readonly startTicks: number;
   readonly why: Why;
   readonly oomScoreAdj: number;
   /** Hostile text. */
@@ -182,6 +186,8 @@ function explainedAt(out: Uint8Array, base: number): Explained {
     baseBytes: pages(at.explained_base_pages),
     scoreBytes: pages(at.explained_score_pages),
     weight: data.getUint32(at.explained_percent, true) / 100,
+    grownBytes: pages(at.explained_grown_pages),
+    startTicks: Number(data.getBigUint64(at.explained_start_time, true)),
     why: nameOf(why, data.getUint32(at.explained_why, true)),
     oomScoreAdj: data.getInt16(at.explained_oom_score_adj, true),
     comm: textOf(comm),

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** doctor holds a config file against the host: what does not fit is told, with its guard; who else kills here is seen. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { chmodSync, copyFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exit } from "../../src/errors.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
-import { programOf } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, negativeScore, onlyOnV2 } from "../helpers/require.ts";
 import { LIMIT } from "../helpers/scene.ts";
@@ -108,8 +107,8 @@ describeWith("doctor --config", kernelTest, () => {
     tenants.child("a", LIMIT);
     config.write(FEED + guard("g", `${at}/a`));
     const file = join(config.dir, "earlyoom");
-    copyFileSync(programOf("sleep"), file);
-    const other = Bun.spawn([file, "60"], { stdio: ["ignore", "ignore", "ignore"] });
+    writeFileSync(file, "#!/bin/sh\nread line\n", { mode: 0o755 });
+    const other = Bun.spawn([file], { stdio: ["pipe", "ignore", "ignore"] });
     try {
       const { host } = await doctor();
       const beside = host.filter(({ name }) => name === "beside us");
@@ -119,7 +118,7 @@ describeWith("doctor --config", kernelTest, () => {
         detail: `earlyoom (${other.pid}): it kills by the host's free memory, in guarded groups too`,
       });
     } finally {
-      other.kill();
+      other.stdin.end();
       await other.exited;
     }
   });

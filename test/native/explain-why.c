@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Description: explain() tells candidates in the order of rank_offer(), and of all others why they are none. */
+/* Description: explain() tells candidates in the order in which they are killed, and of all others why they are none. */
 #include "../../native/explain.h"
-#include "../../native/rank.h"
 #include "check.h"
+#include "rank-rows.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { MB = 256 /* pages */, OURS = 77, MOST = 64 };
+enum { OURS = 77, MOST = 64 };
 
 struct row {
 	struct snapshot s;
@@ -37,9 +37,13 @@ enum { ROWS = sizeof(rows) / sizeof(*rows) };
 
 static struct region *make_region(void)
 {
-	struct region *r = calloc(1, sizeof(*r) + sizeof(struct recorder));
+	struct region *r =
+		calloc(1, sizeof(*r) + sizeof(struct recorder) + sizeof(struct standing) +
+				  PROCS_MAX * sizeof(uint32_t));
 
 	r->recorder_offset = sizeof(*r);
+	r->standing_offset = r->recorder_offset + sizeof(struct recorder);
+	r->past_offset = r->standing_offset + sizeof(struct standing);
 	r->helpers[ROLE_HANDLER].pid = OURS;
 	return r;
 }
@@ -97,8 +101,41 @@ static void tells_who_is_beyond(void)
 	free(r);
 }
 
+static void put_facts(struct region *r, uint32_t slot, const struct rank_facts *f)
+{
+	struct row row = { { .start_time = f->start_time ? f->start_time : 1,
+			     .pid = slot + 2,
+			     .anon_pages = f->pages },
+			   { 0 },
+			   0,
+			   0 };
+
+	put(r, slot, &row);
+	((struct recorder *)(r + 1))->known[slot].percent = f->percent & 0xfff;
+	past_pages_of(r)[slot] = f->pages - f->grown;
+}
+
+/* What is shown is what is done: the table of rank_key(), whoever of the two was seen first. */
+static void tells_as_ranked(void)
+{
+	for (uint32_t i = 0; i < RANK_ROWS; i++) {
+		for (uint32_t at = 0; at < 2; at++) {
+			struct region *r = make_region();
+			struct explained out[MOST];
+
+			standing_of(r, 0)->rank_by = rank_rows[i].by;
+			put_facts(r, at, &rank_rows[i].first);
+			put_facts(r, !at, &rank_rows[i].then);
+			if (explain(r, 0, out, MOST) != 2 || out[0].pid != at + 2)
+				printf("%s\n", rank_rows[i].what), check_failures++;
+			free(r);
+		}
+	}
+}
+
 int main(void)
 {
+	tells_as_ranked();
 	tells_why();
 	tells_who_is_beyond();
 	CHECK_DONE();

@@ -20,6 +20,8 @@ function told(pid: number, comm: string, megabytes: number, brought = 0): Proces
     weight: 1,
     anon_bytes: megabytes * MB,
     brought_bytes: brought * MB,
+    grown_bytes: 3 * MB,
+    age_s: 9,
   };
 }
 
@@ -58,6 +60,7 @@ const explanation: Explanation = {
   caps: { incident: 1, hour: 3, hour_kills: 2, host_hour: 20, host_hour_kills: 5 },
   processes: 17,
   unseen: { groups: 2, processes: 3 },
+  by: "largest",
   candidates: [told(12, "java", 200), told(11, "\u001b[2Jnode", 90, 20)],
   more_candidates: 4,
   others: [
@@ -82,7 +85,7 @@ describe("explanationLines()", () => {
                       2. kill, only observed ([deny] kill = "/tenants/web")
         raised        by 64.0 MiB now
         caps          1 in an incident, 3 in an hour here (2 so far), 20 in an hour by all guards (5 so far)
-        killed        in this order, of 17 processes:
+        killed        the largest first, of 17 processes:
                        1. java (12)  200.0 MiB
                        2. �[2Jnode (11)  70.0 MiB = 90.0 MiB - 20.0 MiB brought along
                       and 4 more
@@ -103,6 +106,16 @@ describe("explanationLines()", () => {
     );
     expect(lines[1]).toBe("  not guarded   it has no limit");
     expect(lines.join("\n")).toContain("nobody of 17 processes: the kernel would decide");
+  });
+
+  test.each([
+    ["newest", "the newest first", "200.0 MiB, 9 s old"],
+    ["fastest", "who grows fastest first", "200.0 MiB, 3.0 MiB more in the last second"],
+    ["weight", "the heaviest by prefer and avoid first", "200.0 MiB"],
+  ])("of orders that take the %s say so, and by what", (by, title, score) => {
+    const lines = explanationLines({ ...explanation, by });
+    expect(lines.join("\n")).toContain(`${title}, of 17 processes:`);
+    expect(lines.find((line) => line.includes("java"))).toEndWith(score);
   });
 
   test("of a candidate say its place", () => {

@@ -9,7 +9,17 @@ const MB = 2 ** 20;
 function told(pid: number, comm: string, megabytes: number) {
   const score_bytes = megabytes * MB;
   const anon_bytes = score_bytes;
-  return { pid, comm, uid: 0, score_bytes, weight: 1, anon_bytes, brought_bytes: 0 };
+  return {
+    pid,
+    comm,
+    uid: 0,
+    score_bytes,
+    weight: 1,
+    anon_bytes,
+    brought_bytes: 0,
+    grown_bytes: 0,
+    age_s: 9,
+  };
 }
 
 const [job, web] = [told(12, "job\u001b[2J", 200), told(11, "web", 90)];
@@ -29,6 +39,7 @@ function explanation(...orders: OrderTold[]): Explanation {
     caps: { incident: 32, hour: null, hour_kills: 0, host_hour: null, host_hour_kills: 0 },
     processes: 3,
     unseen: { groups: 0, processes: 0 },
+    by: "largest",
     candidates: [job, web],
     ...{ more_candidates: 0, others: [], asked: null },
   };
