@@ -71,6 +71,15 @@ static struct rank_key key_of(struct guarded *g, const struct candidate *c, uint
 	return rank_key(by, &facts);
 }
 
+/* By how much the group has grown by it since it was sampled. What a newborn has inherited is its parent's too, and stays
+ * charged when the newborn ends or becomes another program. */
+static int64_t growth_of(const struct candidate *c, uint32_t anon)
+{
+	int64_t grown = (int64_t)anon - c->anon_pages;
+
+	return c->is_newborn && grown < 0 ? 0 : grown;
+}
+
 /* Reads the primed again, the first first, until nobody unread can come before the best. */
 static struct reading read_primed(struct guarded *g, struct view *view)
 {
@@ -79,18 +88,19 @@ static struct reading read_primed(struct guarded *g, struct view *view)
 	for (uint32_t i = 0;
 	     i < view->candidates && rank_is_before(key_of_unread(view, r.left), r.best_key); i++) {
 		struct candidate *c = &view->candidate[i];
-		uint32_t anon, pages;
+		uint32_t anon, pages, own; /* of them nobody else's */
 		int err = procfs_anon_pages(c->statm, &anon);
 		struct rank_key key;
 
 		if (err) {
 			r.is_early |= is_exiting(g, c);
-			r.grown -= c->anon_pages; /* gone */
+			r.grown += growth_of(c, 0); /* gone */
 			continue;
 		}
-		r.grown += (int64_t)anon - c->anon_pages;
+		r.grown += growth_of(c, anon);
 		pages = rank_charged(anon, c->base_pages);
-		r.left -= pages < r.left ? pages : r.left;
+		own = c->is_newborn ? rank_charged(pages, c->anon_pages) : pages;
+		r.left -= own < r.left ? own : r.left;
 		if (c->exempt || response_has_tried(&g->response, c->pid))
 			continue;
 		if (pages > r.most_pages)

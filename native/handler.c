@@ -2,6 +2,7 @@
 /* The role "handler": makes what its two threads share, starts the sampler, becomes the
  * responder. */
 #include "handler.h"
+#include "births.h"
 #include "log.h"
 #include "sys.h"
 
@@ -45,6 +46,7 @@ _Noreturn void handler_begin(void)
 	int err;
 
 	handler_make();
+	births_open();
 	sampler_stack = role_memory(STACK_BYTES);
 	handler.respond_epoll = sys_epoll_create();
 	err = sys_epoll_ctl(handler.respond_epoll, SYS_EPOLL_ADD, FD_RESPONDER, &poke);

@@ -27,7 +27,8 @@ struct candidate {
 	uint32_t pid;
 	uint32_t base_pages; /* anonymous pages it held when it moved in */
 	uint32_t anon_pages; /* as last sampled */
-	uint16_t exempt;     /* ours: counted, never chosen */
+	uint8_t exempt;	     /* ours: counted, never chosen */
+	uint8_t is_newborn;  /* anon_pages is what it has inherited: others hold that too */
 	uint16_t percent;    /* its weight */
 	uint64_t start_time;
 };
@@ -108,6 +109,8 @@ struct guarded {
 	uint32_t leaders_scan; /* the last scan that listed the tasks of every group */
 	uint64_t scanned_ms;   /* when the last scan that read everybody began; 0: none did */
 	uint64_t due_ms;
+	uint64_t looked_ms; /* when it was scanned last */
+	int64_t between_pages; /* by how much the known have grown between two scans, by births and deaths */
 	int oom_event;
 	int poked; /* writer: sampler: to be looked at as if its event had come; the responder takes it */
 	struct memcg memcg;
@@ -177,8 +180,18 @@ int view_refresh_groups(struct guarded *g);
 void view_close(struct guarded *g);
 /* ranking.c: what the door hands on to a designated handler. */
 void ranking_publish(const struct guarded *g, const struct rank *rank);
+/* Closes what only the view that is not current holds, and clears that. False while the responder may still use it. */
+int view_retire(struct guarded *g);
+/* Makes the view that is not current the responder's. */
+void view_switch(struct guarded *g);
+/* Opens a process for the event path. 0 or -errno. */
+int view_prime(struct candidate *c, struct snapshot *s);
 /* The candidate primed for this pid, or NULL. */
 struct candidate *view_find(struct view *view, uint32_t pid);
+
+/* view_edit.c: the current view with one candidate more, or less. Not while the responder is at work. */
+void view_add(struct guarded *g, uint16_t slot, uint32_t inherited_pages);
+void view_drop(struct guarded *g, uint32_t pid);
 
 /* responder.c */
 _Noreturn void responder_loop(void);

@@ -51,6 +51,7 @@ static void print_offsets(void)
 	AT(region, sleeps_in);
 	AT(region, stop);
 	AT(region, hour_cap);
+	AT(region, sampling_source);
 	AT(region, helpers);
 	AT(region, logs);
 	AT(region, guards);
@@ -61,6 +62,7 @@ static void print_offsets(void)
 	AT(helper, lock_result);
 	AT(helper, settled);
 	AT(helper, hurry_result);
+	AT(helper, events_result);
 	AT(log, head);
 	AT(log, tail);
 	AT(log, dropped);
@@ -139,6 +141,9 @@ static void print_offsets(void)
 	AT(recorder, snapshots);
 	AT(recorder, scan_cpu_ns);
 	AT(recorder, procs_scanned);
+	AT(recorder, born);
+	AT(recorder, events_lost);
+	AT(recorder, latest);
 	AT(recorder, ring);
 	AT(explained, start_time);
 	AT(explained, pid);
@@ -224,6 +229,11 @@ static void print_control_enums(void)
 	E(GUARD_, ALARM);
 	E(GUARD_, GONE);
 	_Static_assert(GUARD_STATES == 8, "a new state is printed here too");
+	CLOSE();
+	OPEN("source");
+	E(SOURCE_, SCAN);
+	E(SOURCE_, EVENTS);
+	E(SOURCE_, BOTH);
 	CLOSE();
 	OPEN("flag");
 	E(GUARD_, ALLOW_KILL);

@@ -36,6 +36,15 @@ enum {
 	SAMPLER_TICK_MS = 1000, /* no longer asleep: the agent may have died */
 	SAMPLE_SHARE = 8,	/* of the processes not primed, one in so many is read a snapshot */
 
+	/* --- process events --- */
+	PROC_EVENTS_BYTES =
+		2 << 20, /* doubled by the kernel: some 5,000 events may wait (measured) */
+	PROC_EVENTS_A_TURN = 2048,
+	BIRTHS_TURN_MS = 5,	 /* of events; most who are born live shorter, and are never read */
+	BIRTHS_A_TURN = 8,	 /* so many are read; 50 us each (measured) */
+	BIRTHS_PENDING_MAX = 64, /* to be read, a power of two; the others are left to the scan */
+	NEWBORN_PLACES = 4,	 /* of CANDIDATES_MAX, where all are taken */
+
 	/* --- the responder --- */
 	RESPOND_TICK_MS = 1,  /* while an incident is open */
 	AGENT_WAKE_MS = 50,   /* a step that waits so long for the end of its incident is told */

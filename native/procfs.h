@@ -5,6 +5,7 @@
 #define RPV_PROCFS_H
 
 #include "limits.h"
+#include <stddef.h>
 #include <stdint.h>
 
 struct procfs_stat {
@@ -39,6 +40,8 @@ int procfs_anon_pages(int statm, uint32_t *pages);
 /* The same by pid, opening and closing. *thread: whether a thread had to answer for a dead leader. */
 int procfs_anon_pages_of(uint32_t pid, uint32_t *pages, int *thread);
 
+/* Which memory group (v2: which group) its leader is in, as a number that tells it from others. 0 or -errno. */
+int procfs_group(uint32_t pid, int is_v2, char *buf, size_t size, uint32_t *group);
 struct procfs_uids {
 	uint32_t real;
 	uint32_t saved;
@@ -51,6 +54,7 @@ int procfs_sleeps_in(int wchan, const char *symbol);
 int procfs_any_sleeps_in(uint32_t pid, const char *symbol);
 
 int procfs_parse_stat(const char *buf, long n, struct procfs_stat *stat);
+int procfs_parse_group(const char *buf, long n, int is_v2, uint32_t *group);
 int procfs_parse_statm(const char *buf, long n, uint32_t *anon_pages);
 
 #endif

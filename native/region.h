@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 27u		   /* raised by every change of this file */
+#define REGION_LAYOUT 28u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -60,6 +60,14 @@ static inline int guard_is_held(uint32_t state)
 	return state >= GUARD_NEAR && state <= GUARD_RELIEF;
 }
 
+/* By what the sampler knows which processes there are. */
+enum sampling_source {
+	SOURCE_SCAN = 0, /* it lists them at each look */
+	SOURCE_EVENTS =
+		1, /* the kernel tells their births; listed at few looks while the group is far from its limit */
+	SOURCE_BOTH = 2,
+};
+
 enum guard_flag {
 	GUARD_ALLOW_KILL = 1,	/* processes of the group may be killed and frozen */
 	GUARD_OWNED = 2,	/* reprieve made the group: the last watcher removes it */
@@ -85,7 +93,7 @@ struct helper {
 	int32_t hurry_result; /* of the asking for real-time priority: 0 or -errno */
 	uint32_t
 		is_leaving; /* release: a watcher that waits for the owner's end, and for nothing else */
-	uint32_t reserved;
+	int32_t events_result; /* the handler's, of the opening of the process connector: 0 or -errno */
 };
 
 /* A handler that is not ours, as the door has let it in. The watchers judge it; it owes no word here. */
@@ -205,10 +213,12 @@ struct table_extra {
 };
 
 struct recorder {
-	uint64_t head;			     /* writer: the sampler, release; free-running */
-	uint64_t snapshots;		     /* scans finished; writer: the sampler */
-	uint64_t scan_cpu_ns;		     /* thread CPU time of all scans; writer: the sampler */
-	uint64_t procs_scanned;		     /* processes seen in all scans; writer: the sampler */
+	uint64_t head;		/* writer: the sampler, release; free-running */
+	uint64_t snapshots;	/* scans finished; writer: the sampler */
+	uint64_t scan_cpu_ns;	/* thread CPU time of all scans; writer: the sampler */
+	uint64_t procs_scanned; /* processes seen in all scans; writer: the sampler */
+	uint64_t born; /* processes known by their birth before a scan; writer: the sampler */
+	uint64_t events_lost;		     /* times that some were; writer: the sampler */
 	struct snapshot latest[PROCS_MAX];   /* a slot each; pid 0: free */
 	struct snapshot ring[RING_RECORDS];  /* what changed, in order */
 	struct table_extra known[PROCS_MAX]; /* beside latest[] */
@@ -236,7 +246,7 @@ struct region {
 		past_offset; /* behind the recorder: what each process of its held about a second ago, in pages; 0: nobody asks */
 	uint64_t weighings_offset; /* behind that */
 	uint32_t weighings;	   /* so many, each of guards with the same rules */
-	uint32_t reserved;
+	uint32_t sampling_source;  /* writer: the agent: enum sampling_source */
 	uint32_t agent_pid;
 	/* writers: both watchers, compare-and-swap: which of them owns the switch (enum role) */
 	uint32_t owner;

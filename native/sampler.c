@@ -3,6 +3,7 @@
  * Hop 2a: the sampler looks while there is memory, so that the responder need not: slowly far from
  * the limit, fast near it, and at once when the group comes near.
  */
+#include "births.h"
 #include "errand.h"
 #include "handler.h"
 #include "log.h"
@@ -71,6 +72,7 @@ static void scan_due(uint64_t now_ms, int woken)
 		if (!(woken && has_come_near(g)) && g->due_ms > now_ms)
 			continue;
 		g->is_inside = scan_guard(g);
+		g->looked_ms = now_ms;
 		g->due_ms = now_ms +
 			    (g->is_inside ? g->guard->sample_near_ms : g->guard->sample_far_ms);
 	}
@@ -99,20 +101,31 @@ static int timeout_ms(uint64_t now_ms)
 	for (uint32_t i = 0; i < handler.guards; i++)
 		if (shared_load(&handler.guarded[i].active) && handler.guarded[i].due_ms < due)
 			due = handler.guarded[i].due_ms;
+	if (births_due_ms() < due)
+		due = births_due_ms();
 	return due > now_ms ? (int)(due - now_ms) : 0;
+}
+
+/* Until something is due, or somebody has woken us: says whether it was the watchers or the agent. */
+static int wait_for_work(uint64_t now_ms)
+{
+	struct sys_pollfd fds[] = { { FD_CONTROL, SYS_POLLIN, 0 },
+				    { births_fd(now_ms), SYS_POLLIN, 0 } };
+	uint64_t count;
+
+	sys_poll(fds, 2, timeout_ms(now_ms));
+	if (fds[0].revents)
+		sys_read(FD_CONTROL, &count, sizeof(count));
+	births_turn(sys_now_ns() / 1000000, fds[1].revents);
+	return fds[0].revents != 0;
 }
 
 _Noreturn void sampler_loop(void)
 {
 	follow_wants();
 	while (!is_over()) {
-		struct sys_pollfd control = { FD_CONTROL, SYS_POLLIN, 0 };
-		uint64_t count;
+		int woken = wait_for_work(sys_now_ns() / 1000000);
 
-		int woken = sys_poll(&control, 1, timeout_ms(sys_now_ns() / 1000000)) > 0;
-
-		if (woken)
-			sys_read(FD_CONTROL, &count, sizeof(count));
 		follow_wants();
 		scan_due(sys_now_ns() / 1000000, woken);
 		if (!handler.self.me->settled && role_is_armed(&handler.self))

@@ -8,13 +8,14 @@
  * would pass for explained.
  */
 #include "scan.h"
+#include "births.h"
 #include "log.h"
 #include "oom_group.h"
 #include "pids.h"
 #include "rank.h"
 #include "sys.h"
 
-enum { LEADERS_EVERY = 8 };
+enum { LEADERS_EVERY = 8, LISTS_EVERY = 10 };
 
 struct scan scan;
 
@@ -78,28 +79,51 @@ static void list_groups(struct guarded *g)
 		g->leaders_scan = g->scans;
 }
 
-/* Those of the guard that this scan did not see have left or died. */
-static void forget_the_gone(void)
+/* Far from its limit births and deaths are told, and who moves is seen late. */
+static int is_told_who_is_there(const struct guarded *g)
+{
+	return births_are_told(g) && !g->is_inside && g->scanned_ms && g->scans % LISTS_EVERY;
+}
+
+/* Instead of the lists: those of the table. */
+static void take_the_known(void)
 {
 	struct table *t = &handler.table;
 
 	for (uint32_t slot = 0; slot < t->used; slot++) {
-		struct snapshot *s = &t->latest[slot];
-
-		if (!s->pid || s->guard != scan.g->index || t->extra[slot].scan == scan.g->scans)
+		if (!t->latest[slot].pid || t->latest[slot].guard != scan.g->index)
 			continue;
-		scan.grown_pages -= rank_charged(s->anon_pages, t->extra[slot].base_pages);
-		s->gone = 1;
-		s->t_ms = scan.now_ms;
-		scan_record(s);
-		table_remove(t, (uint16_t)slot);
+		t->extra[slot].scan = scan.g->scans;
+		handler.sampled->slots[handler.sampled->n++] = (uint16_t)slot;
 	}
+}
+
+void scan_forget_one(uint16_t slot)
+{
+	struct table *t = &handler.table;
+	struct snapshot *s = &t->latest[slot];
+
+	scan.grown_pages -= rank_charged(s->anon_pages, t->extra[slot].base_pages);
+	s->gone = 1;
+	s->t_ms = scan.now_ms;
+	scan_record(s);
+	table_remove(t, slot);
+}
+
+/* Those of the guard that this scan did not see have left or died. */
+static void forget_the_gone(void)
+{
+	const struct table *t = &handler.table;
+
+	for (uint32_t slot = 0; slot < t->used; slot++)
+		if (t->latest[slot].pid && t->latest[slot].guard == scan.g->index &&
+		    t->extra[slot].scan != scan.g->scans)
+			scan_forget_one((uint16_t)slot);
 }
 
 void scan_forget(struct guarded *g)
 {
-	scan.g = g;
-	scan.now_ms = sys_boot_ns() / 1000000;
+	scan_begin(g);
 	g->scans++;
 	forget_the_gone();
 }
@@ -146,13 +170,23 @@ int scan_is_inside(const struct guarded *g)
 	       memcg_is_inside(&g->memcg, &oom, &room, g->guard->margin_bytes);
 }
 
+void scan_begin(struct guarded *g)
+{
+	scan.g = g;
+	scan.view = &g->views[g->current];
+	scan.weighing =
+		weighing_of(handler.self.region, standing_of(handler.self.region, g->index));
+	scan.now_ms = sys_boot_ns() / 1000000;
+	scan.grown_pages = 0;
+}
+
 /* One scan of one guard. Says whether the group is inside its margin. */
 int scan_guard(struct guarded *g)
 {
 	struct recorder *r = handler.self.recorder;
 	struct memcg_room room;
 	uint64_t start_ns = 0, end_ns = 0;
-	int err = memcg_room(&g->memcg, &room);
+	int are_listed, err = memcg_room(&g->memcg, &room);
 
 	if (!err)
 		err = memcg_anon(&g->memcg, &scan.anon_bytes);
@@ -161,22 +195,25 @@ int scan_guard(struct guarded *g)
 		return 0;
 	}
 	sys_clock_ns(SYS_CLOCK_THREAD_CPU, &start_ns);
-	scan.g = g;
-	scan.view = &g->views[g->current];
-	scan.weighing =
-		weighing_of(handler.self.region, standing_of(handler.self.region, g->index));
-	scan.now_ms = sys_boot_ns() / 1000000;
-	scan.grown_pages = 0;
+	scan_begin(g);
+	births_begin_scan(g);
+	scan.grown_pages = g->between_pages;
+	g->between_pages = 0;
 	scan.is_partial = 0;
 	handler.sampled->n = 0;
 	g->scans++;
 	scan.ask_all = !g->is_inside || g->scans % LEADERS_EVERY == 0;
+	are_listed = !is_told_who_is_there(g);
 	if (view_refresh_groups(g)) {
+		are_listed = 1;
 		shared_store(&g->guard->tree_changes, g->guard->tree_changes + 1);
 		role_wake_watchers(); /* a new child may have inherited "killer off" */
 	}
 	oom_group_read(g);
-	list_groups(g);
+	if (are_listed)
+		list_groups(g);
+	else
+		take_the_known();
 	if (!scan.is_partial)
 		forget_the_gone();
 	scan_read_known();

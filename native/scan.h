@@ -28,6 +28,10 @@ static inline int scan_is_gone(int err)
 	return err == -ENOENT || err == -ESRCH || err == -ENODEV;
 }
 
+/* Of the guard, from its current view on. */
+void scan_begin(struct guarded *g);
+/* It has left the guard, or died. */
+void scan_forget_one(uint16_t slot);
 /* The responder has work: a scan comes too late now, and takes CPU from a dying victim. */
 int scan_is_cut_short(void);
 /* What a process counts for, in percent; `proc`: its directory in /proc. */
@@ -38,5 +42,11 @@ void scan_record(const struct snapshot *s);
 void scan_read_known(void);
 /* Reads the new for the first time; those that cannot be read are left to the next scan. */
 void scan_admit_new(void);
+/* One that was born in the group. 0 or -errno. */
+int scan_admit_born(uint16_t slot, uint32_t base_pages);
+/* One that has become another program. Says whether it is gone. */
+int scan_reread(uint16_t slot);
+/* Has no thread of it memory any more? */
+int scan_is_dead(uint32_t pid);
 
 #endif

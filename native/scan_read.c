@@ -198,3 +198,36 @@ void scan_admit_new(void)
 	}
 	handler.sampled->n = kept;
 }
+
+int scan_admit_born(uint16_t slot, uint32_t base_pages)
+{
+	struct snapshot *s = &handler.table.latest[slot];
+	struct table_extra *e = &handler.table.extra[slot];
+	int err;
+
+	has_run(s, e);
+	err = read_details(s, e);
+	if (!err)
+		err = read_memory(s, e, 0);
+	e->base_pages = base_pages < s->anon_pages ? base_pages : s->anon_pages;
+	scan.grown_pages = rank_charged(s->anon_pages, e->base_pages);
+	return err;
+}
+
+int scan_reread(uint16_t slot)
+{
+	struct snapshot *s = &handler.table.latest[slot];
+	struct table_extra *e = &handler.table.extra[slot];
+	int err = read_memory(s, e, 0);
+
+	e->base_pages = 0;
+	return scan_is_gone(err ? err : read_details(s, e));
+}
+
+int scan_is_dead(uint32_t pid)
+{
+	uint32_t pages;
+	int thread;
+
+	return scan_is_gone(procfs_anon_pages_of(pid, &pages, &thread));
+}

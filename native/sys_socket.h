@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Thin wrappers of the system calls on unix sockets; as sys.h. */
+/* Thin wrappers of the system calls on sockets; as sys.h. */
 #ifndef RPV_SYS_SOCKET_H
 #define RPV_SYS_SOCKET_H
 
 #include "sys.h"
+#include <linux/netlink.h>
 #include <linux/un.h>
 
 enum {
 	SYS_AF_UNIX = 1,
+	SYS_AF_NETLINK = 16,
+	SYS_SOCK_DGRAM = 2,
 	SYS_SOCK_SEQPACKET = 5,
 	SYS_SOCK_NONBLOCK = 04000,
 	SYS_SOL_SOCKET = 1,
 	SYS_SCM_RIGHTS = 1,
+	SYS_SO_RCVBUF = 8,
 	SYS_SO_PEERCRED = 17,
+	SYS_SO_RCVBUFFORCE = 33,
 	SYS_SO_PEERPIDFD = 77,	/* Linux 6.5 */
 	SYS_SO_PASSRIGHTS = 83, /* Linux 6.16 */
 	SYS_MSG_PEEK = 2,
@@ -55,6 +60,15 @@ static inline int sys_socket_seqpacket(void)
 			 0);
 }
 static inline int sys_bind(int fd, const struct sockaddr_un *at)
+{
+	return (int)SYS3(bind, fd, at, sizeof(*at));
+}
+static inline int sys_socket_netlink(int protocol)
+{
+	return (int)SYS3(socket, SYS_AF_NETLINK, SYS_SOCK_DGRAM | SYS_CLOEXEC | SYS_SOCK_NONBLOCK,
+			 protocol);
+}
+static inline int sys_bind_netlink(int fd, const struct sockaddr_nl *at)
 {
 	return (int)SYS3(bind, fd, at, sizeof(*at));
 }

@@ -48,6 +48,14 @@ uint16_t table_find(const struct table *t, uint32_t guard, uint32_t pid)
 	return slot;
 }
 
+uint16_t table_next_of(const struct table *t, uint32_t pid, uint16_t slot)
+{
+	slot = slot == TABLE_NONE ? t->chain[bucket_of(pid)] : t->extra[slot].next;
+	while (slot != TABLE_NONE && t->latest[slot].pid != pid)
+		slot = t->extra[slot].next;
+	return slot;
+}
+
 /* The sampler waits for the responder as long as it takes: that one holds the lock for a
  * look-up only. */
 static void lock_as_sampler(struct table *t)

@@ -25,6 +25,8 @@ struct table {
 /* Both halves lie in the region; `chain`: PROCS_MAX heads. */
 void table_init(struct table *table, struct recorder *recorder, uint16_t *chain);
 uint16_t table_find(const struct table *table, uint32_t guard, uint32_t pid);
+/* The next slot of a process, in whatever guard; behind TABLE_NONE the first. */
+uint16_t table_next_of(const struct table *table, uint32_t pid, uint16_t slot);
 /* A zeroed slot, or TABLE_NONE when full. */
 uint16_t table_add(struct table *table, uint32_t guard, uint32_t pid);
 void table_remove(struct table *table, uint16_t slot);

@@ -33,9 +33,7 @@ static void close_if_open(int fd)
 		sys_close(fd);
 }
 
-/* Closes what only the view that is not current holds. False while the responder may still use
- * it. */
-static int retire(struct guarded *g)
+int view_retire(struct guarded *g)
 {
 	struct view *old = &g->views[!g->current], *now = &g->views[g->current];
 
@@ -59,9 +57,15 @@ static int retire(struct guarded *g)
 	return 1;
 }
 
-/* Opens pid for the event path. The start time is read behind the pidfd: it cannot have been
- * reused between. */
-static int prime(struct candidate *c, struct snapshot *s)
+void view_switch(struct guarded *g)
+{
+	__atomic_store_n(&g->current, !g->current, __ATOMIC_SEQ_CST);
+	g->retired = 1;
+	view_retire(g);
+}
+
+/* The start time is read behind the pidfd: it cannot have been reused between. */
+int view_prime(struct candidate *c, struct snapshot *s)
 {
 	struct procfs_stat stat = { 0 };
 	int proc, err;
@@ -142,7 +146,7 @@ int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon
 	struct rank rank = { 0 };
 	uint64_t unprimed_pages = 0, sampled_pages = 0;
 
-	if (!retire(g))
+	if (!view_retire(g))
 		return 0;
 	new->by = (uint16_t)by;
 	new->most_percent = WEIGH_EVEN;
@@ -172,7 +176,7 @@ int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon
 
 		if (had && had->start_time == s->start_time && !t->extra[slot].moved)
 			*c = *had;
-		else if (prime(c, s)) {
+		else if (view_prime(c, s)) {
 			unprimed_pages += rank_charged(s->anon_pages, t->extra[slot].base_pages);
 			t->extra[slot].cpu_ns = 0;
 			continue;
@@ -181,6 +185,7 @@ int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon
 		c->base_pages = t->extra[slot].base_pages;
 		c->anon_pages = s->anon_pages;
 		c->exempt = t->extra[slot].exempt;
+		c->is_newborn = 0;
 		c->percent = t->extra[slot].percent;
 		new->candidates++;
 	}
@@ -192,10 +197,8 @@ int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon
 	/* Who cannot be read at OOM is found as the unexplained is. */
 	new->anon_bytes =
 		anon_bytes > unprimed_pages * 4096 ? anon_bytes - unprimed_pages * 4096 : 0;
-	__atomic_store_n(&g->current, !g->current, __ATOMIC_SEQ_CST);
+	view_switch(g);
 	ranking_publish(g, &rank);
-	g->retired = 1;
-	retire(g);
 	return 1;
 }
 
@@ -275,7 +278,7 @@ int view_refresh_groups(struct guarded *g)
 	changed |= g->is_incomplete; /* there was no memory for one */
 	for (uint32_t i = 0; i < g->groups && !changed; i++)
 		changed = links_of(g->dirs[i]) != g->links[i];
-	if (!changed || !retire(g))
+	if (!changed || !view_retire(g))
 		return 0;
 	close_groups(g);
 	g->guard->unsampled_groups = 0;
@@ -290,7 +293,7 @@ void view_close(struct guarded *g)
 	const struct view *now = &g->views[g->current];
 
 	g->busy = 0;
-	retire(g);
+	view_retire(g);
 	close_groups(g);
 	for (uint32_t i = 0; i < now->candidates; i++) {
 		close_if_open(now->candidate[i].pidfd);

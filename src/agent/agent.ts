@@ -13,7 +13,14 @@ import type { Message } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
 import { state, want } from "../native/layout.ts";
-import { type GuardOrders, partsOf, Region, ROLES, type Role } from "../native/region.ts";
+import {
+  type GuardOrders,
+  partsOf,
+  Region,
+  ROLES,
+  type Role,
+  type Source,
+} from "../native/region.ts";
 import { ATTACH_BOUND_MS, demandAttached, isAttached, lacksOf } from "./attaching.ts";
 import { seeSleep } from "./calibrate.ts";
 import { Comeback } from "./comeback.ts";
@@ -38,6 +45,7 @@ export interface AgentOptions {
   readonly guards: readonly GuardSpec[];
   /** The most kills of all guards in an hour. */
   readonly hourCap?: number | undefined;
+  readonly source?: Source | undefined;
   readonly handlerInside: boolean;
   /** The socket of the door, where handlers may be designated. */
   readonly listener?: number | undefined;
@@ -85,6 +93,7 @@ export class Agent {
     const memfd = core.createRegion(guards.length, process.pid, parts);
     this.#region = new Region(core.mapRegion(memfd));
     this.#region.setHourCap(options.hourCap ?? 0);
+    this.#region.setSource(options.source ?? "SCAN");
     const names = guards.map((guard) => guard.name);
     this.#kernelLog = new KernelLog(core, names);
     this.#telling = new Telling(this.#region, names, this.#kernelLog, options.send);

@@ -88,5 +88,21 @@ export function lacksOf(region: Region): string[] {
         `the helpers have no real-time priority (${errno}), and may be late when the CPUs are busy: ` +
         "give CAP_SYS_NICE or raise ulimit -r",
     ),
+    ...untracedOf(region.eventsResult()),
   ];
+}
+
+// --- internal ---
+
+const UNTRACED: Readonly<Record<string, string>> = {
+  EPERM: "that takes CAP_NET_ADMIN on this kernel",
+  ECONNREFUSED: "that takes the host's network namespace",
+  ENOMSG: "that takes the host's pid and user namespace, and a kernel with CONFIG_PROC_EVENTS",
+};
+
+function untracedOf(result: number): string[] {
+  if (result === 0) return [];
+  const errno = errnoName(result);
+  const why = UNTRACED[errno] ?? "the kernel has no process connector to be had";
+  return [`births of processes are not traced (${errno}), only scanned for: ${why}`];
 }

@@ -83,11 +83,12 @@ function demandConfig(file: string): Config {
   throw new CliError(exit.badConfig, lines.at(-1) ?? "");
 }
 
-function optionsOf({ feed, handler, caps }: Config, flags: RunFlags): RunOptions {
+function optionsOf({ feed, handler, caps, sampling }: Config, flags: RunFlags): RunOptions {
   const { where, command, socket, mode } = handler;
   return {
     ...(feed.listen !== undefined && { listen: feed.listen }),
     ...(caps.hour !== undefined && { hourCap: caps.hour }),
+    source: sampling.source,
     handler: where,
     ...(command !== undefined && { handlerCommand: command }),
     ...(socket !== undefined && { handlerSocket: socket }),

@@ -4,6 +4,7 @@
 import { existsSync } from "node:fs";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { CliError, exit } from "../errors.ts";
+import type { Source } from "../native/region.ts";
 import type { ListenAddress } from "./args.ts";
 import { demandGroup } from "./guards.ts";
 import { checkHandlers, type HandlerOptions } from "./handlers.ts";
@@ -28,6 +29,8 @@ export type RunOptions = RunFlags &
   HandlerOptions & {
     /** Only a config file gives it: the most kills of all guards in an hour. */
     readonly hourCap?: number;
+    /** Only a config file gives it: by what it is known which processes there are. */
+    readonly source?: Source;
   };
 
 export const DEFAULT_CONFIG = "/etc/reprieve/reprieve.toml";

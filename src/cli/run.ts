@@ -128,9 +128,9 @@ async function guardAndWait(
     core.addToLedger(ledger.fd, index, guard.path, guard.owned);
     return guard;
   };
-  const { hourCap } = options;
+  const { hourCap, source } = options;
   const agent = new Agent(
-    { core, image, runDir, guards, hourCap, handlerInside, listener, renew, send, say },
+    { core, image, runDir, guards, hourCap, source, handlerInside, listener, renew, send, say },
     ledger.fd,
   );
   undo.defer(() =>

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-/** How often the processes of a guard are looked at, as the config file says it. */
+/** How often, and by what, the processes of a group are looked at, as the config file says it. */
 
 import * as v from "valibot";
 import { Time } from "../cli/args.ts";
-import { SAMPLING, type Sampling } from "../native/region.ts";
+import { SAMPLING, type Sampling, type Source } from "../native/region.ts";
 import { table, told } from "./told.ts";
 
+const A_SOURCE = 'a source is "scan", "events" or "both"';
 /** With 1,000 processes in the group such looks take 9 % of a core, with 5,000 36 % (measured). */
 const LEAST_MS = 20;
 /** Who grows faster than 1 MB a ms fills most groups between two looks: his memory then takes an errand to be found. */
@@ -42,6 +43,26 @@ export const SamplingRates = v.pipe(
     ["near"],
   ),
   v.transform(({ far, near }): Sampling => ({ far, near: near ?? Math.min(far, SAMPLING.near) })),
+);
+
+export const Sources = table(
+  {
+    source: v.optional(
+      told(
+        v.pipe(
+          v.picklist(["scan", "events", "both"], A_SOURCE),
+          v.transform((name) => name.toUpperCase() as Source),
+        ),
+        "`scan`: processes are found by listing the group at each look. `both`: the kernel tells their births, execs and " +
+          "deaths too, those of the whole host (the process connector), so that a newborn is known between two looks. " +
+          "`events`: the same, and far from its limit a group is listed at every tenth look only. Where the kernel does " +
+          "not tell, which is said, it is `scan`.",
+        "`scan`",
+      ),
+      "scan",
+    ),
+  },
+  "By what it is known which processes there are.",
 );
 
 // --- internal ---

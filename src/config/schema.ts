@@ -11,6 +11,7 @@ import { Handler, Listen, Mode, Program, SocketPath } from "../cli/args.ts";
 import { limit } from "../native/layout.ts";
 import { GuardSchema, type Ordered } from "./guard-schema.ts";
 import { Pattern } from "./pattern.ts";
+import { Sources } from "./sampling-schema.ts";
 import { Kills, table, told } from "./told.ts";
 
 const A_SWITCH = "this is true or false, without quotes";
@@ -137,6 +138,7 @@ export const ConfigSchema = v.pipe(
       ),
       {},
     ),
+    sampling: v.optional(Sources, {}),
     feed: v.optional(Feed, {}),
     handler: v.optional(HandlerTable, {}),
   }),

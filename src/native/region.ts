@@ -7,7 +7,7 @@
  */
 
 import { limitOf, type RegionParts } from "./core.ts";
-import { at, flag, limit, order, rank_by, role, size, type want } from "./layout.ts";
+import { at, flag, limit, order, rank_by, role, size, source, type want } from "./layout.ts";
 import { type WeighRule, weighingOf } from "./weighing.ts";
 
 export type Role = keyof typeof role;
@@ -50,6 +50,8 @@ export interface GuardOrders {
   readonly caps?: Caps | undefined;
   readonly sampling?: Sampling | undefined;
 }
+
+export type Source = keyof typeof source;
 
 /** In ms: how often its processes are looked at, far from its limit and inside its margin. */
 export interface Sampling {
@@ -169,6 +171,11 @@ export class Region {
     this.#u32[at.region_hour_cap / 4] = kills;
   }
 
+  /** By what it is known which processes there are. */
+  setSource(wanted: Source): void {
+    this.#u32[at.region_sampling_source / 4] = source[wanted];
+  }
+
   setStop(): void {
     Atomics.store(this.#u32, at.region_stop / 4, 1);
   }
@@ -244,6 +251,12 @@ export class Region {
   hurryResult(of: Role): number {
     const base = at.region_helpers + role[of] * size.helper;
     return Atomics.load(this.#i32, (base + at.helper_hurry_result) / 4);
+  }
+
+  /** Of the handler's opening of the process connector: 0 or -errno. */
+  eventsResult(): number {
+    const base = at.region_helpers + role.HANDLER * size.helper;
+    return Atomics.load(this.#i32, (base + at.helper_events_result) / 4);
   }
 
   /** Steps dropped so far because the agent did not read them in time. */

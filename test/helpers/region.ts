@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** What the helpers of a running reprieve know, read in their region through the handler's descriptor. */
 import { closeSync, openSync, readSync } from "node:fs";
-import { at, fd } from "../../src/native/layout.ts";
+import { at, fd, limit, size } from "../../src/native/layout.ts";
 
 export class SharedRegion {
   readonly #file: number;
@@ -15,6 +15,26 @@ export class SharedRegion {
   /** Scans of groups so far. */
   scans(): number {
     return this.#word(this.#recorder + at.recorder_snapshots);
+  }
+
+  /** Times that events of the process connector were lost. */
+  eventsLost(): number {
+    return this.#word(this.#recorder + at.recorder_events_lost);
+  }
+
+  /** What the sampler calls a process; undefined: it does not know it. */
+  nameOf(pid: number): string | undefined {
+    const table = Buffer.alloc(limit.PROCS_MAX * size.snapshot);
+    readSync(this.#file, table, 0, table.length, this.#recorder + at.recorder_latest);
+    const slots = Array.from({ length: limit.PROCS_MAX }, (_, i) =>
+      table.subarray(i * size.snapshot, (i + 1) * size.snapshot),
+    );
+    const known = slots.find((slot) => slot.readUInt32LE(at.snapshot_pid) === pid);
+    // Read: there is a start time.
+    if (known === undefined || known.readBigUInt64LE(at.snapshot_start_time) === 0n)
+      return undefined;
+    const [name] = known.toString("latin1", at.snapshot_comm).split("\0");
+    return name;
   }
 
   close(): void {

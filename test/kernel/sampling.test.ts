@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** How often, and by what, the handler knows the processes of a group. */
+/** How often the handler looks at the processes of a group. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";

@@ -5,6 +5,28 @@
 
 enum { PIDS = 4096 };
 
+/* One process below three guards, among others in the same chain. */
+static void check_guards(void)
+{
+	static struct recorder recorder;
+	static uint16_t chain[PROCS_MAX];
+	struct table table;
+	uint32_t found = 0;
+
+	table_init(&table, &recorder, chain);
+	for (uint32_t pid = 1; pid <= PIDS; pid++)
+		table_add(&table, 0, pid);
+	table_add(&table, 1, 7);
+	table_add(&table, 2, 7);
+	for (uint16_t slot = table_next_of(&table, 7, TABLE_NONE); slot != TABLE_NONE;
+	     slot = table_next_of(&table, 7, slot)) {
+		CHECK(recorder.latest[slot].pid == 7);
+		found |= 1u << recorder.latest[slot].guard;
+	}
+	CHECK(found == 7);
+	CHECK(table_next_of(&table, PIDS + 1, TABLE_NONE) == TABLE_NONE);
+}
+
 int main(void)
 {
 	static struct recorder recorder;
@@ -39,5 +61,6 @@ int main(void)
 	CHECK(table_ask(&table, (PIDS + 1) % 3, PIDS + 1, &known) == 0 && known.cpu_ns == 0);
 	CHECK(table_ask(&table, 0, 999999, &known) < 0);
 	CHECK(table_ask(&table, (PIDS + 2) % 3, PIDS + 1, &known) < 0); /* another guard's */
+	check_guards();
 	CHECK_DONE();
 }

@@ -83,12 +83,12 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a table like none",
     `${GUARD}[telemetry]\nurl = "x"\n`,
-    "4:1: telemetry: there is no such key, but guard, allow, deny, caps, feed, handler",
+    "4:1: telemetry: there is no such key, but guard, allow, deny, caps, sampling, feed, handler",
   ],
   [
     "a key at the top",
     `delay = "1s"\n${GUARD}`,
-    "1:1: delay: there is no such key, but guard, allow, deny, caps, feed, handler",
+    "1:1: delay: there is no such key, but guard, allow, deny, caps, sampling, feed, handler",
   ],
   [
     "a key of a guard with a typo",
@@ -136,6 +136,16 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
     "4:14: guard.0.sampling.fra: there is no such key, did you mean far?",
   ],
   [
+    "a source like none",
+    `${GUARD}[sampling]\nsource = "event"\n`,
+    '5:1: sampling.source = "event": a source is "scan", "events" or "both"',
+  ],
+  [
+    "the rates of all guards",
+    `${GUARD}[sampling]\nfar = "2s"\n`,
+    "5:1: sampling.far: there is no such key, but source",
+  ],
+  [
     "a key of a feed with a typo",
     `${GUARD}[feed]\ntokne = true\n`,
     "5:1: feed.tokne: there is no such key, did you mean token?",
@@ -168,7 +178,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "__proto__",
     `${GUARD}[__proto__]\nx = 1\n`,
-    "4:1: __proto__: there is no such key, but guard, allow, deny, caps, feed, handler",
+    "4:1: __proto__: there is no such key, but guard, allow, deny, caps, sampling, feed, handler",
   ],
   [
     "constructor in a guard",

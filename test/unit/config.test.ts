@@ -113,6 +113,7 @@ describe("what is right", () => {
         caps: { hour: 65_535 },
         allow: { kill: "/a", limits: true, move: false, hooks: false },
         deny: { kill: false, limits: false, move: ["/a"], hooks: false },
+        sampling: { source: "SCAN" },
         feed: { listen: { hostname: "::1", port: 80 }, token: true },
         handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: 0o600 },
       },
@@ -120,6 +121,7 @@ describe("what is right", () => {
         allow: { kill: "/a", limits: true, move: false, hooks: false },
         deny: { kill: false, limits: false, move: ["/a"], hooks: false },
         caps: { hour: 65_535 },
+        sampling: { source: "scan" },
         feed: { token: true, listen: "[::1]:80" },
         handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: "0600" },
         guard: [
