@@ -87,7 +87,8 @@ static void print_offsets(void)
 	AT(guard, sample_far_ms);
 	AT(guard, sample_near_ms);
 	AT(guard, inode);
-	AT(guard, designated);
+	printf("  guard_designated_pid: %zu,\n", offsetof(struct guard, designated.pid));
+	printf("  guard_designated_uid: %zu,\n", offsetof(struct guard, designated.uid));
 	AT(guard, attached);
 	AT(guard, state);
 	AT(guard, kernel_kills);

@@ -12,6 +12,7 @@ export function explanationLines(one: Explanation): string[] {
     ...asked,
     titleOf(one),
     ...(one.why_not === null ? [] : [row("not guarded", one.why_not)]),
+    ...(one.designated === null ? [] : [row("answered by", designatedLine(one.designated))]),
     ...one.rules.map((rule) =>
       row(rule.decides ? "decides" : "not", `guard ${rule.guard}, ${rule.pattern}: ${rule.why}`),
     ),
@@ -24,6 +25,7 @@ export function explanationLines(one: Explanation): string[] {
     row("caps", capsLine(one)),
     row("killed", killedTitle(one)),
     ...one.candidates.map((candidate, index) => candidateLine(one.by, candidate, index)),
+    ...one.whole.map((group) => `${PAD}${visible(group)} goes as a whole: memory.oom.group`),
     ...(one.more_candidates > 0 ? [`${PAD}and ${one.more_candidates} more`] : []),
     ...othersLines(one),
   ];
@@ -100,8 +102,22 @@ function capsLine({ caps }: Explanation): string {
   ].join(", ");
 }
 
-function killedTitle({ by, candidates, processes }: Explanation): string {
+function designatedLine({ pid, uid }: { pid: number; uid: number }): string {
+  return `process ${pid} of uid ${uid}, a designated handler, as it pleases; the orders are for when it is gone`;
+}
+
+/** Killing who is seen would not help then (native/choose.c). */
+function isHidden({ candidates, unseen }: Explanation): boolean {
+  const largest = Math.max(0, ...candidates.map(({ score_bytes }) => score_bytes));
+  return unseen.bytes > largest && unseen.bytes >= limit.KILL_MIN_BYTES;
+}
+
+function killedTitle(one: Explanation): string {
+  const { by, candidates, processes } = one;
   const total = `of ${processes} process${processes === 1 ? "" : "es"}`;
+  if (isHidden(one)) {
+    return `nobody ${total}: ${bytes(one.unseen.bytes)} are held by nobody who is seen: the kernel would decide, not:`;
+  }
   return candidates.length === 0
     ? `nobody ${total}: the kernel would decide`
     : `${ORDERED_BY[by] ?? by} first, ${total}:`;
@@ -144,10 +160,14 @@ function othersLines({ others, unseen }: Explanation): string[] {
   return lines.map((line, index) => row(index === 0 ? "not killed" : "", line));
 }
 
-function askedLine({ asked, cgroup, candidates, more_candidates }: Explanation): string {
+function askedLine(one: Explanation): string {
+  const { asked, cgroup, candidates, more_candidates } = one;
   if (asked === null) return "";
   const who = `${visible(asked.comm)} (${asked.pid}) in ${visible(cgroup)}`;
   const all = candidates.length + more_candidates;
+  if (asked.place !== null && isHidden(one)) {
+    return `${who} would not be killed: more memory is held by nobody who is seen than by the largest`;
+  }
   return asked.place === null
     ? `${who} would not be killed: ${WHY[asked.why] ?? asked.why}`
     : `${who} would be killed as number ${asked.place} of ${all}`;

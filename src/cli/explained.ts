@@ -13,7 +13,6 @@ import { readIfThere } from "../cgroup/files.ts";
 import { treeOf } from "../cgroup/group.ts";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
-import { whyMoreSpecific } from "../config/pattern.ts";
 import type { Policy } from "../config/policy.ts";
 import type { Guard } from "../config/schema.ts";
 import { CliError, exit } from "../errors.ts";
@@ -22,9 +21,9 @@ import { limit } from "../native/layout.ts";
 import type { GuardOrders } from "../native/region.ts";
 import type { Explained, RegionView, Why } from "../native/region-view.ts";
 import { below } from "./configured.ts";
-import type { AskedTold, Explanation, OrderTold, ProcessTold, RuleTold } from "./explanation.ts";
+import { byOf, differencesOf, ordersOf, rulesOf } from "./explained-rule.ts";
+import type { AskedTold, Explanation, ProcessTold } from "./explanation.ts";
 import { demandGroup, specOf, type Wanted } from "./guards.ts";
-import { boundMsOf, POWER_OF, textOf } from "./order.ts";
 import { demandOrders } from "./orders.ts";
 
 /** Of each group; the first to be killed are the first. */
@@ -105,8 +104,10 @@ function specBy(memory: Hierarchy, wanted: Wanted, guardian: Guardian | undefine
   }
 }
 
-function bareSpec(memory: Hierarchy, { path, margin, caps, orders }: Wanted): GuardOrders {
+function bareSpec(memory: Hierarchy, wanted: Wanted): GuardOrders {
+  const { path, margin, caps, sampling, orders } = wanted;
   return {
+    ...(orders.weigh?.length && { weigh: orders.weigh }),
     name: below(memory, path).slice(1),
     path,
     marginBytes: margin ?? 0,
@@ -118,6 +119,7 @@ function bareSpec(memory: Hierarchy, { path, margin, caps, orders }: Wanted): Gu
     allowHooks: orders.granted.has("hooks"),
     owned: false,
     caps,
+    sampling,
   };
 }
 
@@ -139,6 +141,7 @@ function explanationOf(
     v: 1,
     cgroup,
     reprieve: guardian?.pid ?? null,
+    designated: seen.designated ?? null,
     state: guardian === undefined ? null : seen.state.toLowerCase(),
     why_not: guardian === undefined ? (byFile?.whyNot ?? whyUnseen(view, guard)) : null,
     rules: file === undefined ? [] : rulesOf(file.policy, cgroup),
@@ -148,7 +151,7 @@ function explanationOf(
     usage_bytes: seen.usageBytes,
     limit_bytes: seen.limitBytes ?? null,
     raised_bytes: guardian === undefined ? 0 : seen.raisedBytes,
-    orders: ordersOf(memory, ordered, cgroup, guardian, file?.policy),
+    orders: ordersOf(kindOf(memory), ordered, cgroup, guardian?.pid, file?.policy),
     caps: {
       incident: ordered.caps?.incident ?? limit.KILLS_PER_INCIDENT_MAX,
       hour: ordered.caps?.hour ?? null,
@@ -157,7 +160,12 @@ function explanationOf(
       host_hour_kills: host.kills,
     },
     processes: all.length,
-    unseen: { groups: seen.unsampledGroups, processes: foreignIn(path) },
+    unseen: {
+      groups: seen.unsampledGroups,
+      processes: foreignIn(path),
+      bytes: hiddenIn(path, all),
+    },
+    whole: wholeIn(path).map((group) => below(memory, group)),
     by: byOf(ordered),
     candidates: candidates.slice(0, CANDIDATES_TOLD).map(told),
     more_candidates: Math.max(0, candidates.length - CANDIDATES_TOLD),
@@ -169,60 +177,6 @@ function explanationOf(
 function whyUnseen(view: RegionView, guard: number): string | null {
   const result = view.looked(guard);
   return result === 1 ? null : `it cannot be looked into: ${errnoName(result)}`;
-}
-
-/** All guards that match, and what became of each. */
-function rulesOf(policy: Policy, cgroup: string): RuleTold[] {
-  const rules = policy.rulesOf(cgroup);
-  const winner = rules.find(({ except }) => except === undefined);
-  return rules.map((rule) => {
-    const { guard, pattern, except } = rule;
-    const told = { guard: guard.name, pattern, decides: rule === winner };
-    if (except !== undefined) return { ...told, why: `its except = ${except} leaves it alone` };
-    if (rule !== winner) {
-      const why = whyMoreSpecific(winner?.pattern ?? "", pattern);
-      return { ...told, why: why ? `the first has ${why}` : "it stands before the first" };
-    }
-    const rivals = rules.filter((one) => one !== rule && one.except === undefined);
-    return { ...told, why: rivals.length === 0 ? "no other matches" : "the most specific" };
-  });
-}
-
-function ordersOf(
-  memory: Hierarchy,
-  { orders, allowKill, allowLimits, allowMove, allowHooks }: GuardOrders,
-  cgroup: string,
-  guardian: Guardian | undefined,
-  policy: Policy | undefined,
-): OrderTold[] {
-  const has = { kill: allowKill, limits: allowLimits, move: allowMove, hooks: allowHooks };
-  const kind = kindOf(memory);
-  return orders.map((one, index) => {
-    const power = POWER_OF[one.order];
-    const acts = has[power];
-    // The file may have changed since, and flags win over it.
-    const about = one.order === "HOOK" ? one.argv[0] : cgroup;
-    const isByFile = policy && (policy.whyNot(power, about) === undefined) === acts;
-    return {
-      order: textOf(one),
-      power,
-      acts,
-      by: isByFile ? policy.keyOf(power, about) : `as reprieve ${guardian?.pid} was started`,
-      bound_ms: index === orders.length - 1 ? null : boundMsOf(kind, one),
-    };
-  });
-}
-
-function differencesOf(running: GuardOrders, file: GuardOrders): string[] {
-  const told = ({ delayMs, marginBytes, orders, ...powers }: GuardOrders) => ({
-    delay: delayMs,
-    margin: marginBytes,
-    orders: orders.map(textOf).join(),
-    powers: [powers.allowKill, powers.allowLimits, powers.allowMove, powers.allowHooks].join(),
-    caps: [powers.caps?.incident, powers.caps?.hour].join(),
-  });
-  const [mine, theirs] = [told(running), told(file)];
-  return (Object.keys(mine) as (keyof typeof mine)[]).filter((key) => mine[key] !== theirs[key]);
 }
 
 function told({
@@ -249,11 +203,6 @@ function told({
   };
 }
 
-function byOf({ orders }: GuardOrders): string {
-  const kill = orders.find((one) => one.order === "KILL");
-  return (kill?.order === "KILL" && kill.by?.toLowerCase()) || "largest";
-}
-
 function wordOf(why: Why): string {
   return why.toLowerCase();
 }
@@ -278,6 +227,21 @@ function askedOf(pid: number, all: readonly Explained[], unsampled: number): Ask
   }
   const comm = readIfThere(`/proc/${pid}/comm`)?.trimEnd() ?? "";
   return { pid, comm, why: unsampled > 0 ? "unsampled" : "newborn", place: null };
+}
+
+/** v2: the groups that go with a victim in them. */
+function wholeIn(path: string): string[] {
+  return treeOf(path).filter(
+    (group) => readIfThere(join(group, "memory.oom.group"))?.trim() === "1",
+  );
+}
+
+/** So much anonymous memory nobody who is looked at holds (native/choose.c: find_unexplained()). */
+function hiddenIn(path: string, all: readonly Explained[]): number {
+  const stat = readIfThere(join(path, "memory.stat")) ?? "";
+  const anon = Number(/^(?:total_rss|anon) (\d+)$/m.exec(stat)?.[1] ?? 0);
+  const counted = all.filter(({ why }) => why !== "ELSEWHERE" && why !== "UNREAD");
+  return Math.max(0, anon - counted.reduce((sum, { scoreBytes }) => sum + scoreBytes, 0));
 }
 
 /** Of other pid namespaces: the kernel writes 0. */

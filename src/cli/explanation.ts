@@ -50,6 +50,8 @@ export interface Explanation {
   readonly cgroup: string;
   /** The process id of the one that guards it; null: this is what a run with this config would do. */
   readonly reprieve: number | null;
+  /** The handler that answers for the group instead of these orders. */
+  readonly designated: { readonly pid: number; readonly uid: number } | null;
   readonly state: string | null;
   /** Why a run would leave it alone. */
   readonly why_not: string | null;
@@ -70,8 +72,10 @@ export interface Explanation {
     readonly host_hour_kills: number;
   };
   readonly processes: number;
-  /** Children beyond those that are looked at, and processes of other pid namespaces. */
-  readonly unseen: { readonly groups: number; readonly processes: number };
+  /** Children beyond those that are looked at, processes of other pid namespaces, memory of nobody who is looked at. */
+  readonly unseen: { readonly groups: number; readonly processes: number; readonly bytes: number };
+  /** Groups in it that go as a whole with a victim: memory.oom.group. */
+  readonly whole: readonly string[];
   /** By what the orders choose: "largest", "newest", "fastest" or "weight". */
   readonly by: string;
   readonly candidates: readonly ProcessTold[];

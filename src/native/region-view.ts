@@ -42,6 +42,8 @@ export interface Standing extends GuardOrders {
   readonly unsampledGroups: number;
   readonly raisedBytes: number;
   readonly hourKills: number;
+  /** Who answers for the group instead of reprieve's own handler. */
+  readonly designated: { readonly pid: number; readonly uid: number } | undefined;
 }
 
 export class RegionView {
@@ -89,6 +91,7 @@ export class RegionView {
       unsampledGroups: this.#u32(base + at.guard_unsampled_groups),
       raisedBytes: ordered === undefined ? 0 : this.#u64(ordered + at.standing_raised_added_bytes),
       hourKills: this.#core.hourKills(this.#bytes, guard),
+      designated: this.#designated(base),
     };
   }
 
@@ -145,6 +148,11 @@ export class RegionView {
       if (name === "MOVE") return { order: name, to: this.#cstring(base + at.standing_move_to) };
       return { order: name };
     });
+  }
+
+  #designated(base: number) {
+    const pid = this.#u32(base + at.guard_designated_pid);
+    return pid === 0 ? undefined : { pid, uid: this.#u32(base + at.guard_designated_uid) };
   }
 
   #caps(base: number) {

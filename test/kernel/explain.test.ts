@@ -4,12 +4,15 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { chmodSync } from "node:fs";
 import { WHY } from "../../src/cli/explain-text.ts";
 import type { Explanation } from "../../src/cli/explanation.ts";
+import type { Rehearsal } from "../../src/cli/rehearsal.ts";
 import { exit } from "../../src/errors.ts";
-import { endsAsUser } from "../helpers/as-user.ts";
+import { endsAsUser, UID } from "../helpers/as-user.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
-import type { Group } from "../helpers/group.ts";
+import { DoorScene } from "../helpers/door.ts";
+import { type Group, kill, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
+import { binary } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, negativeScore, onlyOnV1 } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
@@ -62,6 +65,11 @@ function below(group: Group): string {
 
 function start(board: Board, group: Group, megabytes: number, more: Partial<Plan> = {}) {
   return board.start(group, { means: "touch", beforeKb: megabytes * KB, ...more }).ready();
+}
+
+async function rehearsed(...args: string[]): Promise<Rehearsal> {
+  const { messages } = await Reprieve.ends(["rehearse", "g", ...args, "--json"]);
+  return messages[0] as unknown as Rehearsal;
 }
 
 /** Who is asked for is in one guarded group. */
@@ -152,7 +160,10 @@ describeWith("explain", kernelTest, () => {
     expect(state).toBeString();
     const { reprieve: none, state: unknown, ...planned } = told;
     expect([none, unknown]).toEqual([null, null]);
-    expect({ ...rest, usage_bytes: 0 }).toEqual({ ...planned, usage_bytes: 0 });
+    // Of both what does not go on.
+    const still = { usage_bytes: 0, candidates: pidsOf(told), unseen: told.unseen };
+    expect(pidsOf(running)).toEqual(pidsOf(told));
+    expect({ ...rest, ...still }).toEqual({ ...planned, ...still });
     const leaker = await start(board, group, 1, { kb: LEAK_KB, chunkKb: 64 });
     leaker.go();
     const kill = await reprieve.message("incident.step", {
@@ -209,12 +220,14 @@ describeWith("explain", kernelTest, () => {
     expect(told.unseen.groups).toBe(2);
     // One in each child, as long as the board has room: those of two are not seen.
     const found = new Map<string, number>();
+    let unseen: Group | undefined;
     for (let round = 0; round * BOARD < children.length; round += 1) {
       const here = children.slice(round * BOARD, (round + 1) * BOARD);
       const all = await Promise.all(here.map((child) => start(board, child, 1.5)));
-      for (const one of all) {
+      for (const [index, one] of all.entries()) {
         const why = (await whyOf(one, ...args)) ?? "";
         found.set(why, (found.get(why) ?? 0) + 1);
+        if (why === "unsampled") unseen = here[index];
       }
       for (const one of all) await one.stop();
       board.clear();
@@ -223,8 +236,31 @@ describeWith("explain", kernelTest, () => {
       candidate: children.length - 2,
       unsampled: 2,
     });
+    // More than the largest that is seen holds: to kill that one would not help.
+    const seen = await start(board, group, 2);
+    await start(board, unseen ?? group, 6);
+    expect((await oneOf("g", ...args)).unseen.bytes).toBeGreaterThan(5 * MB);
+    const { out } = await Reprieve.ends(["explain", String(seen.pid), ...args]);
+    expect(out).toMatch(
+      /^workload \(\d+\) in .* would not be killed: more memory is held by nobody/,
+    );
+    expect((await rehearsed(...args)).victim).toBeNull();
     await tenants.destroy();
     board.close();
+  });
+
+  test("names a designated handler, who answers instead of these orders", async () => {
+    const door = await DoorScene.set();
+    const { group } = door.scene;
+    expect((await oneOf(group.path)).designated).toBeNull();
+    const command = [binary, "handle", "--guard", door.guard, "--socket", door.socket];
+    const handler = door.start(command, { inside: false, uid: UID });
+    await door.told("designated");
+    const { designated } = await oneOf(group.path);
+    expect(designated).toEqual({ pid: handler.pid, uid: UID });
+    kill(handler.pid, "SIGTERM");
+    await door.told("resigned");
+    await door.scene.end();
   });
 
   test("says so of those for whom too many come before", async () => {

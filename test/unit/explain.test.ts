@@ -29,6 +29,7 @@ const explanation: Explanation = {
   v: 1,
   cgroup: "/tenants/web",
   reprieve: 4711,
+  designated: null,
   state: "near",
   why_not: null,
   rules: [
@@ -59,7 +60,8 @@ const explanation: Explanation = {
   ],
   caps: { incident: 1, hour: 3, hour_kills: 2, host_hour: 20, host_hour_kills: 5 },
   processes: 17,
-  unseen: { groups: 2, processes: 3 },
+  unseen: { groups: 2, processes: 3, bytes: MB / 2 },
+  whole: [],
   by: "largest",
   candidates: [told(12, "java", 200), told(11, "\u001b[2Jnode", 90, 20)],
   more_candidates: 4,
@@ -116,6 +118,23 @@ describe("explanationLines()", () => {
     const lines = explanationLines({ ...explanation, by });
     expect(lines.join("\n")).toContain(`${title}, of 17 processes:`);
     expect(lines.find((line) => line.includes("java"))).toEndWith(score);
+  });
+
+  test("say that the kernel would decide where more is hidden than the largest holds", () => {
+    const hidden = { ...explanation, unseen: { ...explanation.unseen, bytes: 201 * MB } };
+    const asked = { pid: 11, comm: "node", why: "candidate", place: 2 };
+    const lines = explanationLines({ ...hidden, asked });
+    expect(lines[0]).toContain("would not be killed: more memory is held by nobody who is seen");
+    expect(lines.join("\n")).toContain(
+      "201.0 MiB are held by nobody who is seen: the kernel would",
+    );
+  });
+
+  test("name a designated handler, and groups that go as a whole", () => {
+    const more = { designated: { pid: 7, uid: 1000 }, whole: ["/tenants/web/a"] };
+    const text = explanationLines({ ...explanation, ...more }).join("\n");
+    expect(text).toContain("answered by   process 7 of uid 1000, a designated handler");
+    expect(text).toContain("/tenants/web/a goes as a whole: memory.oom.group");
   });
 
   test("of a candidate say its place", () => {
