@@ -29,27 +29,51 @@ export interface Guardian {
   readonly guard: number;
 }
 
-/** Undefined: no reprieve guards it. Throws where that one is not to be looked into. */
-export function findGuardian(core: Core, path: string): Guardian | undefined {
-  const id = lockOf(core, join(path, kindOfGroup(path).switchFile));
-  if (id === undefined) return undefined;
-  const pid = runDirs("")
-    .map(({ name }) => Number.parseInt(name, 10))
-    .find((one) => lockedBy(one).some((group) => group.id === id));
-  const view = pid === undefined ? undefined : viewOf(core, pid);
-  const guard = view?.indexOf(path, statSync(path, { throwIfNoEntry: false })?.ino ?? 0);
-  if (pid !== undefined && view !== undefined && guard !== undefined) return { pid, view, guard };
-  throw new CliError(
-    exit.notPermitted,
-    `cannot look into the reprieve that guards ${path}: it is another user's or another container's, or has just ` +
-      "ended: ask there, or try again",
-  );
-}
+/** The reprieves of this user that run, as they are when first asked for. */
+export class Guardians {
+  readonly #core: Core;
+  readonly #views = new Map<number, RegionView | undefined>();
+  #locks: ReadonlyMap<string, { readonly pid: number; readonly path: string }> | undefined;
 
-/** All groups that the reprieves of this user guard. */
-export function guardedNow(): string[] {
-  const pids = new Set(runDirs("").map(({ name }) => Number.parseInt(name, 10)));
-  return [...pids].flatMap((pid) => lockedBy(pid).map(({ path }) => path)).filter(existsSync);
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** All groups that they guard. */
+  groups(): string[] {
+    return [...this.#locked().values()].map(({ path }) => path).filter((path) => existsSync(path));
+  }
+
+  /** Undefined: no reprieve guards it. Throws where that one is not to be looked into. */
+  of(path: string): Guardian | undefined {
+    const id = lockOf(this.#core, join(path, kindOfGroup(path).switchFile));
+    if (id === undefined) return undefined;
+    const pid = this.#locked().get(id)?.pid;
+    const view = pid === undefined ? undefined : this.#view(pid);
+    const guard = view?.indexOf(path, statSync(path, { throwIfNoEntry: false })?.ino ?? 0);
+    if (pid !== undefined && view !== undefined && guard !== undefined) return { pid, view, guard };
+    throw new CliError(
+      exit.notPermitted,
+      `cannot look into the reprieve that guards ${path}: it is another user's or another container's, or has just ` +
+        "begun or ended: ask there, or try again",
+    );
+  }
+
+  // --- internal ---
+
+  #locked() {
+    this.#locks ??= new Map(
+      [...new Set(runDirs("").map(({ name }) => Number.parseInt(name, 10)))].flatMap((pid) =>
+        lockedBy(pid).map(({ id, path }) => [id, { pid, path }] as const),
+      ),
+    );
+    return this.#locks;
+  }
+
+  #view(pid: number): RegionView | undefined {
+    if (!this.#views.has(pid)) this.#views.set(pid, viewOf(this.#core, pid));
+    return this.#views.get(pid);
+  }
 }
 
 /** Where the reprieves of this user keep their files, but for ours. */
@@ -62,18 +86,13 @@ export function runDirs(ourName: string): { name: string; path: string }[] {
 
 /** The groups whose lock a process holds; none where we may not look. */
 export function lockedBy(pid: number): { id: string; path: string }[] {
-  const dir = `/proc/${pid}/fd`;
-  try {
-    return readdirSync(dir).flatMap((fd) => {
-      const file = readlinkSync(join(dir, fd));
-      const info = readIfThere(`/proc/${pid}/fdinfo/${fd}`) ?? "";
-      const isLock =
-        SWITCH_FILES.includes(basename(file)) && /^lock:.* OFDLCK .* WRITE /m.test(info);
-      return isLock ? [{ id: idOf(join(dir, fd)), path: dirname(file) }] : [];
-    });
-  } catch {
-    return []; // it is gone, or closed one meanwhile
-  }
+  return filesOf(pid).flatMap(({ fd, file }) => {
+    if (!SWITCH_FILES.includes(basename(file))) return [];
+    const info = readIfThere(`/proc/${pid}/fdinfo/${fd}`) ?? "";
+    const id = idIfOpen(`/proc/${pid}/fd/${fd}`);
+    const isLock = /^lock:.* OFDLCK .* WRITE /m.test(info);
+    return isLock && id !== undefined ? [{ id, path: dirname(file) }] : [];
+  });
 }
 
 /** Of a switch, as lockedBy() has it. */
@@ -86,12 +105,8 @@ export function idOf(file: string): string {
 
 /** Of a switch that somebody has locked, what lockedBy() calls it. */
 function lockOf(core: Core, file: string): string | undefined {
-  let fd: number;
-  try {
-    fd = openSync(file, "r");
-  } catch {
-    return undefined; // it is gone, or no memory group
-  }
+  const fd = openIfThere(file);
+  if (fd === undefined) return undefined; // it is gone, or no memory group
   try {
     const { dev, ino } = fstatSync(fd);
     return core.isLocked(fd) ? `${dev}:${ino}` : undefined;
@@ -100,10 +115,27 @@ function lockOf(core: Core, file: string): string | undefined {
   }
 }
 
-/** A directory goes with the last agent. */
-function namesIn(base: string): string[] {
+/** What a process has open; it may close some of that meanwhile. */
+function filesOf(pid: number): { fd: string; file: string }[] {
+  const dir = `/proc/${pid}/fd`;
+  return namesIn(dir).flatMap((fd) => {
+    try {
+      return [{ fd, file: readlinkSync(join(dir, fd)) }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function idIfOpen(file: string): string | undefined {
+  const info = statSync(file, { throwIfNoEntry: false });
+  return info && `${info.dev}:${info.ino}`;
+}
+
+/** A base goes with the last agent, a process whenever it likes, or it is not ours to look at. */
+function namesIn(dir: string): string[] {
   try {
-    return readdirSync(base);
+    return readdirSync(dir);
   } catch {
     return [];
   }
@@ -111,17 +143,9 @@ function namesIn(base: string): string[] {
 
 /** Undefined: it has just ended. */
 function viewOf(core: Core, pid: number): RegionView | undefined {
-  const dir = `/proc/${pid}/fd`;
-  let fd: number;
-  try {
-    const name = readdirSync(dir).find((one) =>
-      readlinkSync(join(dir, one)).startsWith("/memfd:reprieve-region"),
-    );
-    if (name === undefined) return undefined;
-    fd = openSync(join(dir, name), "r");
-  } catch {
-    return undefined;
-  }
+  const region = filesOf(pid).find(({ file }) => file.startsWith("/memfd:reprieve-region"));
+  const fd = region && openIfThere(`/proc/${pid}/fd/${region.fd}`);
+  if (fd === undefined) return undefined;
   try {
     const buffer = core.viewRegion(fd);
     if (buffer !== undefined) return new RegionView(core, buffer);
@@ -129,4 +153,12 @@ function viewOf(core: Core, pid: number): RegionView | undefined {
     closeSync(fd);
   }
   throw new CliError(exit.inUse, `reprieve ${pid} is of another version: use its own binary`);
+}
+
+function openIfThere(file: string): number | undefined {
+  try {
+    return openSync(file, "r");
+  } catch {
+    return undefined;
+  }
 }

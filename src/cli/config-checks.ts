@@ -2,6 +2,7 @@
 /** What doctor finds when it holds a config file against this host: groups, orders, powers, swap. Changes nothing. */
 
 import { join } from "node:path";
+import { Guardians } from "../agent/running.ts";
 import { readIfThere } from "../cgroup/files.ts";
 import { processesOf } from "../cgroup/group.ts";
 import { type Hierarchy, wordsOf } from "../cgroup/hierarchy.ts";
@@ -33,7 +34,8 @@ export function configChecks(core: Core, memory: Hierarchy, path: string): Confi
     return { checks: [check("config file", "no", `${why}${count}`)], groups: [] };
   }
   const groups = guardedBy(memory, file);
-  const plans = groups.flatMap((group) => planned(core, memory, group, file));
+  const guardians = new Guardians(core);
+  const plans = groups.flatMap((group) => planned(guardians, memory, group, file));
   return {
     checks: [
       check("config file", "ok", path),
@@ -49,9 +51,9 @@ export function configChecks(core: Core, memory: Hierarchy, path: string): Confi
 // --- internal ---
 
 /** One that is another user's is guarded there. */
-function planned(core: Core, memory: Hierarchy, group: string, file: File): Plan[] {
+function planned(guardians: Guardians, memory: Hierarchy, group: string, file: File): Plan[] {
   try {
-    return [planOf(core, memory, group, file)];
+    return [planOf(guardians, memory, group, file)];
   } catch (error) {
     if (error instanceof CliError) return [];
     throw error;

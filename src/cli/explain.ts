@@ -3,13 +3,13 @@
 
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { findGuardian, guardedNow } from "../agent/running.ts";
+import { Guardians } from "../agent/running.ts";
 import { readIfThere } from "../cgroup/files.ts";
 import { resolveGroup, treeOf } from "../cgroup/group.ts";
 import { groupIn, type Hierarchy, requireMemory } from "../cgroup/hierarchy.ts";
 import { DEFAULT_FILE } from "../config/load.ts";
 import { CliError, exit } from "../errors.ts";
-import { type Core, openCore } from "../native/core.ts";
+import { openCore } from "../native/core.ts";
 import { limit } from "../native/layout.ts";
 import { below, OURS, readPolicy } from "./configured.ts";
 import { explanationLines, shortLine } from "./explain-text.ts";
@@ -27,8 +27,9 @@ export async function explain(target: string | undefined, options: ExplainOption
   const memory = requireMemory();
   const core = openCore();
   const file = fileOf(options, memory);
-  const { paths, pid, isOne } = findTarget(core, memory, target, file);
-  const plan = (path: string) => planOf(core, memory, path, file);
+  const guardians = new Guardians(core);
+  const { paths, pid, isOne } = findTarget(guardians, memory, target, file);
+  const plan = (path: string) => planOf(guardians, memory, path, file);
   const plans = isOne ? paths.map(plan) : paths.flatMap((path) => attempted(() => plan(path)));
   const all = await explainAll(core, memory, plans, file, pid);
   await print(
@@ -101,33 +102,37 @@ interface Target {
 }
 
 function findTarget(
-  core: Core,
+  guardians: Guardians,
   memory: Hierarchy,
   target: string | undefined,
   file?: File,
 ): Target {
   if (target === undefined) {
-    const paths = new Set([...guardedNow(), ...(file ? guardedBy(memory, file) : [])]);
+    const paths = new Set([...guardians.groups(), ...(file ? guardedBy(memory, file) : [])]);
     if (paths.size > 0) return { paths: [...paths], isOne: false };
     const why = file === undefined ? "and there is no config file: give --config FILE" : "";
     throw new CliError(exit.noGroup, `no group is guarded, ${why || "and none matches a guard"}`);
   }
   if (/^\d+$/.test(target) && !file?.names.includes(target)) {
-    return { ...processTarget(core, memory, Number(target), file), isOne: true };
+    return { ...processTarget(guardians, memory, Number(target), file), isOne: true };
   }
   const paths = findGroups(memory, target, file, "cannot explain");
   return { paths, isOne: paths.length === 1 };
 }
 
 /** The guarded groups that a process, or a thread of it, lives in or below. */
-function processTarget(core: Core, memory: Hierarchy, pid: number, file: File | undefined) {
+function processTarget(
+  guardians: Guardians,
+  memory: Hierarchy,
+  pid: number,
+  file: File | undefined,
+) {
   const lists = [`/proc/${pid}/cgroup`, ...threadsOf(pid)].flatMap((one) => readIfThere(one) ?? []);
   if (lists.length === 0) throw new CliError(exit.noGroup, `there is no process ${pid}`);
   const groups = [...new Set(lists.flatMap((list) => groupIn(list) ?? []))];
   const above = new Set(groups.flatMap((group) => upTo(memory.root, group)));
   const isGuarded = (path: string) =>
-    file?.policy.guardOf(below(memory, path)) !== undefined ||
-    findGuardian(core, path) !== undefined;
+    file?.policy.guardOf(below(memory, path)) !== undefined || guardians.of(path) !== undefined;
   const paths = [...above].filter((path) => existsSync(path) && isShort(path) && isGuarded(path));
   if (paths.length > 0) return { paths, pid };
   const where = groups.map((group) => visible(below(memory, group))).join(", ");

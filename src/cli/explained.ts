@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { uptime } from "node:os";
 import { join } from "node:path";
 import { look } from "../agent/look.ts";
-import { findGuardian, type Guardian } from "../agent/running.ts";
+import type { Guardian, Guardians } from "../agent/running.ts";
 import { readIfThere } from "../cgroup/files.ts";
 import { treeOf } from "../cgroup/group.ts";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
@@ -51,8 +51,13 @@ export interface Plan {
 }
 
 /** Of a group that exists. Throws where nobody guards it. */
-export function planOf(core: Core, memory: Hierarchy, path: string, file?: File): Plan {
-  const guardian = findGuardian(core, path);
+export function planOf(
+  guardians: Guardians,
+  memory: Hierarchy,
+  path: string,
+  file: File | undefined,
+): Plan {
+  const guardian = guardians.of(path);
   const isNamed = file?.policy.guardOf(below(memory, path)) !== undefined;
   const byFile = file && isNamed ? specBy(memory, file.settingsOf(path), guardian) : undefined;
   if (guardian !== undefined || byFile !== undefined) return { path, guardian, byFile };

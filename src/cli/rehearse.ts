@@ -4,6 +4,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { look } from "../agent/look.ts";
+import { Guardians } from "../agent/running.ts";
 import { readIfThere, whyNotWritable } from "../cgroup/files.ts";
 import { processesOf } from "../cgroup/group.ts";
 import { type Hierarchy, requireMemory } from "../cgroup/hierarchy.ts";
@@ -25,8 +26,9 @@ export async function rehearse(target: string, options: ExplainOptions): Promise
   const core = openCore();
   const file = fileOf(options, memory);
   const paths = findGroups(memory, target, file, "cannot rehearse");
+  const guardians = new Guardians(core);
   const all: Rehearsal[] = [];
-  for (const path of paths) all.push(await rehearseOne(core, memory, path, file));
+  for (const path of paths) all.push(await rehearseOne(core, guardians, memory, path, file));
   await print(
     all.map((one) => (options.json ? JSON.stringify(one) : rehearsalLines(one).join("\n"))),
   );
@@ -37,11 +39,12 @@ export async function rehearse(target: string, options: ExplainOptions): Promise
 
 async function rehearseOne(
   core: Core,
+  guardians: Guardians,
   memory: Hierarchy,
   path: string,
   file: File | undefined,
 ): Promise<Rehearsal> {
-  const plan = planOf(core, memory, path, file);
+  const plan = planOf(guardians, memory, path, file);
   const [one] = await explainAll(core, memory, [plan], file);
   if (one === undefined) throw new RangeError("nothing was explained");
   const { records, view } = await look(core, [specOfPlan(plan)]);
