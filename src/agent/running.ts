@@ -16,6 +16,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { readIfThere } from "../cgroup/files.ts";
 import { kindOfGroup, SWITCH_FILES } from "../cgroup/kind.ts";
+import { visible } from "../cli/timeline.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Core } from "../native/core.ts";
 import { RegionView } from "../native/region-view.ts";
@@ -54,7 +55,7 @@ export class Guardians {
     if (pid !== undefined && view !== undefined && guard !== undefined) return { pid, view, guard };
     throw new CliError(
       exit.notPermitted,
-      `cannot look into the reprieve that guards ${path}: it is another user's or another container's, or has just ` +
+      `cannot look into the reprieve that guards ${visible(path)}: it is another user's or another container's, or has just ` +
         "begun or ended: ask there, or try again",
     );
   }

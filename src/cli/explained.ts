@@ -25,6 +25,7 @@ import { byOf, differencesOf, ordersOf, rulesOf } from "./explained-rule.ts";
 import type { AskedTold, Explanation, ProcessTold } from "./explanation.ts";
 import { demandGroup, specOf, type Wanted } from "./guards.ts";
 import { demandOrders } from "./orders.ts";
+import { visible } from "./timeline.ts";
 
 /** Of each group; the first to be killed are the first. */
 const CANDIDATES_TOLD = 10;
@@ -65,7 +66,7 @@ export function planOf(
     file === undefined
       ? "no reprieve does, and there is no config file: give --config FILE"
       : "no reprieve does, and no guard of the config matches it";
-  throw new CliError(exit.noGroup, `nobody guards ${below(memory, path)}: ${why}`);
+  throw new CliError(exit.noGroup, `nobody guards ${visible(below(memory, path))}: ${why}`);
 }
 
 /** What its guard is ordered. */

@@ -287,6 +287,9 @@ describeWith("explain", kernelTest, () => {
     expect(ended.err).not.toContain("internal");
     expect(ended.out).not.toContain("\u001b");
     expect(ended.out).toContain("a\u{fffd}[2J");
+    config.write(FEED + guard("g", `${tenants.at}/none-*`));
+    const nobody = await Reprieve.ends(["explain", below(group), "--config", config.path]);
+    expect(nobody.err).toContain("a\u{fffd}[2J: no reprieve does");
     await tenants.destroy();
     board.close();
   });
