@@ -15,6 +15,7 @@
 #include "memcg.h"
 #include "orders.h"
 #include "rank.h"
+#include "rest.h"
 #include "role.h"
 #include "table.h"
 
@@ -136,6 +137,7 @@ struct handler {
 	uint32_t guards;
 	uint8_t *restless; /* the responder's, by tree: somebody in it is, or may be, in OOM */
 	int respond_epoll;
+	struct rest rest; /* the responder's */
 	struct sampled *sampled;
 	char *respond_pids; /* PIDS_BYTES each */
 	char *sample_pids;

@@ -45,6 +45,9 @@ enum {
 	BIRTHS_PENDING_MAX = 64, /* to be read, a power of two; the others are left to the scan */
 	NEWBORN_PLACES = 4,	 /* of CANDIDATES_MAX, where all are taken */
 
+	/* --- the responder and the watchers --- */
+	REST_SHARE = 4, /* a fifth of a CPU at most is ours, however many are at OOM (rest.h) */
+
 	/* --- the responder --- */
 	RESPOND_TICK_MS = 1,  /* while an incident is open */
 	AGENT_WAKE_MS = 50,   /* a step that waits so long for the end of its incident is told */

@@ -83,7 +83,7 @@ struct helper {
 	uint32_t pid;
 	uint32_t ready; /* release: 1 when every descriptor is open and memory is locked */
 	uint64_t
-		beat_ns; /* it is alive: a turn's end, or a piece of slow work's; CLOCK_MONOTONIC */
+		beat_ns; /* it is alive: a turn's end, a look's begin, or a piece of slow work's; CLOCK_MONOTONIC */
 	uint64_t turned_ns;  /* when its last finished turn began: what was before it has seen */
 	uint64_t locked_kb;  /* VmLck at ready */
 	int32_t lock_result; /* mlockall: 0 or -errno */

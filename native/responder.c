@@ -98,6 +98,42 @@ static void wake_agent(int open)
 	told_ns = 0;
 }
 
+/* That of an open incident is no news. */
+static int has_news(const struct guarded *g)
+{
+	return g->response.fired && !incident_is_open(g->response.word);
+}
+
+/* Looks at who may have something to see. Says whether to look again at the next tick. */
+static int look_around(int was_open)
+{
+	uint64_t begun_ns = sys_now_ns();
+	int rests = rest_lasts(&handler.rest, begun_ns), open = rests && was_open;
+
+	find_restless();
+	for (uint32_t i = 0; i < handler.guards; i++) {
+		struct guarded *g = &handler.guarded[i];
+
+		if (handler.restless[g->guard->tree] && hear_is_ours(g) && (!rests || has_news(g)))
+			open |= respond(g);
+	}
+	if (!rests)
+		rest_begin(&handler.rest, begun_ns, sys_now_ns(), RESPOND_TICK_MS);
+	return open;
+}
+
+/* The next timeout, while an incident is open. */
+static int next_tick_ms(void)
+{
+	uint64_t now_ns = sys_now_ns();
+	int hear_ms = hear_next_ms(), rest_ms;
+
+	if (!rest_lasts(&handler.rest, now_ns))
+		return RESPOND_TICK_MS;
+	rest_ms = 1 + (int)((handler.rest.until_ns - now_ns) / 1000000);
+	return hear_ms >= 0 && hear_ms < rest_ms ? hear_ms : rest_ms;
+}
+
 _Noreturn void responder_loop(void)
 {
 	struct sys_epoll_event events[16];
@@ -105,22 +141,14 @@ _Noreturn void responder_loop(void)
 
 	for (;;) {
 		int n = sys_epoll_wait(handler.respond_epoll, events, 16,
-				       open ? RESPOND_TICK_MS : hear_next_ms());
+				       open ? next_tick_ms() : hear_next_ms());
 
 		shared_store(&handler.self.me->beat_ns, sys_now_ns());
 		for (int i = 0; i < n; i++) {
 			hear_event((uint32_t)events[i].data);
 		}
 		hear_late();
-		open = 0;
-		find_restless();
-		for (uint32_t i = 0; i < handler.guards; i++) {
-			struct guarded *g = &handler.guarded[i];
-
-			if (!handler.restless[g->guard->tree] || !hear_is_ours(g))
-				continue;
-			open |= respond(g);
-		}
+		open = look_around(open);
 		wake_agent(open);
 	}
 }

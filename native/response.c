@@ -40,7 +40,7 @@ void response_begin(struct guarded *g, uint64_t now_ns)
 	if (opened) {
 		respond_tell(g, STEP_OPENED,
 			     (struct log_record){ .t_ns = now_ns, .arg = CAUSE_OOM });
-		role_wake_watchers(); /* it may have looked a moment before */
+		role_ask_for_look(g->guard); /* it may have looked a moment before */
 	}
 	respond_tell(g, STEP_SEEN,
 		     (struct log_record){ .t_ns = now_ns, .bytes = g->room.usage_bytes });
@@ -60,13 +60,15 @@ static void give_up(struct guarded *g, enum reason reason)
 		return;
 	shared_store(&g->guard->asks_hand_over, reason);
 	respond_tell(g, STEP_GAVE_UP, (struct log_record){ .arg = reason });
-	role_wake_watchers();
+	role_ask_for_look(g->guard);
 }
 
 /* A virtual machine may stand still for longer than a victim is given: that is no time in which it could have died. */
 static void forgive_absence(struct response *r, uint64_t now_ns)
 {
-	uint64_t away_ns = r->looked_ns ? now_ns - r->looked_ns : 0;
+	uint64_t rested_ns = handler.rest.until_ns;
+	uint64_t then_ns = r->looked_ns > rested_ns ? r->looked_ns : rested_ns;
+	uint64_t away_ns = r->looked_ns && now_ns > then_ns ? now_ns - then_ns : 0;
 
 	r->looked_ns = now_ns;
 	if (away_ns < AWAY_MS * 1000000ull)

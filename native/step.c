@@ -106,7 +106,7 @@ void step_ask_for(struct guarded *g, enum order order, uint32_t pid)
 	if (order == ORDER_HOOK)
 		role_wake(FD_AGENT);
 	else
-		role_wake_watchers();
+		role_ask_for_look(g->guard);
 }
 
 static void ask(struct guarded *g, enum order order, uint64_t now_ns)

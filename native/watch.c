@@ -207,12 +207,19 @@ int watch_is_restless(const struct watched *w)
 	       incident_is_open(shared_load(&w->guard->incident));
 }
 
+int watch_is_called(const struct watched *w)
+{
+	int is_open = incident_is_open(shared_load(&w->guard->incident));
+
+	return w->attached && ((w->fired && !is_open) || w->has_come_near ||
+			       w->guard->state != (uint32_t)w->state ||
+			       shared_load(&w->guard->looks_asked) != w->looks_done);
+}
+
 int watch_is_due(const struct watched *w)
 {
-	return w->attached &&
-	       (!w->is_calm || w->guard->state != (uint32_t)w->state || is_waiting(w) ||
-		w->has_come_near || watcher.restless[w->guard->tree] ||
-		shared_load(&w->guard->looks_asked) != w->looks_done);
+	return w->attached && (!w->is_calm || is_waiting(w) || watch_is_called(w) ||
+			       watcher.restless[w->guard->tree]);
 }
 
 /* model: watcher_looks */
@@ -222,6 +229,7 @@ int watch_look(struct watched *w)
 	uint64_t now_ns = sys_now_ns();
 	int is_first = w->guard->state == GUARD_NONE;
 
+	shared_store(&watcher.self.me->beat_ns, now_ns); /* many are long work */
 	w->has_come_near = 0;
 	w->looks_done = shared_load(&w->guard->looks_asked);
 	if (shared_load(&w->guard->want) != WANT_ARMED || w->guard->state == GUARD_GONE ||

@@ -117,6 +117,12 @@ static int sooner(int a_ms, int b_ms)
 	return a_ms < 0 ? b_ms : b_ms < 0 || a_ms < b_ms ? a_ms : b_ms;
 }
 
+/* Rounded up: it must not spin. */
+static int ms_until(uint64_t then_ns, uint64_t now_ns)
+{
+	return 1 + (then_ns > now_ns ? (int)((then_ns - now_ns) / 1000000) : 0);
+}
+
 static void take_events(const struct sys_epoll_event *events, int n, uint64_t now_ns)
 {
 	for (int i = 0; i < n; i++) {
@@ -165,10 +171,8 @@ static int next_hearing_ms(uint64_t now_ns)
 	for (uint32_t i = 0; i < watcher.guards; i++) {
 		uint64_t then_ns = watcher.watched[i].deaf_ns;
 
-		if (then_ns) /* rounded up: it must not spin */
-			next_ms = sooner(
-				next_ms,
-				1 + (then_ns > now_ns ? (int)((then_ns - now_ns) / 1000000) : 0));
+		if (then_ns)
+			next_ms = sooner(next_ms, ms_until(then_ns, now_ns));
 	}
 	return next_ms;
 }
@@ -191,6 +195,26 @@ static int do_for_others(void)
 	return next_ms;
 }
 
+/* The owner's looks. Returns the next timeout. */
+static int look_around(void)
+{
+	uint64_t begun_ns = sys_now_ns();
+	int rests = rest_lasts(&watcher.rest, begun_ns), next_ms = -1;
+
+	for (uint32_t i = 0; i < watcher.guards && watcher_owns(); i++) {
+		struct watched *w = &watcher.watched[i];
+
+		if (!watch_is_due(w))
+			continue;
+		next_ms = sooner(next_ms, rests && !watch_is_called(w)
+						  ? ms_until(watcher.rest.until_ns, begun_ns)
+						  : watch_look(w));
+	}
+	if (!rests)
+		rest_begin(&watcher.rest, begun_ns, sys_now_ns(), WATCH_TICK_MS);
+	return next_ms;
+}
+
 /* One turn. Returns the next timeout. */
 /* model: watcher_wakes */
 static int turn(uint64_t now_ns)
@@ -210,9 +234,8 @@ static int turn(uint64_t now_ns)
 	for (uint32_t i = 0; i < watcher.guards; i++)
 		if (watch_is_restless(&watcher.watched[i]))
 			watcher.restless[watcher.watched[i].guard->tree] = 1;
-	for (uint32_t i = 0; i < watcher.guards && watcher_owns(); i++)
-		if (watch_is_due(&watcher.watched[i]))
-			next_ms = sooner(next_ms, watch_look(&watcher.watched[i]));
+	if (watcher_owns())
+		next_ms = sooner(next_ms, look_around());
 	if (!watcher_owns() || !peer_alive)
 		next_ms = sooner(next_ms, do_for_others());
 	next_ms = sooner(next_ms, next_hearing_ms(now_ns));

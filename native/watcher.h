@@ -8,6 +8,7 @@
 #define RPV_WATCHER_H
 
 #include "memcg.h"
+#include "rest.h"
 #include "role.h"
 #include "verdict.h"
 
@@ -77,6 +78,7 @@ struct watcher {
 	uint32_t handler_pid;
 	uint32_t other_pid;
 	int is_ending;	  /* the agent is dead, or wants all to end */
+	struct rest rest; /* the owner's, from guards that nothing calls for */
 	uint64_t near_ns; /* not the owner: when held groups were last looked at */
 	uint32_t door_pid;
 	uint64_t event_ns; /* a kernel event the owner must show to have seen; 0: none */
@@ -137,6 +139,8 @@ static inline uint32_t watch_ms_since(uint64_t then_ns, uint64_t now_ns)
 }
 /* Is the guard in OOM, or may it be, so that each of its tree has to be looked at? */
 int watch_is_restless(const struct watched *w);
+/* Did an event come that is news, or was a look asked for? */
+int watch_is_called(const struct watched *w);
 /* Is there anything to see? A quiet guard of a quiet tree is left alone: there may be a thousand. */
 int watch_is_due(const struct watched *w);
 /* One look. Returns in how many ms to look again, -1: at the next event. */
