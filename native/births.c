@@ -40,7 +40,7 @@ void births_open(void)
 	if (r->sampling_source == SOURCE_SCAN)
 		return;
 	births.fd = proc_events_open();
-	births.where = role_memory(handler.guards * GROUPS_MAX * sizeof(*births.where));
+	births.where = role_memory(r->guards_max * GROUPS_MAX * sizeof(*births.where));
 	handler.self.me->events_result = births.fd < 0 ? births.fd : 0;
 }
 
@@ -152,7 +152,7 @@ static void heed_loss(void)
 
 	births.lost_ms = sys_now_ns() / 1000000;
 	shared_store(&r->events_lost, r->events_lost + 1);
-	for (uint32_t i = 0; i < handler.guards; i++) {
+	for (uint32_t i = 0; i < handler_guards(); i++) {
 		struct guarded *g = &handler.guarded[i];
 		uint64_t early_ms = g->looked_ms + g->guard->sample_near_ms;
 

@@ -36,10 +36,11 @@ static void follow_wants(uint64_t now_ns)
 		struct entry *e = &door.entries[i];
 		uint32_t want = shared_load(&e->guard->want);
 
-		if (want == WANT_NOTHING && shared_load(&e->guard->attached[ROLE_DOOR]))
+		if (want == WANT_GIVEN_UP && shared_load(&e->guard->attached[ROLE_DOOR]))
 			let_go(e);
-		if (e->dir >= 0 || want == WANT_NOTHING || now_ns < e->due_ns ||
-		    shared_load(&e->guard->state) == GUARD_GONE)
+		if (e->dir >= 0 || (want != WANT_ATTACHED && want != WANT_ARMED) ||
+		    now_ns < e->due_ns || shared_load(&e->guard->state) == GUARD_GONE ||
+		    !role_may_attach(e->guard, ROLE_DOOR))
 			continue;
 		e->dir = role_open_group(e->guard);
 		e->due_ns = now_ns + ATTACH_AGAIN_MS * 1000000ull;
@@ -125,9 +126,7 @@ static int is_over(int agent_dead)
 	int over = agent_dead;
 
 	for (uint32_t i = 0; i < door.guards && over; i++) {
-		uint32_t state = shared_load(&door.entries[i].guard->state);
-
-		over = state == GUARD_NONE || state == GUARD_GONE;
+		over = guard_is_over(door.entries[i].guard);
 	}
 	return over || shared_load(&door.self.region->stop);
 }
@@ -156,12 +155,13 @@ static int turn(uint64_t now_ns, int agent_dead)
 
 static void prepare(void)
 {
-	door.guards = door.self.region->guards_max;
-	door.clients_max = door.guards + DOOR_PENDING_MAX;
+	const uint32_t guards_max = door.self.region->guards_max;
+
+	door.clients_max = guards_max + DOOR_PENDING_MAX;
 	door.rankings = role_rankings(&door.self);
-	door.entries = role_memory(sizeof(*door.entries) * door.guards);
+	door.entries = role_memory(sizeof(*door.entries) * guards_max);
 	door.clients = role_memory(sizeof(*door.clients) * door.clients_max);
-	for (uint32_t i = 0; i < door.guards; i++) {
+	for (uint32_t i = 0; i < guards_max; i++) {
 		door.entries[i].guard = &door.self.region->guards[i];
 		door.entries[i].index = i;
 		door.entries[i].dir = -1;
@@ -190,6 +190,7 @@ _Noreturn void door_run(const char *run_dir, char **groups)
 	for (;;) {
 		int n = sys_epoll_wait(door.epoll, events, EVENTS_MAX, timeout_ms);
 
+		door.guards = shared_load(&door.self.region->guards_used);
 		take_events(events, n);
 		shared_store(&door.self.me->beat_ns, sys_now_ns());
 		if (!agent_dead && sys_pidfd_dead(door.self.agent)) {

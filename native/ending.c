@@ -28,7 +28,7 @@ int ending_is_over(int agent_dead)
 			watch_put_back(w, stop ? REASON_RELEASED : REASON_AGENT_DEAD);
 			watch_detach(w);
 		}
-		over = w->guard->state == GUARD_NONE || w->guard->state == GUARD_GONE;
+		over = guard_is_over(w->guard);
 	}
 	return over;
 }
@@ -136,7 +136,7 @@ static void put_back_late_writes(void)
 		struct guard *g = &watcher.self.region->guards[i];
 		struct memcg m;
 
-		if (!(g->flags & GUARD_POWERS) || shared_load(&g->want) == WANT_NOTHING ||
+		if (!(g->flags & GUARD_POWERS) || !shared_load(&g->inode) ||
 		    memcg_open(&m, role_open_group(g), 1, &g->high))
 			continue;
 		if (!lock_is_held(m.control))

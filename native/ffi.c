@@ -163,6 +163,20 @@ EXPORT int rpv_ledger_add(int fd, uint32_t index, const char *path, int owned)
 	return ledger_add(fd, index, path, owned);
 }
 
+EXPORT int rpv_ledger_remove(int fd, uint32_t index) { return ledger_remove(fd, index); }
+
+EXPORT int rpv_inotify_create(void)
+{
+	return (int)SYS1(inotify_init1, SYS_EFD_NONBLOCK | SYS_CLOEXEC);
+}
+
+EXPORT int rpv_inotify_add(int fd, const char *path, uint32_t mask)
+{
+	return (int)SYS3(inotify_add_watch, fd, path, mask);
+}
+
+EXPORT int rpv_inotify_remove(int fd, int watch) { return (int)SYS2(inotify_rm_watch, fd, watch); }
+
 EXPORT int rpv_listen(const char *dir, const char *name, uint32_t mode)
 {
 	return listen_at(dir, name, mode);

@@ -132,7 +132,7 @@ static void make_region(const char *group, const struct designate_page *page)
 	struct region *r = role_memory(control + sizeof(struct recorder));
 	struct text path = text_on(r->guards[0].path, sizeof(r->guards[0].path));
 
-	r->guards_max = 1;
+	r->guards_max = r->guards_used = 1;
 	r->control_bytes = r->recorder_offset = control;
 	r->agent_pid = (uint32_t)sys_getpid();
 	text_add(&path, group);

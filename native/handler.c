@@ -24,16 +24,17 @@ void handler_poke(struct guarded *g)
 
 void handler_make(void)
 {
-	handler.guards = handler.self.region->guards_max;
-	handler.guarded = role_memory(sizeof(*handler.guarded) * handler.guards);
-	handler.restless = role_memory(handler.guards);
+	const uint32_t guards_max = handler.self.region->guards_max;
+
+	handler.guarded = role_memory(sizeof(*handler.guarded) * guards_max);
+	handler.restless = role_memory(guards_max);
 	handler.sampled = role_memory(sizeof(*handler.sampled));
 	handler.respond_pids = role_memory(PIDS_BYTES);
 	handler.sample_pids = role_memory(PIDS_BYTES);
 	table_init(&handler.table, handler.self.recorder,
 		   role_memory(PROCS_MAX * sizeof(*handler.table.chain)));
 	handler.table.past_pages = past_pages_of(handler.self.region);
-	for (uint32_t i = 0; i < handler.guards; i++) {
+	for (uint32_t i = 0; i < guards_max; i++) {
 		handler.guarded[i].guard = &handler.self.region->guards[i];
 		handler.guarded[i].index = i;
 	}

@@ -134,7 +134,6 @@ struct handler {
 	int designated_event; /* of one that has designated itself: the door's; -1: we make our own */
 	struct table table;
 	struct guarded *guarded; /* guards_max */
-	uint32_t guards;
 	uint8_t *restless; /* the responder's, by tree: somebody in it is, or may be, in OOM */
 	int respond_epoll;
 	struct rest rest; /* the responder's */
@@ -144,6 +143,12 @@ struct handler {
 };
 
 extern struct handler handler;
+
+/* Both threads may find more of them the next time. */
+static inline uint32_t handler_guards(void)
+{
+	return __atomic_load_n(&handler.self.region->guards_used, __ATOMIC_ACQUIRE);
+}
 
 _Noreturn void handler_run(const char *run_dir, char **groups);
 /* The sampler has the responder look at a guard. */
@@ -165,6 +170,10 @@ _Noreturn void sampler_loop(void);
 int guarded_attach(struct guarded *g);
 /* Closes it: its group is gone. False: not yet, the responder may still use it. */
 int guarded_let_go(struct guarded *g);
+
+/* inside.c: after a scan of the guard: leaves a group in which we are the last, and comes back. */
+void inside_begin(void);
+void inside_look(const struct guarded *g, uint64_t now_ms);
 
 /* scan.c: one scan of one guard. Says whether the group is inside its margin. */
 int scan_guard(struct guarded *g);

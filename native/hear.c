@@ -20,7 +20,7 @@ void hear_late(void)
 {
 	uint64_t now_ns = sys_now_ns();
 
-	for (uint32_t i = 0; i < handler.guards; i++) {
+	for (uint32_t i = 0; i < handler_guards(); i++) {
 		struct guarded *g = &handler.guarded[i];
 
 		if (!g->deaf_ns || now_ns < g->deaf_ns)
@@ -36,7 +36,7 @@ int hear_next_ms(void)
 {
 	uint64_t now_ns = sys_now_ns(), next_ns = UINT64_MAX;
 
-	for (uint32_t i = 0; i < handler.guards; i++)
+	for (uint32_t i = 0; i < handler_guards(); i++)
 		if (handler.guarded[i].deaf_ns && handler.guarded[i].deaf_ns < next_ns)
 			next_ns = handler.guarded[i].deaf_ns;
 	if (next_ns == UINT64_MAX)
@@ -55,7 +55,7 @@ void hear_event(uint32_t index)
 		return;
 	}
 	sys_read(FD_RESPONDER, &count, sizeof(count));
-	for (uint32_t i = 0; i < handler.guards; i++) {
+	for (uint32_t i = 0; i < handler_guards(); i++) {
 		g = &handler.guarded[i];
 		if (__atomic_exchange_n(&g->poked, 0, __ATOMIC_ACQ_REL))
 			g->response.fired = hear_is_ours(g);

@@ -52,6 +52,7 @@ static void print_offsets(void)
 	AT(region, stop);
 	AT(region, hour_cap);
 	AT(region, sampling_source);
+	AT(region, guards_used);
 	AT(region, helpers);
 	AT(region, logs);
 	AT(region, guards);
@@ -219,6 +220,7 @@ static void print_control_enums(void)
 	E(WANT_, NOTHING);
 	E(WANT_, ATTACHED);
 	E(WANT_, ARMED);
+	E(WANT_, GIVEN_UP);
 	CLOSE();
 	OPEN("state");
 	E(GUARD_, NONE);

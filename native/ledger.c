@@ -48,6 +48,13 @@ int ledger_add(int fd, uint32_t index, const char *path, int owned)
 											   : -EIO;
 }
 
+int ledger_remove(int fd, uint32_t index)
+{
+	static const struct ledger_record none;
+
+	return sys_pwrite(fd, &none, sizeof(none), offset_of(index)) == sizeof(none) ? 0 : -EIO;
+}
+
 static int set(int fd, uint32_t index, uint64_t at, const void *value, size_t size)
 {
 	long n = sys_pwrite(fd, value, size, offset_of(index) + at);

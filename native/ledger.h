@@ -39,6 +39,8 @@ struct ledger {
 int ledger_create(const char *file, uint32_t records);
 /* Records the group; call it before arming. 0 or -errno. */
 int ledger_add(int fd, uint32_t index, const char *path, int owned);
+/* The group is guarded no more, and back as it was. 0 or -errno. */
+int ledger_remove(int fd, uint32_t index);
 /* What memory.high was, and what we make it. 0 or -errno. */
 int ledger_set_high(int fd, uint32_t index, const struct memcg_high *high);
 /* The same of what a raise is about to change, and of the child that is about to be frozen. */

@@ -31,7 +31,9 @@ enum {
 	REAL_TIME_PRIORITY = 49,
 
 	/* --- the sampler --- */
-	SAMPLE_FAR_MS = 1000,	/* far from the limit, where a guard is not told another */
+	SAMPLE_FAR_MS = 1000, /* far from the limit, where a guard is not told another */
+	INSIDE_ALONE_MS =
+		1000, /* a handler inside leaves a group in which it is the last, so that a pause keeps it */
 	SAMPLE_NEAR_MS = 100,	/* the same inside the margin */
 	SAMPLER_TICK_MS = 1000, /* no longer asleep: the agent may have died */
 	SAMPLE_SHARE = 8,	/* of the processes not primed, one in so many is read a snapshot */

@@ -58,7 +58,7 @@ int look_run(void)
 		return 70;
 	handler.designated_event = -1;
 	handler_make();
-	for (uint32_t i = 0; i < handler.guards; i++) {
+	for (uint32_t i = 0; i < handler_guards(); i++) {
 		struct guarded *g = &handler.guarded[i];
 		int err = shared_load(&g->guard->want) == WANT_NOTHING ? 0 : look_at(g);
 

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 28u		   /* raised by every change of this file */
+#define REGION_LAYOUT 30u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -38,8 +38,12 @@ enum fd_of_role {
 
 enum role { ROLE_HANDLER = 0, ROLE_WATCHDOG = 1, ROLE_SPARE = 2, ROLE_DOOR = 3, ROLES = 4 };
 
-/* What the agent wants of a guard. */
-enum guard_want { WANT_NOTHING = 0, WANT_ATTACHED = 1, WANT_ARMED = 2 };
+/* What the agent wants of a guard: nothing, as long as it is free; when it has given it up it is to be put back and let go of, and
+ * then free. */
+enum guard_want { WANT_NOTHING = 0, WANT_ATTACHED = 1, WANT_ARMED = 2, WANT_GIVEN_UP = 3 };
+
+/* Where a role is with opening a guard; else -errno. */
+enum guard_attached { ATTACHED_NOT = 0, ATTACHED = 1, ATTACHING = 2 };
 
 /* Where a guard is, as the owning watcher sees it. */
 enum guard_state {
@@ -111,7 +115,9 @@ struct guard {
 	uint64_t margin_bytes;
 	uint32_t delay_ms;
 	uint32_t flags; /* enum guard_flag */
-	uint32_t want;	/* enum guard_want, release */
+	uint32_t
+		want; /* enum guard_want, release; the owning watcher, release, from WANT_GIVEN_UP to WANT_NOTHING, when all have let
+		   go: the guard is free for another group */
 	uint32_t
 		tree; /* index of the outermost guard above it, or its own: OOMs of a tree hide each other */
 	/* writers: any role, atomic add: raised to have the owner of the switch look at it */
@@ -119,13 +125,12 @@ struct guard {
 	uint32_t name_at; /* writer: the agent: where in `path` the name of the guard begins */
 	uint32_t sample_far_ms;	 /* writer: the agent: looked at so often far from its limit */
 	uint32_t sample_near_ms; /* the same inside its margin */
-	/* writers: the roles, compare-and-swap from 0: the group's directory when it was first attached; the owning watcher
-	 * back to 0, release, when all have let go of a group that is gone: the guard is free for another */
-	uint64_t inode;
+	uint64_t
+		inode; /* writer: the agent: the group's directory; the owning watcher back to 0, before it is free */
 	/* writer: the door */
 	struct designated designated;
 	/* writer: each role its own */
-	int32_t attached[ROLES]; /* 0: not yet; 1: yes; -errno */
+	int32_t attached[ROLES]; /* enum guard_attached */
 	uint64_t threshold_limit
 		[2]; /* watchdog and spare: its threshold stands under this limit; 0: none */
 	/* writer: the owning watcher */
@@ -177,6 +182,14 @@ struct guard {
 	/* writer: the owning watcher */
 	uint32_t kills_handed; /* kernel kills when it was handed over */
 };
+
+/* Nothing of its group is switched: never armed, put back, or removed. */
+static inline int guard_is_over(const struct guard *g)
+{
+	uint32_t state = __atomic_load_n(&g->state, __ATOMIC_ACQUIRE);
+
+	return state == GUARD_NONE || state == GUARD_GONE;
+}
 
 /* A process as sampled: latest[] and the ring are made of these. Writer: the sampler. 64 bytes. */
 struct snapshot {
@@ -247,6 +260,9 @@ struct region {
 	uint64_t weighings_offset; /* behind that */
 	uint32_t weighings;	   /* so many, each of guards with the same rules */
 	uint32_t sampling_source;  /* writer: the agent: enum sampling_source */
+	/* writer: the agent, release: guards that have ever been ordered, at most guards_max: nobody looks at the others. Never
+	 * less: one that is free is ordered anew */
+	uint32_t guards_used;
 	uint32_t agent_pid;
 	/* writers: both watchers, compare-and-swap: which of them owns the switch (enum role) */
 	uint32_t owner;
@@ -255,6 +271,7 @@ struct region {
 	uint32_t stop;		/* writer: the agent, release: put everything back and exit */
 	uint32_t
 		hour_cap; /* writer: the agent: the most kills of all guards in an hour; 0: no cap */
+	uint32_t reserved;
 	struct caps_hour hour; /* writer: the responder */
 	struct helper helpers[ROLES];
 	struct log logs[ROLES];

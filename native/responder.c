@@ -81,8 +81,8 @@ static int respond(struct guarded *g)
 /* Nested OOMs swallow each other's events: one of a guard means a look at each of its tree. */
 static void find_restless(void)
 {
-	memset(handler.restless, 0, handler.guards);
-	for (uint32_t i = 0; i < handler.guards; i++) {
+	memset(handler.restless, 0, handler_guards());
+	for (uint32_t i = 0; i < handler_guards(); i++) {
 		const struct guarded *g = &handler.guarded[i];
 
 		handler.restless[g->guard->tree] |=
@@ -111,7 +111,7 @@ static int look_around(int was_open)
 	int rests = rest_lasts(&handler.rest, begun_ns), open = rests && was_open;
 
 	find_restless();
-	for (uint32_t i = 0; i < handler.guards; i++) {
+	for (uint32_t i = 0; i < handler_guards(); i++) {
 		struct guarded *g = &handler.guarded[i];
 
 		if (handler.restless[g->guard->tree] && hear_is_ours(g) && (!rests || has_news(g)))

@@ -93,25 +93,29 @@ int role_start(struct role_self *self, enum role role, const char *run_dir, char
 	return 0;
 }
 
-int role_open_group(struct guard *guard)
+int role_open_group(const struct guard *guard)
 {
-	uint64_t known = shared_load(&guard->inode);
-	int dir = tree_open(guard->path, known);
-	uint64_t inode = dir < 0 ? 0 : tree_inode(dir);
+	return tree_open(guard->path, shared_load(&guard->inode));
+}
 
-	if (dir < 0 || known)
-		return dir;
-	if (__atomic_compare_exchange_n(&guard->inode, &known, inode, 0, __ATOMIC_ACQ_REL,
-					__ATOMIC_ACQUIRE) ||
-	    known == inode)
-		return dir;
-	sys_close(dir);
-	return tree_open(guard->path, known);
+int role_may_attach(struct guard *guard, enum role role)
+{
+	int is_watcher = role == ROLE_WATCHDOG || role == ROLE_SPARE;
+	uint32_t want;
+
+	__atomic_store_n(&guard->attached[role], ATTACHING, __ATOMIC_SEQ_CST);
+	want = __atomic_load_n(&guard->want, __ATOMIC_SEQ_CST);
+	if (want == WANT_ATTACHED || want == WANT_ARMED ||
+	    (want == WANT_GIVEN_UP && is_watcher && !guard_is_over(guard)))
+		return 1;
+	shared_store(&guard->attached[role], ATTACHED_NOT);
+	role_wake_watchers();
+	return 0;
 }
 
 int role_is_armed(const struct role_self *self)
 {
-	for (uint32_t i = 0; i < self->region->guards_max; i++)
+	for (uint32_t i = 0; i < shared_load(&self->region->guards_used); i++)
 		if (shared_load(&self->region->guards[i].want) == WANT_ARMED)
 			return 1;
 	return 0;

@@ -31,9 +31,11 @@ int role_start(struct role_self *self, enum role role, const char *run_dir, char
 void role_settle(struct role_self *self);
 /* Is any guard armed, so that somebody must be awake? */
 int role_is_armed(const struct role_self *self);
-/* The guard's group as it was first attached, whatever it is called by now: a descriptor of its directory, or
- * -errno. */
-int role_open_group(struct guard *guard);
+/* The guard's group, whatever it is called by now: a descriptor of its directory, or -errno. */
+int role_open_group(const struct guard *guard);
+/* Asked before a role opens a guard, which is not made free from then on. False: it is given up; a watcher puts it back all the
+ * same. */
+int role_may_attach(struct guard *guard, enum role role);
 /* Touches the stack to its full depth and locks everything; the rest of the start must be done.
  * Marks ready. */
 void role_ready(struct role_self *self);

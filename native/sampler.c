@@ -15,18 +15,19 @@ static int is_due(const struct guarded *g) { return g->due_ms <= sys_now_ns() / 
 /* Follows what the agent wants of each guard. */
 static void follow_wants(void)
 {
-	for (uint32_t i = 0; i < handler.guards; i++) {
+	for (uint32_t i = 0; i < handler_guards(); i++) {
 		struct guarded *g = &handler.guarded[i];
 		uint32_t want = shared_load(&g->guard->want);
 		int32_t *attached = &g->guard->attached[ROLE_HANDLER];
 
-		if (want == WANT_NOTHING && *attached && guarded_let_go(g)) {
+		if (want == WANT_GIVEN_UP && *attached && guarded_let_go(g)) {
 			shared_store(attached, 0);
 			role_wake_watchers();
 			role_wake(FD_AGENT);
 		}
-		if ((want == WANT_ATTACHED || want == WANT_ARMED) && *attached != 1 && is_due(g) &&
-		    shared_load(&g->guard->state) != GUARD_GONE) {
+		if ((want == WANT_ATTACHED || want == WANT_ARMED) && *attached != ATTACHED &&
+		    is_due(g) && shared_load(&g->guard->state) != GUARD_GONE &&
+		    role_may_attach(g->guard, ROLE_HANDLER)) {
 			int err = guarded_attach(g);
 
 			g->due_ms = sys_now_ns() / 1000000 +
@@ -62,7 +63,7 @@ static void do_errands(struct guarded *g)
 /* Scans who is due; when a watcher has woken us, also who has come near. */
 static void scan_due(uint64_t now_ms, int woken)
 {
-	for (uint32_t i = 0; i < handler.guards; i++) {
+	for (uint32_t i = 0; i < handler_guards(); i++) {
 		struct guarded *g = &handler.guarded[i];
 		if (!shared_load(&g->active))
 			continue;
@@ -73,6 +74,7 @@ static void scan_due(uint64_t now_ms, int woken)
 			continue;
 		g->is_inside = scan_guard(g);
 		g->looked_ms = now_ms;
+		inside_look(g, now_ms);
 		g->due_ms = now_ms +
 			    (g->is_inside ? g->guard->sample_near_ms : g->guard->sample_far_ms);
 	}
@@ -87,9 +89,8 @@ static int is_over(void)
 		return 1;
 	if (!sys_pidfd_dead(handler.self.agent))
 		return 0;
-	for (uint32_t i = 0; i < handler.guards; i++)
-		if (shared_load(&r->guards[i].state) != GUARD_NONE &&
-		    shared_load(&r->guards[i].state) != GUARD_GONE)
+	for (uint32_t i = 0; i < handler_guards(); i++)
+		if (!guard_is_over(&r->guards[i]))
 			return 0;
 	return 1;
 }
@@ -98,7 +99,7 @@ static int timeout_ms(uint64_t now_ms)
 {
 	uint64_t due = now_ms + SAMPLER_TICK_MS;
 
-	for (uint32_t i = 0; i < handler.guards; i++)
+	for (uint32_t i = 0; i < handler_guards(); i++)
 		if (shared_load(&handler.guarded[i].active) && handler.guarded[i].due_ms < due)
 			due = handler.guarded[i].due_ms;
 	if (births_due_ms() < due)
@@ -122,6 +123,7 @@ static int wait_for_work(uint64_t now_ms)
 
 _Noreturn void sampler_loop(void)
 {
+	inside_begin();
 	follow_wants();
 	while (!is_over()) {
 		int woken = wait_for_work(sys_now_ns() / 1000000);

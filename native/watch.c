@@ -264,6 +264,19 @@ int watch_look(struct watched *w)
 	return next_look_ms(w, now_ns);
 }
 
+void watch_leave(struct watched *w)
+{
+	struct memcg_oom oom;
+
+	if (!memcg_oom(&w->memcg, &oom)) {
+		watch_put_back(w, REASON_RELEASED);
+		return;
+	}
+	forget(w);
+	w->state = GUARD_GONE;
+	shared_store(&w->guard->state, GUARD_GONE);
+}
+
 /* model: watcher_puts_back */
 void watch_put_back(struct watched *w, enum reason reason)
 {

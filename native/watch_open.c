@@ -66,7 +66,6 @@ void watch_detach(struct watched *w)
 	w->attached = 0;
 }
 
-/* Its group is gone, and the agent waits for the next of that name. */
 void watch_let_go(struct watched *w)
 {
 	if (w->attached)
@@ -82,8 +81,9 @@ void watch_make_free(struct guard *g)
 	int is_held_by_any = 0;
 
 	for (int i = 0; i < ROLES; i++)
-		is_held_by_any |= shared_load(&g->attached[i]) != 0;
-	if (is_held_by_any || !shared_load(&g->inode) || !watcher_owns())
+		is_held_by_any |=
+			__atomic_load_n(&g->attached[i], __ATOMIC_SEQ_CST) != ATTACHED_NOT;
+	if (is_held_by_any || !guard_is_over(g) || !watcher_owns())
 		return;
 	memset(&g->high, 0, sizeof(g->high));
 	memset(g->children, 0, sizeof(g->children));
@@ -91,6 +91,7 @@ void watch_make_free(struct guard *g)
 	g->switched = g->chores_done = g->kills_below = 0;
 	shared_store(&g->state, GUARD_NONE);
 	shared_store(&g->inode, 0);
+	shared_store(&g->want, WANT_NOTHING);
 	role_wake(FD_AGENT);
 }
 

@@ -77,29 +77,46 @@ static void follow_handler(void)
 	watcher.handler_wchan = procfs_open_wchan(watcher.handler_pid, watcher.handler_pid);
 }
 
+/* The agent wants nothing of it any more. The owner of the switch first: a guard that is not over is put back by whoever owns
+ * it then. */
+static void leave(struct watched *w)
+{
+	if (!guard_is_over(w->guard) && w->attached && watcher_owns())
+		watch_leave(w);
+	if (!guard_is_over(w->guard))
+		return;
+	if (w->guard->attached[watcher.self.role])
+		watch_let_go(w);
+	watch_make_free(w->guard);
+}
+
+static void attach(struct watched *w)
+{
+	int err = watch_attach(w);
+
+	w->due_ns = sys_now_ns() + ATTACH_AGAIN_MS * 1000000ull;
+	if (!err) {
+		add_to_epoll(w->oom_event, memcg_event_mask(&w->memcg), w->index);
+		if (!memcg_is_v2(&w->memcg)) /* there memory.high says so */
+			add_to_epoll(w->near_event, SYS_EPOLLIN, w->index | WAKE_NEAR);
+	} else if (err == -ENOENT && watcher_owns() && !guard_is_over(w->guard)) {
+		shared_store(&w->guard->state, GUARD_GONE); /* while we were dead */
+	}
+	shared_store(&w->guard->attached[watcher.self.role], err ? err : 1);
+	role_wake(FD_AGENT);
+}
+
 static void follow_wants(struct watched *w)
 {
 	uint32_t want = shared_load(&w->guard->want);
-	int32_t *attached = &w->guard->attached[watcher.self.role];
 
-	if (want == WANT_NOTHING && *attached)
-		watch_let_go(w);
-	if (want == WANT_NOTHING)
-		watch_make_free(w->guard);
-	if ((want == WANT_ATTACHED || want == WANT_ARMED) && !w->attached && !watcher.is_ending &&
-	    w->guard->state != GUARD_GONE && sys_now_ns() >= w->due_ns) {
-		int err = watch_attach(w);
-
-		w->due_ns = sys_now_ns() + ATTACH_AGAIN_MS * 1000000ull;
-
-		if (!err) {
-			add_to_epoll(w->oom_event, memcg_event_mask(&w->memcg), w->index);
-			if (!memcg_is_v2(&w->memcg)) /* there memory.high says so */
-				add_to_epoll(w->near_event, SYS_EPOLLIN, w->index | WAKE_NEAR);
-		}
-		shared_store(attached, err ? err : 1);
-		role_wake(FD_AGENT);
-	}
+	if (want == WANT_GIVEN_UP)
+		leave(w);
+	if (want == WANT_NOTHING || (want == WANT_GIVEN_UP && guard_is_over(w->guard)))
+		return;
+	if (!w->attached && !watcher.is_ending && w->guard->state != GUARD_GONE &&
+	    sys_now_ns() >= w->due_ns && role_may_attach(w->guard, watcher.self.role))
+		attach(w);
 }
 
 /* The owner's look says whether another event may be news sooner, the other watcher hears of an incident by the responder. */
@@ -246,13 +263,14 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **groups)
 {
 	struct sys_epoll_event events[16];
 	int timeout_ms = 0, agent_dead = 0;
+	uint32_t guards_max;
 
 	if (role_start(&watcher.self, role, run_dir, groups))
 		sys_exit(70);
-	watcher.guards = watcher.self.region->guards_max;
-	watcher.watched = role_memory(sizeof(*watcher.watched) * watcher.guards);
-	watcher.restless = role_memory(watcher.guards);
-	for (uint32_t i = 0; i < watcher.guards; i++) {
+	guards_max = watcher.self.region->guards_max;
+	watcher.watched = role_memory(sizeof(*watcher.watched) * guards_max);
+	watcher.restless = role_memory(guards_max);
+	for (uint32_t i = 0; i < guards_max; i++) {
 		watcher.watched[i].guard = &watcher.self.region->guards[i];
 		watcher.watched[i].index = i;
 		watcher.watched[i].followed = (struct followed){ .pidfd = -1, .wchan = -1 };
@@ -267,6 +285,7 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **groups)
 		int n = sys_epoll_wait(watcher.epoll, events, 16, timeout_ms);
 		uint64_t now_ns = sys_now_ns();
 
+		watcher.guards = shared_load(&watcher.self.region->guards_used);
 		take_events(events, n, now_ns);
 		hear(now_ns);
 		if (!agent_dead && sys_pidfd_dead(watcher.self.agent)) {

@@ -119,7 +119,7 @@ void ending_last_one(void);
 /* watch_open.c: opens and closes a guard. */
 int watch_attach(struct watched *w);
 void watch_detach(struct watched *w);
-/* Closes it for good: the group is gone. When every role has, the owner makes the guard free for another group. */
+/* Closes it for good. When every role has, the owner makes the guard free for another group. */
 void watch_let_go(struct watched *w);
 void watch_make_free(struct guard *guard);
 /* Must the threshold at the margin be set, because none stands under the group's limit? */
@@ -145,6 +145,8 @@ int watch_is_called(const struct watched *w);
 int watch_is_due(const struct watched *w);
 /* One look. Returns in how many ms to look again, -1: at the next event. */
 int watch_look(struct watched *w);
+/* The agent wants nothing of it any more: gives it back as it was found, unless it is gone. */
+void watch_leave(struct watched *w);
 /* Gives the group back as it was found. */
 void watch_put_back(struct watched *w, enum reason reason);
 

@@ -6,30 +6,32 @@
  * Wakes from one eventfd; a slow timer is the net below (a one-shot epoll event can be lost).
  */
 
-import { treesOf } from "../cgroup/group.ts";
-import { kindOfGroup } from "../cgroup/kind.ts";
-import { CliError, exit } from "../errors.ts";
+import type { Hierarchy } from "../cgroup/hierarchy.ts";
+import { kindOf } from "../cgroup/kind.ts";
+import { exit } from "../errors.ts";
 import type { Message } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
-import { state, want } from "../native/layout.ts";
 import {
   type GuardOrders,
+  type Parts,
   partsOf,
   Region,
   ROLES,
   type Role,
   type Source,
 } from "../native/region.ts";
-import { ATTACH_BOUND_MS, demandAttached, isAttached, lacksOf } from "./attaching.ts";
+import { ATTACH_BOUND_MS, lacksOf } from "./attaching.ts";
 import { seeSleep } from "./calibrate.ts";
-import { Comeback } from "./comeback.ts";
+import type { Claims } from "./claims.ts";
 import { Crew } from "./crew.ts";
+import { Discovery, type Reach } from "./discovery.ts";
 import { Hooks } from "./hooks.ts";
 import { HOLD_NS } from "./incidents.ts";
 import { KernelLog } from "./kernel-log.ts";
 import { keepWhatIsOwed } from "./owed.ts";
 import { type RunDir, runBases } from "./run-dir.ts";
+import { Slots } from "./slots.ts";
 import { Telling } from "./telling.ts";
 
 const SAFETY_TICK_MS = 1000;
@@ -42,7 +44,11 @@ export interface AgentOptions {
   readonly core: Core;
   readonly image: CoreImage;
   readonly runDir: RunDir;
+  readonly memory: Hierarchy;
+  /** Those that are there at the start. */
   readonly guards: readonly GuardSpec[];
+  /** What may be guarded from then on; undefined: nothing else. */
+  readonly follow?: Follow | undefined;
   /** The most kills of all guards in an hour. */
   readonly hourCap?: number | undefined;
   readonly source?: Source | undefined;
@@ -50,10 +56,21 @@ export interface AgentOptions {
   /** The socket of the door, where handlers may be designated. */
   readonly listener?: number | undefined;
   readonly send: (message: Message) => void;
-  /** The orders for a group that takes the place of one that was removed; throws while it cannot be guarded. */
-  readonly renew: (index: number) => GuardSpec;
+  /** A guard is armed, or is no more. */
+  readonly armed?: (guard: GuardSpec) => void;
+  readonly left?: (guard: GuardSpec) => void;
   /** One line to the person. */
   readonly say: (text: string) => void;
+}
+
+/** Groups that are found while it runs. */
+export interface Follow {
+  readonly claims: Claims;
+  readonly reach: Reach;
+  /** For so many more guards than there are at the start there is room. */
+  readonly room: number;
+  /** What the region needs for them; undefined: as for those at the start. */
+  readonly parts: Parts | undefined;
 }
 
 /** Puts back what dead agents left; the core's word, so its exit code is reprieve's. */
@@ -63,7 +80,7 @@ export async function releaseDead(image: CoreImage): Promise<number> {
 }
 
 export class Agent {
-  /** Resolves when every guarded group was removed by somebody. */
+  /** Resolves when every group that was named was removed by somebody. */
   readonly allGone: Promise<void>;
   readonly #options: AgentOptions;
   /** Those that are started. */
@@ -72,11 +89,9 @@ export class Agent {
   readonly #crew: Crew;
   readonly #kernelLog: KernelLog;
   readonly #telling: Telling;
-  readonly #comeback: Comeback;
   readonly #hooks: Hooks;
-  readonly #trees: readonly number[];
-  /** What the groups' switches said before they were armed. */
-  readonly #switches: (string | undefined)[] = [];
+  readonly #slots: Slots;
+  readonly #discovery: Discovery | undefined;
   #armed = false;
   #safety: Timer | undefined;
   #hold: Timer | undefined;
@@ -89,75 +104,67 @@ export class Agent {
     this.#options = options;
     this.#roles = ROLES.filter((role) => role !== "DOOR" || options.listener !== undefined);
     const isRanked = options.listener !== undefined;
-    const parts = { ...partsOf(guards), isRanked };
-    const memfd = core.createRegion(guards.length, process.pid, parts);
+    const most = guards.length + (options.follow?.room ?? 0);
+    const parts = { ...(options.follow?.parts ?? partsOf(guards)), isRanked };
+    const memfd = core.createRegion(most, process.pid, parts);
     this.#region = new Region(core.mapRegion(memfd));
     this.#region.setHourCap(options.hourCap ?? 0);
     this.#region.setSource(options.source ?? "SCAN");
-    const names = guards.map((guard) => guard.name);
-    this.#kernelLog = new KernelLog(core, names);
-    this.#telling = new Telling(this.#region, names, this.#kernelLog, options.send);
+    this.#kernelLog = new KernelLog(core);
+    this.#telling = new Telling(this.#region, this.#kernelLog, options.send);
     this.allGone = new Promise((resolve) => {
       this.#resolveGone = resolve;
     });
-    const paths = guards.map((guard) => guard.path);
-    const inside = options.handlerInside ? paths : undefined;
-    const { listener } = options;
+    const inside = options.handlerInside ? guards.map(({ path }) => path) : undefined;
+    const { listener, say, armed = () => {}, left = () => {} } = options;
     this.#crew = new Crew({ ...options, roles: this.#roles, memfd, ledger, listener, inside });
-    this.#comeback = new Comeback({
-      region: this.#region,
-      roles: this.#roles,
-      paths,
-      wakeHelpers: () => this.#crew.wake(),
-      renew: (index) => this.#renew(index),
-      say: options.say,
-    });
     this.#hooks = new Hooks({
       ...options,
       region: this.#region,
       send: (drafts) => this.#telling.send(drafts),
     });
-    this.#trees = treesOf(paths);
-    guards.forEach((guard, index) => {
-      this.#region.setOrders(index, guard, this.#trees[index] ?? index);
-      this.#region.setWant(index, want.ATTACHED);
+    this.#slots = new Slots({
+      region: this.#region,
+      most,
+      roles: this.#roles,
+      telling: this.#telling,
+      claims: options.follow?.claims,
+      wakeHelpers: () => this.#crew.wake(),
+      hooks: this.#hooks,
+      armed,
+      left,
+      say,
     });
+    this.#slots.place(guards);
+    this.#discovery = this.#makeDiscovery();
   }
 
   /** Starts the helpers; they open what they need, and act for nobody yet: the locks may be another's. */
   async attach(): Promise<void> {
-    const { guards } = this.#options;
     this.#crew.start();
     void this.#crew.listen(() => {
       this.#woken();
       if (this.#armed) this.#turn(false);
     });
-    await this.#until(() =>
-      guards.every((_, index) => isAttached(this.#region, this.#roles, index)),
-    );
-    guards.forEach(({ path }, index) => {
-      demandAttached(this.#region, this.#roles, index, path);
-    });
+    await this.#until(() => this.#slots.areAttached());
+    this.#slots.demandAttached();
   }
 
   /** Returns when every guard is watched, or throws why not. The groups' locks are held by the caller. */
   async arm(): Promise<void> {
-    const { guards } = this.#options;
-    guards.forEach(({ path }, index) => {
-      this.#switches[index] = switchOf(path);
-      this.#region.setWant(index, want.ARMED);
-    });
+    this.#slots.arm();
     this.#crew.wake();
-    await this.#until(() => guards.every((_, index) => this.#region.state(index) !== state.NONE));
-    guards.forEach((guard, index) => {
-      if (this.#region.state(index) === state.NONE) {
-        throw new CliError(exit.internal, `cannot arm ${guard.path}: the watchdog does not answer`);
-      }
-      this.#telling.sendArmed(guard);
-    });
+    await this.#until(() => this.#slots.areArmed());
+    this.#slots.demandArmed();
     this.#armed = true;
     this.#safety = setInterval(() => this.#turn(true), SAFETY_TICK_MS);
     this.#turn(true);
+    this.#discovery?.start();
+  }
+
+  /** Those that are guarded now. */
+  get guards(): GuardSpec[] {
+    return this.#slots.all.map(({ guard }) => guard);
   }
 
   /** The helper that lives in the guarded group, if it does: it is no left-over of CMD. */
@@ -167,8 +174,8 @@ export class Agent {
 
   /** Tells the watchers where a group's OOM sleeps on this kernel; they go by the name that most have until then. */
   async seeSleep(): Promise<void> {
-    const { image, guards, say } = this.#options;
-    const kind = kindOfGroup(guards[0]?.path ?? "");
+    const { image, memory, say } = this.#options;
+    const kind = kindOf(memory);
     const home = this.#crew.groups.find((group) => kind.switchText(group) !== undefined);
     if (home === undefined) return;
     try {
@@ -193,53 +200,44 @@ export class Agent {
   async stop(letGo: () => void): Promise<void> {
     clearInterval(this.#safety);
     clearTimeout(this.#hold);
-    this.#comeback.stop();
     const ended = this.#hooks.stop();
+    this.#slots.stop();
     this.#region.setStop();
     this.#crew.wake();
     const stopped = this.#crew.stopped();
-    await Promise.race([stopped, this.#until(() => this.#isPutBack())]);
+    await Promise.race([stopped, this.#until(() => this.#armed && this.#slots.arePutBack())]);
     letGo();
     // A watcher that was stopped may have written the switch after all was put back, and then ended in order.
-    const clean = (await stopped) && !this.#isSwitchLeft();
+    const clean = (await stopped) && !this.#slots.isSwitchLeft();
     this.#turn(false, Number.POSITIVE_INFINITY);
     this.#kernelLog.close();
     await ended;
     await this.#crew.hangUp();
-    keepWhatIsOwed(this.#region, this.#options);
+    await this.#discovery?.close();
+    const guards = this.#slots.all;
+    keepWhatIsOwed(this.#region, { ...this.#options, guards });
     const code = clean ? exit.ok : await releaseDead(this.#options.image);
     await this.#crew.removeGroups();
     // "In use" is what it says of another living reprieve.
     const isDone = code === exit.ok || code === exit.inUse;
     const result = isDone ? "ok" : `release ended with code ${code}`;
     if (!this.#armed) return;
-    this.#telling.send(
-      this.#options.guards.map(({ name }) => ({ type: "released", guard: name, result })),
-    );
+    for (const { guard } of guards) this.#telling.sendReleased(guard.name, result);
   }
 
   // --- internal ---
 
-  /** Orders for the group that is there now; says what to tell when it is armed. */
-  #renew(index: number): () => void {
-    const guard = this.#options.renew(index);
-    this.#switches[index] = switchOf(guard.path);
-    this.#region.setOrders(index, guard, this.#trees[index] ?? index);
-    return () => this.#telling.sendArmed(guard);
-  }
-
-  #isPutBack(): boolean {
-    const done: readonly number[] = [state.NONE, state.GONE];
-    return (
-      this.#armed && this.#options.guards.every((_, i) => done.includes(this.#region.state(i)))
-    );
-  }
-
-  /** Somebody has written a switch and not put it back: perhaps one of ours. */
-  #isSwitchLeft(): boolean {
-    return this.#switches.some((before, index) => {
-      const now = switchOf(this.#options.guards[index]?.path ?? "");
-      return now !== undefined && now !== before;
+  #makeDiscovery(): Discovery | undefined {
+    const { core, memory, follow, say } = this.#options;
+    if (follow === undefined) return undefined;
+    return new Discovery({
+      ...follow.reach,
+      core,
+      kind: kindOf(memory),
+      root: memory.root,
+      changed: (path) => this.#slots.look(path),
+      renamed: (path) => this.#slots.renamed(path),
+      say,
     });
   }
 
@@ -252,8 +250,8 @@ export class Agent {
       clearTimeout(this.#hold);
       this.#hold = setTimeout(() => this.#turn(false), HOLD_NS / 1e6);
     }
-    this.#comeback.turn(all);
-    if (this.#comeback.isAllGone) this.#resolveGone();
+    this.#slots.turn(all);
+    if (this.#slots.isOver) this.#resolveGone();
   }
 
   async #until(done: () => boolean): Promise<void> {
@@ -265,10 +263,4 @@ export class Agent {
       await Promise.race([wake, Bun.sleep(START_TICK_MS)]);
     }
   }
-}
-
-// --- internal ---
-
-function switchOf(group: string): string | undefined {
-  return kindOfGroup(group).switchText(group);
 }

@@ -13,7 +13,7 @@ export const ATTACH_BOUND_MS = 5000;
 /** Nothing is to be waited for: all have attached, or one has failed. */
 export function isAttached(region: Region, roles: readonly Role[], guard: number): boolean {
   const results = roles.map((role) => region.attached(guard, role));
-  return results.every((result) => result !== 0) || results.some((result) => result < 0);
+  return results.every((result) => result === 1) || results.some((result) => result < 0);
 }
 
 /** One that failed tells more than one that is still at it: the wait ends with the first failure. */
@@ -25,7 +25,7 @@ export function demandAttached(
 ): void {
   const results = roles.map((role) => ({ role, result: region.attached(guard, role) }));
   const failed =
-    results.find(({ result }) => result < 0) ?? results.find(({ result }) => result === 0);
+    results.find(({ result }) => result < 0) ?? results.find(({ result }) => result !== 1);
   if (failed === undefined) return;
   const who = failed.role.toLowerCase();
   if (failed.result < 0) throw attachError(path, who, errnoName(failed.result));

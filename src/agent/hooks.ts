@@ -28,9 +28,13 @@ export interface HookSetup {
   readonly core: Core;
   readonly image: CoreImage;
   readonly region: Region;
-  readonly guards: readonly GuardOrders[];
   readonly send: (drafts: readonly Draft[]) => void;
   readonly say: (text: string) => void;
+}
+
+interface Hooked {
+  readonly hook: Hook;
+  readonly guard: GuardOrders;
 }
 
 /** What is told of one. */
@@ -60,26 +64,31 @@ interface Refused {
 export class Hooks {
   readonly #setup: HookSetup;
   /** By guard. */
-  readonly #hooks: ReadonlyMap<number, Hook>;
+  readonly #hooks = new Map<number, Hooked>();
   readonly #running = new Map<number, Running>();
   #isStopped = false;
 
   constructor(setup: HookSetup) {
     this.#setup = setup;
-    this.#hooks = new Map(
-      setup.guards.flatMap(({ orders, allowHooks }, guard) => {
-        const hook = orders.find((one) => one.order === "HOOK");
-        return hook === undefined || !allowHooks ? [] : [[guard, hook] as const];
-      }),
-    );
+  }
+
+  /** From now on the place is that guard's. */
+  begin(index: number, guard: GuardOrders): void {
+    const hook = guard.orders.find((one) => one.order === "HOOK");
+    if (hook !== undefined && guard.allowHooks) this.#hooks.set(index, { hook, guard });
+  }
+
+  /** One that is at work goes on to its bound. */
+  end(index: number): void {
+    this.#hooks.delete(index);
   }
 
   /** Starts what is asked for; after each wake. What is told of it comes back, for what is told of the incident goes first. */
   turn(): Draft[] {
     if (this.#isStopped) return [];
-    return [...this.#hooks].flatMap(([guard, hook]) => {
-      const asked = this.#setup.region.askedHook(guard);
-      return asked === undefined ? [] : [this.#start(guard, hook, asked)];
+    return [...this.#hooks].flatMap(([index, hooked]) => {
+      const asked = this.#setup.region.askedHook(index);
+      return asked === undefined ? [] : [this.#start(index, hooked, asked)];
     });
   }
 
@@ -93,13 +102,14 @@ export class Hooks {
 
   // --- internal ---
 
-  #start(guard: number, hook: Hook, asked: AskedHook): Draft {
-    const { region, guards, say } = this.#setup;
-    const name = guards[guard]?.name ?? "";
+  #start(guard: number, hooked: Hooked, asked: AskedHook): Draft {
+    const { region, say } = this.#setup;
+    const { hook } = hooked;
+    const { name } = hooked.guard;
     const [program] = hook.argv;
     const incident = `${name}#${asked.incident}`;
     const about: About = { type: "hook", guard: name, incident, program };
-    const refused = this.#whyNot(guard, program) ?? this.#run(guard, hook, asked, about);
+    const refused = this.#whyNot(guard, program) ?? this.#run(guard, hooked, asked, about);
     const running = this.#running.get(guard);
     if (refused === undefined) {
       region.beginHook(guard, asked);
@@ -116,13 +126,14 @@ export class Hooks {
     return { errno: "EAGAIN", why: `${AT_ONCE_MOST} hooks are at work` };
   }
 
-  #run(guard: number, hook: Hook, asked: AskedHook, about: About): Refused | undefined {
+  #run(guard: number, hooked: Hooked, asked: AskedHook, about: About): Refused | undefined {
     const { core, image } = this.#setup;
+    const { hook } = hooked;
     const words = [String(process.pid), hook.argv[0], ...hook.argv];
     const { read, write } = core.pipe();
     try {
       const { pid, exited } = Bun.spawn([image.path, "hook", ...words], {
-        env: this.#environmentOf(guard, hook, about),
+        env: this.#environmentOf(guard, hooked, about),
         cwd: "/",
         detached: true,
         stdio: ["ignore", write, write],
@@ -141,12 +152,12 @@ export class Hooks {
     }
   }
 
-  #environmentOf(guard: number, hook: Hook, { guard: name, incident }: About) {
-    const { usageBytes, limitBytes } = this.#setup.region.usage(guard);
+  #environmentOf(index: number, { hook, guard }: Hooked, { guard: name, incident }: About) {
+    const { usageBytes, limitBytes } = this.#setup.region.usage(index);
     return {
       PATH,
       REPRIEVE_GUARD: name,
-      REPRIEVE_CGROUP: this.#setup.guards[guard]?.path ?? "",
+      REPRIEVE_CGROUP: guard.path,
       REPRIEVE_INCIDENT: incident,
       REPRIEVE_USAGE_BYTES: String(usageBytes),
       ...(limitBytes !== null && { REPRIEVE_LIMIT_BYTES: String(limitBytes) }),

@@ -28,6 +28,8 @@ export interface GuardEvent {
 }
 
 interface Open {
+  /** Of the guard: its place may be another's before all is told. */
+  readonly name: string;
   openedNs: number | undefined;
   /** Waiting for the record that opens the incident. */
   early: LogRecord[];
@@ -64,9 +66,10 @@ export function nameOf(values: Readonly<Record<string, number>>, value: number):
 export class Incidents {
   /** Several per guard only for the hold: by guard and number. */
   readonly #open = new Map<string, Open>();
-  readonly #guards: readonly string[];
+  readonly #guards: readonly (string | undefined)[];
 
-  constructor(guards: readonly string[]) {
+  /** By their places; undefined: it is free. */
+  constructor(guards: readonly (string | undefined)[]) {
     this.#guards = guards;
   }
 
@@ -75,7 +78,6 @@ export class Incidents {
     const drafts: Draft[] = [];
     const events: GuardEvent[] = [];
     for (const record of records) {
-      if (record.guard >= this.#guards.length) continue;
       if (record.incident === 0) events.push(this.#event(record));
       else this.#add(record, nowNs, drafts);
     }
@@ -101,11 +103,8 @@ export class Incidents {
 
   #add(record: LogRecord, nowNs: number, drafts: Draft[]): void {
     const key = `${record.guard}:${record.incident}`;
-    let open = this.#open.get(key);
-    if (open === undefined) {
-      open = { openedNs: undefined, early: [], closed: undefined, dueNs: Number.POSITIVE_INFINITY };
-      this.#open.set(key, open);
-    }
+    const open = this.#open.get(key) ?? this.#begun(key, record);
+    if (open === undefined) return;
     if (record.step === step.OPENED) {
       if (open.openedNs === undefined) this.#begin(open, record, record.arg, drafts);
     } else if (record.step === step.CLOSED) {
@@ -115,8 +114,18 @@ export class Incidents {
       open.early.push(record);
       open.dueNs = Math.min(open.dueNs, nowNs + HOLD_NS);
     } else {
-      drafts.push(this.#step(record, open.openedNs));
+      drafts.push(this.#step(record, open, open.openedNs));
     }
+  }
+
+  /** undefined: it is of a guard that is no more. */
+  #begun(key: string, { guard }: LogRecord): Open | undefined {
+    const name = this.#guards[guard];
+    if (name === undefined) return undefined;
+    const nothing = { openedNs: undefined, early: [], closed: undefined };
+    const open: Open = { name, ...nothing, dueNs: Number.POSITIVE_INFINITY };
+    this.#open.set(key, open);
+    return open;
   }
 
   #begin(open: Open, first: LogRecord, why: number, drafts: Draft[]): void {
@@ -125,11 +134,10 @@ export class Incidents {
     open.openedNs = openedNs;
     drafts.push({
       type: "incident.opened",
-      guard: this.#name(first),
-      incident: this.#id(first),
+      ...idOf(open, first),
       cause: nameOf(cause, why),
     });
-    for (const record of open.early) drafts.push(this.#step(record, openedNs));
+    for (const record of open.early) drafts.push(this.#step(record, open, openedNs));
     open.early = [];
     if (open.closed === undefined) open.dueNs = Number.POSITIVE_INFINITY;
   }
@@ -144,20 +152,19 @@ export class Incidents {
         this.#begin(open, first, cause.OOM, drafts);
       }
       if (open.closed === undefined) continue;
-      drafts.push(this.#close(open.closed, open.openedNs ?? open.closed.tNs));
+      drafts.push(this.#close(open.closed, open, open.openedNs ?? open.closed.tNs));
       this.#open.delete(key);
     }
     return drafts;
   }
 
-  #step(record: LogRecord, openedNs: number): Unstamped<IncidentStep> {
+  #step(record: LogRecord, open: Open, openedNs: number): Unstamped<IncidentStep> {
     const has = (steps: readonly number[]) => steps.includes(record.step);
     const why = has(WITH_REASON) || record.step === step.HANDED_OVER;
     const isHook = record.step === step.HOOK;
     return {
       type: "incident.step",
-      guard: this.#name(record),
-      incident: this.#id(record),
+      ...idOf(open, record),
       step: nameOf(step, record.step),
       by: record.role.toLowerCase() as IncidentStep["by"],
       ...(has(WITH_PROCESS) && { pid: record.pid, comm: record.comm }),
@@ -173,25 +180,20 @@ export class Incidents {
     };
   }
 
-  #close(record: LogRecord, openedNs: number): Unstamped<IncidentClosed> {
+  #close(record: LogRecord, open: Open, openedNs: number): Unstamped<IncidentClosed> {
     return {
       type: "incident.closed",
-      guard: this.#name(record),
-      incident: this.#id(record),
+      ...idOf(open, record),
       outcome: nameOf(outcome, record.arg >>> 16) as IncidentClosed["outcome"],
       reason: nameOf(reason, record.arg & 0xffff),
       duration_us: microseconds(record.tNs - openedNs),
       faults: record.bytes,
     };
   }
+}
 
-  #name(record: LogRecord): string {
-    return this.#guards[record.guard] ?? "";
-  }
-
-  #id(record: LogRecord): string {
-    return `${this.#name(record)}#${record.incident}`;
-  }
+function idOf({ name }: Open, { incident }: LogRecord) {
+  return { guard: name, incident: `${name}#${incident}` };
 }
 
 /** 0 is "ok"; ESRCH of a kill is the name of the errno, and so on. */

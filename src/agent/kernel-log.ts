@@ -68,16 +68,24 @@ export class KernelLog {
   readonly #fd: number;
   readonly #lines = new KillLines();
   readonly #record = new Uint8Array(RECORD_BYTES);
-  readonly #seen: ReadonlyMap<string, Seen[]>;
+  /** By group, relative to the root of the hierarchy. */
+  readonly #seen = new Map<string, Seen[]>();
 
-  /** `groups`: relative to the root of the hierarchy. What was logged before is not looked at. */
-  constructor(core: Core, groups: readonly string[]) {
+  /** What was logged before is not looked at. */
+  constructor(core: Core) {
     const fd = core.openKernelLog();
     const why = fd < 0 ? errnoName(fd) : whyNotOurs();
     if (why !== undefined && fd >= 0) closeSync(fd);
     this.#fd = why === undefined ? fd : -1;
     this.lack = why && `whom the kernel kills cannot be told: its log /dev/kmsg: ${why}`;
-    this.#seen = new Map(groups.map((group) => [group, []]));
+  }
+
+  follow(group: string): void {
+    this.#seen.set(group, []);
+  }
+
+  forget(group: string): void {
+    this.#seen.delete(group);
   }
 
   /** Takes what is new. */

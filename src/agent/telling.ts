@@ -10,24 +10,32 @@ import type { KernelLog } from "./kernel-log.ts";
 
 export class Telling {
   readonly #region: Region;
-  readonly #guards: readonly string[];
+  /** By their places in the region; undefined: it is free. */
+  readonly #guards: (string | undefined)[] = [];
   readonly #kernelLog: KernelLog;
   readonly #send: (message: Message) => void;
   readonly #incidents: Incidents;
-  readonly #lastGuard: string[] = [];
+  readonly #lastGuard: (string | undefined)[] = [];
   #dropped = 0;
 
-  constructor(
-    region: Region,
-    guards: readonly string[],
-    kernelLog: KernelLog,
-    send: (message: Message) => void,
-  ) {
+  constructor(region: Region, kernelLog: KernelLog, send: (message: Message) => void) {
     this.#region = region;
-    this.#guards = guards;
     this.#kernelLog = kernelLog;
     this.#send = send;
-    this.#incidents = new Incidents(guards);
+    this.#incidents = new Incidents(this.#guards);
+  }
+
+  /** From now on the place is that guard's. */
+  begin(index: number, name: string): void {
+    this.#guards[index] = name;
+    this.#lastGuard[index] = undefined;
+    this.#kernelLog.follow(name);
+  }
+
+  /** All of it is told. */
+  end(index: number): void {
+    this.#kernelLog.forget(this.#guards[index] ?? "");
+    this.#guards[index] = undefined;
   }
 
   /**
@@ -56,6 +64,10 @@ export class Telling {
     this.send([armedOf(guard)]);
   }
 
+  sendReleased(guard: string, result: string): void {
+    this.send([{ type: "released", guard, result }]);
+  }
+
   #withVictims(draft: Draft): Draft {
     if (draft.type !== "incident.closed") return draft;
     const killed = this.#kernelLog.take(draft.guard, draft.duration_us / 1000);
@@ -63,6 +75,8 @@ export class Telling {
   }
 
   #sendGuard(index: number, event?: { event: string; result: string }): void {
+    const guard = this.#guards[index];
+    if (guard === undefined) return;
     const { usageBytes, limitBytes, procs } = this.#region.usage(index);
     const now = `${this.#stateName(index)} ${usageBytes} ${limitBytes} ${procs}`;
     if (event === undefined && now === this.#lastGuard[index]) return;
@@ -70,7 +84,7 @@ export class Telling {
     this.send([
       {
         type: "guard",
-        guard: this.#guards[index] ?? "",
+        guard,
         usage_bytes: usageBytes,
         limit_bytes: limitBytes,
         procs,

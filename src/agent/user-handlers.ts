@@ -33,23 +33,33 @@ type Program = Bun.Subprocess<"ignore", number, number>;
 
 export class UserHandlers {
   readonly #setup: Setup;
-  readonly #running = new Set<Program>();
+  /** By guard; undefined: it is to be started again. */
+  readonly #programs = new Map<string, Program | undefined>();
   #stopping = false;
 
   constructor(setup: Setup, guards: readonly Guarded[]) {
     this.#setup = setup;
-    for (const guard of guards) this.#start(guard, new BackOff());
+    for (const guard of guards) this.follow(guard);
+  }
+
+  /** From now on it has one. */
+  follow(guard: Guarded): void {
+    if (this.#stopping || this.#programs.has(guard.name)) return;
+    this.#programs.set(guard.name, undefined);
+    this.#start(guard, new BackOff());
+  }
+
+  /** It is a guard no more. */
+  async leave({ name }: Guarded): Promise<void> {
+    const program = this.#programs.get(name);
+    this.#programs.delete(name);
+    if (program !== undefined) await end([program]);
   }
 
   /** Ends them, by force where they do not within a bound. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const programs = [...this.#running];
-    for (const program of programs) signal(program, "SIGTERM");
-    const exits = Promise.all(programs.map((program) => program.exited));
-    await Promise.race([exits, Bun.sleep(END_BOUND_MS)]);
-    for (const program of programs) signal(program, "SIGKILL");
-    await exits;
+    await end([...this.#programs.values()].filter((program) => program !== undefined));
   }
 
   // --- internal ---
@@ -71,11 +81,12 @@ export class UserHandlers {
       // What it says is for the person: our stdout may carry JSON lines.
       stdio: ["ignore", 2, 2],
       onExit: (ended) => {
-        this.#running.delete(ended as Program);
+        if (this.#programs.get(guard.name) !== ended) return; // it was let go
+        this.#programs.set(guard.name, undefined);
         this.#again(guard, backOff, performance.now() - startedMs);
       },
     });
-    this.#running.add(program);
+    this.#programs.set(guard.name, program);
   }
 
   #again(guard: Guarded, backOff: BackOff, livedMs: number): void {
@@ -89,7 +100,8 @@ export class UserHandlers {
 
   #later(guard: Guarded, backOff: BackOff, waitMs: number): void {
     setTimeout(() => {
-      if (!this.#stopping) this.#start(guard, backOff);
+      const isWaiting = this.#programs.has(guard.name) && !this.#programs.get(guard.name);
+      if (!this.#stopping && isWaiting) this.#start(guard, backOff);
     }, waitMs);
   }
 }
@@ -106,6 +118,14 @@ export function demandOwner(path: string): void {
 }
 
 // --- internal ---
+
+async function end(programs: readonly Program[]): Promise<void> {
+  for (const program of programs) signal(program, "SIGTERM");
+  const exits = Promise.all(programs.map((program) => program.exited));
+  await Promise.race([exits, Bun.sleep(END_BOUND_MS)]);
+  for (const program of programs) signal(program, "SIGKILL");
+  await exits;
+}
 
 /** It leads a session of its own. */
 function signal(program: Program, name: NodeJS.Signals): void {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Files that may be missing, or closed to us. */
 
-import { accessSync, constants, readFileSync } from "node:fs";
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
 
 export function readIfThere(path: string): string | undefined {
   try {
@@ -27,4 +27,9 @@ export function whyNotWritable(path: string): string | undefined {
 
 export function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? String(error);
+}
+
+/** undefined: nothing is there. */
+export function inodeOf(path: string): bigint | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }

@@ -142,18 +142,6 @@ export function whyHeld(path: string, ours: readonly string[] = []): string | un
   return `the kernel's killer is already off in ${held} by somebody else: echo 0 > ${held}/memory.oom_control`;
 }
 
-/** For each path the index of the outermost of them that is above it, or its own: OOMs of a tree hide each other. */
-export function treesOf(paths: readonly string[]): number[] {
-  const indexes = new Map(paths.map((path, index) => [path, index]));
-  return paths.map((path, index) => {
-    let outermost = index;
-    for (let above = dirname(path); above !== dirname(above); above = dirname(above)) {
-      outermost = indexes.get(above) ?? outermost;
-    }
-    return outermost;
-  });
-}
-
 // --- internal ---
 
 /** Of the hierarchies in which we make groups: v1 has a freezer of its own. */

@@ -15,6 +15,12 @@ import { v2 } from "./v2.ts";
 export interface Kind {
   readonly name: "v1" | "v2";
   readonly switchFile: string;
+  /** A group may be given another name. */
+  readonly canRename: boolean;
+  /** Written when a group gets a limit, or loses it. */
+  readonly limitFiles: readonly string[];
+  /** Written when the groups below get the memory controller; undefined: all have it. */
+  readonly controlFile: string | undefined;
   /** The reprieve that is given when nobody says how long, from when on it is long, and why. */
   readonly delay: { readonly defaultMs: number; readonly longMs: number; readonly why: string };
   /** The directory in which reprieve makes its groups; undefined: it may not make any. */

@@ -12,6 +12,9 @@ const NO_LIMIT_BYTES = 2 ** 62;
 export const v1: Kind = {
   name: "v1",
   switchFile: "memory.oom_control",
+  canRename: true,
+  limitFiles: ["memory.limit_in_bytes"],
+  controlFile: undefined,
   // A neighbour's failed calls while a group is held: 78 in 50 ms, up to 871 in 500 ms (measured).
   delay: {
     defaultMs: 100,

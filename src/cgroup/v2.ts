@@ -17,6 +17,9 @@ import type { Kind } from "./kind.ts";
 export const v2: Kind = {
   name: "v2",
   switchFile: "memory.high",
+  canRename: false,
+  limitFiles: ["memory.max", "memory.high"],
+  controlFile: "cgroup.subtree_control",
   // A neighbour that takes 1 MB each 10 ms stalled for up to 1,016 ms beside a hog held for 3 s (measured).
   delay: {
     defaultMs: 500,

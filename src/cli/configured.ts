@@ -7,13 +7,14 @@ import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { weighOf } from "../config/guard-schema.ts";
 import { load } from "../config/load.ts";
 import { lineOf } from "../config/mistakes.ts";
-import { isExact } from "../config/pattern.ts";
+import { holderOf, isExact } from "../config/pattern.ts";
 import { listOf, type Policy, policyOf } from "../config/policy.ts";
 import type { Config, Guard } from "../config/schema.ts";
 import { CliError, exit } from "../errors.ts";
 import type { RunFlags, RunOptions } from "./flags.ts";
-import { demandGroup, type LeftOut, NO_GROUP_LEFT, type Wanted } from "./guards.ts";
+import { demandGroup, type LeftOut, type Wanted } from "./guards.ts";
 import { checkHandlers } from "./handlers.ts";
+import { type Expected, expectedAt } from "./latecomers.ts";
 import { POWERS, type Power, programOf, withHookBound } from "./order.ts";
 import { demandOrders, isGrantedBy } from "./orders.ts";
 import { say } from "./output.ts";
@@ -25,19 +26,15 @@ export function configured(
   flags: RunFlags,
   memory: Hierarchy,
   leftOut: LeftOut,
-): { options: RunOptions; wanted: Wanted[] } {
+): { options: RunOptions; wanted: Wanted[]; expected: Expected } {
   const config = demandConfig(file);
   const options = optionsOf(config, flags);
-  const wanted = wantedOf(config, options, memory, leftOut);
-  if (wanted.length === 0) {
-    const lines = leftOut.lines();
-    lines.forEach(say);
-    const why = lines.length > 0 ? NO_GROUP_LEFT : `no group matches a guard in ${visible(file)}`;
-    throw new CliError(exit.noGroup, why);
-  }
+  const expected = expectedOf(config, options, memory);
+  const wanted = wantedOf(expected, memory, leftOut);
+  const isOne = expected.named !== undefined && wanted.length === 1;
   const isAllowed = wanted.every(({ orders }) => orders.granted.has("kill"));
-  checkHandlers(options, wanted.length, isAllowed);
-  return { options, wanted };
+  checkHandlers(options, isOne, isAllowed);
+  return { options, wanted, expected };
 }
 
 /** Of the groups of reprieve's own: nobody means them by a glob. */
@@ -100,12 +97,7 @@ function optionsOf({ feed, handler, caps, sampling }: Config, flags: RunFlags): 
 }
 
 /** With --cgroup those groups, as the guards that match them say; else all that a guard matches. */
-function wantedOf(
-  config: Config,
-  options: RunOptions,
-  memory: Hierarchy,
-  leftOut: LeftOut,
-): Wanted[] {
+function expectedOf(config: Config, options: RunOptions, memory: Hierarchy): Expected {
   const policy = policyOf(config, (power, path) => isGrantedBy(options, power, path));
   const guardOf = (path: string) => policy.guardOf(below(memory, path));
   const settings = (path: string) => settingsOf(memory, options, policy, path);
@@ -113,21 +105,39 @@ function wantedOf(
     const paths = new Set(options.cgroup.map((given) => demandGroup(memory, given)));
     const guards = new Set([...paths].map(guardOf));
     for (const guard of guards) demandOrdersOf(memory, options, guard);
-    return [...paths].map(settings);
+    return expectedAt([...paths].map(settings));
   }
   for (const guard of config.guard) demandOrdersOf(memory, options, guard);
-  const named = namedBy(config, policy);
-  const exact = new Set(named.map((path) => demandGroup(memory, `${memory.root}${path}`)));
-  const found = hasGlob(config) ? treeOf(memory.root).filter((path) => path !== memory.root) : [];
-  return [
-    ...[...exact].map(settings),
-    ...found.flatMap((path) => {
-      const guard = exact.has(path) || OURS.test(path) ? undefined : guardOf(path);
-      if (guard === undefined) return [];
-      const one = { ...settings(path), foundBy: guard.name };
-      return leftOut.attempt(one, () => demandGroup(memory, path)) === undefined ? [] : [one];
-    }),
-  ];
+  const named = namedBy(config, policy).map((path) => `${memory.root}${path}`);
+  const exact = new Set(named.map((path) => demandGroup(memory, path)));
+  const wantedAt = (path: string) => {
+    const guard = OURS.test(path) ? undefined : guardOf(path);
+    if (guard === undefined) return undefined;
+    return { ...settings(path), ...(!exact.has(path) && { foundBy: guard.name }) };
+  };
+  const holders = config.guard.flatMap(({ cgroup }) => listOf(cgroup).map(holderOf));
+  const mayHold = (path: string) =>
+    !OURS.test(path) && holders.some((holds) => holds(below(memory, path)));
+  const isOpen = hasGlob(config);
+  const lists = config.guard.map((guard) => ordersOf(memory, options, guard).weigh);
+  const weighings = new Set(lists.map((list) => JSON.stringify(list))).size;
+  return {
+    wantedAt,
+    mayHold,
+    named: isOpen ? undefined : named,
+    arePinned: false,
+    parts: isOpen ? { isOrdered: true, weighings } : undefined,
+  };
+}
+
+/** Of the groups that are there; one that was named can be guarded, or there is no start. */
+function wantedOf({ named, wantedAt }: Expected, memory: Hierarchy, leftOut: LeftOut): Wanted[] {
+  const paths = named ?? treeOf(memory.root).filter((path) => path !== memory.root);
+  return paths.flatMap((path) => {
+    const one = wantedAt(path);
+    if (one === undefined) return [];
+    return leftOut.attempt(one, () => demandGroup(memory, path)) === undefined ? [] : [one];
+  });
 }
 
 function settingsOf(memory: Hierarchy, options: RunOptions, policy: Policy, path: string) {

@@ -9,7 +9,7 @@ import { uptime } from "node:os";
 import { join } from "node:path";
 import { look } from "../agent/look.ts";
 import type { Guardian, Guardians } from "../agent/running.ts";
-import { readIfThere } from "../cgroup/files.ts";
+import { inodeOf, readIfThere } from "../cgroup/files.ts";
 import { treeOf } from "../cgroup/group.ts";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
@@ -116,6 +116,7 @@ function bareSpec(memory: Hierarchy, wanted: Wanted): GuardOrders {
     ...(orders.weigh?.length && { weigh: orders.weigh }),
     name: below(memory, path).slice(1),
     path,
+    inode: inodeOf(path) ?? 0n,
     marginBytes: margin ?? 0,
     delayMs: orders.delay ?? kindOf(memory).delay.defaultMs,
     orders: orders.order.length > 0 ? orders.order : [{ order: "KILL" }],

@@ -8,6 +8,7 @@ import type { Source } from "../native/region.ts";
 import type { ListenAddress } from "./args.ts";
 import { demandGroup } from "./guards.ts";
 import { checkHandlers, type HandlerOptions } from "./handlers.ts";
+import { expectedAt } from "./latecomers.ts";
 import { programOf, withHookBound } from "./order.ts";
 import { demandOrders, grantedBy, type OrderFlags, type OrderOptions } from "./orders.ts";
 
@@ -48,10 +49,12 @@ export function configOf(
 export function unconfigured(flags: RunFlags, memory: Hierarchy) {
   const options: RunOptions = { ...flags, handler: flags.handler ?? "outside" };
   const groups = new Set(flags.cgroup).size;
-  checkHandlers(options, groups, options.allowKill ?? groups === 0);
+  checkHandlers(options, groups <= 1, options.allowKill ?? groups === 0);
   demandOrders(memory, settingsOf(options).orders);
   const paths = new Set(flags.cgroup.map((given) => demandGroup(memory, given)));
-  return { options, wanted: [...paths].map((path) => ({ ...settingsOf(options), path })) };
+  const wanted = [...paths].map((path) => ({ ...settingsOf(options), path }));
+  const expected = groups === 0 ? undefined : expectedAt(wanted);
+  return { options, wanted, expected };
 }
 
 /** In a group of our own we may do all; another one to move to is somebody else's. */

@@ -5,7 +5,7 @@ import { closeSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { GuardSpec } from "../agent/agent.ts";
 import { attachError } from "../agent/attaching.ts";
-import { whyNotWritable } from "../cgroup/files.ts";
+import { inodeOf, whyNotWritable } from "../cgroup/files.ts";
 import { resolveGroup, whyHeld, whyUnsafe } from "../cgroup/group.ts";
 import { type Hierarchy, refusal } from "../cgroup/hierarchy.ts";
 import { type Kind, kindOf } from "../cgroup/kind.ts";
@@ -41,8 +41,6 @@ export interface Wanted {
 
 export interface Prepared {
   readonly guards: readonly GuardSpec[];
-  /** What was wanted of each of them. */
-  readonly kept: readonly Wanted[];
   readonly locks: Locks;
   readonly others: readonly string[];
   /** Lines for the person. */
@@ -61,9 +59,17 @@ export class LeftOut {
       return action();
     } catch (error) {
       if (foundBy === undefined || !(error instanceof CliError)) throw error;
-      this.#all.push({ path, why: error.message, foundBy });
+      this.add(path, error.message, foundBy);
       return undefined;
     }
+  }
+
+  add(path: string, why: string, foundBy: string): void {
+    this.#all.push({ path, why, foundBy });
+  }
+
+  get all(): readonly { readonly path: string; readonly why: string }[] {
+    return this.#all;
   }
 
   /** One line a guard, with the first of them. */
@@ -96,6 +102,10 @@ export class Locks {
       if (error.errno !== "EAGAIN") throw attachError(visible(path), "lock", error.errno);
       return false;
     }
+  }
+
+  has(path: string): boolean {
+    return this.#held.has(path);
   }
 
   giveUp(path: string): void {
@@ -155,26 +165,34 @@ export function prepareGuards(
   const isKept = new Set(done.map(({ one }) => one.path));
   return {
     guards: done.map(({ guard }) => guard),
-    kept: done.map(({ one }) => one),
     locks,
     others: others.filter((path) => isKept.has(path)),
     remarks: [...leftOut.lines(), ...warningsOf(ordered, owned)],
   };
 }
 
-/** The same for a group that has taken the place of one that was removed. */
-export function renewGuard(setup: GuardSetup, locks: Locks, wanted?: Wanted): GuardSpec {
-  if (wanted === undefined) throw new RangeError("no such guard");
+/** The same for a group that was found while others are guarded; `ours` of them may have their killer off. */
+export function claimGuard(
+  setup: GuardSetup,
+  locks: Locks,
+  wanted: Wanted,
+  ours: readonly string[],
+): GuardSpec {
   const { path } = wanted;
   demandGroup(setup.memory, path);
-  locks.giveUp(path); // that of the old group
+  demandShort(path);
   if (!locks.take(path)) throw inUse(path, "another reprieve guards it already");
   try {
-    return specOf(setup, wanted, false, []);
+    return specOf(setup, wanted, false, ours);
   } catch (error) {
     locks.giveUp(path);
     throw error;
   }
+}
+
+/** Of a group that has none; undefined: it has. */
+export function whyNoLimit(kind: Kind, path: string): CliError | undefined {
+  return kind.limitOf(path) === undefined ? unsafe(path, kind.noLimit) : undefined;
 }
 
 /** Somebody else's switch is respected; that of a group in `ours` is, or was, a reprieve's. */
@@ -195,9 +213,12 @@ export function specOf(
     whyUnsafe(path) ?? (orders.handler === "inside" ? kind.whyNotInside(path) : undefined);
   if (why !== undefined) throw unsafe(path, why);
   demandNotHeld(path, others);
+  const inode = inodeOf(path);
+  if (inode === undefined) throw attachError(visible(path), "agent", "ENOENT");
   return {
     name: relative(memory.root, path),
     path,
+    inode,
     marginBytes: marginOf(kind, path, margin),
     delayMs: orders.delay ?? kind.delay.defaultMs,
     ...standingOf(memory, orders, path),

@@ -16,6 +16,8 @@ export interface HandlerOptions {
   readonly handlerCommand?: string;
 }
 
+const NO_POWER = "a designated handler goes with --allow-kill: who only observes holds no group";
+
 interface Needs {
   readonly options: HandlerOptions;
   readonly core: Core;
@@ -27,11 +29,11 @@ interface Guarded {
   readonly path: string;
 }
 
-/** Right one by one and wrong together; `groups` that exist, with or without the power to kill in all of them. */
-export function checkHandlers(options: HandlerOptions, groups: number, allowKill: boolean): void {
+/** Right one by one and wrong together; of one group or several, with or without the power to kill in all of them. */
+export function checkHandlers(options: HandlerOptions, isOne: boolean, allowKill: boolean): void {
   const wrong = (why: string) => new CliError(exit.usage, why);
   const isOpen = wantsDoor(options);
-  if (options.handler === "inside" && groups > 1) {
+  if (options.handler === "inside" && !isOne) {
     throw wrong("--handler inside goes with one group only: the handler lives in that");
   }
   if (options.handler === "inside" && options.handlerCommand !== undefined) {
@@ -42,9 +44,13 @@ export function checkHandlers(options: HandlerOptions, groups: number, allowKill
       throw wrong(`--handler-${flag} goes with --handler designated or --handler-command`);
     }
   }
-  if (isOpen && !allowKill) {
-    throw wrong("a designated handler goes with --allow-kill: who only observes holds no group");
-  }
+  if (isOpen && !allowKill) throw wrong(NO_POWER);
+}
+
+/** The same of a group that is found later. */
+export function demandHandler(options: HandlerOptions, path: string, allowKill: boolean): void {
+  if (wantsDoor(options) && !allowKill) throw new CliError(exit.usage, NO_POWER);
+  if (options.handlerCommand !== undefined) demandOwner(path);
 }
 
 /** undefined: nobody may be designated. */
@@ -68,9 +74,10 @@ export function startUserHandlers(
   { path: socket }: Door,
   command: NonNullable<ReturnType<typeof userCommand>>,
   guards: readonly Guarded[],
-): void {
+): UserHandlers {
   const handlers = new UserHandlers({ image, command, socket, say }, guards);
   undo.defer(() => handlers.stop());
+  return handlers;
 }
 
 // --- internal ---

@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { Agent, type GuardSpec } from "../agent/agent.ts";
 import { startProbe } from "../agent/probe.ts";
+import { inodeOf } from "../cgroup/files.ts";
 import { emptyGroup, homeOf, makeGroup, removeGroup } from "../cgroup/group.ts";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
@@ -45,6 +46,7 @@ export async function prove(memory: Hierarchy, core: Core, signals: Signals): Pr
   const guard: GuardSpec = {
     name: "doctor",
     path: group,
+    inode: inodeOf(group) ?? 0n,
     marginBytes: LIMIT_BYTES / 4,
     delayMs: DELAY_MS,
     allowKill: true,
@@ -55,9 +57,8 @@ export async function prove(memory: Hierarchy, core: Core, signals: Signals): Pr
     orders: [{ order: "KILL" }],
   };
   const send = (message: Message) => void messages.push(message);
-  const renew = () => guard; // it is ours, and nobody removes it
   const agent = new Agent(
-    { core, image, runDir, guards: [guard], handlerInside: false, renew, send, say },
+    { core, image, runDir, memory, guards: [guard], handlerInside: false, send, say },
     ledger.fd,
   );
   let relief: Check;

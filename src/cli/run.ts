@@ -25,9 +25,10 @@ import {
   settingsOf,
   unconfigured,
 } from "./flags.ts";
-import { LeftOut, NO_GROUP_LEFT, prepareGuards, renewGuard, type Wanted } from "./guards.ts";
-import { openDoorIfWanted, startUserHandlers, userCommand } from "./handlers.ts";
+import { LeftOut, NO_GROUP_LEFT, type Prepared, prepareGuards, type Wanted } from "./guards.ts";
+import { demandHandler, openDoorIfWanted, startUserHandlers, userCommand } from "./handlers.ts";
 import { LateFeed } from "./late-feed.ts";
+import { type Expected, followOf, roomOf } from "./latecomers.ts";
 import { END_BOUND_MS, Lines, say } from "./output.ts";
 import { demandHome, makeOwnGroup } from "./own-group.ts";
 import { awaitEnd, findRunning, takeOver } from "./replace.ts";
@@ -40,8 +41,10 @@ const TRIM_AFTER_MS = 1000;
 interface Run {
   readonly options: RunOptions;
   readonly memory: Hierarchy;
-  /** Groups that exist; none: one is made for CMD. */
+  /** Groups that exist. */
   readonly wanted: readonly Wanted[];
+  /** Those that may come; undefined: one is made for CMD. */
+  readonly expected: Expected | undefined;
   readonly leftOut: LeftOut;
   readonly core: Core;
   readonly undo: AsyncDisposableStack;
@@ -57,7 +60,7 @@ export async function run(argv: readonly string[], flags: RunFlags): Promise<num
   const memory = requireMemory();
   const leftOut = new LeftOut();
   // Groups first: most mistakes are found before anything is changed.
-  const { options, wanted } =
+  const { options, wanted, expected } =
     config === undefined
       ? unconfigured(flags, memory)
       : (await import("./configured.ts")).configured(config, flags, memory, leftOut);
@@ -69,7 +72,8 @@ export async function run(argv: readonly string[], flags: RunFlags): Promise<num
   try {
     await using undo = new AsyncDisposableStack();
     const core = openCore();
-    const state = { options, memory, wanted, leftOut, core, undo, signals: new Signals(core) };
+    const signals = new Signals(core);
+    const state = { options, memory, wanted, expected, leftOut, core, undo, signals };
     return await guardAndWait(state, command, lines);
   } finally {
     await lines?.end(END_BOUND_MS);
@@ -97,9 +101,12 @@ async function guardAndWait(
   command: Command | undefined,
   lines: Lines | undefined,
 ): Promise<number> {
-  const { options, core, undo, signals, leftOut } = state;
+  const { options, core, undo, signals, leftOut, expected } = state;
   const home = command === undefined ? undefined : demandHome(state.memory);
-  const { image, runDir, ledger } = await makeRunDir(state, state.wanted.length || 1);
+  const { image, runDir, ledger } = await makeRunDir(
+    state,
+    (state.wanted.length || 1) + roomOf(expected),
+  );
   void signals.listen();
   const feed = new LateFeed(options, runDir, undo);
   // With --replace its port may be the old one's.
@@ -112,25 +119,34 @@ async function guardAndWait(
   const own = home === undefined ? undefined : makeOwnGroup(state, home, runDir.name);
   const wanted = own === undefined ? state.wanted : [{ ...settingsOf(options, true), path: own }];
   const prepared = prepareGuards(state, wanted, own !== undefined, leftOut);
-  const { guards, kept, locks, others } = prepared;
+  const { guards, locks, others } = prepared;
   prepared.remarks.forEach(say);
-  if (guards.length === 0) throw new CliError(exit.noGroup, NO_GROUP_LEFT);
+  if (guards.length === 0 && expected?.named !== undefined) {
+    throw new CliError(exit.noGroup, NO_GROUP_LEFT);
+  }
   const running = findRunning(core, others, runDir.name, undo);
   guards.forEach(({ path, owned }, index) => {
     core.addToLedger(ledger.fd, index, path, owned);
   });
-  const handlerInside = options.handler === "inside";
   const userHandler = userCommand(options, guards);
   const door = openDoorIfWanted(state, runDir.base);
-  const listener = door?.listener;
-  const renew = (index: number) => {
-    const guard = renewGuard(state, locks, kept[index]);
-    core.addToLedger(ledger.fd, index, guard.path, guard.owned);
-    return guard;
-  };
-  const { hourCap, source } = options;
+  let handlers: ReturnType<typeof startUserHandlers> | undefined;
   const agent = new Agent(
-    { core, image, runDir, guards, hourCap, source, handlerInside, listener, renew, send, say },
+    {
+      ...state,
+      image,
+      runDir,
+      guards,
+      follow: followIfExpected(state, ledger.fd, prepared),
+      hourCap: options.hourCap,
+      source: options.source,
+      handlerInside: options.handler === "inside",
+      listener: door?.listener,
+      armed: (guard) => handlers?.follow(guard),
+      left: (guard) => void handlers?.leave(guard),
+      send,
+      say,
+    },
     ledger.fd,
   );
   undo.defer(() =>
@@ -150,7 +166,7 @@ async function guardAndWait(
     if (why !== undefined) say(why);
   }
   if (door !== undefined && userHandler !== undefined) {
-    startUserHandlers(state, image, door, userHandler, guards);
+    handlers = startUserHandlers(state, image, door, userHandler, agent.guards);
   }
   if (door !== undefined) {
     const seen = agent.seeSleep();
@@ -159,10 +175,32 @@ async function guardAndWait(
   const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
   undo.defer(() => clearTimeout(trim));
   if (feed.line !== undefined) say(feed.line);
+  if (guards.length === 0) say("no group is there that could be guarded: waiting for the first");
   if (signals.received !== undefined) return command === undefined ? exit.ok : signals.code;
   if (own === undefined || command === undefined)
     return await waitForSignal(signals, agent, guards);
   return await runCommand(state, agent, image, own, command);
+}
+
+/** Groups that come while others are guarded. */
+function followIfExpected(
+  { core, memory, options, leftOut, expected }: Run,
+  ledger: number,
+  { locks }: Prepared,
+) {
+  if (expected === undefined) return undefined;
+  return followOf({
+    core,
+    memory,
+    options,
+    expected,
+    locks,
+    leftOut,
+    addToLedger: (index, path) => core.addToLedger(ledger, index, path, false),
+    removeFromLedger: (index) => core.removeFromLedger(ledger, index),
+    demandHandler: ({ path, orders }) => demandHandler(options, path, orders.granted.has("kill")),
+    say,
+  });
 }
 
 async function waitForSignal(

@@ -62,8 +62,8 @@ const GuardTable = table(
       Patterns,
       "The groups, by their paths below the memory hierarchy. `*` stands for any characters of one level, `?` for one " +
         "character, `**` for any number of levels, and all else for itself, a backslash too. Without `*` and `?` it is " +
-        "one group, and reprieve does not start where that cannot be guarded. Of those that a glob finds at the start, " +
-        "the ones that cannot be guarded are left out, and that is said.",
+        "one group, and reprieve does not start where that cannot be guarded. Those that a glob finds, at the start or " +
+        "later, and that cannot be guarded are left out, and that is said.",
       "required",
     ),
     except: v.optional(told(Patterns, "Groups that this guard leaves alone all the same.")),

@@ -41,6 +41,16 @@ export function matcherOf(pattern: string): (path: string) => boolean {
   return (path) => glob.match(path);
 }
 
+/** Tells whether groups below a directory may be meant; "/" is the root of the hierarchy. */
+export function holderOf(pattern: string): (path: string) => boolean {
+  const levels = pattern.split("/").slice(1);
+  const any = levels.indexOf("**");
+  const above = levels.slice(0, any < 0 ? -1 : any).map((_, i) => levels.slice(0, i + 1).join("/"));
+  const matchers = above.map((prefix) => matcherOf(`/${prefix}`));
+  if (any >= 0) matchers.push(matcherOf(`/${levels.slice(0, any + 1).join("/")}`));
+  return (path) => path === "/" || matchers.some((matches) => matches(path));
+}
+
 /** For a sort, the more specific first; 0: neither is. What counts is told in schema.ts, in words. */
 export function bySpecificity(a: string, b: string): number {
   const [first, second] = [rankOf(a), rankOf(b)];

@@ -44,6 +44,10 @@ const SYMBOLS = {
   rpv_group_lock: { args: ["ptr"], returns: "i32" },
   rpv_ledger_create: { args: ["ptr", "u32"], returns: "i32" },
   rpv_ledger_add: { args: ["i32", "u32", "ptr", "i32"], returns: "i32" },
+  rpv_ledger_remove: { args: ["i32", "u32"], returns: "i32" },
+  rpv_inotify_create: { args: [], returns: "i32" },
+  rpv_inotify_add: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  rpv_inotify_remove: { args: ["i32", "i32"], returns: "i32" },
   rpv_listen: { args: ["ptr", "ptr", "u32"], returns: "i32" },
   rpv_listen_rename: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
   rpv_become: { args: ["ptr", "ptr"], returns: "i32" },
@@ -93,6 +97,9 @@ export function openCore() {
       lifted(check(`make ${file}`, lib.rpv_ledger_create(cstring(file), guards))),
     addToLedger: (fd: number, index: number, path: string, owned: boolean) =>
       void check(`record ${path}`, lib.rpv_ledger_add(fd, index, cstring(path), Number(owned))),
+    removeFromLedger: (fd: number, index: number) =>
+      void check(`remove record ${index}`, lib.rpv_ledger_remove(fd, index)),
+    ...inotifyBy(lib),
     /** The socket for designated handlers. */
     listen: (dir: string, name: string, mode: number) =>
       lifted(check(`listen at ${dir}/${name}`, lib.rpv_listen(cstring(dir), cstring(name), mode))),
@@ -148,6 +155,17 @@ export function limitOf(bytes: number): number | undefined {
 // --- internal ---
 
 type Library = ReturnType<typeof loadLibrary<typeof SYMBOLS>>;
+
+function inotifyBy(lib: Library) {
+  return {
+    inotify: () => lifted(check("make an inotify", lib.rpv_inotify_create())),
+    /** The watch, or -errno. */
+    addWatch: (fd: number, path: string, mask: number) =>
+      lib.rpv_inotify_add(fd, cstring(path), mask),
+    /** Of one that has ended by itself nothing is left to do. */
+    removeWatch: (fd: number, watch: number) => void lib.rpv_inotify_remove(fd, watch),
+  };
+}
 
 function pipe(lib: Library) {
   const ends = new Int32Array(2);

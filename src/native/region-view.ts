@@ -75,6 +75,7 @@ export class RegionView {
     const ordered = this.#standing(guard);
     return {
       path,
+      inode: BigInt(this.#u64(base + at.guard_inode)),
       name: Buffer.from(path).toString("utf8", this.#u32(base + at.guard_name_at)),
       marginBytes: this.#u64(base + at.guard_margin_bytes),
       delayMs: this.#u32(base + at.guard_delay_ms),

@@ -7,7 +7,7 @@
  */
 
 import { limitOf, type RegionParts } from "./core.ts";
-import { at, flag, limit, order, rank_by, role, size, source, type want } from "./layout.ts";
+import { at, flag, limit, order, rank_by, role, size, source, want } from "./layout.ts";
 import { type WeighRule, weighingOf } from "./weighing.ts";
 
 export type Role = keyof typeof role;
@@ -37,6 +37,8 @@ export interface GuardOrders {
   /** What messages call it: the end of its path. */
   readonly name: string;
   readonly path: string;
+  /** Of the group's directory: another group at that path is another group. */
+  readonly inode: bigint;
   readonly marginBytes: number;
   readonly delayMs: number;
   readonly allowKill: boolean;
@@ -101,8 +103,10 @@ export function isDefault({ orders, caps, weigh }: GuardOrders): boolean {
   return isKill && caps === undefined && weigh === undefined;
 }
 
+export type Parts = Omit<RegionParts, "isRanked">;
+
 /** What a region for these guards needs. */
-export function partsOf(guards: readonly GuardOrders[]): Omit<RegionParts, "isRanked"> {
+export function partsOf(guards: readonly GuardOrders[]): Parts {
   const lists = guards.flatMap(({ weigh }) => (weigh === undefined ? [] : [JSON.stringify(weigh)]));
   return {
     isOrdered: guards.some((guard) => !isDefault(guard)),
@@ -134,13 +138,15 @@ export class Region {
 
   // --- orders: written by the agent ---
 
-  /** Written before want(ATTACHED), which publishes it; `tree` is of treesOf(). */
+  /** Of a free guard; written before want(ATTACHED), which publishes it. `tree`: the outermost guard above it. */
   setOrders(guard: number, orders: GuardOrders, tree: number): void {
     const base = this.#guard(guard);
     const path = Buffer.from(orders.path);
     const { sampling = SAMPLING } = orders;
     if (path.length >= limit.PATH_BYTES) throw new RangeError(`too long a path: ${orders.path}`);
+    this.#bytes.fill(0, base + at.guard_path, base + at.guard_path + limit.PATH_BYTES);
     this.#bytes.set(path, base + at.guard_path);
+    this.#u64[(base + at.guard_inode) / 8] = orders.inode;
     this.#u64[(base + at.guard_margin_bytes) / 8] = BigInt(orders.marginBytes);
     this.#u32[(base + at.guard_delay_ms) / 4] = orders.delayMs;
     this.#u32[(base + at.guard_sample_far_ms) / 4] = sampling.far;
@@ -154,6 +160,13 @@ export class Region {
       (orders.allowHooks ? flag.ALLOW_HOOKS : 0) |
       (orders.owned ? flag.OWNED : 0);
     this.#setStanding(guard, orders);
+    const used = Math.max(this.#load(at.region_guards_used), guard + 1);
+    Atomics.store(this.#u32, at.region_guards_used / 4, used);
+  }
+
+  /** When an outer guard comes or goes. */
+  setTree(guard: number, tree: number): void {
+    Atomics.store(this.#u32, (this.#guard(guard) + at.guard_tree) / 4, tree);
   }
 
   setWant(guard: number, wanted: (typeof want)[keyof typeof want]): void {
@@ -211,7 +224,7 @@ export class Region {
 
   // --- what the roles say ---
 
-  /** 0: not yet, 1: yes, else -errno. */
+  /** 1: yes, below 0: -errno, else not yet. */
   attached(guard: number, of: Role): number {
     return Atomics.load(this.#i32, (this.#guard(guard) + at.guard_attached) / 4 + role[of]);
   }
@@ -222,8 +235,11 @@ export class Region {
 
   /** Nobody holds anything of a group in it any more: it can be ordered anew. */
   isFree(guard: number): boolean {
-    const isLetGo = ROLES.every((of) => this.attached(guard, of) === 0);
-    return isLetGo && this.#load64(this.#guard(guard) + at.guard_inode) === 0;
+    return this.#load(this.#guard(guard) + at.guard_want) === want.NOTHING;
+  }
+
+  isIncidentOpen(guard: number): boolean {
+    return this.#load(this.#guard(guard) + at.guard_incident) % 2 === 1;
   }
 
   /** Its limits are still raised. */

@@ -10,6 +10,7 @@ import { binary } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
 
 const exit = { badConfig: 1, usage: 64, noGroup: 66, inUse: 75, unsafe: 78 } as const;
@@ -132,14 +133,25 @@ describeWith("a config file", [...kernelTest, program("unshare", "util-linux")],
     expect(ended.out).toBe("");
   }
 
-  test("refuses to start without a group that it calls by its path, and without any", async () => {
+  test("refuses to start without a group that it calls by its path", async () => {
     write(`${FEED}${guard("gone", `${at}/gone`)}`);
     await refused(exit.noGroup, /cannot guard .*gone: no such cgroup/);
-    write(`${FEED}${guard("none", `${at}/none-*`)}`);
-    await refused(exit.noGroup, /no group matches a guard in /);
+  });
+
+  test("waits where a glob finds none that could be guarded", async () => {
     tenants.child("no-limit");
     write(`${FEED}${guard("none", `${at}/*`)}`);
-    await refused(exit.noGroup, /leaves out: .*limit.*no group is left to be guarded/s);
+    const reprieve = Reprieve.start(["run", "--config", file]);
+    await until("that it waits", () => reprieve.err.includes("waiting for the first"));
+    expect(reprieve.err).toMatch(/leaves out: .*limit/);
+    expect(await reprieve.stop()).toBe(0);
+    await reprieve.gone();
+  });
+
+  test("refuses a handler inside where a glob may find more groups than one", async () => {
+    tenants.child("one", LIMIT);
+    write(`${FEED}[handler]\nwhere = "inside"\n${guard("all", `${at}/*`)}`);
+    await refused(exit.usage, /--handler inside goes with one group only/);
   });
 
   test("refuses to start with mistakes, and tells them all", async () => {

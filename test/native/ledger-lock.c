@@ -42,6 +42,7 @@ int main(void)
 	close(ends[1]);
 	waitpid(child, NULL, 0);
 	CHECK(!lock_is_held(other));
+	CHECK(ledger_remove(other, 2) == 0 && ledger_read(other, 2, &record) == 0);
 	CHECK(pwrite(other, "x", 1, 0) == 1 && ledger_read(other, 2, &record) < 0);
 	unlink(file);
 	rmdir(dir);

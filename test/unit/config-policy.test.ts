@@ -5,7 +5,7 @@ import fc from "fast-check";
 import * as v from "valibot";
 import { POWERS } from "../../src/cli/order.ts";
 import { merged } from "../../src/config/merge.ts";
-import { bySpecificity, matcherOf, Pattern } from "../../src/config/pattern.ts";
+import { bySpecificity, holderOf, matcherOf, Pattern } from "../../src/config/pattern.ts";
 import { policyOf } from "../../src/config/policy.ts";
 import { type Config, ConfigSchema, type Guard, type Reach } from "../../src/config/schema.ts";
 import { parseToml, plainOf } from "../../src/config/toml.ts";
@@ -53,6 +53,25 @@ describe("a pattern matches", () => {
   ])("%s and %s: %p", (pattern, path, isMatch) => {
     expect(v.is(Pattern, pattern)).toBe(true);
     expect(matcherOf(pattern)(path)).toBe(isMatch);
+  });
+});
+
+describe("groups that a pattern means may be below", () => {
+  test.each([
+    ["/a/*", "/", true],
+    ["/a/*", "/a", true],
+    ["/a/*", "/b", false],
+    ["/a/*", "/a/b", false],
+    ["/a/b/c", "/a/b", true],
+    ["/a/b/c", "/a/b/c", false],
+    ["/*/x/*", "/b/x", true],
+    ["/*/x/*", "/b/y", false],
+    ["/a/**/x", "/a", true],
+    ["/a/**/x", "/a/b/c", true],
+    ["/a/**/x", "/b", false],
+    ["/**", "/b/c", true],
+  ])("for %s: %s: %p", (pattern, path, mayHold) => {
+    expect(holderOf(pattern)(path)).toBe(mayHold);
   });
 });
 
@@ -119,6 +138,18 @@ describe("drawn patterns and names", () => {
       fc.property(fc.oneof(matching, fc.tuple(pattern, path)), ([glob, text]) => {
         fc.pre(v.is(Pattern, glob));
         expect(core.globMatches(glob, text)).toBe(matcherOf(glob)(text));
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  test("match only what is below groups that may hold it, all the way from the root", () => {
+    fc.assert(
+      fc.property(matching, ([glob, text]) => {
+        fc.pre(v.is(Pattern, glob) && v.is(Pattern, text) && matcherOf(glob)(text));
+        const levels = text.split("/");
+        const above = levels.slice(1).map((_, i) => levels.slice(0, i + 1).join("/") || "/");
+        expect(above.filter((path) => !holderOf(glob)(path))).toEqual([]);
       }),
       { numRuns: 20_000 },
     );

@@ -2,7 +2,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { treesOf } from "../../src/cgroup/group.ts";
 import { findMemory, findV1, findV2 } from "../../src/cgroup/hierarchy.ts";
 
 const V1_MOUNTS = `31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
@@ -100,8 +99,4 @@ describe("findMemory()", () => {
     controllers("cpu memory_like\n");
     expect(findMemory(tables)).toBeUndefined();
   });
-});
-
-test("treesOf() names the outermost guarded group above each", () => {
-  expect(treesOf(["/m/a/b/c", "/m/a", "/m/ab", "/m/a/b", "/m/x/y"])).toEqual([1, 1, 2, 1, 4]);
 });

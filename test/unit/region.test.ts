@@ -72,6 +72,7 @@ describe("Region", () => {
       {
         name: "g",
         path: "/g",
+        inode: 42n,
         marginBytes: 5,
         delayMs: 7,
         ...ORDERS,
@@ -80,6 +81,8 @@ describe("Region", () => {
       },
       0,
     );
+    expect(view.getUint32(at.region_guards_used, true)).toBe(1);
+    expect(view.getBigUint64(at.region_guards + at.guard_inode, true)).toBe(42n);
     expect(view.getUint32(at.region_guards + at.guard_name_at, true)).toBe(1);
     region.setWant(0, want.ARMED);
     expect(view.getUint32(at.region_guards + at.guard_flags, true)).toBe(3);
@@ -88,7 +91,7 @@ describe("Region", () => {
   });
 
   test("setOrders() refuses a path that does not fit with its terminator", () => {
-    const orders = { name: "x", marginBytes: 0, delayMs: 0, ...ORDERS };
+    const orders = { name: "x", inode: 42n, marginBytes: 0, delayMs: 0, ...ORDERS };
     const path = `/${"x".repeat(limit.PATH_BYTES - 1)}`;
     expect(() => region.setOrders(0, { path, ...orders }, 0)).toThrow("too long a path");
   });

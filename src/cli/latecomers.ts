@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Groups that are found, or come back, while others are guarded: which of them are guarded too, and why the others are not.
+ *
+ * Of each it is looked at what it is now. One that cannot be guarded is looked at again when its limit is written.
+ */
+
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Follow, GuardSpec } from "../agent/agent.ts";
+import type { Claims } from "../agent/claims.ts";
+import { treeOf } from "../cgroup/group.ts";
+import { kindOf } from "../cgroup/kind.ts";
+import { CliError } from "../errors.ts";
+import type { Parts } from "../native/region.ts";
+import {
+  claimGuard,
+  type GuardSetup,
+  LeftOut,
+  type Locks,
+  type Wanted,
+  whyNoLimit,
+} from "./guards.ts";
+import { visible } from "./timeline.ts";
+
+/** Who makes a group sets its limits a moment later: only then is it told that it cannot be guarded. */
+const SETTLED_MS = 1000;
+/** Where a glob may find them there is room for so many guards more than at the start: 6 KB of locked memory each. */
+const ROOM = 1024;
+
+/** What is wanted of groups that may come. Paths are directories. */
+export interface Expected {
+  /** Of the group that is there; undefined: nothing. */
+  readonly wantedAt: (path: string) => Wanted | undefined;
+  /** Whether something may be of a group below it. */
+  readonly mayHold: (path: string) => boolean;
+  /** Those that were named; undefined: a glob may always find another. */
+  readonly named: readonly string[] | undefined;
+  /** They were named by flags: it is those groups, whatever they are called by now. */
+  readonly arePinned: boolean;
+  /** What the region needs for those that may come; undefined: as for those at the start. */
+  readonly parts: Parts | undefined;
+}
+
+export interface LatecomersSetup extends GuardSetup {
+  readonly expected: Expected;
+  readonly locks: Locks;
+  /** At the start. */
+  readonly leftOut: LeftOut;
+  readonly addToLedger: (index: number, path: string) => void;
+  readonly removeFromLedger: (index: number) => void;
+  /** Throws where there may be no handler for it. */
+  readonly demandHandler: (wanted: Wanted) => void;
+  readonly say: (text: string) => void;
+}
+
+/** Of groups that were named by flags. */
+export function expectedAt(wanted: readonly Wanted[]): Expected {
+  const byPath = new Map(wanted.map((one) => [one.path, one]));
+  const named = [...byPath.keys()];
+  return {
+    wantedAt: (path) => byPath.get(path),
+    mayHold: (path) => named.some((one) => one.startsWith(`${path}/`)),
+    named,
+    arePinned: true,
+    parts: undefined,
+  };
+}
+
+/** For so many more guards than at the start there is room. */
+export function roomOf(expected: Expected | undefined): number {
+  return expected !== undefined && expected.named === undefined ? ROOM : 0;
+}
+
+/** What the agent is to follow. */
+export function followOf(setup: LatecomersSetup): Follow {
+  const { wantedAt, mayHold, parts } = setup.expected;
+  const reach = { mayBe: (path: string) => wantedAt(path) !== undefined, mayHold };
+  return { claims: new Latecomers(setup), reach, room: roomOf(setup.expected), parts };
+}
+
+// --- internal ---
+
+interface Complaint {
+  readonly why: string;
+  readonly foundBy: string | undefined;
+  readonly isTold: boolean;
+}
+
+class Latecomers implements Claims {
+  readonly arePinned: boolean;
+  readonly #setup: LatecomersSetup;
+  /** By the paths of groups that are there and not guarded. */
+  readonly #complaints = new Map<string, Complaint>();
+  #soon: Timer | undefined;
+
+  constructor(setup: LatecomersSetup) {
+    this.#setup = setup;
+    this.arePinned = setup.expected.arePinned && kindOf(setup.memory).canRename;
+    for (const { path, why } of setup.leftOut.all) {
+      this.#complaints.set(path, { why, foundBy: undefined, isTold: true });
+    }
+  }
+
+  claim(path: string, index: number): GuardSpec | undefined {
+    const { expected, locks, addToLedger, demandHandler } = this.#setup;
+    const wanted = expected.wantedAt(path);
+    if (wanted === undefined) return undefined;
+    try {
+      demandHandler(wanted);
+      const guard = claimGuard(this.#setup, locks, wanted, this.#inherited(path));
+      addToLedger(index, path);
+      this.#complaints.delete(path);
+      return guard;
+    } catch (error) {
+      locks.giveUp(path);
+      if (existsSync(path)) this.#note(path, wanted, error);
+      return undefined;
+    }
+  }
+
+  giveUp(path: string, index: number): void {
+    this.#setup.locks.giveUp(path);
+    this.#setup.removeFromLedger(index);
+  }
+
+  forget(path: string): void {
+    this.#complaints.delete(path);
+  }
+
+  whyNotAnyMore(path: string): string | undefined {
+    const { expected, memory } = this.#setup;
+    const wanted = expected.wantedAt(path);
+    if (wanted === undefined) return "no guard matches it any more";
+    const noLimit = whyNoLimit(kindOf(memory), path);
+    if (noLimit === undefined) return undefined;
+    const { foundBy } = wanted;
+    this.#complaints.set(path, { why: noLimit.message, foundBy, isTold: true });
+    return "it has no limit any more";
+  }
+
+  areAllGone(): boolean {
+    return this.#setup.expected.named?.every((path) => !existsSync(path)) ?? false;
+  }
+
+  // --- internal ---
+
+  /** What is made while a group above it is held has inherited "killer off", and that is our doing. */
+  #inherited(path: string): string[] {
+    const { locks, memory } = this.#setup;
+    for (let above = dirname(path); above !== memory.root; above = dirname(above)) {
+      if (above === dirname(above)) break;
+      if (locks.has(above) && kindOf(memory).isHeld(above)) return treeOf(path);
+    }
+    return [];
+  }
+
+  /** Each once, as long as it is so. */
+  #note(path: string, { foundBy }: Wanted, error: unknown): void {
+    if (!(error instanceof CliError)) throw error;
+    if (this.#complaints.get(path)?.why === error.message) return;
+    this.#complaints.set(path, { why: error.message, foundBy, isTold: false });
+    this.#soon ??= setTimeout(() => this.#tell(), SETTLED_MS);
+  }
+
+  #tell(): void {
+    this.#soon = undefined;
+    const leftOut = new LeftOut();
+    for (const [path, complaint] of this.#complaints) {
+      const { why, foundBy, isTold } = complaint;
+      if (isTold) continue;
+      this.#complaints.set(path, { ...complaint, isTold: true });
+      if (foundBy === undefined) this.#setup.say(visible(why));
+      else leftOut.add(path, why, foundBy);
+    }
+    leftOut.lines().forEach(this.#setup.say);
+  }
+}
