@@ -58,6 +58,7 @@ const always: readonly Boot[] = [
       { file: "test/kernel/switch.test.ts" },
       { file: "test/kernel/places.test.ts" },
       { file: "test/kernel/arming.test.ts" },
+      { file: "test/kernel/discovery.test.ts", only: "comes|news", env: { STORM: "100" } },
       { file: "test/kernel/handler-command.test.ts" },
     ],
   },
