@@ -209,15 +209,18 @@ export function killAllOf(agentPid: number): void {
   for (const pid of pids) kill(pid, "SIGKILL");
 }
 
+/** The door has children for a moment, whose command line is its own. */
 export function helpersOf(agentPid: number): Map<Role, number> {
-  const found = new Map<Role, number>();
-  for (const entry of readdirSync("/proc")) {
-    const pid = Number(entry);
-    if (!pid || !isHelperOf(pid, agentPid)) continue;
-    const role = commandLine(pid)[0]?.replace("reprieve-", "");
-    if (ROLES.has(role ?? "")) found.set(role as Role, pid);
-  }
-  return found;
+  const found = readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => pid > 0 && isHelperOf(pid, agentPid));
+  const roleOf = (pid: number) => commandLine(pid)[0]?.replace("reprieve-", "") as Role;
+  return new Map(
+    found
+      .filter((pid) => !found.includes(parentOf(pid)))
+      .map((pid) => [roleOf(pid), pid] as const)
+      .filter(([role]) => ROLES.has(role)),
+  );
 }
 
 export function leftoversOf(agentPid: number): string[] {
@@ -236,6 +239,15 @@ function pathsOf(agentPid: number): string[] {
 function isHelperOf(pid: number, agentPid: number): boolean {
   const args = commandLine(pid);
   return args[0]?.startsWith("reprieve-") === true && args.includes(`${runBase}/${agentPid}`);
+}
+
+/** 0 where it is gone. */
+function parentOf(pid: number): number {
+  try {
+    return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+  } catch {
+    return 0;
+  }
 }
 
 /** Empty for a zombie and for a process that is gone. */
