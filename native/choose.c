@@ -194,3 +194,24 @@ int choose_victim(struct guarded *g, struct choice *choice)
 	suspects_name(g, choice);
 	return 0;
 }
+
+int choose_fallen(struct guarded *g, struct choice *choice)
+{
+	struct view *view = &g->views[g->current];
+	struct candidate *first = NULL;
+	uint32_t anon;
+
+	for (uint32_t i = 0; i < view->candidates && !first; i++)
+		if (!view->candidate[i].exempt)
+			first = &view->candidate[i];
+	if (!first || !procfs_anon_pages(first->statm, &anon))
+		return -ESRCH;
+	*choice = (struct choice){ .pidfd = first->pidfd,
+				   .pid = first->pid,
+				   .evidence = evidence_of(view),
+				   .bytes = rank_charged(first->anon_pages, first->base_pages) *
+					    4096ull,
+				   .start_time = first->start_time };
+	suspects_name(g, choice);
+	return 0;
+}

@@ -247,6 +247,8 @@ struct choice {
 	char comm[COMM_BYTES];
 };
 int choose_victim(struct guarded *g, struct choice *choice);
+/* Where the kernel has killed before we looked: who would have been chosen, if it is he who dies. */
+int choose_fallen(struct guarded *g, struct choice *choice);
 /* victim.c: who is being killed now; whether it has died, and what helps it to. */
 void victim_remember(struct response *response, const struct choice *choice, uint64_t now_ns);
 void victim_look_after(struct guarded *g, uint64_t now_ns);

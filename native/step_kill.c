@@ -149,9 +149,12 @@ void step_terminate(struct guarded *g, uint64_t now_ns)
 
 int step_would_kill(struct guarded *g)
 {
+	int is_kernels = incident_is_open(g->response.word) && !g->oom.held;
 	struct choice c;
-	int err = choose_victim(g, &c);
+	int err = is_kernels ? choose_fallen(g, &c) : -ESRCH;
 
+	if (err)
+		err = choose_victim(g, &c);
 	if (err == -EAGAIN)
 		return 0;
 	if (!err)
