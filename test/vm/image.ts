@@ -23,7 +23,7 @@ import { vmBuilt } from "./paths.ts";
 
 /** Where busybox has another form or none; those that are not installed here are not there either. */
 const PROGRAMS = "bash setpriv unshare mount chrt prlimit script pgrep nm strace runc".split(" ");
-const FOLDERS = "bin usr/bin etc root proc sys dev tmp run var/tmp reprieve".split(" ");
+const FOLDERS = "bin usr/bin etc root proc sys dev tmp run mnt var/tmp reprieve".split(" ");
 const REPOSITORY = ["src", "native", "test", "package.json", "bunfig.toml", "tsconfig.json"];
 const BENCH = "dist/build/bench"; // there where `make bench` has been, and then what it runs is there too
 const BUILT = ["dist/reprieve", "dist/build/core", "dist/build/core.so", "dist/build/test", BENCH];
