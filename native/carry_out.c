@@ -14,14 +14,14 @@ static struct log_record reclaim(struct watched *w)
 	struct memcg_room before, after;
 	int opened = memcg_open_counters(&w->memcg);
 
-	told.result = opened < 0 ? opened : memcg_room(&w->memcg, &before);
+	told.result = opened < 0 ? opened : memcg_limits(&w->memcg, &before);
 	if (!told.result) {
 		int err = memcg_reclaim(&w->memcg, w->guard->margin_bytes);
 
 		told.result = err == -ENOENT ? -EOPNOTSUPP : err;
 	}
 	if (!told.result)
-		told.result = memcg_room(&w->memcg, &after);
+		told.result = memcg_limits(&w->memcg, &after);
 	if (!told.result && after.usage_bytes < before.usage_bytes)
 		told.bytes = before.usage_bytes - after.usage_bytes;
 	if (opened > 0)

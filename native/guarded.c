@@ -19,6 +19,8 @@ int guarded_attach(struct guarded *g)
 
 	if (err)
 		return err;
+	if (g->guard->flags & GUARD_BEFORE && !is_designated)
+		memcg_act_before(&g->memcg, &g->guard->margin_bytes, &g->guard->before_held);
 	g->oom_event = is_designated ? handler.designated_event : memcg_watch_oom(&g->memcg);
 	ev.events = memcg_event_mask(&g->memcg);
 	err = g->oom_event < 0 ? g->oom_event : memcg_open_counters(&g->memcg);

@@ -51,7 +51,7 @@ int handed_is_in_oom(struct watched *w, const struct memcg_oom *oom, const struc
 
 static uint32_t kernels_time_ms(const struct watched *w)
 {
-	if (!w->handed_over || !memcg_is_v2(&w->memcg) || w->guard->ruled)
+	if (!w->handed_over || !memcg_has_mark(&w->memcg) || w->guard->ruled)
 		return HANDED_OVER_BOUND_MS;
 	return memcg_is_owners(&w->memcg) ? 0 : SLEPT_OUT_MS;
 }
@@ -69,7 +69,7 @@ int handed_is_overdue(struct watched *w, const struct memcg_room *room, uint64_t
 
 	if (ms < kernels_time_ms(w))
 		return 0;
-	if (!w->handed_over || !memcg_is_v2(&w->memcg))
+	if (!w->handed_over || !memcg_has_mark(&w->memcg))
 		return 1;
 	if (!(w->guard->flags & GUARD_ALLOW_KILL))
 		return ms >= HANDED_OVER_BOUND_MS;

@@ -44,6 +44,14 @@ int hear_next_ms(void)
 	return next_ns > now_ns ? 1 + (int)((next_ns - now_ns) / 1000000) : 0;
 }
 
+/* A watcher has opened an incident, and no event says so. */
+static int is_unseen(const struct guarded *g)
+{
+	uint32_t word = shared_load(&g->guard->incident);
+
+	return incident_is_open(word) && shared_load(&g->guard->seen) != word;
+}
+
 void hear_event(uint32_t index)
 {
 	struct guarded *g = &handler.guarded[index];
@@ -57,7 +65,7 @@ void hear_event(uint32_t index)
 	sys_read(FD_RESPONDER, &count, sizeof(count));
 	for (uint32_t i = 0; i < handler_guards(); i++) {
 		g = &handler.guarded[i];
-		if (__atomic_exchange_n(&g->poked, 0, __ATOMIC_ACQ_REL))
+		if (__atomic_exchange_n(&g->poked, 0, __ATOMIC_ACQ_REL) || is_unseen(g))
 			g->response.fired = hear_is_ours(g);
 	}
 }

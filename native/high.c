@@ -70,7 +70,7 @@ int high_wants_room(const struct watched *w)
 {
 	uint64_t wanted = shared_load(&w->guard->room_wanted);
 
-	return w->attached && memcg_is_v2(&w->memcg) && !watcher_owns() && wanted &&
+	return w->attached && memcg_has_mark(&w->memcg) && !watcher_owns() && wanted &&
 	       wanted != shared_load(&w->guard->room_made);
 }
 

@@ -244,6 +244,7 @@ static void print_control_enums(void)
 	E(GUARD_, ALLOW_LIMITS);
 	E(GUARD_, ALLOW_MOVE);
 	E(GUARD_, ALLOW_HOOKS);
+	E(GUARD_, BEFORE);
 	CLOSE();
 	OPEN("order");
 	E(ORDER_, RAISE);
@@ -313,6 +314,7 @@ static void print_record_enums(void)
 	E(CAUSE_, OOM);
 	E(CAUSE_, KERNEL_KILL);
 	E(CAUSE_, STARVING);
+	E(CAUSE_, NEAR);
 	CLOSE();
 	OPEN("evidence");
 	E(EVIDENCE_, LARGEST);

@@ -6,7 +6,7 @@
 #include "sys.h"
 #include "text.h"
 
-static const struct memcg none = { 0, -1, -1, -1, 0, -1, -1, -1, -1, -1, -1 };
+static const struct memcg none = { 0, -1, -1, -1, 0, 0, 0, -1, -1, -1, -1, -1, -1 };
 
 int memcg_open_primed(int dir, const char *name, int flags)
 {
@@ -135,6 +135,8 @@ int memcg_reclaim(const struct memcg *m, uint64_t bytes)
 
 int memcg_is_v2(const struct memcg *m) { return m->ops == &memcg_v2; }
 
+int memcg_has_mark(const struct memcg *m) { return memcg_is_v2(m) && !memcg_is_before(m); }
+
 int memcg_is_whole(int dir)
 {
 	char byte = '0';
@@ -156,15 +158,25 @@ int memcg_read_switch(const struct memcg *m, uint64_t *bytes)
 
 int memcg_oom(const struct memcg *m, struct memcg_oom *oom)
 {
+	int err;
+
 	oom->anon_bytes = 0;
-	return m->ops->oom(m, oom);
+	err = m->ops->oom(m, oom);
+	return err || !memcg_is_before(m) ? err : memcg_before_oom(m, oom);
 }
 
-int memcg_room(const struct memcg *m, struct memcg_room *room)
+int memcg_limits(const struct memcg *m, struct memcg_room *room)
 {
 	room->high_bytes = room->swap_limit_bytes = MEMCG_NO_LIMIT;
 	room->swap_usage_bytes = 0;
 	return m->ops->room(m, room);
+}
+
+int memcg_room(const struct memcg *m, struct memcg_room *room)
+{
+	int err = memcg_limits(m, room);
+
+	return err || !memcg_is_before(m) ? err : memcg_before_room(m, room);
 }
 
 /* What memory.stat says behind the keys, up to NULL, together. */
@@ -227,16 +239,22 @@ int memcg_in_oom(const struct memcg_oom *oom, const struct memcg_room *room)
 int memcg_is_inside(const struct memcg *m, const struct memcg_oom *oom,
 		    const struct memcg_room *room, uint64_t bytes)
 {
-	return (memcg_is_v2(m) ? oom->spare_bytes : memcg_left_bytes(room)) <= bytes;
+	return (memcg_has_mark(m) ? oom->spare_bytes : memcg_left_bytes(room)) <= bytes;
 }
 
-int memcg_hold(const struct memcg *m) { return m->ops->hold(m); }
+int memcg_hold(const struct memcg *m)
+{
+	return memcg_is_before(m) ? memcg_before_hold(m, 1) : m->ops->hold(m);
+}
 
-int memcg_hand_over(const struct memcg *m) { return m->ops->hand_over(m); }
+int memcg_hand_over(const struct memcg *m)
+{
+	return memcg_is_before(m) ? memcg_before_hold(m, 0) : m->ops->hand_over(m);
+}
 
 int memcg_is_owners(const struct memcg *m)
 {
-	return memcg_is_v2(m) && m->high && m->high->ours_bytes == m->high->before_bytes;
+	return memcg_has_mark(m) && m->high && m->high->ours_bytes == m->high->before_bytes;
 }
 
 int memcg_put_back(const struct memcg *m)
@@ -250,7 +268,7 @@ int memcg_put_back(const struct memcg *m)
 	return err ? err : 1;
 }
 
-int memcg_wake(const struct memcg *m) { return m->ops->wake(m); }
+int memcg_wake(const struct memcg *m) { return memcg_is_before(m) ? 0 : m->ops->wake(m); }
 
 int memcg_limit_hits(const struct memcg *m, uint64_t *hits)
 {

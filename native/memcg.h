@@ -10,6 +10,9 @@
  * group (the kernel keeps the seq_file buffer, 4.5 KB of its memory each). The memcg_watch_* open what they need and
  * close it. All others allocate nothing, open nothing, and return 0 or -errno; -ENODEV means that the group was
  * removed.
+ *
+ * Of a guard that acts before its limit (memcg_act_before()) nothing is switched: it is held by a word of ours, its memory is
+ * what cannot be reclaimed, and its limit the margin below that of the kernel's.
  */
 #ifndef RPV_MEMCG_H
 #define RPV_MEMCG_H
@@ -38,6 +41,8 @@ struct memcg {
 	int control;		       /* the switch: memory.oom_control, memory.high */
 	int events;		       /* v2: memory.events, the kernel's kills */
 	const struct memcg_high *high; /* v2; NULL: we know of no guard, and go by memory.high */
+	const uint64_t *before_bytes;  /* the guard acts so far before its limit; NULL: at it */
+	uint32_t *before_held;
 	/* the counters */
 	int parent_oom; /* v1: its parent's oom_control; -1: none that we see */
 	int usage;
@@ -72,6 +77,9 @@ struct memcg_room {
  * for as long as it is open. Nothing stays open on error; -ENOENT: no memory controller. */
 int memcg_open(struct memcg *m, int dir, int may_write, const struct memcg_high *high);
 void memcg_close(struct memcg *m);
+/* So far before its limit. Writer of `held`: the watcher that owns the switch. */
+void memcg_act_before(struct memcg *m, const uint64_t *margin_bytes, uint32_t *held);
+int memcg_is_before(const struct memcg *m);
 /* What memcg_room() and those below it read, and whose OOM it is. A watcher has them open only where a group is
  * near its limit: a thousand quiet ones would cost 90 MB of kernel memory. 1: opened; 0: they were open. */
 int memcg_open_counters(struct memcg *m);
@@ -80,6 +88,8 @@ void memcg_close_counters(struct memcg *m);
 int memcg_open_switch(int dir, int flags);
 
 int memcg_is_v2(const struct memcg *m);
+/* v2: is it held by memory.high? */
+int memcg_has_mark(const struct memcg *m);
 /* v2: memory.oom.group of the group at `dir`: the kernel's killer takes all of it. */
 int memcg_is_whole(int dir);
 /* So many times as long as on v1 a handler, a victim and those it asks may take: on v2 who is held sleeps up to 2 s at a time,
@@ -89,6 +99,8 @@ uint32_t memcg_patience(const struct memcg *m);
 int memcg_read_switch(const struct memcg *m, uint64_t *bytes);
 int memcg_oom(const struct memcg *m, struct memcg_oom *oom);
 int memcg_room(const struct memcg *m, struct memcg_room *room);
+/* The same as the kernel has it, whenever the guard acts. */
+int memcg_limits(const struct memcg *m, struct memcg_room *room);
 /* Anonymous memory charged to the group and its descendants, in bytes. */
 int memcg_anon(const struct memcg *m, uint64_t *bytes);
 /* File memory of the group and its descendants, in bytes: what reclaim can take. */

@@ -30,6 +30,11 @@ extern const struct memcg_ops memcg_v1, memcg_v2;
 
 enum { MEMCG_SMALL_BYTES = 256, MEMCG_STAT_BYTES = 4096 };
 
+/* memcg_before.c: of a guard that acts before its limit. */
+int memcg_before_oom(const struct memcg *m, struct memcg_oom *oom);
+int memcg_before_room(const struct memcg *m, struct memcg_room *room);
+int memcg_before_hold(const struct memcg *m, uint32_t held);
+
 /* Opens DIR/name and reads it once. */
 int memcg_open_primed(int dir, const char *name, int flags);
 /* The number behind `key`; 0 where it is not there. */

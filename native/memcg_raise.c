@@ -51,7 +51,7 @@ int memcg_is_strange(const struct memcg *m, const struct memcg_room *room,
 int memcg_give_back(const struct memcg *m, const struct memcg_raise *raise)
 {
 	struct memcg_room room;
-	int err = memcg_room(m, &room);
+	int err = memcg_limits(m, &room);
 
 	if (err)
 		return err;

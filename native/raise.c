@@ -31,7 +31,7 @@ static int plan(const struct watched *w, const struct standing *st, uint64_t by,
 {
 	struct memcg_room room;
 	uint64_t before, over;
-	int err = memcg_room(&w->memcg, &room);
+	int err = memcg_limits(&w->memcg, &room);
 
 	if (err)
 		return err;
@@ -70,7 +70,7 @@ static int follow(struct watched *w)
 	struct memcg_oom oom;
 	struct memcg_room room;
 
-	if (!memcg_is_v2(&w->memcg))
+	if (!memcg_has_mark(&w->memcg))
 		return 0;
 	if (memcg_oom(&w->memcg, &oom) || memcg_room(&w->memcg, &room))
 		return -ENODEV;

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 30u		   /* raised by every change of this file */
+#define REGION_LAYOUT 31u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -78,6 +78,8 @@ enum guard_flag {
 	GUARD_ALLOW_LIMITS = 4, /* its limits may be raised, and memory of it reclaimed */
 	GUARD_ALLOW_MOVE = 8,	/* a process may be moved to another group */
 	GUARD_ALLOW_HOOKS = 16, /* the program that was named may be run */
+	GUARD_BEFORE =
+		32, /* the orders are carried out before the limit, and the group is never held */
 	/* without any: observe, never touch the switch */
 	GUARD_POWERS = GUARD_ALLOW_KILL | GUARD_ALLOW_LIMITS | GUARD_ALLOW_MOVE | GUARD_ALLOW_HOOKS,
 };
@@ -134,6 +136,8 @@ struct guard {
 	uint64_t threshold_limit
 		[2]; /* watchdog and spare: its threshold stands under this limit; 0: none */
 	/* writer: the owning watcher */
+	uint32_t before_held; /* memcg_act_before() */
+	uint32_t reserved2;
 	uint32_t state;	       /* enum guard_state */
 	uint32_t kernel_kills; /* oom_kill of oom_control, last read */
 	uint32_t handed_over;  /* hand-overs since armed */

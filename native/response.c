@@ -39,7 +39,9 @@ void response_begin(struct guarded *g, uint64_t now_ns)
 	shared_store(&g->guard->seen, word);
 	if (opened) {
 		respond_tell(g, STEP_OPENED,
-			     (struct log_record){ .t_ns = now_ns, .arg = CAUSE_OOM });
+			     (struct log_record){ .t_ns = now_ns,
+						  .arg = memcg_is_before(&g->memcg) ? CAUSE_NEAR
+										    : CAUSE_OOM });
 		role_ask_for_look(g->guard); /* it may have looked a moment before */
 	}
 	respond_tell(g, STEP_SEEN,

@@ -144,7 +144,8 @@ static void publish_counters(struct guarded *g, const struct memcg_room *room)
 {
 	struct guard *guard = g->guard;
 	int limit_changed = guard->limit_bytes && guard->limit_bytes != room->limit_bytes;
-	int far_again = !memcg_is_v2(&g->memcg) && shared_load(&guard->state) == GUARD_NEAR &&
+	int far_again = !memcg_is_v2(&g->memcg) && !memcg_is_before(&g->memcg) &&
+			shared_load(&guard->state) == GUARD_NEAR &&
 			memcg_left_bytes(room) > memcg_far_bytes(guard->margin_bytes);
 
 	shared_store(&guard->usage_bytes, room->usage_bytes);
@@ -186,7 +187,7 @@ int scan_guard(struct guarded *g)
 	struct recorder *r = handler.self.recorder;
 	struct memcg_room room;
 	uint64_t start_ns = 0, end_ns = 0;
-	int are_listed, err = memcg_room(&g->memcg, &room);
+	int are_listed, err = memcg_limits(&g->memcg, &room);
 
 	if (!err)
 		err = memcg_anon(&g->memcg, &scan.anon_bytes);

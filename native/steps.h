@@ -53,6 +53,7 @@ enum step {
 enum cause {
 	CAUSE_OOM = 1,
 	CAUSE_KERNEL_KILL = 2, /* all that is seen of it is the kernel's kill */
+	CAUSE_NEAR = 4,	       /* it has come to the threshold at which its guard acts */
 	CAUSE_STARVING = 3,    /* nobody sleeps, but calls that need memory fail */
 };
 

@@ -110,8 +110,8 @@ void switch_do_chores(struct watched *w)
 	if (!incident_is_open(shared_load(&w->guard->incident)))
 		shared_store(&w->guard->kills_below, switch_kills_below(w));
 	/* Before we arm they may be another reprieve's to look after. */
-	if (!memcg_is_v2(&w->memcg) && w->guard->flags & GUARD_POWERS &&
-	    shared_load(&w->guard->want) == WANT_ARMED)
+	if (!memcg_is_v2(&w->memcg) && !memcg_is_before(&w->memcg) &&
+	    w->guard->flags & GUARD_POWERS && shared_load(&w->guard->want) == WANT_ARMED)
 		look_after_children(w);
 	shared_store(&w->guard->chores_done, chores);
 }
@@ -123,7 +123,7 @@ int switch_write(struct watched *w, enum switch_to to)
 
 	if (!watcher_owns())
 		return -EAGAIN;
-	if (to == SWITCH_HOLD && memcg_is_v2(&w->memcg)) {
+	if (to == SWITCH_HOLD && memcg_has_mark(&w->memcg)) {
 		err = high_record(w);
 		if (err)
 			return err;

@@ -134,7 +134,7 @@ enum reason trial_judge(struct watched *w, uint64_t now_ns)
 		trial.seen = shared_load(&g->seen) == shared_load(&g->incident);
 		trial.asks = trial.seen ? shared_load(&g->asks_hand_over) : 0;
 		/* There was no event: it hears of it through the sampler. */
-		trial.seen |= shared_load(&g->starving) != 0 ||
+		trial.seen |= shared_load(&g->starving) != 0 || memcg_is_before(&w->memcg) ||
 			      (memcg_is_v2(&w->memcg) &&
 			       trial.age_ms < UNSEEN_AFTER_MS * memcg_patience(&w->memcg));
 	}

@@ -91,6 +91,7 @@ static void hand_over(struct watched *w, enum reason reason, uint64_t now_ns)
 	if (err == -EAGAIN)
 		return;
 	w->handed_over = 1;
+	w->yielded |= memcg_is_before(&w->memcg); /* the kernel's, up to its limit */
 	shared_store(&w->guard->handed_over, w->guard->handed_over + 1);
 	watch_tell(w, STEP_HANDED_OVER, reason, err);
 	/* There may have been too much to do as well. */
@@ -111,7 +112,7 @@ static void yield(struct watched *w, uint64_t now_ns)
 
 	w->yielded = 1;
 	w->yielded_ns = now_ns;
-	if (!memcg_is_v2(&w->memcg))
+	if (!memcg_has_mark(&w->memcg))
 		return;
 	memcg_read_switch(&w->memcg, &high);
 	if (high == before)
@@ -175,7 +176,7 @@ static int is_calm(const struct watched *w)
 {
 	return !w->under_oom && !carry_out_is_owed(w) &&
 	       (w->state == GUARD_QUIET ||
-		(w->state == GUARD_NEAR && memcg_is_v2(&w->memcg) && w->is_far));
+		(w->state == GUARD_NEAR && memcg_has_mark(&w->memcg) && w->is_far));
 }
 
 static int next_look_ms(const struct watched *w, uint64_t now_ns)
@@ -193,7 +194,7 @@ static int next_look_ms(const struct watched *w, uint64_t now_ns)
 		return ALARM_TICK_MS;
 	case GUARD_NEAR:
 		/* Nested OOMs swallow each other's events: ours may come without one. */
-		return w->under_oom ? WATCH_TICK_MS : is_calm(w) ? -1 : NEAR_TICK_MS;
+		return w->under_oom ? WATCH_TICK_MS : is_calm(w) ? -1 : (int)w->near_ms;
 	case GUARD_QUIET:
 		return w->under_oom ? WATCH_TICK_MS : is_waiting(w) ? NEAR_TICK_MS : -1;
 	default:

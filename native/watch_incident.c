@@ -28,7 +28,8 @@ void watch_open_incident(struct watched *w, enum cause cause, uint64_t now_ns)
 	if (!opened)
 		return;
 	watch_tell(w, STEP_OPENED, cause, 0);
-	role_wake(FD_HANDLER); /* there may have been no event to wake the responder */
+	role_wake(FD_RESPONDER); /* there may have been no event to wake it */
+	role_wake(FD_HANDLER);
 }
 
 static int has_kernel_killed(const struct watched *w)
@@ -83,7 +84,9 @@ static enum outcome outcome_of(const struct watched *w, uint32_t word, int unrel
 	if (*reason == REASON_GROUP_GONE) /* with the processes in it */
 		return is_ours ? OUTCOME_RELIEVED : OUTCOME_EXITED_BY_ITSELF;
 	/* On v1 a kill in a group that we hold is an ancestor's OOM's. */
-	killed_by_kernel = (!is_ours || is_burst || memcg_is_v2(&w->memcg)) && has_kernel_killed(w);
+	killed_by_kernel =
+		(!is_ours || is_burst || memcg_is_v2(&w->memcg) || memcg_is_before(&w->memcg)) &&
+		has_kernel_killed(w);
 	if (killed_by_kernel) {
 		*reason = is_burst ? REASON_BURST : REASON_KERNEL_KILLED;
 		return OUTCOME_KERNEL_FIRST;

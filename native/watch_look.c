@@ -49,10 +49,12 @@ static void look_for_thrashing(struct watched *w, int cramped, uint64_t now_ns)
 static int is_starving(struct watched *w, const struct memcg_oom *oom,
 		       const struct memcg_room *room, uint64_t now_ns)
 {
-	int handed = memcg_is_v2(&w->memcg) && w->state == GUARD_HANDED;
+	int handed = memcg_has_mark(&w->memcg) && w->state == GUARD_HANDED;
 	int cramped = memcg_is_cramped(oom, room);
 	uint32_t looks = handed ? STARVED_HANDED : STARVED_LOOKS;
 
+	if (memcg_is_before(&w->memcg))
+		return 0; /* nobody is stopped */
 	if (memcg_is_v2(&w->memcg) && (handed || w->state == GUARD_NEAR))
 		look_for_thrashing(w, cramped, now_ns);
 	else if (w->state == GUARD_NEAR)
@@ -77,8 +79,8 @@ static void time_look(struct watched *w, struct look *look, uint64_t left_bytes,
 	else if (!w->outside_ns)
 		w->outside_ns = now_ns;
 	/* On v2 the cache keeps most groups at their limit. */
-	if (memcg_is_v2(&w->memcg) ? watch_ms_since(w->yielded_ns, now_ns) >= w->yield_ms
-				   : watch_ms_since(w->outside_ns, now_ns) >= FAR_AFTER_MS)
+	if (memcg_has_mark(&w->memcg) ? watch_ms_since(w->yielded_ns, now_ns) >= w->yield_ms
+				      : watch_ms_since(w->outside_ns, now_ns) >= FAR_AFTER_MS)
 		w->yielded = 0;
 	look->free_ms = watch_ms_since(w->free_ns, now_ns);
 	look->outside_ms = watch_ms_since(w->outside_ns, now_ns);
@@ -142,7 +144,7 @@ static int is_relieved_already(const struct watched *w, int fired, int full)
 static int is_in_oom(struct watched *w, const struct memcg_oom *oom, const struct memcg_room *room,
 		     int fired, uint64_t now_ns)
 {
-	if (memcg_is_v2(&w->memcg) && !oom->held)
+	if (memcg_has_mark(&w->memcg) && !oom->held)
 		return handed_is_in_oom(w, oom, room, now_ns);
 	/* With the kernel's killer on, the event is all there is to see: it may be over already. */
 	return memcg_in_oom(oom, room) || (fired && !oom->held && memcg_is_full(room));
@@ -155,7 +157,7 @@ static int is_to_be_held(struct watched *w, const struct memcg_oom *oom,
 	if (!(w->guard->flags & GUARD_POWERS) || !w->guard->delay_ms || w->yielded ||
 	    shared_load(&w->guard->want) != WANT_ARMED)
 		return 0;
-	if (!memcg_is_v2(&w->memcg))
+	if (!memcg_has_mark(&w->memcg))
 		return left <= w->guard->margin_bytes || !*watch_threshold_limit(w);
 	return high_may_hold(w, oom, room);
 }
@@ -163,9 +165,29 @@ static int is_to_be_held(struct watched *w, const struct memcg_oom *oom,
 /* v2: memory.max was changed, and with it where the hold begins. */
 static void follow_limit(struct watched *w)
 {
-	if (w->state == GUARD_NEAR && memcg_is_v2(&w->memcg) &&
+	if (w->state == GUARD_NEAR && memcg_has_mark(&w->memcg) &&
 	    w->high_target != shared_load(&w->guard->high.ours_bytes) && w->high_target)
 		watch_tell(w, STEP_ENGAGED, 0, switch_write(w, SWITCH_HOLD));
+}
+
+/* What decides between near and far. Who acts at the margin has to be near before, file memory or not, for an event tells that. */
+static uint64_t left_bytes(const struct watched *w, const struct memcg_room *room)
+{
+	uint64_t margin = w->guard->margin_bytes, left = memcg_left_bytes(room);
+	struct memcg_room limits;
+
+	if (!memcg_is_before(&w->memcg) || memcg_limits(&w->memcg, &limits))
+		return left;
+	left = memcg_left_bytes(&limits);
+	return left > margin ? left - margin : 0;
+}
+
+/* Nothing tells that it comes to its threshold: it is looked at in half the time that this takes at least. */
+static uint32_t near_ms(const struct watched *w, const struct memcg_room *room)
+{
+	uint64_t ms = 1 + memcg_left_bytes(room) / (2 * GROWTH_BYTES_PER_MS);
+
+	return memcg_is_before(&w->memcg) && ms < NEAR_TICK_MS ? (uint32_t)ms : NEAR_TICK_MS;
 }
 
 /* Reads the kernel's state. */
@@ -187,19 +209,23 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 		return look;
 	}
 	mend_switch(w, &oom);
-	left = memcg_left_bytes(&room);
+	left = left_bytes(w, &room);
+	w->near_ms = near_ms(w, &room);
 	full = memcg_is_full(&room);
 	wake_the_stale(w, &oom, full, now_ns);
 	starving = is_starving(w, &oom, &room, now_ns);
 	look.in_oom = is_in_oom(w, &oom, &room, fired, now_ns) || starving ||
 		      (oom.held && is_relieved_already(w, fired, full));
 	/* While we hold a group of v1 a kill in it is an ancestor's OOM's. */
-	look.kernel_killed = oom.kills != w->guard->kernel_kills &&
-			     (w->state == GUARD_QUIET || memcg_is_v2(&w->memcg));
+	look.kernel_killed =
+		oom.kills != w->guard->kernel_kills &&
+		(w->state == GUARD_QUIET || memcg_is_v2(&w->memcg) || memcg_is_before(&w->memcg));
 	if (!look.in_oom && look.kernel_killed)
 		look.cause = CAUSE_KERNEL_KILL;
 	else if (starving && !oom.waiting)
 		look.cause = CAUSE_STARVING;
+	else if (memcg_is_before(&w->memcg) && oom.held)
+		look.cause = CAUSE_NEAR;
 	look.unsettled = full || shared_load(&w->guard->dying) || w->stale_ns;
 	look.incident_open = incident_is_open(shared_load(&w->guard->incident));
 	look.fit = trial_is_fit(w);

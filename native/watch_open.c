@@ -32,6 +32,8 @@ int watch_attach(struct watched *w)
 
 	if (err)
 		return err;
+	if (w->guard->flags & GUARD_BEFORE)
+		memcg_act_before(&w->memcg, &w->guard->margin_bytes, &w->guard->before_held);
 	w->oom_event = memcg_watch_oom(&w->memcg);
 	w->near_event = memcg_is_v2(&w->memcg) ? 0 : sys_eventfd(0, SYS_EFD_NONBLOCK);
 	w->move_to = open_move_to(w);
@@ -41,7 +43,7 @@ int watch_attach(struct watched *w)
 		watch_detach(w);
 		return err;
 	}
-	if (memcg_is_v2(&w->memcg))
+	if (memcg_has_mark(&w->memcg))
 		high_watch(w);
 	w->attached = 1;
 	*watch_threshold_limit(w) = 0; /* one before us may have left it */
@@ -86,6 +88,7 @@ void watch_make_free(struct guard *g)
 	if (is_held_by_any || !guard_is_over(g) || !watcher_owns())
 		return;
 	memset(&g->high, 0, sizeof(g->high));
+	g->before_held = 0;
 	memset(g->children, 0, sizeof(g->children));
 	g->room_wanted = g->room_made = g->limit_hits = 0;
 	g->switched = g->chores_done = g->kills_below = 0;
@@ -106,14 +109,20 @@ int watch_wants_threshold(const struct watched *w)
 	       *watch_threshold_limit(w) != shared_load(&w->guard->limit_bytes);
 }
 
+/* Who acts at the margin wants to be told before. */
+static uint64_t near_bytes(const struct watched *w)
+{
+	return (memcg_is_before(&w->memcg) ? 2 : 1) * w->guard->margin_bytes;
+}
+
 void watch_set_threshold(struct watched *w)
 {
 	uint64_t limit_bytes = shared_load(&w->guard->limit_bytes);
 	int opened = memcg_open_counters(&w->memcg);
 	struct memcg_room room;
 
-	if (opened >= 0 && !memcg_room(&w->memcg, &room) &&
-	    !memcg_watch_left(&w->memcg, &room, w->guard->margin_bytes, w->near_event))
+	if (opened >= 0 && !memcg_limits(&w->memcg, &room) &&
+	    !memcg_watch_left(&w->memcg, &room, near_bytes(w), w->near_event))
 		shared_store(watch_threshold_limit(w), limit_bytes);
 	if (opened > 0)
 		memcg_close_counters(&w->memcg);

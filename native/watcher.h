@@ -57,6 +57,7 @@ struct watched {
 	uint64_t ticked_ns;
 	uint64_t deaf_ns;    /* v2: no event of it wakes us until then; 0: the next one does */
 	uint32_t starved;    /* ticks in a row in which it was full and could not reclaim */
+	uint32_t near_ms;    /* the time to the next look at it near its limit */
 	uint32_t woken;	     /* times that somebody was woken, and has made no room since */
 	uint32_t looks_done; /* looks_asked, when last looked at */
 	/* cgroup v2 (high.c) */

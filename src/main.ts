@@ -15,6 +15,7 @@ import {
   parsed,
   Size,
   SocketPath,
+  When,
 } from "./cli/args.ts";
 import { Order } from "./cli/order.ts";
 import { said, say } from "./cli/output.ts";
@@ -146,6 +147,7 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
         "the reprieve; then the kernel decides (default: 100ms, on cgroup v2 500ms)",
       ).argParser(parsed(Duration)),
     )
+    .option("--when <when>", "at-oom, or before: the margin under the limit", parsed(When))
     .option("--margin <size>", "left under the limit when the guard engages", parsed(Size))
     .option("--name <name>", "of CMD's group (default: the process id)", parsed(Name))
     .option("--listen <addr>", "of the feed, or none (default: 127.0.0.1:7461)", parsed(Listen))

@@ -120,6 +120,7 @@ function armedOf(guard: GuardOrders): Draft {
     hierarchy: kindOfGroup(guard.path).name,
     delay_ms: guard.delayMs,
     margin_bytes: guard.marginBytes,
+    when: guard.when ?? "at-oom",
     allow_kill: guard.allowKill,
     powers: [
       ...(guard.allowKill ? ["kill"] : []),

@@ -69,6 +69,10 @@ const A_PROGRAM =
 
 export const Program = v.pipe(v.string(A_PROGRAM), v.regex(/^\/./, A_PROGRAM));
 
+const A_TIME = "when is at-oom, or before";
+
+export const When = v.picklist(["at-oom", "before"], A_TIME);
+
 const A_WORD = "a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -";
 
 export const Word = v.pipe(v.string(A_WORD), v.regex(/^[A-Za-z0-9._-]{1,64}$/, A_WORD));

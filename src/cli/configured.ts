@@ -13,7 +13,7 @@ import type { Config, Guard } from "../config/schema.ts";
 import { CliError, exit } from "../errors.ts";
 import type { RunFlags, RunOptions } from "./flags.ts";
 import { demandGroup, type LeftOut, type Wanted } from "./guards.ts";
-import { checkHandlers } from "./handlers.ts";
+import { checkHandlers, wantsDoor } from "./handlers.ts";
 import { type Expected, expectedAt } from "./latecomers.ts";
 import { POWERS, type Power, programOf, withHookBound } from "./order.ts";
 import { demandOrders, isGrantedBy } from "./orders.ts";
@@ -160,6 +160,7 @@ function settingsOf(memory: Hierarchy, options: RunOptions, policy: Policy, path
 /** The guard's, with the flags that win over it. */
 function ordersOf(memory: Hierarchy, options: RunOptions, guard?: Guard) {
   const delay = options.delay ?? guard?.delay;
+  const when = options.when ?? guard?.when;
   // In the file a path is one below the hierarchy.
   const given = guard?.orders.map((one) =>
     one.order === "MOVE" ? { ...one, to: `${memory.root}${one.to}` } : one,
@@ -173,7 +174,8 @@ function ordersOf(memory: Hierarchy, options: RunOptions, guard?: Guard) {
       prefer: options.prefer ?? guard?.prefer,
       avoid: options.avoid ?? guard?.avoid,
     }),
-    handler: options.handler,
+    handler: wantsDoor(options) ? ("designated" as const) : options.handler,
+    ...(when !== undefined && { when }),
     ...(delay !== undefined && { delay }),
   };
 }

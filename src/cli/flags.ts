@@ -7,7 +7,7 @@ import { CliError, exit } from "../errors.ts";
 import type { Source } from "../native/region.ts";
 import type { ListenAddress } from "./args.ts";
 import { demandGroup } from "./guards.ts";
-import { checkHandlers, type HandlerOptions } from "./handlers.ts";
+import { checkHandlers, type HandlerOptions, wantsDoor } from "./handlers.ts";
 import { expectedAt } from "./latecomers.ts";
 import { programOf, withHookBound } from "./order.ts";
 import { demandOrders, grantedBy, type OrderFlags, type OrderOptions } from "./orders.ts";
@@ -59,7 +59,7 @@ export function unconfigured(flags: RunFlags, memory: Hierarchy) {
 
 /** In a group of our own we may do all; another one to move to is somebody else's. */
 export function settingsOf(options: RunOptions, owned = false) {
-  const { margin, delay, handler, prefer = [], avoid = [] } = options;
+  const { margin, delay, when, prefer = [], avoid = [] } = options;
   const order = withHookBound(options.order, options.hookBound);
   const weigh = [...prefer, ...avoid];
   const granted = new Set([...grantedBy(options), ...(owned ? (["kill", "limits"] as const) : [])]);
@@ -67,7 +67,8 @@ export function settingsOf(options: RunOptions, owned = false) {
     order,
     weigh,
     granted,
-    handler,
+    handler: wantsDoor(options) ? "designated" : options.handler,
+    ...(when !== undefined && { when }),
     ...(delay !== undefined && { delay }),
   };
   return { margin, orders };

@@ -80,8 +80,7 @@ export function startUserHandlers(
   return handlers;
 }
 
-// --- internal ---
-
-function wantsDoor({ handler, handlerCommand }: HandlerOptions): boolean {
+/** May another than reprieve's own handler answer? */
+export function wantsDoor({ handler, handlerCommand }: HandlerOptions): boolean {
   return handler === "designated" || handlerCommand !== undefined;
 }

@@ -25,6 +25,12 @@ export const POWER_OF: Readonly<Record<OrderName, Power>> = {
   HOOK: "hooks",
 };
 
+/** Why nothing could be done before the limit. */
+export const BEFORE_WANTS_DELAY =
+  'what is done before the limit takes a delay: give one, or when = "at-oom"';
+export const BEFORE_WANTS_OURS =
+  "a designated handler answers at the OOM: before it only reprieve's own acts";
+
 const AN_ORDER =
   "an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, terminate or terminate=TIME, " +
   "kill, kill=largest|newest|fastest|weight, kill-group or kill-group=all";

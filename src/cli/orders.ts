@@ -10,9 +10,11 @@ import { whyNotRun } from "../cgroup/trust.ts";
 import { matcherOf } from "../config/pattern.ts";
 import { CliError, exit } from "../errors.ts";
 import { limit } from "../native/layout.ts";
-import type { StandingOrder } from "../native/region.ts";
+import type { StandingOrder, When } from "../native/region.ts";
 import type { WeighRule } from "../native/weighing.ts";
 import {
+  BEFORE_WANTS_DELAY,
+  BEFORE_WANTS_OURS,
   boundMsOf,
   type OrderName,
   POWER_OF,
@@ -37,6 +39,7 @@ export interface OrderFlags {
   /** A pattern: of the programs that may be run. */
   readonly allowHooks?: true | string;
   readonly hookBound?: number;
+  readonly when?: When;
   readonly delay?: number;
 }
 
@@ -47,6 +50,7 @@ export interface OrderOptions {
   readonly granted: ReadonlySet<Power>;
   readonly delay?: number;
   readonly handler: "outside" | "inside" | "designated";
+  readonly when?: When;
   /** What processes count for. */
   readonly weigh?: readonly WeighRule[];
 }
@@ -54,6 +58,7 @@ export interface OrderOptions {
 /** What a guard is ordered: the powers among them that are granted and that an order needs. */
 export interface Standing {
   readonly orders: readonly StandingOrder[];
+  readonly when?: When;
   readonly weigh?: readonly WeighRule[];
   readonly allowKill: boolean;
   readonly allowLimits: boolean;
@@ -95,7 +100,7 @@ export function grantedBy(flags: OrderFlags): ReadonlySet<Power> {
 /** Refuses what goes in no group of this host; `guard`: whose orders they are, in a config file. */
 export function demandOrders(
   memory: Hierarchy,
-  { order, delay, handler, weigh }: Omit<OrderOptions, "granted">,
+  { order, delay, handler, when, weigh }: Omit<OrderOptions, "granted">,
   guard?: string,
 ): void {
   const kind = kindOf(memory);
@@ -115,7 +120,8 @@ export function demandOrders(
   if (names.includes("KILL_WHOLE") && handler === "inside") {
     throw wrong(`${called("KILL_WHOLE")} would kill the handler: give --handler outside`);
   }
-  const why = whyTooLong(kind, order, delay) ?? whyTooMany(weigh ?? []);
+  const why =
+    whyNotBefore(when, delay, handler) ?? whyTooLong(kind, order, delay) ?? whyTooMany(weigh ?? []);
   if (why !== undefined) throw wrong(why);
   const program = programOf(order);
   const whyNot = program === undefined ? undefined : whyNotRun(program);
@@ -141,6 +147,7 @@ export function standingOf(memory: Hierarchy, options: OrderOptions, guarded: st
   const allows = (power: Power) => options.granted.has(power) && needs({ orders }, power);
   return {
     orders,
+    ...(options.when === "before" && { when: options.when }),
     ...(options.weigh?.length && { weigh: options.weigh }),
     allowKill: allows("kill"),
     allowLimits: allows("limits"),
@@ -166,6 +173,17 @@ export function warningsOf(all: readonly Ordered[], owned: boolean): string[] {
 }
 
 // --- internal ---
+
+/** A sentence where nothing could be done before the limit. */
+function whyNotBefore(
+  when: When | undefined,
+  delay: number | undefined,
+  handler: OrderOptions["handler"],
+): string | undefined {
+  if (when !== "before") return undefined;
+  if (delay === 0) return BEFORE_WANTS_DELAY;
+  return handler === "designated" ? BEFORE_WANTS_OURS : undefined;
+}
 
 function needs({ orders }: Pick<Ordered, "orders">, power: Power): boolean {
   return orders.some(({ order }) => POWER_OF[order] === power);

@@ -60,6 +60,7 @@ export function visible(text: string): string {
 const OPENED: Readonly<Record<string, string>> = {
   oom: "out of memory",
   "kernel-kill": "out of memory, the kernel killed first",
+  near: "near its limit with what cannot be reclaimed",
   starving: "full, and its programs' calls fail for want of memory",
 };
 
@@ -93,11 +94,12 @@ function micro(us: number): string {
 
 function armed(message: Armed): string {
   const power = message.powers.length > 0 ? "" : `, observing only: ${NO_POWER}`;
+  const when = message.when === "before" ? ", before the limit" : "";
   const isDefault = message.orders.join() === "kill";
   const orders = isDefault ? "" : `, orders: ${message.orders.join(", ")}`;
   return (
     `guarding ${visible(message.cgroup)} (delay ${milliseconds(message.delay_ms)}, ` +
-    `margin ${bytes(message.margin_bytes)}${orders})${power}`
+    `margin ${bytes(message.margin_bytes)}${when}${orders})${power}`
   );
 }
 

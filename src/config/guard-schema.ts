@@ -3,8 +3,15 @@
 
 import * as v from "valibot";
 import { KINDS } from "../cgroup/kind.ts";
-import { Bound, Duration, Size, Word } from "../cli/args.ts";
-import { Order, programOf, strangeTo, whyTooLong, withHookBound } from "../cli/order.ts";
+import { Bound, Duration, Size, When, Word } from "../cli/args.ts";
+import {
+  BEFORE_WANTS_DELAY,
+  Order,
+  programOf,
+  strangeTo,
+  whyTooLong,
+  withHookBound,
+} from "../cli/order.ts";
 import { Avoid, Prefer, whyTooMany } from "../cli/weigh.ts";
 import { limit } from "../native/layout.ts";
 import type { StandingOrder } from "../native/region.ts";
@@ -82,6 +89,15 @@ const GuardTable = table(
         "a quarter of the limit, at most 16 MiB",
       ),
     ),
+    when: v.optional(
+      told(
+        When,
+        "`at-oom`: the orders are carried out at the limit, where the group is held. `before`: where what cannot be " +
+          "reclaimed comes within the margin of the limit; the group is not held then, the kernel's killer stays on, and " +
+          "nobody's calls fail.",
+        "`at-oom`",
+      ),
+    ),
     orders: v.optional(
       told(
         Orders,
@@ -154,6 +170,14 @@ export const GuardSchema = v.pipe(
       ({ input }) => whyTooLongAnywhere(input) ?? "",
     ),
     ["orders"],
+  ),
+  v.forward(
+    v.partialCheck(
+      [["when"], ["delay"]],
+      ({ when, delay }) => when !== "before" || delay !== 0,
+      BEFORE_WANTS_DELAY,
+    ),
+    ["when"],
   ),
   v.forward(
     v.partialCheck(

@@ -8,6 +8,7 @@
 
 import * as v from "valibot";
 import { Handler, Listen, Mode, Program, SocketPath } from "../cli/args.ts";
+import { BEFORE_WANTS_OURS } from "../cli/order.ts";
 import { limit } from "../native/layout.ts";
 import { GuardSchema, type Ordered } from "./guard-schema.ts";
 import { Pattern } from "./pattern.ts";
@@ -147,6 +148,14 @@ export const ConfigSchema = v.pipe(
       [["handler"], ["allow"]],
       ({ handler, allow }) => !wantsDoor(handler) || allow.kill !== false,
       "a designated handler goes with [allow] kill: who only observes holds no group",
+    ),
+    ["handler"],
+  ),
+  v.forward(
+    v.partialCheck(
+      [["handler"], ["guard"]],
+      ({ handler, guard }) => !wantsDoor(handler) || guard.every(({ when }) => when !== "before"),
+      BEFORE_WANTS_OURS,
     ),
     ["handler"],
   ),

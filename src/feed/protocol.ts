@@ -46,6 +46,8 @@ export const Armed = v.object({
   hierarchy: v.picklist(["v1", "v2"]),
   delay_ms: count,
   margin_bytes: count,
+  /** The orders are carried out: "at-oom", or "before", the margin under the limit. */
+  when: v.optional(v.string()),
   allow_kill: v.boolean(),
   /** Granted, and needed by an order: "kill", "limits", "move", "hooks"; none: it only observes. */
   powers: v.array(v.string()),

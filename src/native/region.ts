@@ -40,6 +40,8 @@ export interface GuardOrders {
   /** Of the group's directory: another group at that path is another group. */
   readonly inode: bigint;
   readonly marginBytes: number;
+  /** The orders are carried out; undefined: at the OOM. */
+  readonly when?: When;
   readonly delayMs: number;
   readonly allowKill: boolean;
   readonly allowLimits: boolean;
@@ -60,6 +62,9 @@ export interface Sampling {
   readonly far: number;
   readonly near: number;
 }
+
+/** At the limit; or the margin below it, and the group is never held. */
+export type When = "at-oom" | "before";
 
 /** The most kills; then the kernel decides. */
 export interface Caps {
@@ -158,6 +163,7 @@ export class Region {
       (orders.allowLimits ? flag.ALLOW_LIMITS : 0) |
       (orders.allowMove ? flag.ALLOW_MOVE : 0) |
       (orders.allowHooks ? flag.ALLOW_HOOKS : 0) |
+      (orders.when === "before" ? flag.BEFORE : 0) |
       (orders.owned ? flag.OWNED : 0);
     this.#setStanding(guard, orders);
     const used = Math.max(this.#load(at.region_guards_used), guard + 1);

@@ -23,7 +23,7 @@ afterEach(cleanUp);
 
 /** Leaks, and minds SIGTERM so. */
 async function leakMinding(scene: Scene, how: "end" | "ignore", kb = LEAK_KB) {
-  const wrapper = ["/usr/bin/env", `WORKLOAD_ON_TERM=${how}`];
+  const wrapper = ["env", `WORKLOAD_ON_TERM=${how}`];
   const leaker = await scene.board.start(scene.group, { means: "touch", kb }, wrapper).ready();
   leaker.go();
   return leaker;
@@ -126,7 +126,7 @@ describeWith("the order terminate", kernelTest, () => {
       const args = ["run", "--cgroup", group.path, "--json", "--listen", "none"];
       const observing = Reprieve.start([...args, ...LONG, ...ordered(TERMINATE)]);
       await observing.armed(1);
-      const wrapper = ["/usr/bin/env", "WORKLOAD_ON_TERM=end"];
+      const wrapper = ["env", "WORKLOAD_ON_TERM=end"];
       const plan = { means: "touch", kb: LEAK_KB } as const;
       const leaker = await board.start(group, plan, wrapper).ready();
       leaker.go();

@@ -68,7 +68,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "brackets without end",
     `${GUARD}x = ${"[".repeat(10_000)}${"]".repeat(10_000)}\n`,
-    "4:1: guard.0.x: there is no such key, but name, cgroup, except, delay, margin, orders, hook_bound, prefer, avoid, caps, sampling",
+    "4:1: guard.0.x: there is no such key, but name, cgroup, except, delay, margin, when, orders, hook_bound, prefer, avoid, caps, sampling",
   ],
   [
     "a table with a typo",
@@ -103,7 +103,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a key that is to come",
     `${GUARD}escalate = true\n`,
-    "4:1: guard.0.escalate: there is no such key, but name, cgroup, except, delay, margin, orders, hook_bound, prefer, avoid, caps, sampling",
+    "4:1: guard.0.escalate: there is no such key, but name, cgroup, except, delay, margin, when, orders, hook_bound, prefer, avoid, caps, sampling",
   ],
   [
     "orders with a typo",
@@ -183,12 +183,12 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "constructor in a guard",
     `${GUARD}constructor = 1\n`,
-    "4:1: guard.0.constructor: there is no such key, but name, cgroup, except, delay, margin, orders, hook_bound, prefer, avoid, caps, sampling",
+    "4:1: guard.0.constructor: there is no such key, but name, cgroup, except, delay, margin, when, orders, hook_bound, prefer, avoid, caps, sampling",
   ],
   [
     "a key with dots in it",
     `${GUARD}feed.tkoen = false\n`,
-    "4:1: guard.0.feed: there is no such key, but name, cgroup, except, delay, margin, orders, hook_bound, prefer, avoid, caps, sampling",
+    "4:1: guard.0.feed: there is no such key, but name, cgroup, except, delay, margin, when, orders, hook_bound, prefer, avoid, caps, sampling",
   ],
   [
     "one guard instead of several",
@@ -624,7 +624,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a key that would steer a terminal",
     `${GUARD}"\\u001b[2J" = 1\n`,
-    "4:1: guard.0.�[2J: there is no such key, but name, cgroup, except, delay, margin, orders, hook_bound, prefer, avoid, caps, sampling",
+    "4:1: guard.0.�[2J: there is no such key, but name, cgroup, except, delay, margin, when, orders, hook_bound, prefer, avoid, caps, sampling",
   ],
   [
     "a cap of nothing",
@@ -730,5 +730,20 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
     "a kill that is nobody's",
     `${GUARD}orders = ["kill=oldest"]\n`,
     '4:11: guard.0.orders.0 = "kill=oldest": kill takes only =largest, =newest, =fastest or =weight',
+  ],
+  [
+    "another time",
+    `${GUARD}when = "after"\n`,
+    '4:1: guard.0.when = "after": when is at-oom, or before',
+  ],
+  [
+    "before, without a delay",
+    `${GUARD}when = "before"\ndelay = "0"\n`,
+    '4:1: guard.0.when = "before": what is done before the limit takes a delay: give one, or when = "at-oom"',
+  ],
+  [
+    "before, by somebody else",
+    `${GUARD}when = "before"\n[allow]\nkill = true\n[handler]\nwhere = "designated"\n`,
+    "7:1: handler: a designated handler answers at the OOM: before it only reprieve's own acts",
   ],
 ];

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hop 1: a group whose guard acts before the limit. The kernel's killer stays on and nobody is stopped: what cannot be
+ * reclaimed is looked at, against a limit that is the margin lower.
+ */
+#include "limits.h"
+#include "log.h"
+#include "memcg_ops.h"
+#include "sys.h"
+
+void memcg_act_before(struct memcg *m, const uint64_t *margin_bytes, uint32_t *held)
+{
+	m->before_bytes = margin_bytes;
+	m->before_held = held;
+}
+
+int memcg_is_before(const struct memcg *m) { return m->before_bytes != NULL; }
+
+int memcg_before_hold(const struct memcg *m, uint32_t held)
+{
+	shared_store(m->before_held, held);
+	return 0;
+}
+
+static uint64_t less(uint64_t limit_bytes, uint64_t bytes)
+{
+	return limit_bytes == MEMCG_NO_LIMIT ? limit_bytes
+	       : limit_bytes > bytes	     ? limit_bytes - bytes
+					     : 0;
+}
+
+int memcg_before_room(const struct memcg *m, struct memcg_room *room)
+{
+	uint64_t reclaimable, high = MEMCG_NO_LIMIT;
+	int err = memcg_reclaimable(m, &reclaimable);
+
+	if (!err && memcg_is_v2(m))
+		err = memcg_read_switch(m, &high); /* the owner's: there who grows is stopped */
+	if (err)
+		return err;
+	room->limit_bytes =
+		less(room->limit_bytes < high ? room->limit_bytes : high, *m->before_bytes);
+	room->swap_limit_bytes = less(room->swap_limit_bytes, *m->before_bytes);
+	room->usage_bytes = less(room->usage_bytes, reclaimable);
+	room->swap_usage_bytes = less(room->swap_usage_bytes, reclaimable);
+	return 0;
+}
+
+/* Held, it is full at the threshold; not held, where the kernel says so. */
+int memcg_before_oom(const struct memcg *m, struct memcg_oom *oom)
+{
+	struct memcg_room room;
+
+	oom->held = (int)shared_load(m->before_held);
+	if (!oom->held || m->usage < 0 || memcg_room(m, &room))
+		return 0;
+	oom->spare_bytes = memcg_is_full(&room) ? 0 : memcg_left_bytes(&room);
+	oom->waiting = oom->under_oom = oom->waiting || !oom->spare_bytes;
+	return 0;
+}
