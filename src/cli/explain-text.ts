@@ -19,7 +19,7 @@ export function explanationLines(one: Explanation): string[] {
     ...(one.differs.length === 0
       ? []
       : [row("differs", `${one.differs.join(", ")}: it was started otherwise than the file says`)]),
-    row("delay", `${milliseconds(one.delay_ms)}, margin ${bytes(one.margin_bytes)}`),
+    row("delay", delayLine(one)),
     ...one.orders.map((order, index) => row(index === 0 ? "orders" : "", orderLine(order, index))),
     ...(one.raised_bytes > 0 ? [row("raised", `by ${bytes(one.raised_bytes)} now`)] : []),
     row("caps", capsLine(one)),
@@ -65,6 +65,11 @@ export const WHY: Readonly<Record<string, string>> = {
 };
 
 // --- internal ---
+
+function delayLine({ delay_ms, margin_bytes, when }: Explanation): string {
+  const before = when === "before" ? ", acts that much before the limit" : "";
+  return `${milliseconds(delay_ms)}, margin ${bytes(margin_bytes)}${before}`;
+}
 
 const WIDTH = 12;
 const PAD = " ".repeat(WIDTH + 4);

@@ -52,9 +52,10 @@ export function ordersOf(
 
 /** What the running one has otherwise than the file says. */
 export function differencesOf(running: GuardOrders, file: GuardOrders): string[] {
-  const told = ({ delayMs, marginBytes, orders, ...powers }: GuardOrders) => ({
+  const told = ({ delayMs, marginBytes, when = "at-oom", orders, ...powers }: GuardOrders) => ({
     delay: delayMs,
     margin: marginBytes,
+    when,
     orders: orders.map(textOf).join(),
     powers: [powers.allowKill, powers.allowLimits, powers.allowMove, powers.allowHooks].join(),
     caps: [powers.caps?.incident, powers.caps?.hour].join(),

@@ -60,6 +60,8 @@ export interface Explanation {
   readonly differs: readonly string[];
   readonly delay_ms: number;
   readonly margin_bytes: number;
+  /** The orders are carried out: "at-oom", or "before", the margin under the limit. */
+  readonly when: string;
   readonly usage_bytes: number;
   readonly limit_bytes: number | null;
   readonly raised_bytes: number;

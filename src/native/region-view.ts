@@ -79,6 +79,7 @@ export class RegionView {
       name: Buffer.from(path).toString("utf8", this.#u32(base + at.guard_name_at)),
       marginBytes: this.#u64(base + at.guard_margin_bytes),
       delayMs: this.#u32(base + at.guard_delay_ms),
+      when: flags & flag.BEFORE ? "before" : "at-oom",
       allowKill: (flags & flag.ALLOW_KILL) !== 0,
       allowLimits: (flags & flag.ALLOW_LIMITS) !== 0,
       allowMove: (flags & flag.ALLOW_MOVE) !== 0,

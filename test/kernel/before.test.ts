@@ -6,7 +6,7 @@ import { cleanUp } from "../helpers/clean.ts";
 import { type Group, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { FINISH_MS, finished, limitIs, ordered, words } from "../helpers/orders.ts";
-import type { Message } from "../helpers/reprieve.ts";
+import { type Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
@@ -51,6 +51,8 @@ describeWith("before the limit", kernelTest, () => {
       const scene = await Scene.set(BEFORE);
       const neighbour = await scene.neighbour();
       const leaker = await leak(scene, LEAK_KB);
+      const { out } = await Reprieve.ends(["explain", scene.group.path, "--json"]);
+      expect(JSON.parse(out)).toMatchObject({ when: "before", differs: [] });
       let wasHeld = false;
       await until("the leaker's end", () => {
         wasHeld ||= scene.group.oom().held;

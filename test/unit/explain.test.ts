@@ -39,6 +39,7 @@ const explanation: Explanation = {
   differs: ["delay"],
   delay_ms: 200,
   margin_bytes: 16 * MB,
+  when: "at-oom",
   usage_bytes: 300 * MB,
   limit_bytes: 512 * MB,
   raised_bytes: 64 * MB,

@@ -31,7 +31,13 @@ function ordered(order: string, more: Partial<OrderTold> = {}): OrderTold {
 function explanation(...orders: OrderTold[]): Explanation {
   return {
     ...{ v: 1, cgroup: "/web", reprieve: null, state: null, why_not: null, rules: [], differs: [] },
-    ...{ delay_ms: 100, margin_bytes: 16 * MB, usage_bytes: 300 * MB, limit_bytes: 512 * MB },
+    ...{
+      delay_ms: 100,
+      when: "at-oom",
+      margin_bytes: 16 * MB,
+      usage_bytes: 300 * MB,
+      limit_bytes: 512 * MB,
+    },
     raised_bytes: 0,
     orders: orders.map((one, index) =>
       index === orders.length - 1 ? { ...one, bound_ms: null } : one,
