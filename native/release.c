@@ -105,6 +105,7 @@ static void release_ledger(int run_dir, const char *name)
 		return; /* the ledger knows what is to go, and to be given back */
 	SYS3(unlinkat, run_dir, "ledger", 0);
 	SYS3(unlinkat, run_dir, "token", 0);
+	SYS3(unlinkat, run_dir, "config", 0);
 	SYS3(unlinkat, run_dir, "core", 0);
 }
 

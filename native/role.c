@@ -257,6 +257,7 @@ _Noreturn void role_end(struct role_self *self, int with_files)
 	if (with_files && self->run_dir) {
 		remove_file(self->run_dir, "/ledger");
 		remove_file(self->run_dir, "/token");
+		remove_file(self->run_dir, "/config");
 		remove_file(self->run_dir, "/core");
 		sys_rmdir(self->run_dir);
 	}

@@ -115,6 +115,16 @@ function program(done: (code: number) => void): Command {
     )
     .action(async (options) => done(await (await import("./cli/handle.ts")).handle(options)));
   reprieve
+    .command("reload")
+    .description(
+      "have the reprieves that run with a config file read it anew, unless there are mistakes in it",
+    )
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 told, 1 mistakes in a file: that one is left as it is; 66 none runs with a file",
+    )
+    .action(async () => done((await import("./cli/reload.ts")).reload()));
+  reprieve
     .command("release")
     .description("switch the kernel's killer back on in what dead reprieves left")
     .option("--all", "list every group of the host whose killer is off")

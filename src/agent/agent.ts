@@ -162,6 +162,13 @@ export class Agent {
     this.#discovery?.start();
   }
 
+  /** The rules are others: all groups are looked at. */
+  lookAgain(hourCap: number): void {
+    this.#region.setHourCap(hourCap);
+    this.#discovery?.findAnew();
+    for (const { path } of this.guards) this.#slots.look(path);
+  }
+
   /** Those that are guarded now. */
   get guards(): GuardSpec[] {
     return this.#slots.all.map(({ guard }) => guard);

@@ -63,11 +63,21 @@ export class Discovery {
     await this.#inotify.close();
   }
 
+  /** Forgets what is watched, and tells of all groups: the kernel has dropped events, or others may be guarded. */
+  findAnew(): void {
+    const before = [...this.#known.keys()];
+    for (const watch of this.#watched.keys()) this.#inotify.remove(watch);
+    this.#watched.clear();
+    this.#known.clear();
+    this.#find(this.#setup.root);
+    for (const path of before) if (!this.#known.has(path)) this.#setup.changed(path);
+  }
+
   // --- internal ---
 
   async #follow(): Promise<void> {
     for await (const changes of this.#inotify.changes()) {
-      if (changes.some(({ mask }) => mask & change.OVERFLOW)) this.#findAnew();
+      if (changes.some(({ mask }) => mask & change.OVERFLOW)) this.findAnew();
       else for (const one of changes) this.#take(one);
     }
   }
@@ -114,16 +124,6 @@ export class Discovery {
       if (isRenamed) this.#setup.renamed(one);
       this.#setup.changed(one);
     }
-  }
-
-  /** The kernel has dropped events: what is watched may be gone, what is there may be unknown. */
-  #findAnew(): void {
-    const before = [...this.#known.keys()];
-    for (const watch of this.#watched.keys()) this.#inotify.remove(watch);
-    this.#watched.clear();
-    this.#known.clear();
-    this.#find(this.#setup.root);
-    for (const path of before) if (!this.#known.has(path)) this.#setup.changed(path);
   }
 
   #watch(path: string, what: Watched["what"], file: string, mask: number): void {

@@ -95,6 +95,11 @@ export class RunDir {
     }
   }
 
+  /** For `reprieve reload`: the file by which this one guards. */
+  writeConfig(file: string): void {
+    writeFileSync(join(this.path, "config"), file, { mode: 0o600 });
+  }
+
   /** What its ledger says is still to be done, by `core release`. */
   keep(): void {
     this.#isKept = true;

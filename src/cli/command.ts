@@ -90,10 +90,13 @@ export class Signals {
   readonly first: Promise<Signal>;
   received: Signal | undefined;
   readonly #pipe: number;
+  /** What SIGHUP asks for, where it does not end us. */
+  readonly #reload: (() => void) | undefined;
   #command: Bun.Subprocess | undefined;
   #resolve: (signal: Signal) => void = () => {};
 
-  constructor(core: Core) {
+  constructor(core: Core, reload?: () => void) {
+    this.#reload = reload;
     this.first = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -128,6 +131,10 @@ export class Signals {
     }
     const ending = ENDING.find((name) => os.signals[name] === signal);
     if (ending === undefined) return;
+    if (ending === "SIGHUP" && this.#reload !== undefined) {
+      this.#reload();
+      return;
+    }
     this.received ??= ending;
     this.#resolve(ending);
   }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** What a config file asks of `run`, with the flags that win over it. Loaded only where one is used. */
 
-import { relative } from "node:path";
-import { treeOf } from "../cgroup/group.ts";
+import { existsSync } from "node:fs";
+import { relative, resolve } from "node:path";
+import { resolveGroup, treeOf } from "../cgroup/group.ts";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { weighOf } from "../config/guard-schema.ts";
-import { load } from "../config/load.ts";
+import { load, stampOf } from "../config/load.ts";
 import { lineOf } from "../config/mistakes.ts";
 import { holderOf, isExact } from "../config/pattern.ts";
 import { listOf, type Policy, policyOf } from "../config/policy.ts";
@@ -14,11 +15,20 @@ import { CliError, exit } from "../errors.ts";
 import type { RunFlags, RunOptions } from "./flags.ts";
 import { demandGroup, type LeftOut, type Wanted } from "./guards.ts";
 import { checkHandlers, wantsDoor } from "./handlers.ts";
-import { type Expected, expectedAt } from "./latecomers.ts";
+import { type Expected, expectedAt, listsOf } from "./latecomers.ts";
 import { POWERS, type Power, programOf, withHookBound } from "./order.ts";
 import { demandOrders, isGrantedBy } from "./orders.ts";
 import { say } from "./output.ts";
 import { visible } from "./timeline.ts";
+
+export interface Configured {
+  readonly options: RunOptions;
+  readonly expected: Expected;
+  /** A change of the file is put into effect by itself. */
+  readonly watches: boolean;
+  /** Of the file as it was read (config/load.ts). */
+  readonly stamp: string;
+}
 
 /** Throws a CliError; all mistakes but the last have been said by then. */
 export function configured(
@@ -26,16 +36,27 @@ export function configured(
   flags: RunFlags,
   memory: Hierarchy,
   leftOut: LeftOut,
-): { options: RunOptions; wanted: Wanted[]; expected: Expected } {
-  const config = demandConfig(file);
-  const options = optionsOf(config, flags);
-  const expected = expectedOf(config, options, memory);
+): Configured & { wanted: Wanted[] } {
+  const { options, expected, ...more } = reconfigured(file, flags, memory);
+  for (const path of expected.named ?? []) demandGroup(memory, path);
   const wanted = wantedOf(expected, memory, leftOut);
   const isOne = expected.named !== undefined && wanted.length === 1;
   const isAllowed = wanted.every(({ orders }) => orders.granted.has("kill"));
   checkHandlers(options, isOne, isAllowed);
-  return { options, wanted, expected };
+  return { options, wanted, expected, ...more };
 }
+
+/** The same for groups that are guarded already: those that were named may come later. */
+export function reconfigured(file: string, flags: RunFlags, memory: Hierarchy): Configured {
+  const stamp = stampOf(file);
+  const config = demandConfig(file);
+  const options = optionsOf(config, flags);
+  const expected = expectedOf(config, options, memory);
+  return { options, expected, watches: config.reload.watch, stamp };
+}
+
+/** A reload may bring so many more lists of prefer and avoid, 2 KB each in the region. */
+const LISTS_MORE = 16;
 
 /** Of the groups of reprieve's own: nobody means them by a glob. */
 export const OURS = /(^|\/)reprieve-(helpers|doctor)-[^/]*(\/|$)/;
@@ -101,15 +122,17 @@ function expectedOf(config: Config, options: RunOptions, memory: Hierarchy): Exp
   const policy = policyOf(config, (power, path) => isGrantedBy(options, power, path));
   const guardOf = (path: string) => policy.guardOf(below(memory, path));
   const settings = (path: string) => settingsOf(memory, options, policy, path);
+  const lists = listsOf([undefined, ...config.guard].map((one) => ordersOf(memory, options, one)));
+  const parts = { isOrdered: true, weighings: lists.length + LISTS_MORE };
   if (options.cgroup.length > 0) {
-    const paths = new Set(options.cgroup.map((given) => demandGroup(memory, given)));
+    const paths = new Set(options.cgroup.map((given) => pathOf(memory, given)));
     const guards = new Set([...paths].map(guardOf));
     for (const guard of guards) demandOrdersOf(memory, options, guard);
-    return expectedAt([...paths].map(settings));
+    return { ...expectedAt([...paths].map(settings)), parts, lists };
   }
   for (const guard of config.guard) demandOrdersOf(memory, options, guard);
   const named = namedBy(config, policy).map((path) => `${memory.root}${path}`);
-  const exact = new Set(named.map((path) => demandGroup(memory, path)));
+  const exact = new Set(named);
   const wantedAt = (path: string) => {
     const guard = OURS.test(path) ? undefined : guardOf(path);
     if (guard === undefined) return undefined;
@@ -118,16 +141,20 @@ function expectedOf(config: Config, options: RunOptions, memory: Hierarchy): Exp
   const holders = config.guard.flatMap(({ cgroup }) => listOf(cgroup).map(holderOf));
   const mayHold = (path: string) =>
     !OURS.test(path) && holders.some((holds) => holds(below(memory, path)));
-  const isOpen = hasGlob(config);
-  const lists = config.guard.map((guard) => ordersOf(memory, options, guard).weigh);
-  const weighings = new Set(lists.map((list) => JSON.stringify(list))).size;
   return {
     wantedAt,
     mayHold,
-    named: isOpen ? undefined : named,
+    named: hasGlob(config) ? undefined : named,
     arePinned: false,
-    parts: isOpen ? { isOrdered: true, weighings } : undefined,
+    parts,
+    lists,
   };
+}
+
+/** Of a group that is named by a flag, where it is there or has been. */
+function pathOf(memory: Hierarchy, given: string): string {
+  const path = resolve(memory.root, given.startsWith("/") ? given : `./${given}`);
+  return existsSync(path) ? resolveGroup(memory, given) : path;
 }
 
 /** Of the groups that are there; one that was named can be guarded, or there is no start. */

@@ -21,12 +21,16 @@ import {
   type Wanted,
   whyNoLimit,
 } from "./guards.ts";
+import { POWER_OF, POWERS } from "./order.ts";
+import type { OrderOptions } from "./orders.ts";
 import { visible } from "./timeline.ts";
 
 /** Who makes a group sets its limits a moment later: only then is it told that it cannot be guarded. */
 const SETTLED_MS = 1000;
 /** Where a glob may find them there is room for so many guards more than at the start: 6 KB of locked memory each. */
 const ROOM = 1024;
+/** Where all are named others come by a reload only. */
+const NAMED_ROOM = 32;
 
 /** What is wanted of groups that may come. Paths are directories. */
 export interface Expected {
@@ -40,10 +44,14 @@ export interface Expected {
   readonly arePinned: boolean;
   /** What the region needs for those that may come; undefined: as for those at the start. */
   readonly parts: Parts | undefined;
+  /** Of prefer and avoid, as the region tells them apart. */
+  readonly lists: readonly string[];
 }
 
 export interface LatecomersSetup extends GuardSetup {
   readonly expected: Expected;
+  /** Those of the start. */
+  readonly guards: readonly GuardSpec[];
   readonly locks: Locks;
   /** At the start. */
   readonly leftOut: LeftOut;
@@ -64,19 +72,20 @@ export function expectedAt(wanted: readonly Wanted[]): Expected {
     named,
     arePinned: true,
     parts: undefined,
+    lists: [],
   };
+}
+
+/** Each once. */
+export function listsOf(all: readonly Pick<OrderOptions, "weigh">[]): string[] {
+  const lists = all.flatMap(({ weigh = [] }) => (weigh.length > 0 ? [JSON.stringify(weigh)] : []));
+  return [...new Set(lists)];
 }
 
 /** For so many more guards than at the start there is room. */
 export function roomOf(expected: Expected | undefined): number {
-  return expected !== undefined && expected.named === undefined ? ROOM : 0;
-}
-
-/** What the agent is to follow. */
-export function followOf(setup: LatecomersSetup): Follow {
-  const { wantedAt, mayHold, parts } = setup.expected;
-  const reach = { mayBe: (path: string) => wantedAt(path) !== undefined, mayHold };
-  return { claims: new Latecomers(setup), reach, room: roomOf(setup.expected), parts };
+  if (expected === undefined || expected.arePinned) return 0;
+  return expected.named === undefined ? ROOM : NAMED_ROOM;
 }
 
 // --- internal ---
@@ -87,30 +96,53 @@ interface Complaint {
   readonly isTold: boolean;
 }
 
-class Latecomers implements Claims {
+export class Latecomers implements Claims {
   readonly arePinned: boolean;
   readonly #setup: LatecomersSetup;
+  #expected: Expected;
+  /** Those that are guarded, and by what rules. */
+  readonly #guarded = new Map<string, string>();
   /** By the paths of groups that are there and not guarded. */
   readonly #complaints = new Map<string, Complaint>();
   #soon: Timer | undefined;
 
   constructor(setup: LatecomersSetup) {
     this.#setup = setup;
+    this.#expected = setup.expected;
     this.arePinned = setup.expected.arePinned && kindOf(setup.memory).canRename;
+    for (const { path } of setup.guards) this.#guarded.set(path, this.#rulesAt(path));
     for (const { path, why } of setup.leftOut.all) {
       this.#complaints.set(path, { why, foundBy: undefined, isTold: true });
     }
   }
 
+  /** What the agent is to follow. */
+  get follow(): Follow {
+    const reach = {
+      mayBe: (path: string) => this.#expected.wantedAt(path) !== undefined,
+      mayHold: (path: string) => this.#expected.mayHold(path),
+    };
+    const { expected } = this.#setup;
+    return { claims: this, reach, room: roomOf(expected), parts: expected.parts };
+  }
+
+  /** From now on; of how many that are guarded the rules were others. */
+  expect(expected: Expected): number {
+    this.#expected = expected;
+    this.#complaints.clear();
+    return [...this.#guarded].filter(([path, rules]) => rules !== this.#rulesAt(path)).length;
+  }
+
   claim(path: string, index: number): GuardSpec | undefined {
-    const { expected, locks, addToLedger, demandHandler } = this.#setup;
-    const wanted = expected.wantedAt(path);
+    const { locks, addToLedger, demandHandler } = this.#setup;
+    const wanted = this.#expected.wantedAt(path);
     if (wanted === undefined) return undefined;
     try {
       demandHandler(wanted);
       const guard = claimGuard(this.#setup, locks, wanted, this.#inherited(path));
       addToLedger(index, path);
       this.#complaints.delete(path);
+      this.#guarded.set(path, this.#rulesAt(path));
       return guard;
     } catch (error) {
       locks.giveUp(path);
@@ -120,6 +152,7 @@ class Latecomers implements Claims {
   }
 
   giveUp(path: string, index: number): void {
+    this.#guarded.delete(path);
     this.#setup.locks.giveUp(path);
     this.#setup.removeFromLedger(index);
   }
@@ -129,10 +162,10 @@ class Latecomers implements Claims {
   }
 
   whyNotAnyMore(path: string): string | undefined {
-    const { expected, memory } = this.#setup;
-    const wanted = expected.wantedAt(path);
+    const wanted = this.#expected.wantedAt(path);
     if (wanted === undefined) return "no guard matches it any more";
-    const noLimit = whyNoLimit(kindOf(memory), path);
+    if (this.#guarded.get(path) !== this.#rulesAt(path)) return "its rules are others now";
+    const noLimit = whyNoLimit(kindOf(this.#setup.memory), path);
     if (noLimit === undefined) return undefined;
     const { foundBy } = wanted;
     this.#complaints.set(path, { why: noLimit.message, foundBy, isTold: true });
@@ -140,10 +173,22 @@ class Latecomers implements Claims {
   }
 
   areAllGone(): boolean {
-    return this.#setup.expected.named?.every((path) => !existsSync(path)) ?? false;
+    return this.#expected.named?.every((path) => !existsSync(path)) ?? false;
   }
 
   // --- internal ---
+
+  /** Where a process is to be moved to is looked at when it is ordered. */
+  #rulesAt(path: string): string {
+    const wanted = this.#expected.wantedAt(path);
+    if (wanted === undefined) return "";
+    const { decided: _, foundBy: __, orders: ordered, ...others } = wanted;
+    const { granted, ...orders } = ordered;
+    const needed =
+      orders.order.length === 0 ? ["kill"] : orders.order.map((one) => POWER_OF[one.order]);
+    const powers = POWERS.filter((power) => granted.has(power) && needed.includes(power));
+    return JSON.stringify({ ...others, orders, powers });
+  }
 
   /** What is made while a group above it is held has inherited "killer off", and that is our doing. */
   #inherited(path: string): string[] {

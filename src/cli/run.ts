@@ -6,6 +6,7 @@
  */
 
 import { closeSync } from "node:fs";
+import { resolve } from "node:path";
 import { Agent, type GuardSpec } from "../agent/agent.ts";
 import { giveBackText } from "../agent/footprint.ts";
 import { RunDir, runBases } from "../agent/run-dir.ts";
@@ -28,7 +29,7 @@ import {
 import { LeftOut, NO_GROUP_LEFT, type Prepared, prepareGuards, type Wanted } from "./guards.ts";
 import { demandHandler, openDoorIfWanted, startUserHandlers, userCommand } from "./handlers.ts";
 import { LateFeed } from "./late-feed.ts";
-import { type Expected, followOf, roomOf } from "./latecomers.ts";
+import { type Expected, Latecomers, roomOf } from "./latecomers.ts";
 import { END_BOUND_MS, Lines, say } from "./output.ts";
 import { demandHome, makeOwnGroup } from "./own-group.ts";
 import { awaitEnd, findRunning, takeOver } from "./replace.ts";
@@ -49,20 +50,38 @@ interface Run {
   readonly core: Core;
   readonly undo: AsyncDisposableStack;
   readonly signals: Signals;
+  /** undefined: there is no config file. */
+  readonly rules: Rules | undefined;
+  readonly reloading: Reloading;
+}
+
+interface Rules {
+  readonly file: string;
+  readonly flags: RunFlags;
+  readonly watches: boolean;
+  readonly stamp: string;
+}
+
+interface Reloading {
+  /** From when all is armed on. */
+  reloader?: { reload(): void };
+  /** It was asked for before. */
+  isAsked?: boolean;
 }
 
 /** Returns the exit code. */
 export async function run(argv: readonly string[], flags: RunFlags): Promise<number> {
-  const config = configOf(argv, flags);
+  const file = configOf(argv, flags);
+  const config = file === undefined ? undefined : resolve(file);
   checkTogether(argv, flags, config !== undefined);
   const [name] = argv;
   const command = name === undefined ? undefined : { program: findProgram(name), argv };
   const memory = requireMemory();
   const leftOut = new LeftOut();
   // Groups first: most mistakes are found before anything is changed.
-  const { options, wanted, expected } =
+  const { options, wanted, expected, watches, stamp } =
     config === undefined
-      ? unconfigured(flags, memory)
+      ? { ...unconfigured(flags, memory), watches: false, stamp: "" }
       : (await import("./configured.ts")).configured(config, flags, memory, leftOut);
   warnOfDelay(
     memory,
@@ -72,8 +91,25 @@ export async function run(argv: readonly string[], flags: RunFlags): Promise<num
   try {
     await using undo = new AsyncDisposableStack();
     const core = openCore();
-    const signals = new Signals(core);
-    const state = { options, memory, wanted, expected, leftOut, core, undo, signals };
+    const rules = config === undefined ? undefined : { file: config, flags, watches, stamp };
+    const reloading: Reloading = {};
+    const reload = () => {
+      if (reloading.reloader === undefined) reloading.isAsked = true;
+      else reloading.reloader.reload();
+    };
+    const signals = new Signals(core, rules && reload);
+    const state = {
+      options,
+      memory,
+      wanted,
+      expected,
+      leftOut,
+      core,
+      undo,
+      signals,
+      rules,
+      reloading,
+    };
     return await guardAndWait(state, command, lines);
   } finally {
     await lines?.end(END_BOUND_MS);
@@ -111,11 +147,7 @@ async function guardAndWait(
   const feed = new LateFeed(options, runDir, undo);
   // With --replace its port may be the old one's.
   if (!options.replace) await feed.open();
-  const send = (message: Message) => {
-    lines?.write(JSON.stringify(message));
-    feed.send(message);
-    if (lines === undefined) for (const line of linesOf(message)) say(line);
-  };
+  const send = sendTo(lines, feed);
   const own = home === undefined ? undefined : makeOwnGroup(state, home, runDir.name);
   const wanted = own === undefined ? state.wanted : [{ ...settingsOf(options, true), path: own }];
   const prepared = prepareGuards(state, wanted, own !== undefined, leftOut);
@@ -130,6 +162,7 @@ async function guardAndWait(
   });
   const userHandler = userCommand(options, guards);
   const door = openDoorIfWanted(state, runDir.base);
+  const latecomers = latecomersOf(state, ledger.fd, prepared);
   let handlers: ReturnType<typeof startUserHandlers> | undefined;
   const agent = new Agent(
     {
@@ -137,7 +170,7 @@ async function guardAndWait(
       image,
       runDir,
       guards,
-      follow: followIfExpected(state, ledger.fd, prepared),
+      follow: latecomers?.follow,
       hourCap: options.hourCap,
       source: options.source,
       handlerInside: options.handler === "inside",
@@ -174,6 +207,7 @@ async function guardAndWait(
   }
   const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
   undo.defer(() => clearTimeout(trim));
+  await reloadIfConfigured(state, runDir, latecomers, agent);
   if (feed.line !== undefined) say(feed.line);
   if (guards.length === 0) say("no group is there that could be guarded: waiting for the first");
   if (signals.received !== undefined) return command === undefined ? exit.ok : signals.code;
@@ -182,18 +216,27 @@ async function guardAndWait(
   return await runCommand(state, agent, image, own, command);
 }
 
+function sendTo(lines: Lines | undefined, feed: LateFeed) {
+  return (message: Message): void => {
+    lines?.write(JSON.stringify(message));
+    feed.send(message);
+    if (lines === undefined) for (const line of linesOf(message)) say(line);
+  };
+}
+
 /** Groups that come while others are guarded. */
-function followIfExpected(
+function latecomersOf(
   { core, memory, options, leftOut, expected }: Run,
   ledger: number,
-  { locks }: Prepared,
+  { guards, locks }: Prepared,
 ) {
   if (expected === undefined) return undefined;
-  return followOf({
+  return new Latecomers({
     core,
     memory,
     options,
     expected,
+    guards,
     locks,
     leftOut,
     addToLedger: (index, path) => core.addToLedger(ledger, index, path, false),
@@ -201,6 +244,31 @@ function followIfExpected(
     demandHandler: ({ path, orders }) => demandHandler(options, path, orders.granted.has("kill")),
     say,
   });
+}
+
+/** From now on changes of the config file can be put into effect. */
+async function reloadIfConfigured(
+  { core, memory, options, expected, undo, rules, reloading }: Run,
+  runDir: RunDir,
+  latecomers: Latecomers | undefined,
+  agent: Agent,
+): Promise<void> {
+  if (rules === undefined || expected === undefined || latecomers === undefined) return;
+  runDir.writeConfig(rules.file);
+  const { Reloader } = await import("./reload.ts");
+  const lookAgain = (hourCap: number) => agent.lookAgain(hourCap);
+  const reloader = new Reloader({
+    core,
+    memory,
+    options,
+    expected,
+    latecomers,
+    lookAgain,
+    ...rules,
+  });
+  reloading.reloader = reloader;
+  undo.defer(() => reloader.close());
+  if (reloading.isAsked) reloader.reload();
 }
 
 async function waitForSignal(

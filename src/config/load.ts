@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: MIT
 /** Reads the config file and its drop-ins: one value, or all that is wrong. Changes nothing. */
 
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { codeOf } from "../cgroup/files.ts";
@@ -54,6 +63,17 @@ export function load(file: string = DEFAULT_FILE): Loaded {
   mistakes.sort(inOrderOf(files));
   const found = { files, untrusted, mistakes };
   return mistakes.length > 0 ? found : { ...found, ...checked.good };
+}
+
+/** Another one when the file, or one of its drop-ins, is. */
+export function stampOf(file: string): string {
+  const dir = dropInDir(file);
+  const names = existsSync(dir) ? readdirSync(dir) : [];
+  const stats = [file, ...names.map((name) => join(dir, name))].map((path) => {
+    const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return `${path} ${stat?.ino} ${stat?.size} ${stat?.mtimeNs}`;
+  });
+  return stats.join("\n");
 }
 
 // --- internal ---
@@ -136,7 +156,7 @@ function read(path: string, untrusted: string[]): string {
 }
 
 /** /etc/reprieve/reprieve.toml -> /etc/reprieve/reprieve.d */
-function dropInDir(file: string): string {
+export function dropInDir(file: string): string {
   return `${file.replace(/\.toml$/, "")}.d`;
 }
 

@@ -142,6 +142,22 @@ export const ConfigSchema = v.pipe(
     sampling: v.optional(Sources, {}),
     feed: v.optional(Feed, {}),
     handler: v.optional(HandlerTable, {}),
+    reload: v.optional(
+      table(
+        {
+          watch: v.optional(
+            told(
+              v.boolean(A_SWITCH),
+              "Whether a change of this file, or of a drop-in, is put into effect by itself, as by `reprieve reload`.",
+              "`false`",
+            ),
+            false,
+          ),
+        },
+        "How changes of this file are put into effect.",
+      ),
+      {},
+    ),
   }),
   v.forward(
     v.partialCheck(

@@ -83,12 +83,12 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a table like none",
     `${GUARD}[telemetry]\nurl = "x"\n`,
-    "4:1: telemetry: there is no such key, but guard, allow, deny, caps, sampling, feed, handler",
+    "4:1: telemetry: there is no such key, but guard, allow, deny, caps, sampling, feed, handler, reload",
   ],
   [
     "a key at the top",
     `delay = "1s"\n${GUARD}`,
-    "1:1: delay: there is no such key, but guard, allow, deny, caps, sampling, feed, handler",
+    "1:1: delay: there is no such key, but guard, allow, deny, caps, sampling, feed, handler, reload",
   ],
   [
     "a key of a guard with a typo",
@@ -178,7 +178,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "__proto__",
     `${GUARD}[__proto__]\nx = 1\n`,
-    "4:1: __proto__: there is no such key, but guard, allow, deny, caps, sampling, feed, handler",
+    "4:1: __proto__: there is no such key, but guard, allow, deny, caps, sampling, feed, handler, reload",
   ],
   [
     "constructor in a guard",
@@ -550,6 +550,11 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
     "a token that is text",
     `${GUARD}[feed]\ntoken = "secret"\n`,
     '5:1: feed.token = "secret": this is true or false, without quotes',
+  ],
+  [
+    "a watch that is text",
+    `${GUARD}[reload]\nwatch = "yes"\n`,
+    '5:1: reload.watch = "yes": this is true or false, without quotes',
   ],
   [
     "a handler somewhere else",

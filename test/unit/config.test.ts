@@ -116,6 +116,7 @@ describe("what is right", () => {
         sampling: { source: "SCAN" },
         feed: { listen: { hostname: "::1", port: 80 }, token: true },
         handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: 0o600 },
+        reload: { watch: false },
       },
       effective: {
         allow: { kill: "/a", limits: true, move: false, hooks: false },
@@ -124,6 +125,7 @@ describe("what is right", () => {
         sampling: { source: "scan" },
         feed: { token: true, listen: "[::1]:80" },
         handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: "0600" },
+        reload: { watch: false },
         guard: [
           {
             name: "a",

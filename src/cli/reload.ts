@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+/** `reprieve reload`, and what a running reprieve does then: all of the config file is put into effect, or nothing of it. */
+
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { change, Inotify } from "../agent/inotify.ts";
+import { idOf, runDirs } from "../agent/running.ts";
+import { readIfThere } from "../cgroup/files.ts";
+import type { Hierarchy } from "../cgroup/hierarchy.ts";
+import { dropInDir, load, stampOf } from "../config/load.ts";
+import { lineOf } from "../config/mistakes.ts";
+import { CliError, exit } from "../errors.ts";
+import type { Core } from "../native/core.ts";
+import { reconfigured } from "./configured.ts";
+import type { RunFlags, RunOptions } from "./flags.ts";
+import type { Expected, Latecomers } from "./latecomers.ts";
+import { say } from "./output.ts";
+import { visible } from "./timeline.ts";
+
+/** An editor writes a file in several goes. */
+const SETTLE_MS = 100;
+/** linux/inotify.h: IN_CLOSE_WRITE. */
+const WRITTEN = 0x8;
+
+interface Setup {
+  readonly core: Core;
+  readonly file: string;
+  readonly flags: RunFlags;
+  readonly memory: Hierarchy;
+  /** Of the start. */
+  readonly options: RunOptions;
+  readonly expected: Expected;
+  readonly watches: boolean;
+  readonly stamp: string;
+  readonly latecomers: Latecomers;
+  /** Has all groups looked at. */
+  readonly lookAgain: (hourCap: number) => void;
+}
+
+/** What is wrong is said, and the rules stay as they are. */
+export class Reloader {
+  readonly #setup: Setup;
+  readonly #lists: Set<string>;
+  /** Of the file as it was last read. */
+  #stamp: string;
+  #watch: FileWatch | undefined;
+
+  constructor(setup: Setup) {
+    this.#setup = setup;
+    this.#lists = new Set(setup.expected.lists);
+    this.#stamp = setup.stamp;
+    this.#watchIf(setup.watches);
+  }
+
+  reload(): void {
+    const { file, flags, memory, latecomers, lookAgain } = this.#setup;
+    this.#stamp = stampOf(file);
+    try {
+      const { options, expected, watches } = reconfigured(file, flags, memory);
+      this.#demandSame(options, expected);
+      this.#demandRoom(expected);
+      const others = latecomers.expect(expected);
+      this.#watchIf(watches);
+      const groups = others === 1 ? "1 group" : `${others} groups`;
+      say(`${visible(file)} is in effect: ${groups} of those that are guarded had other rules`);
+      lookAgain(options.hourCap ?? 0);
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      say(`the rules stay as they are: ${error.message}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#watch?.close();
+  }
+
+  // --- internal ---
+
+  /** What is no rule of a guard is made at the start. */
+  #demandSame(options: RunOptions, { named }: Expected): void {
+    const ofStart = ({ hourCap: _, ...others }: RunOptions) => JSON.stringify(others);
+    const ours = this.#setup.expected.named;
+    if (options.handler === "inside" && named?.join() !== ours?.join()) {
+      throw new CliError(exit.usage, "the handler lives in the guarded group: give no other one");
+    }
+    if (ofStart(options) === ofStart(this.#setup.options)) return;
+    const why =
+      "[feed], [handler] and [sampling] change at a start only: start it anew, with --replace";
+    throw new CliError(exit.usage, why);
+  }
+
+  #demandRoom({ lists }: Expected): void {
+    const all = new Set([...this.#lists, ...lists]);
+    if (all.size > (this.#setup.expected.parts?.weighings ?? 0)) {
+      const why =
+        "there were too many lists of prefer and avoid since the start: start it anew, with --replace";
+      throw new CliError(exit.usage, why);
+    }
+    for (const list of lists) this.#lists.add(list);
+  }
+
+  #watchIf(watches: boolean): void {
+    const { core, file } = this.#setup;
+    if (!watches) {
+      void this.#watch?.close();
+      this.#watch = undefined;
+    } else if (this.#watch === undefined) {
+      this.#watch = new FileWatch(core, file, () => this.#reloadIfOther());
+      this.#reloadIfOther(); // since it was read
+    }
+  }
+
+  #reloadIfOther(): void {
+    if (stampOf(this.#setup.file) !== this.#stamp) this.reload();
+  }
+}
+
+/** Has those that run with a config file read it anew, unless there are mistakes in it. */
+export function reload(): number {
+  const running = runDirs("").flatMap(({ name, path }) => {
+    const pid = Number.parseInt(name, 10);
+    const file = readIfThere(join(path, "config"));
+    return file !== undefined && hasOpen(pid, join(path, "ledger")) ? [{ pid, file }] : [];
+  });
+  if (running.length === 0) {
+    throw new CliError(exit.noGroup, "no reprieve of this user runs with a config file");
+  }
+  let code: number = exit.ok;
+  for (const { pid, file } of running) {
+    const { mistakes, untrusted } = load(file);
+    const lines = [...untrusted.map(visible), ...mistakes.map(lineOf)];
+    lines.forEach(say);
+    if (lines.length > 0) code = exit.badConfig;
+    else process.kill(pid, "SIGHUP");
+    const told = lines.length > 0 ? "is left as it is" : "reads it anew, and says what comes of it";
+    say(`reprieve ${pid}, of ${visible(file)}, ${told}`);
+  }
+  return code;
+}
+
+// --- internal ---
+
+/** The number may be another's by now, or of another pid namespace. */
+function hasOpen(pid: number, file: string): boolean {
+  const dir = `/proc/${pid}/fd`;
+  try {
+    const id = idOf(file);
+    return readdirSync(dir).some((fd) => idOf(join(dir, fd)) === id);
+  } catch {
+    return false; // it is gone, or closed one meanwhile
+  }
+}
+
+/** Tells when a config file or one of its drop-ins has been written, or another is there in its place. */
+class FileWatch {
+  readonly #inotify: Inotify;
+  readonly #file: string;
+  #soon: Timer | undefined;
+
+  constructor(core: Core, file: string, changed: () => void) {
+    this.#inotify = new Inotify(core);
+    this.#file = file;
+    this.#add();
+    void this.#follow(changed);
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#soon);
+    await this.#inotify.close();
+  }
+
+  // --- internal ---
+
+  /** The directories: an editor puts a new file in the place of the old one. */
+  #add(): void {
+    const all = WRITTEN | change.MOVED_TO | change.MOVED_FROM | change.CREATE | change.DELETE;
+    for (const dir of [dirname(this.#file), dropInDir(this.#file)]) this.#inotify.add(dir, all);
+  }
+
+  async #follow(changed: () => void): Promise<void> {
+    for await (const _ of this.#inotify.changes()) {
+      clearTimeout(this.#soon);
+      this.#soon = setTimeout(() => {
+        this.#add();
+        changed();
+      }, SETTLE_MS);
+    }
+  }
+}
