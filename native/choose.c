@@ -50,8 +50,7 @@ struct reading {
 	int is_early;	     /* a large one is about to free its own */
 };
 
-/* The place of one who holds so many pages that nobody has read: whoever it is, it is no better. */
-static struct rank_key key_of_unread(const struct view *view, uint64_t pages)
+struct rank_key choose_key_of_unread(const struct view *view, uint64_t pages)
 {
 	uint32_t most = pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
 	struct rank_facts facts = { UINT64_MAX, most, most, view->most_percent };
@@ -86,7 +85,8 @@ static struct reading read_primed(struct guarded *g, struct view *view)
 	struct reading r = { .left = g->room.usage_bytes / 4096 };
 
 	for (uint32_t i = 0;
-	     i < view->candidates && rank_is_before(key_of_unread(view, r.left), r.best_key); i++) {
+	     i < view->candidates && rank_is_before(choose_key_of_unread(view, r.left), r.best_key);
+	     i++) {
 		struct candidate *c = &view->candidate[i];
 		uint32_t anon, pages, own; /* of them nobody else's */
 		int err = procfs_anon_pages(c->statm, &anon);
@@ -126,7 +126,7 @@ static void find_unexplained(const struct guarded *g, const struct view *view,
 	uint64_t anon_bytes = g->oom.anon_bytes;
 
 	*grown = *hidden = 0;
-	if (!rank_is_before(key_of_unread(view, r->left), r->best_key) ||
+	if (!rank_is_before(choose_key_of_unread(view, r->left), r->best_key) ||
 	    (!anon_bytes && memcg_anon(&g->memcg, &anon_bytes)))
 		return;
 	*grown = (int64_t)anon_bytes - r->grown * 4096 - (int64_t)view->anon_bytes;
@@ -172,7 +172,7 @@ int choose_victim(struct guarded *g, struct choice *choice)
 		return -EAGAIN;
 	find_unexplained(g, view, &r, &grown, &hidden);
 	if (grown >= KILL_MIN_BYTES &&
-	    rank_is_before(key_of_unread(view, (uint64_t)grown / 4096), r.best_key)) {
+	    rank_is_before(choose_key_of_unread(view, (uint64_t)grown / 4096), r.best_key)) {
 		int err = suspects_choose(g, 0, grown > most ? (uint64_t)grown : 0, choice);
 
 		if (err && (err == -EAGAIN || grown > most))

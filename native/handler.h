@@ -39,8 +39,7 @@ struct view {
 	uint64_t sampled_bytes; /* the sum over all who were sampled, primed or not */
 	int64_t hidden_bytes; /* so much more the group held; below 0: its processes share pages */
 	int64_t hidden_before_bytes; /* the same, one snapshot earlier */
-	uint32_t
-		unprimed_pages; /* most that one holds who is no candidate; 0 where they are the largest */
+	uint32_t unprimed_pages;     /* most that one held who is no candidate */
 	uint16_t
 		most_percent; /* the highest weight of them; of who is not known it is WEIGH_EVEN */
 	uint16_t by;	      /* enum rank_by */
@@ -62,6 +61,7 @@ struct response {
 	_Bool is_helped;    /* the reaper was asked */
 	_Bool is_over;	    /* the current order has failed, or has nothing to wait for */
 	_Bool is_answered;  /* by the watcher, whom it was asked of */
+	_Bool is_wide;	    /* those looked at first do not explain it (suspects.c) */
 	uint8_t asked;	    /* enum order: of a watcher; 0: nothing */
 	uint8_t order_at;   /* which of the standing orders is the current one (step.h) */
 	uint8_t gives_up;   /* enum reason: why the last one was left */
@@ -249,6 +249,8 @@ struct choice {
 int choose_victim(struct guarded *g, struct choice *choice);
 /* Where the kernel has killed before we looked: who would have been chosen, if it is he who dies. */
 int choose_fallen(struct guarded *g, struct choice *choice);
+/* The place of one who holds so many pages that nobody has read: whoever it is, it is no better. */
+struct rank_key choose_key_of_unread(const struct view *view, uint64_t pages);
 /* victim.c: who is being killed now; whether it has died, and what helps it to. */
 void victim_remember(struct response *response, const struct choice *choice, uint64_t now_ns);
 void victim_look_after(struct guarded *g, uint64_t now_ns);

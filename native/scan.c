@@ -181,6 +181,16 @@ void scan_begin(struct guarded *g)
 	scan.grown_pages = 0;
 }
 
+/* What the group held, for the view: who died during the scan was counted before, and is not sampled; and who was sampled may
+ * have grown. Too little is looked for at an OOM, too much would pass for memory that nobody holds. */
+static uint64_t anon_of_scan(const struct guarded *g)
+{
+	uint64_t now_bytes = scan.anon_bytes;
+
+	memcg_anon(&g->memcg, &now_bytes);
+	return now_bytes < scan.anon_bytes ? now_bytes : scan.anon_bytes;
+}
+
 /* One scan of one guard. Says whether the group is inside its margin. */
 int scan_guard(struct guarded *g)
 {
@@ -220,7 +230,7 @@ int scan_guard(struct guarded *g)
 	scan_read_known();
 	scan_admit_new();
 	if (!scan.is_partial && !scan_is_cut_short() &&
-	    view_publish(g, handler.sampled, scan.anon_bytes))
+	    view_publish(g, handler.sampled, anon_of_scan(g)))
 		g->scanned_ms = scan.now_ms;
 	publish_counters(g, &room);
 	if (shared_load(&g->guard->designated.pid))

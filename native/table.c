@@ -121,6 +121,8 @@ int table_ask(struct table *t, uint32_t guard, uint32_t pid, struct table_known 
 		known->percent = e->percent;
 		known->exempt = e->exempt;
 		known->start_time = t->latest[slot].start_time;
+		known->changed_ms = t->latest[slot].t_ms;
+		known->slot = slot;
 		memcpy(known->comm, t->latest[slot].comm, COMM_BYTES);
 		err = 0;
 	}

@@ -35,12 +35,14 @@ struct table_known {
 	uint64_t
 		cpu_ns; /* when its current view was made, or when last read, for one not in the view */
 	uint64_t start_time;
-	uint32_t pages; /* charged, when last read */
+	uint64_t changed_ms; /* when its memory was last seen to have changed */
+	uint32_t pages;	     /* charged, when last read */
 	uint32_t base_pages;
 	uint32_t past_pages; /* charged about a second before */
 	uint32_t percent;    /* its weight */
 	uint8_t exempt;
 	uint8_t in_view;
+	uint16_t slot;
 	char comm[COMM_BYTES];
 };
 

@@ -189,8 +189,7 @@ int view_publish(struct guarded *g, const struct sampled *sampled, uint64_t anon
 		c->percent = t->extra[slot].percent;
 		new->candidates++;
 	}
-	if (by != RANK_LARGEST || scan.weighing)
-		new->unprimed_pages = largest_unprimed(new, sampled);
+	new->unprimed_pages = largest_unprimed(new, sampled);
 	new->sampled_bytes = sampled_pages * 4096;
 	new->hidden_bytes = (int64_t)anon_bytes - (int64_t) new->sampled_bytes;
 	new->hidden_before_bytes = old->hidden_bytes;

@@ -33,12 +33,21 @@ static struct candidate *place_in(struct view *view)
 	return oldest;
 }
 
+/* One that gives its place away is unprimed from now on. */
+static void leave_out(struct view *view, const struct candidate *c)
+{
+	uint32_t pages = rank_charged(c->anon_pages, c->base_pages);
+
+	if (pages > view->unprimed_pages)
+		view->unprimed_pages = pages;
+}
+
 void view_add(struct guarded *g, uint16_t slot, uint32_t inherited_pages)
 {
 	struct snapshot *s = &handler.table.latest[slot];
 	struct table_extra *e = &handler.table.extra[slot];
 	struct view *new = copy(g);
-	struct candidate c = { .is_newborn = 1, .percent = e->percent };
+	struct candidate c = { .is_newborn = 1, .percent = e->percent }, *place;
 
 	if (!new)
 		return;
@@ -48,7 +57,9 @@ void view_add(struct guarded *g, uint16_t slot, uint32_t inherited_pages)
 	}
 	c.base_pages = e->base_pages;
 	c.anon_pages = inherited_pages < s->anon_pages ? inherited_pages : s->anon_pages;
-	*place_in(new) = c;
+	place = place_in(new);
+	leave_out(new, place);
+	*place = c;
 	if (c.percent > new->most_percent)
 		new->most_percent = c.percent;
 	e->cpu_ns = e->read_cpu_ns;

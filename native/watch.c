@@ -179,14 +179,29 @@ static int is_calm(const struct watched *w)
 		(w->state == GUARD_NEAR && memcg_has_mark(&w->memcg) && w->is_far));
 }
 
+static int next_judgement_ms(const struct watched *w, uint64_t now_ns)
+{
+	uint32_t left_ms = trial_left_ms(w, now_ns);
+
+	return left_ms && left_ms < WATCH_TICK_MS ? (int)left_ms : WATCH_TICK_MS;
+}
+
+/* Our handler has seen it less than a tick ago: there is nothing to judge yet, and where there is one CPU it and the neighbours
+ * wait for the half millisecond that our look takes. */
+static int is_just_seen(const struct watched *w, uint64_t now_ns)
+{
+	uint32_t word = shared_load(&w->guard->incident);
+
+	return w->state == GUARD_NEAR && incident_is_open(word) && !w->followed.pid &&
+	       trial_is_fit(w) && shared_load(&w->guard->seen) == word &&
+	       now_ns - shared_load(&w->guard->opened_ns) < RESPOND_TICK_MS * 1000000ull;
+}
+
 static int next_look_ms(const struct watched *w, uint64_t now_ns)
 {
-	uint32_t left_ms;
-
 	switch (w->state) {
 	case GUARD_OOM:
-		left_ms = trial_left_ms(w, now_ns);
-		return left_ms && left_ms < WATCH_TICK_MS ? (int)left_ms : WATCH_TICK_MS;
+		return next_judgement_ms(w, now_ns);
 	case GUARD_RELIEF:
 	case GUARD_HANDED:
 		return WATCH_TICK_MS;
@@ -241,6 +256,8 @@ int watch_look(struct watched *w)
 		watch_resume(w);
 	}
 	carry_out_limits(w, now_ns);
+	if (is_just_seen(w, now_ns))
+		return next_judgement_ms(w, now_ns);
 	for (int i = 0; i < MOVES_MAX && watcher_owns(); i++) {
 		struct look look = watch_take_look(w, now_ns);
 		enum guard_state before = w->state;
