@@ -7,8 +7,8 @@
  * A single pair's ratio says little of the tail: two rounds of the minimal program differ by as much.
  * So the tail is compared as p99 to p99, and the spread of minimal against itself stands beside it.
  *
- * "Known" victims were in the group long enough for the sampler to have seen them; "newborn" ones
- * were not.
+ * "Known" victims were in the group long enough for the sampler to have seen them; those "held ready" were among the
+ * largest besides, so that the handler had them open; "newborn" ones were not seen.
  */
 import { crowdedTo } from "./lib/crowd.ts";
 import { isV2, MIB } from "./lib/group.ts";
@@ -24,6 +24,8 @@ const PROCS = Math.max(1, Number(process.env.PROCS ?? 1000));
 const BURST: Burst = { bytes: 128 * MIB, means: "touch", threads: 1 };
 /** How far the limit is above what the crowd holds; a waiting leaker holds 0.2 MB. */
 const ROOM = 48 * MIB;
+/** More than anybody of the crowd. */
+const BEFORE_BYTES = 2 * MIB;
 /** Leakers that wait in the group at a time. */
 const BATCH = 10;
 /** The far sampling interval is 1 s. */
@@ -49,17 +51,24 @@ const crowded = crowdedTo(PROCS, ROOM);
 const sides = [await reprieveSide(crowded), await programSide("minimal", crowded)];
 const sections = [
   await section("victim known for a second", SAMPLES, BATCH, SEEN_MS),
+  await section("victim held ready", Math.ceil(SAMPLES / 2), BATCH, SEEN_MS, BEFORE_BYTES),
   await section("victim newborn", Math.ceil(SAMPLES / 10), 1, 0),
 ];
 for (const side of sides) await side.stop();
 report("thousand", `Last good touch to death, ${PROCS} processes in the group`, sections);
 
-async function section(title: string, count: number, batch: number, waitMs: number) {
+async function section(
+  title: string,
+  count: number,
+  batch: number,
+  waitMs: number,
+  beforeBytes?: number,
+) {
   const found: Taken[][] = sides.map(() => []);
   const from = sides[0]?.reprieve?.messages.length;
   for (let done = 0; done < count; done += batch) {
     say(`thousand: ${title}, pair ${done + 1} of ${count}`);
-    const waiting = await Promise.all(sides.map((side) => leakersIn(side, batch)));
+    const waiting = await Promise.all(sides.map((side) => leakersIn(side, batch, beforeBytes)));
     await Bun.sleep(waitMs);
     for (let n = 0; n < batch; n++) {
       for (const index of n % 2 === 0 ? [0, 1] : [1, 0]) {
@@ -105,7 +114,9 @@ async function section(title: string, count: number, batch: number, waitMs: numb
         values: ratios(minimal.slice(1), minimal.slice(0, -1)),
       },
     ],
-    counts: [{ label: "relieved by reprieve itself", count: relievedSince(from), of: count }],
+    counts: [
+      { label: "relieved by reprieve itself", count: relievedSince(from), of: reprieve.length },
+    ],
   } satisfies Section;
 }
 
@@ -121,14 +132,15 @@ function relievedSince(from?: number): number {
   return closed.filter(({ outcome }) => outcome === "relieved").length;
 }
 
-async function leakersIn(side: Side, count: number): Promise<Leaker[]> {
+async function leakersIn(side: Side, count: number, beforeBytes?: number): Promise<Leaker[]> {
+  const burst = beforeBytes === undefined ? BURST : { ...BURST, beforeBytes };
   const leakers: Leaker[] = [];
   for (let n = 0; n < count; n++) {
     const key = `${side.name} ${n}`;
     const page = pages.get(key) ?? new Page();
     pages.set(key, page);
     page.clear();
-    leakers.push({ page, witness: await leakerIn(side.group, page, BURST) });
+    leakers.push({ page, witness: await leakerIn(side.group, page, burst) });
   }
   return leakers;
 }

@@ -27,6 +27,8 @@ export interface Burst {
   readonly bytes: number;
   readonly means: "touch" | "huge" | "populate";
   readonly threads: 1 | 2;
+  /** What the leaker holds of it while it waits. */
+  readonly beforeBytes?: number;
 }
 
 export interface Result {
@@ -107,11 +109,16 @@ export async function reprieveSide(
  * A leaker that waits for its signal, inside the group, under a witness that waits for its death.
  */
 export async function leakerIn(group: Group, page: Page, burst: Burst): Promise<Program> {
-  const { bytes, means, threads } = burst;
+  const { bytes, means, threads, beforeBytes } = burst;
   const leaker = [built("leaker"), page.path, String(bytes), means, String(threads)];
+  if (beforeBytes !== undefined) leaker.push(String(beforeBytes));
   const witness = start([built("witness"), page.path, ...leaker]);
   await page.until("leakerPid");
   group.join(page.get("leakerPid"), "leaker");
+  if (beforeBytes !== undefined) {
+    process.kill(page.get("leakerPid"), "SIGUSR1");
+    await page.until("ready");
+  }
   return witness;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * leaker PAGE BYTES touch|huge|populate THREADS: after SIGUSR1 takes BYTES as fast as the machine
- * gives them.
+ * leaker PAGE BYTES touch|huge|populate THREADS [BEFORE]: after SIGUSR1 takes BYTES as fast as the machine
+ * gives them; with BEFORE that many at the first SIGUSR1, and goes on at the next.
  *
  * The time is stamped before every touch, so the last stamp is that of the touch that never
  * returned. Exits with 3 if it gets all it wants: then the group's limit did not hold it.
@@ -39,13 +39,19 @@ static void *leak(void *slot)
 	return NULL;
 }
 
+static void take(size_t bytes)
+{
+	for (size_t at = 0; at < bytes; at += PAGE_BYTES)
+		*(volatile char *)(arena + at) = 1;
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t other;
 	size_t bytes, threads;
 	char *raw;
 
-	if (argc != 5)
+	if (argc != 5 && argc != 6)
 		return 64;
 	page = page_map(argv[1]);
 	bytes = strtoul(argv[2], NULL, 10);
@@ -62,6 +68,10 @@ int main(int argc, char **argv)
 	if (strcmp(means, "huge") == 0 && madvise(arena, share * threads, MADV_HUGEPAGE) != 0)
 		fail("madvise");
 	wait_for_go(&page->leaker_pid);
+	if (argc == 6) {
+		take(strtoul(argv[5], NULL, 10));
+		wait_for_go(&page->ready);
+	}
 	if (threads == 2 && pthread_create(&other, NULL, leak, (void *)1) != 0)
 		fail("pthread_create");
 	leak((void *)0);

@@ -11,8 +11,8 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,8 +27,9 @@
 
 struct page {
 	/* writer: the bench */
-	_Alignas(64) _Atomic uint64_t measuring;  /* 0: turns do not count, 1: they do, 2: one more */
-	_Atomic uint64_t victim_pid;              /* whom minimal.c kills */
+	_Alignas(
+		64) _Atomic uint64_t measuring; /* 0: turns do not count, 1: they do, 2: one more */
+	_Atomic uint64_t victim_pid;		/* whom minimal.c kills */
 	/* writer: leaker.c, a word a thread */
 	_Alignas(64) _Atomic uint64_t leaker_pid; /* set when it waits for SIGUSR1 */
 	_Atomic uint64_t touch_ns[LEAK_THREADS_MAX];
@@ -38,8 +39,8 @@ struct page {
 	_Alignas(64) _Atomic uint64_t neighbour_pid;
 	_Atomic uint64_t longest_ns;
 	_Atomic uint64_t failed_calls;
-	_Atomic uint64_t finished;                /* the last turn is counted */
-	/* writer: crowd.c, floor.c, minimal.c */
+	_Atomic uint64_t finished; /* the last turn is counted */
+	/* writer: crowd.c, floor.c, minimal.c; leaker.c, in a page of its own, when it holds what it was to hold before */
 	_Alignas(64) _Atomic uint64_t ready;
 };
 
