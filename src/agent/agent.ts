@@ -24,6 +24,7 @@ import {
 import { ATTACH_BOUND_MS, lacksOf } from "./attaching.ts";
 import { seeSleep } from "./calibrate.ts";
 import type { Claims } from "./claims.ts";
+import { politely } from "./courtesy.ts";
 import { Crew } from "./crew.ts";
 import { Discovery, type Reach } from "./discovery.ts";
 import { Hooks } from "./hooks.ts";
@@ -251,7 +252,7 @@ export class Agent {
   /** Takes and sends what is new; `all`: the counters of every guard too, when they have changed. */
   #turn(all: boolean, nowNs = performance.now() * 1e6): void {
     const started = this.#hooks.turn();
-    const isHeld = this.#telling.turn(all, nowNs);
+    const isHeld = politely(() => this.#telling.turn(all, nowNs));
     this.#telling.send(started);
     if (isHeld) {
       clearTimeout(this.#hold);
