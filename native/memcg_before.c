@@ -29,10 +29,22 @@ static uint64_t less(uint64_t limit_bytes, uint64_t bytes)
 					     : 0;
 }
 
+/* Files, and what anonymous memory may be swapped out. */
+static int read_reclaimable(const struct memcg *m, uint64_t *file, uint64_t *swappable)
+{
+	uint64_t swap = m->ops->swap_left(m), anon = 0;
+	int err = memcg_reclaimable(m, file);
+
+	if (!err && swap)
+		err = memcg_anon(m, &anon);
+	*swappable = swap < anon ? swap : anon;
+	return err;
+}
+
 int memcg_before_room(const struct memcg *m, struct memcg_room *room)
 {
-	uint64_t reclaimable, high = MEMCG_NO_LIMIT;
-	int err = memcg_reclaimable(m, &reclaimable);
+	uint64_t file, swappable, high = MEMCG_NO_LIMIT;
+	int err = read_reclaimable(m, &file, &swappable);
 
 	if (!err && memcg_is_v2(m))
 		err = memcg_read_switch(m, &high); /* the owner's: there who grows is stopped */
@@ -41,8 +53,8 @@ int memcg_before_room(const struct memcg *m, struct memcg_room *room)
 	room->limit_bytes =
 		less(room->limit_bytes < high ? room->limit_bytes : high, *m->before_bytes);
 	room->swap_limit_bytes = less(room->swap_limit_bytes, *m->before_bytes);
-	room->usage_bytes = less(room->usage_bytes, reclaimable);
-	room->swap_usage_bytes = less(room->swap_usage_bytes, reclaimable);
+	room->usage_bytes = less(room->usage_bytes, file + swappable);
+	room->swap_usage_bytes = less(room->swap_usage_bytes, file);
 	return 0;
 }
 

@@ -17,6 +17,7 @@ struct memcg_ops {
 	void (*take_event)(int event);
 	int (*watch_pressure)(const struct memcg *m);
 	int (*take_pressure)(int event);
+	uint64_t (*swap_left)(const struct memcg *m); /* what may still be swapped out */
 	int (*limit_hits)(const struct memcg *m, uint64_t *hits); /* v1 */
 	const char *limit;					  /* files */
 	const char *swap_limit;

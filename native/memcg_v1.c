@@ -76,6 +76,18 @@ static int v1_room(const struct memcg *m, struct memcg_room *room)
 	return err;
 }
 
+static uint64_t v1_swap_left(const struct memcg *m)
+{
+	uint64_t usage, limit, left = sys_free_swap();
+
+	if (m->swap_limit < 0 || memcg_read_number(m->swap_usage, &usage) ||
+	    read_limit(m->swap_limit, &limit))
+		return left;
+	if (limit <= usage)
+		return 0;
+	return left < limit - usage ? left : limit - usage;
+}
+
 static int read_once(int dir, const char *name, uint64_t *value)
 {
 	int fd = sys_openat(dir, name, O_RDONLY, 0);
@@ -202,6 +214,7 @@ const struct memcg_ops memcg_v1 = {
 	.watch_oom = v1_watch_oom,
 	.take_event = v1_take_event,
 	.watch_pressure = v1_watch_pressure,
+	.swap_left = v1_swap_left,
 	.take_pressure = v1_take_pressure,
 	.limit_hits = v1_limit_hits,
 	.limit = "memory.limit_in_bytes",

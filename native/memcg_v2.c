@@ -57,20 +57,13 @@ static int v2_room(const struct memcg *m, struct memcg_room *room)
 	return err;
 }
 
-/* What anonymous memory may still be swapped out. */
-static uint64_t swap_left(const struct memcg *m)
+static uint64_t v2_swap_left(const struct memcg *m)
 {
-	uint64_t usage, limit, info[14] = { 0 };
-	enum {
-		FREESWAP = 9,
-		UNIT = 13
-	}; /* words of struct sysinfo, sysinfo(2); the unit is 32 bits */
-	uint64_t left;
+	uint64_t usage, limit, left = sys_free_swap();
 
 	if (m->swap_limit < 0 || memcg_read_number(m->swap_usage, &usage) ||
-	    memcg_read_number(m->swap_limit, &limit) || limit <= usage || sys_sysinfo(info))
+	    memcg_read_number(m->swap_limit, &limit) || limit <= usage)
 		return 0;
-	left = info[FREESWAP] * (uint32_t)info[UNIT];
 	return left < limit - usage ? left : limit - usage;
 }
 
@@ -88,7 +81,7 @@ static uint64_t spare_bytes(const struct memcg *m, uint64_t bytes, uint64_t *ano
 	if (n < 0)
 		return MEMCG_NO_LIMIT;
 	*anon = memcg_number_after(buf, buf + n, "anon ");
-	swap = *anon ? swap_left(m) : 0;
+	swap = *anon ? v2_swap_left(m) : 0;
 	spare = memcg_number_after(buf, buf + n, "\ninactive_file ") +
 		memcg_number_after(buf, buf + n, "\nactive_file ") +
 		memcg_number_after(buf, buf + n, "\nslab_reclaimable ") +
@@ -189,6 +182,7 @@ const struct memcg_ops memcg_v2 = {
 	.watch_oom = v2_watch_oom,
 	.take_event = v2_take_event,
 	.watch_pressure = v2_watch_pressure,
+	.swap_left = v2_swap_left,
 	.take_pressure = v2_take_pressure,
 	.limit = "memory.max",
 	.swap_limit = 0, /* of swap alone: a raise is of memory */

@@ -222,6 +222,17 @@ static inline void sys_ignore_signal(int sig)
 	SYS4(rt_sigaction, sig, &action, 0, sizeof(action.mask));
 }
 static inline int sys_sysinfo(uint64_t *info) { return (int)SYS1(sysinfo, info); }
+/* In bytes. */
+static inline uint64_t sys_free_swap(void)
+{
+	enum {
+		FREESWAP = 9,
+		UNIT = 13
+	}; /* words of struct sysinfo, sysinfo(2); the unit is 32 bits */
+	uint64_t info[14] = { 0 };
+
+	return sys_sysinfo(info) ? 0 : info[FREESWAP] * (uint32_t)info[UNIT];
+}
 static inline int sys_getpid(void) { return (int)SYS0(getpid); }
 static inline int sys_getppid(void) { return (int)SYS0(getppid); }
 static inline int sys_gettid(void) { return (int)SYS0(gettid); }

@@ -68,7 +68,8 @@ static int is_starving(struct watched *w, const struct memcg_oom *oom,
 }
 
 /* The times for which the group has been free of an OOM, and outside its margin. */
-static void time_look(struct watched *w, struct look *look, uint64_t left_bytes, uint64_t now_ns)
+static void time_look(struct watched *w, struct look *look, const struct memcg_room *room,
+		      uint64_t left_bytes, uint64_t now_ns)
 {
 	if (look->in_oom)
 		w->free_ns = 0;
@@ -81,6 +82,10 @@ static void time_look(struct watched *w, struct look *look, uint64_t left_bytes,
 	/* On v2 the cache keeps most groups at their limit. */
 	if (memcg_has_mark(&w->memcg) ? watch_ms_since(w->yielded_ns, now_ns) >= w->yield_ms
 				      : watch_ms_since(w->outside_ns, now_ns) >= FAR_AFTER_MS)
+		w->yielded = 0;
+	/* That it is near for its file memory is no reason to yield. */
+	if (memcg_is_before(&w->memcg) &&
+	    memcg_left_bytes(room) > memcg_far_bytes(w->guard->margin_bytes))
 		w->yielded = 0;
 	look->free_ms = watch_ms_since(w->free_ns, now_ns);
 	look->outside_ms = watch_ms_since(w->outside_ns, now_ns);
@@ -170,13 +175,15 @@ static void follow_limit(struct watched *w)
 		watch_tell(w, STEP_ENGAGED, 0, switch_write(w, SWITCH_HOLD));
 }
 
-/* What decides between near and far. Who acts at the margin has to be near before, file memory or not, for an event tells that. */
+/* What decides between near and far. Who acts at the margin has to be near before, on v1 by what an event tells of,
+ * file memory or not. */
 static uint64_t left_bytes(const struct watched *w, const struct memcg_room *room)
 {
 	uint64_t margin = w->guard->margin_bytes, left = memcg_left_bytes(room);
 	struct memcg_room limits;
 
-	if (!memcg_is_before(&w->memcg) || memcg_limits(&w->memcg, &limits))
+	if (!memcg_is_before(&w->memcg) || memcg_is_v2(&w->memcg) ||
+	    memcg_limits(&w->memcg, &limits))
 		return left;
 	left = memcg_left_bytes(&limits);
 	return left > margin ? left - margin : 0;
@@ -232,7 +239,7 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 	look.waits_for_end = look.fit && shared_load(&w->guard->dying) == DYING_ASKED &&
 			     trial_left_ms(w, now_ns);
 	look.overrode = !oom.held && guard_is_held(w->state);
-	time_look(w, &look, left, now_ns);
+	time_look(w, &look, &room, left, now_ns);
 	look.inside_margin = is_to_be_held(w, &oom, &room, left);
 	if (look.inside_margin)
 		follow_limit(w);
