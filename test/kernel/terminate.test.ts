@@ -2,7 +2,7 @@
 /** The order "terminate": SIGTERM, room to act on it, and SIGKILL where the time is over. */
 import { afterEach, expect, test } from "bun:test";
 import { cleanUp } from "../helpers/clean.ts";
-import { MB } from "../helpers/group.ts";
+import { kill, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { FINISH_MS, limitIs, ordered, words } from "../helpers/orders.ts";
 import { type Message, Reprieve } from "../helpers/reprieve.ts";
@@ -138,6 +138,22 @@ describeWith("the order terminate", kernelTest, () => {
       await observing.stop();
       await group.destroy();
       board.close();
+    },
+    TEST_MS,
+  );
+
+  test(
+    "is the kernel's when the handler dies meanwhile, and the room is given back",
+    async () => {
+      const scene = await Scene.set([...LONG, ...ordered(TERMINATE)]);
+      const leaker = await leakMinding(scene, "ignore");
+      await scene.reprieve.message("incident.step", { where: (m) => m.step === "room" });
+      kill(await scene.reprieve.helper("handler"), "SIGKILL");
+      expect(words(await closed(scene))).toBe("handed-over handler-dead");
+      await until("its end", () => !leaker.isAlive(), FINISH_MS);
+      expect(scene.victims()).toEqual([]);
+      await limitIs(scene.group, LIMIT);
+      await scene.end();
     },
     TEST_MS,
   );
