@@ -156,7 +156,7 @@ static void heed_loss(void)
 		struct guarded *g = &handler.guarded[i];
 		uint64_t early_ms = g->looked_ms + g->guard->sample_near_ms;
 
-		if (g->due_ms > early_ms)
+		if (shared_load(&g->active) && g->due_ms > early_ms)
 			g->due_ms = early_ms;
 	}
 }
@@ -196,14 +196,12 @@ static void admit(struct guarded *g, const struct birth *b)
 	uint16_t parent = table_find(t, g->index, b->parent);
 	uint32_t base =
 		parent == TABLE_NONE || b->what == PROC_EXEC ? 0 : t->extra[parent].base_pages;
-	struct recorder *r = handler.self.recorder;
 
 	if (!is_here(g, b) || scan_admit_born(b->slot, base)) {
 		table_remove(t, b->slot);
 		return;
 	}
 	t->extra[b->slot].leader_scan = g->scans;
-	shared_store(&r->born, r->born + 1);
 	if (!t->extra[b->slot].exempt)
 		view_add(g, b->slot, inherited_by(b));
 }

@@ -143,7 +143,6 @@ static void print_offsets(void)
 	AT(recorder, snapshots);
 	AT(recorder, scan_cpu_ns);
 	AT(recorder, procs_scanned);
-	AT(recorder, born);
 	AT(recorder, events_lost);
 	AT(recorder, latest);
 	AT(recorder, ring);

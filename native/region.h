@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 31u		   /* raised by every change of this file */
+#define REGION_LAYOUT 32u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -230,11 +230,10 @@ struct table_extra {
 };
 
 struct recorder {
-	uint64_t head;		/* writer: the sampler, release; free-running */
-	uint64_t snapshots;	/* scans finished; writer: the sampler */
-	uint64_t scan_cpu_ns;	/* thread CPU time of all scans; writer: the sampler */
-	uint64_t procs_scanned; /* processes seen in all scans; writer: the sampler */
-	uint64_t born; /* processes known by their birth before a scan; writer: the sampler */
+	uint64_t head;			     /* writer: the sampler, release; free-running */
+	uint64_t snapshots;		     /* scans finished; writer: the sampler */
+	uint64_t scan_cpu_ns;		     /* thread CPU time of all scans; writer: the sampler */
+	uint64_t procs_scanned;		     /* processes seen in all scans; writer: the sampler */
 	uint64_t events_lost;		     /* times that some were; writer: the sampler */
 	struct snapshot latest[PROCS_MAX];   /* a slot each; pid 0: free */
 	struct snapshot ring[RING_RECORDS];  /* what changed, in order */

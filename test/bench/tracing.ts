@@ -95,10 +95,16 @@ async function savings(): Promise<Section[]> {
     const rows: Section["rows"][number][] = [];
     const counts: NonNullable<Section["counts"]>[number][] = [];
     for (const source of SOURCES) {
-      const { deaths, kills, missed } = await bursts(source, crowd);
+      const { deaths, kills, missed, wrong } = await bursts(source, crowd);
       rows.push({ label: `event to SIGKILL, ms, ${source}`, values: kills });
       rows.push({ label: `last touch to death, ms, ${source}`, values: deaths });
       counts.push({ label: `not primed, ${source}`, count: missed, of: kills.length });
+      counts.push({
+        label: `somebody else killed, ${source}`,
+        count: wrong,
+        of: kills.length,
+        most: 0,
+      });
     }
     sections.push({ title: `newborn leaker among ${crowd}`, rows, counts });
   }
@@ -112,7 +118,7 @@ async function bursts(source: Source, crowd: number) {
   const parent = start([built("newborn"), page.path, String(LEAK)]);
   await page.until("leakerPid");
   group.join(parent.pid);
-  const found = { deaths: [] as number[], kills: [] as number[], missed: 0 };
+  const found = { deaths: [] as number[], kills: [] as number[], missed: 0, wrong: 0 };
   for (let n = 0; n < BURSTS; n++) {
     say(`tracing: ${source}, ${crowd} processes, burst ${n + 1} of ${BURSTS}`);
     await group.untilKillerOn();
@@ -124,6 +130,7 @@ async function bursts(source: Source, crowd: number) {
     const steps = reprieve?.messages.slice(from).filter((m) => m.type === "incident.step") ?? [];
     const kill = steps.find(({ step }) => step === "kill");
     if (kill === undefined) continue;
+    if (kill.pid !== page.get("ready")) found.wrong++;
     found.kills.push(kill.at_us / 1000);
     found.deaths.push((page.get("death") - page.lastTouchNs()) / 1e6);
     if (steps.find(({ step }) => step === "chose")?.evidence !== "largest") found.missed++;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * newborn PAGE BYTES: at each SIGUSR1 forks a child that takes BYTES as fast as the machine gives them, and waits for its death.
+ * newborn PAGE BYTES: at each SIGUSR1 forks a child that takes BYTES as fast as the machine gives them, and waits for its death; `ready` is its pid.
  * Exits with 3 if one gets all it wants: then the group's limit did not hold it.
  */
 #define _GNU_SOURCE
@@ -39,6 +39,7 @@ int main(int argc, char **argv)
 			fail("fork");
 		if (child == 0)
 			leak(page, bytes);
+		atomic_store(&page->ready, (uint64_t)child);
 		if (waitpid(child, &status, 0) < 0 || !WIFSIGNALED(status))
 			return 3;
 		atomic_store(&page->death_ns, now_ns());
