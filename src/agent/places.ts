@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Which place in the region is whose, and which guards hide each other's OOMs. */
 
-import { dirname } from "node:path";
+import { allAbove } from "../cgroup/group.ts";
 import type { GuardOrders, Region } from "../native/region.ts";
 
 /** What is at one of them; its life is told in slots.ts. */
@@ -100,13 +100,4 @@ export class Places {
       this.#region.setTree(index, above.at(-1) ?? index);
     }
   }
-}
-
-// --- internal ---
-
-/** The nearest first. */
-function allAbove(path: string): string[] {
-  const all: string[] = [];
-  for (let above = dirname(path); above !== dirname(above); above = dirname(above)) all.push(above);
-  return all;
 }

@@ -142,6 +142,13 @@ export function whyHeld(path: string, ours: readonly string[] = []): string | un
   return `the kernel's killer is already off in ${held} by somebody else: echo 0 > ${held}/memory.oom_control`;
 }
 
+/** The directories that it is in, the nearest first. */
+export function allAbove(path: string): string[] {
+  const all: string[] = [];
+  for (let above = dirname(path); above !== dirname(above); above = dirname(above)) all.push(above);
+  return all;
+}
+
 // --- internal ---
 
 /** Of the hierarchies in which we make groups: v1 has a freezer of its own. */

@@ -6,10 +6,9 @@
  */
 
 import { existsSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Follow, GuardSpec } from "../agent/agent.ts";
 import type { Claims } from "../agent/claims.ts";
-import { treeOf } from "../cgroup/group.ts";
+import { allAbove, treeOf } from "../cgroup/group.ts";
 import { kindOf } from "../cgroup/kind.ts";
 import { CliError } from "../errors.ts";
 import type { Parts } from "../native/region.ts";
@@ -66,9 +65,10 @@ export interface LatecomersSetup extends GuardSetup {
 export function expectedAt(wanted: readonly Wanted[]): Expected {
   const byPath = new Map(wanted.map((one) => [one.path, one]));
   const named = [...byPath.keys()];
+  const holders = new Set(named.flatMap(allAbove));
   return {
     wantedAt: (path) => byPath.get(path),
-    mayHold: (path) => named.some((one) => one.startsWith(`${path}/`)),
+    mayHold: (path) => holders.has(path),
     named,
     arePinned: true,
     parts: undefined,
@@ -193,8 +193,7 @@ export class Latecomers implements Claims {
   /** What is made while a group above it is held has inherited "killer off", and that is our doing. */
   #inherited(path: string): string[] {
     const { locks, memory } = this.#setup;
-    for (let above = dirname(path); above !== memory.root; above = dirname(above)) {
-      if (above === dirname(above)) break;
+    for (const above of allAbove(path)) {
       if (locks.has(above) && kindOf(memory).isHeld(above)) return treeOf(path);
     }
     return [];
