@@ -43,7 +43,7 @@ enum {
 		2 << 20, /* doubled by the kernel: some 5,000 events may wait (measured) */
 	PROC_EVENTS_A_TURN = 2048,
 	BIRTHS_TURN_MS = 5,	 /* of events; most who are born live shorter, and are never read */
-	BIRTHS_A_TURN = 8,	 /* so many are read; 50 us each (measured) */
+	BIRTHS_A_TURN = 8,	 /* so many are read: 8 % of a core at most (measured) */
 	BIRTHS_PENDING_MAX = 64, /* to be read, a power of two; the others are left to the scan */
 	NEWBORN_PLACES = 4,	 /* of CANDIDATES_MAX, where all are taken */
 
