@@ -53,6 +53,8 @@ const always: readonly Boot[] = [
       { file: "test/kernel/orders-powers.test.ts" },
       { file: "test/kernel/hooks.test.ts", only: "relieves|hangs|ends with 1|agent is stopped" },
       { file: "test/kernel/release.test.ts" },
+      { file: "test/kernel/explain.test.ts", only: "run does what it said|negative score" },
+      { file: "test/kernel/doctor-config.test.ts", only: "oom.group|negative score" },
       { file: "test/kernel/trace.test.ts" },
       { file: "test/kernel/calibrate.test.ts" },
       { file: "test/kernel/switch.test.ts" },
