@@ -56,6 +56,11 @@ async function childOf(pid: number): Promise<number> {
   return until("a child", () => Number(readFileSync(list, "utf8").split(" ")[0]) || undefined);
 }
 
+interface TracedOptions extends StartOptions {
+  readonly rates?: string;
+  readonly handler?: string;
+}
+
 class Traced {
   readonly group: Group;
   readonly tenants = new Tenants();
@@ -72,16 +77,18 @@ class Traced {
     this.shell = shellIn(this.group);
   }
 
-  async start(source: string, rates = SELDOM, options: StartOptions = {}): Promise<void> {
+  async start(
+    source: string,
+    { rates = SELDOM, handler = "outside", ...options }: TracedOptions = {},
+  ): Promise<void> {
     const { group, nursery, shell } = this;
     const all = () => group.procs();
     await until("them to be in", () =>
       [nursery.pid, shell.pid].every((pid) => all().includes(pid)),
     );
     const path = `${this.tenants.at}/a`;
-    config.write(
-      `${FEED}[sampling]\nsource = "${source}"\n[allow]\nkill = true\n${guard("a", path, rates)}`,
-    );
+    const tables = `[sampling]\nsource = "${source}"\n[handler]\nwhere = "${handler}"\n[allow]\nkill = true\n`;
+    config.write(`${FEED}${tables}${guard("a", path, rates)}`);
     this.reprieve = Reprieve.start(["run", "--config", config.path, "--json"], options);
     await this.reprieve.armed();
     this.region = new SharedRegion(await this.reprieve.helper("handler"));
@@ -124,7 +131,7 @@ describeWith("tracing", [...kernelTest, connector, program("unshare", "util-linu
   test("where lists are spared, a newborn stays known, and who moved is seen late", async () => {
     const traced = new Traced();
     const { group, shell, tenants } = traced;
-    await traced.start("events", OFTEN);
+    await traced.start("events", { rates: OFTEN });
     await Bun.sleep(1500);
     const { region } = traced;
     await shell.run("exec sleep 60");
@@ -143,21 +150,24 @@ describeWith("tracing", [...kernelTest, connector, program("unshare", "util-linu
     await traced.end();
   });
 
-  test("a newborn leaker is a candidate without an errand", async () => {
-    const traced = new Traced();
-    await traced.start("both");
-    await traced.near();
-    const { board, nursery, region, reprieve } = traced;
-    const scans = region.scans();
-    const leaker = await board.bear(nursery, { means: "touch", kb: LEAK_KB }).ready();
-    await until("it to be known", () => region.nameOf(leaker.pid) !== undefined);
-    leaker.go();
-    const chose = await reprieve.message("incident.step", { where: (m) => m.step === "chose" });
-    expect(chose).toMatchObject({ pid: leaker.pid, evidence: "largest" });
-    expect(region.scans()).toBe(scans);
-    expect((await reprieve.message("incident.closed")).outcome).toBe("relieved");
-    await traced.end();
-  });
+  test.each(["outside", "inside"])(
+    "a newborn leaker is a candidate without an errand (handler %s)",
+    async (handler) => {
+      const traced = new Traced();
+      await traced.start("both", { handler });
+      await traced.near();
+      const { board, nursery, region, reprieve } = traced;
+      const scans = region.scans();
+      const leaker = await board.bear(nursery, { means: "touch", kb: LEAK_KB }).ready();
+      await until("it to be known", () => region.nameOf(leaker.pid) !== undefined);
+      leaker.go();
+      const chose = await reprieve.message("incident.step", { where: (m) => m.step === "chose" });
+      expect(chose).toMatchObject({ pid: leaker.pid, evidence: "largest" });
+      expect(region.scans()).toBe(scans);
+      expect((await reprieve.message("incident.closed")).outcome).toBe("relieved");
+      await traced.end();
+    },
+  );
 
   test("one that left the group before its exec lives", async () => {
     const traced = new Traced();
@@ -205,7 +215,7 @@ describeWith("tracing", [...kernelTest, connector, program("unshare", "util-linu
 
   test("where the connector is refused, that is said, and scanned for", async () => {
     const traced = new Traced();
-    await traced.start("events", SELDOM, { command: ["unshare", "-n", binary] });
+    await traced.start("events", { command: ["unshare", "-n", binary] });
     const { board, nursery, reprieve } = traced;
     const not = /^reprieve: births of processes are not traced \(ECONNREFUSED\).*$/m;
     await until("it to be said", () => not.test(reprieve.err));
@@ -231,7 +241,7 @@ describeWith(
         "-net_admin",
         binary,
       ];
-      await traced.start("both", SELDOM, { command });
+      await traced.start("both", { command });
       const not = /not traced \(EPERM\), only scanned for: that takes CAP_NET_ADMIN/;
       await until("it to be said", () => not.test(traced.reprieve.err));
       await traced.end();
