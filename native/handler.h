@@ -111,6 +111,7 @@ struct guarded {
 	uint64_t scanned_ms;   /* when the last scan that read everybody began; 0: none did */
 	uint64_t due_ms;
 	uint64_t looked_ms; /* when it was scanned last */
+	uint32_t looks;	    /* scans, and those it was passed over at */
 	int64_t between_pages; /* by how much the known have grown between two scans, by births and deaths */
 	int oom_event;
 	int poked; /* writer: sampler: to be looked at as if its event had come; the responder takes it */

@@ -165,6 +165,11 @@ int memcg_oom(const struct memcg *m, struct memcg_oom *oom)
 	return err || !memcg_is_before(m) ? err : memcg_before_oom(m, oom);
 }
 
+int memcg_usage(const struct memcg *m, uint64_t *bytes)
+{
+	return memcg_read_number(m->usage, bytes);
+}
+
 int memcg_limits(const struct memcg *m, struct memcg_room *room)
 {
 	room->high_bytes = room->swap_limit_bytes = MEMCG_NO_LIMIT;

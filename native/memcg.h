@@ -101,6 +101,8 @@ int memcg_oom(const struct memcg *m, struct memcg_oom *oom);
 int memcg_room(const struct memcg *m, struct memcg_room *room);
 /* The same as the kernel has it, whenever the guard acts. */
 int memcg_limits(const struct memcg *m, struct memcg_room *room);
+/* What it holds, of all kinds. */
+int memcg_usage(const struct memcg *m, uint64_t *bytes);
 /* Anonymous memory charged to the group and its descendants, in bytes. */
 int memcg_anon(const struct memcg *m, uint64_t *bytes);
 /* File memory of the group and its descendants, in bytes: what reclaim can take. */

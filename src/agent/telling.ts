@@ -8,6 +8,15 @@ import type { GuardOrders, Region } from "../native/region.ts";
 import { type Draft, Incidents, kebab, nameOf } from "./incidents.ts";
 import type { KernelLog } from "./kernel-log.ts";
 
+/** By its number: a state is asked for once a second of each guard, of which there may be a thousand. */
+const STATE_NAMES = new Map(Object.values(state).map((one) => [one as number, nameOf(state, one)]));
+
+/** A guard as it was told of last. */
+interface Told {
+  readonly state: number;
+  readonly counters: string;
+}
+
 export class Telling {
   readonly #region: Region;
   /** By their places in the region; undefined: it is free. */
@@ -15,7 +24,7 @@ export class Telling {
   readonly #kernelLog: KernelLog;
   readonly #send: (message: Message) => void;
   readonly #incidents: Incidents;
-  readonly #lastGuard: (string | undefined)[] = [];
+  readonly #lastGuard: (Told | undefined)[] = [];
   #dropped = 0;
 
   constructor(region: Region, kernelLog: KernelLog, send: (message: Message) => void) {
@@ -48,7 +57,7 @@ export class Telling {
     this.send(drafts.map((draft) => this.#withVictims(draft)));
     for (const { guard, event, result } of events) this.#sendGuard(guard, { event, result });
     this.#guards.forEach((_, index) => {
-      if (all || this.#lastGuard[index]?.split(" ")[0] !== this.#stateName(index)) {
+      if (all || this.#lastGuard[index]?.state !== this.#region.state(index)) {
         this.#sendGuard(index);
       }
     });
@@ -78,8 +87,12 @@ export class Telling {
     const guard = this.#guards[index];
     if (guard === undefined) return;
     const { usageBytes, limitBytes, procs } = this.#region.usage(index);
-    const now = `${this.#stateName(index)} ${usageBytes} ${limitBytes} ${procs}`;
-    if (event === undefined && now === this.#lastGuard[index]) return;
+    const now = {
+      state: this.#region.state(index),
+      counters: `${usageBytes} ${limitBytes} ${procs}`,
+    };
+    const last = this.#lastGuard[index];
+    if (event === undefined && now.state === last?.state && now.counters === last.counters) return;
     this.#lastGuard[index] = now;
     this.send([
       {
@@ -88,7 +101,7 @@ export class Telling {
         usage_bytes: usageBytes,
         limit_bytes: limitBytes,
         procs,
-        state: this.#stateName(index),
+        state: STATE_NAMES.get(now.state) as (typeof STATES)[number],
         ...event,
       },
     ]);
@@ -99,10 +112,6 @@ export class Telling {
     if (dropped === this.#dropped) return;
     this.send([{ type: "lost", steps: dropped - this.#dropped }]);
     this.#dropped = dropped;
-  }
-
-  #stateName(index: number): (typeof STATES)[number] {
-    return nameOf(state, this.#region.state(index)) as (typeof STATES)[number];
   }
 }
 

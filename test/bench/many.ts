@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Figures: TOGETHER guards driven into OOM at the same time, from when an incident opened to its SIGKILL; and the victim's last
+ * good touch to its death where GUARDS others are guarded too, against one that is guarded alone.
+ */
+import { mkdirSync, rmdirSync, writeFileSync } from "node:fs";
+import type { Message } from "../../src/feed/protocol.ts";
+import { Group, isV2, killQuietly, MIB } from "./lib/group.ts";
+import { Page } from "./lib/page.ts";
+import { built, type Program, Reprieve, start } from "./lib/programs.ts";
+import { PAIRS, report, type Section, say } from "./lib/report.ts";
+import { type Burst, interleave, limited, relievedCount, round, type Side } from "./lib/round.ts";
+import { ratios } from "./lib/stats.ts";
+
+const TOGETHER = Number(process.env.TOGETHER ?? 100);
+const GUARDS = Number(process.env.GUARDS ?? 1000);
+const LIMIT_BYTES = 32 * MIB;
+/** More than the limit: the last touch meets it. */
+const BURST: Burst = { bytes: 64 * MIB, means: "touch", threads: 1 };
+/** Each group's own OOM is over in less than a delay. */
+const OVER_BOUND_MS = 30_000;
+const LIMIT_FILE = isV2 ? "memory.max" : "memory.limit_in_bytes";
+
+report("many", "Many guards", [await together(), await among()]);
+
+async function together(): Promise<Section> {
+  const home = new Group("together");
+  const groups = childrenOf(home, TOGETHER);
+  const reprieve = await Reprieve.guard(groups, ["--listen", "none"]);
+  const leakers = await Promise.all(groups.map(leakerIn));
+  for (const { pid } of leakers) process.kill(pid, "SIGUSR1");
+  await reprieve.until(() => reprieve.closed(0).length >= TOGETHER, OVER_BOUND_MS);
+  const kills = reprieve.messages.filter(isKill);
+  const lost = reprieve.messages.reduce((sum, m) => sum + (m.type === "lost" ? m.steps : 0), 0);
+  const right = kills.filter(({ pid }) => leakers.some((leaker) => leaker.pid === pid));
+  const relieved = reprieve.closed(0).filter(({ outcome }) => outcome === "relieved");
+  await reprieve.stop();
+  for (const { witness } of leakers) killQuietly(witness.pid);
+  await emptied(home, groups);
+  say(`many: ${lost} steps lost`);
+  return {
+    title: `${TOGETHER} at OOM together`,
+    rows: [
+      {
+        label: "opened to SIGKILL, ms",
+        values: kills.map(({ at_us }) => at_us / 1000),
+        target: { p99: 25 },
+      },
+    ],
+    counts: [
+      { label: "relieved by reprieve itself", count: relieved.length, of: TOGETHER },
+      { label: "kills told of the right process", count: right.length, of: kills.length },
+    ],
+  };
+}
+
+async function among(): Promise<Section> {
+  const home = new Group("others");
+  const quiet = childrenOf(home, GUARDS);
+  const sides = [await sideOf("alone", []), await sideOf("among", quiet)];
+  const results = await interleave(sides, PAIRS, (side) => round(side, BURST));
+  for (const side of sides) await side.stop();
+  await emptied(home, quiet);
+  const death = (name: string) => (results.get(name) ?? []).map(({ deathMs }) => deathMs);
+  return {
+    title: `last touch to death, one of ${GUARDS + 1} guards / the only one`,
+    rows: [
+      { label: "the only one, ms", values: death("alone") },
+      { label: `one of ${GUARDS + 1}, ms`, values: death("among") },
+      { label: "ratio", values: ratios(death("among"), death("alone")), target: { median: 1.2 } },
+    ],
+    counts: sides.map(({ name }) => ({
+      ...relievedCount(new Map([["reprieve", results.get(name) ?? []]])),
+      label: `relieved, ${name}`,
+    })),
+  };
+}
+
+function isKill(message: Message): message is Extract<Message, { type: "incident.step" }> {
+  return message.type === "incident.step" && message.step === "kill";
+}
+
+/** Limited groups below one. */
+function childrenOf(home: Group, count: number): string[] {
+  if (isV2) writeFileSync(`${home.path}/cgroup.subtree_control`, "+memory");
+  return Array.from({ length: count }, (_, index) => {
+    const path = `${home.path}/${index}`;
+    mkdirSync(path);
+    writeFileSync(`${path}/${LIMIT_FILE}`, String(LIMIT_BYTES));
+    return path;
+  });
+}
+
+async function sideOf(name: string, others: readonly string[]): Promise<Side> {
+  const group = new Group(name);
+  await limited(LIMIT_BYTES)(group);
+  const reprieve = await Reprieve.guard([group.path, ...others], ["--listen", "none"]);
+  const stop = async () => {
+    await reprieve.stop();
+    group.remove();
+  };
+  return { name, group, page: new Page(), reprieve, stop };
+}
+
+async function leakerIn(path: string): Promise<{ pid: number; witness: Program }> {
+  const page = new Page();
+  const leaker = [built("leaker"), page.path, String(BURST.bytes), BURST.means, "1"];
+  const witness = start([built("witness"), page.path, ...leaker]);
+  await page.until("leakerPid");
+  const pid = page.get("leakerPid");
+  writeFileSync(`${path}/cgroup.procs`, String(pid));
+  return { pid, witness };
+}
+
+/** The last of them may still be dying. */
+async function emptied(home: Group, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    for (let isThere = true; isThere; ) {
+      try {
+        rmdirSync(path);
+        isThere = false;
+      } catch {
+        await Bun.sleep(5);
+      }
+    }
+  }
+  home.remove();
+}
