@@ -93,6 +93,7 @@ static void print_offsets(void)
 	AT(guard, attached);
 	AT(guard, state);
 	AT(guard, kernel_kills);
+	AT(guard, high);
 	AT(guard, handed_over);
 	AT(guard, judged);
 	AT(guard, incident);

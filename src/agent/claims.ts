@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** What the agent asks of who knows the policy. */
 
+import type { OurSwitch } from "../cgroup/kind.ts";
 import type { GuardOrders } from "../native/region.ts";
 
 /** Who says which groups are guarded (cli/latecomers.ts). Paths are directories. */
@@ -12,7 +13,7 @@ export interface Claims {
   /** Nothing is there any more. */
   forget(path: string): void;
   /** Why a group that is guarded is not to be any more; undefined: it is. */
-  whyNotAnyMore(path: string): string | undefined;
+  whyNotAnyMore(path: string, ours: OurSwitch): string | undefined;
   /** Groups were named, and none of them is there any more. */
   areAllGone(): boolean;
   /** It is the group that was named, whatever it is called by now: the helpers tell when it is gone. */

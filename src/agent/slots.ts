@@ -165,7 +165,7 @@ export class Slots {
       if (!claims.arePinned) this.#leave(slot);
       return;
     }
-    const why = claims.whyNotAnyMore(path);
+    const why = claims.whyNotAnyMore(path, this.#setup.region.ourSwitch(slot.index));
     if (why === undefined) return;
     this.#setup.say(`${visible(name)} is let go: ${why}`);
     this.#leave(slot);

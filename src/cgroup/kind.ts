@@ -12,6 +12,12 @@ import type { Hierarchy } from "./hierarchy.ts";
 import { v1 } from "./v1.ts";
 import { v2 } from "./v2.ts";
 
+/** Of a guarded group of v2: what the switch is while we hold it, and what it was before; undefined: no limit. */
+export interface OurSwitch {
+  readonly bytes: number;
+  readonly beforeBytes: number | undefined;
+}
+
 export interface Kind {
   readonly name: "v1" | "v2";
   readonly switchFile: string;
@@ -31,8 +37,8 @@ export interface Kind {
   prepareParent(parent: string): void;
   /** On memory and, where swap is accounted, so that swap makes no more of it. */
   setLimit(group: string, bytes: number): void;
-  /** Of the group itself; undefined: it has none. */
-  limitOf(group: string): number | undefined;
+  /** Of the group itself; undefined: it has none. `ours`: what the switch says by our doing is not its limit. */
+  limitOf(group: string, ours?: OurSwitch): number | undefined;
   /** What one more process in the group could take before somebody's limit. */
   roomOf(hierarchy: Hierarchy): number;
   /** A sentence when the group is none that can be guarded, whoever asks. */

@@ -49,9 +49,10 @@ export const v2: Kind = {
     if (readIfThere(swap) !== undefined) writeFileSync(swap, "0");
   },
 
-  limitOf(group) {
-    const sizes = [sizeIn(join(group, "memory.max")), sizeIn(join(group, "memory.high"))];
-    return sizes.find((bytes) => bytes !== undefined);
+  limitOf(group, ours) {
+    const high = sizeIn(join(group, "memory.high"));
+    const owners = high === ours?.bytes ? ours?.beforeBytes : high;
+    return sizeIn(join(group, "memory.max")) ?? owners;
   },
 
   roomOf({ root, own }) {

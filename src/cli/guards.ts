@@ -8,7 +8,7 @@ import { attachError } from "../agent/attaching.ts";
 import { inodeOf, whyNotWritable } from "../cgroup/files.ts";
 import { resolveGroup, whyHeld, whyUnsafe } from "../cgroup/group.ts";
 import { type Hierarchy, refusal } from "../cgroup/hierarchy.ts";
-import { type Kind, kindOf } from "../cgroup/kind.ts";
+import { type Kind, kindOf, type OurSwitch } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, NativeError } from "../native/core.ts";
 import { limit } from "../native/layout.ts";
@@ -191,8 +191,8 @@ export function claimGuard(
 }
 
 /** Of a group that has none; undefined: it has. */
-export function whyNoLimit(kind: Kind, path: string): CliError | undefined {
-  return kind.limitOf(path) === undefined ? unsafe(path, kind.noLimit) : undefined;
+export function whyNoLimit(kind: Kind, path: string, ours: OurSwitch): CliError | undefined {
+  return kind.limitOf(path, ours) === undefined ? unsafe(path, kind.noLimit) : undefined;
 }
 
 /** Somebody else's switch is respected; that of a group in `ours` is, or was, a reprieve's. */

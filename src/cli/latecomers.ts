@@ -9,7 +9,7 @@ import { existsSync } from "node:fs";
 import type { Follow, GuardSpec } from "../agent/agent.ts";
 import type { Claims } from "../agent/claims.ts";
 import { allAbove, treeOf } from "../cgroup/group.ts";
-import { kindOf } from "../cgroup/kind.ts";
+import { kindOf, type OurSwitch } from "../cgroup/kind.ts";
 import { CliError } from "../errors.ts";
 import type { Parts } from "../native/region.ts";
 import {
@@ -161,11 +161,11 @@ export class Latecomers implements Claims {
     this.#complaints.delete(path);
   }
 
-  whyNotAnyMore(path: string): string | undefined {
+  whyNotAnyMore(path: string, ours: OurSwitch): string | undefined {
     const wanted = this.#expected.wantedAt(path);
     if (wanted === undefined) return "no guard matches it any more";
     if (this.#guarded.get(path) !== this.#rulesAt(path)) return "its rules are others now";
-    const noLimit = whyNoLimit(kindOf(this.#setup.memory), path);
+    const noLimit = whyNoLimit(kindOf(this.#setup.memory), path, ours);
     if (noLimit === undefined) return undefined;
     const { foundBy } = wanted;
     this.#complaints.set(path, { why: noLimit.message, foundBy, isTold: true });

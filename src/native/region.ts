@@ -6,6 +6,7 @@
  * orders, the tails of the logs and `stop`, and nothing else (see the writers in native/region.h).
  */
 
+import type { OurSwitch } from "../cgroup/kind.ts";
 import { limitOf, type RegionParts } from "./core.ts";
 import { at, flag, limit, order, rank_by, role, size, source, want } from "./layout.ts";
 import { type WeighRule, weighingOf } from "./weighing.ts";
@@ -242,6 +243,13 @@ export class Region {
   /** Nobody holds anything of a group in it any more: it can be ordered anew. */
   isFree(guard: number): boolean {
     return this.#load(this.#guard(guard) + at.guard_want) === want.NOTHING;
+  }
+
+  /** v2: what we have made of its memory.high. */
+  ourSwitch(guard: number): OurSwitch {
+    const base = this.#guard(guard) + at.guard_high;
+    const [beforeBytes, bytes] = [this.#load64(base), this.#load64(base + 8)];
+    return { bytes, beforeBytes: limitOf(beforeBytes) };
   }
 
   isIncidentOpen(guard: number): boolean {

@@ -12,7 +12,7 @@ import { memory } from "../helpers/memory.ts";
 import { runBase } from "../helpers/paths.ts";
 import { Random, seedFromEnv } from "../helpers/random.ts";
 import type { Message, Reprieve } from "../helpers/reprieve.ts";
-import { describeWith, kernelTest, onlyOnV1, renaming } from "../helpers/require.ts";
+import { describeWith, kernelTest, onlyOnV1, onlyOnV2, renaming } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, NEAR_KB, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
@@ -114,6 +114,7 @@ async function end(reprieve: Reprieve, ...groups: Group[]): Promise<void> {
 describeWith("a group that comes", kernelTest, () => {
   test("is guarded as soon as it has a limit, and again after another of its name", async () => {
     const reprieve = await start(guard("all", `${at}/*`));
+    memory.handDown(tenants.path);
     const comes = tenants.child("comes");
     await until("why not", () => reprieve.err.includes("guard all leaves out: refusing"));
     expect(reprieve.err).toMatch(/comes: it has no limit/);
@@ -143,11 +144,26 @@ describeWith("a group that comes", kernelTest, () => {
     await end(reprieve, comes, stays);
   });
 
+  onlyOnV2("v1 has the controller everywhere")("and gets the memory controller later", async () => {
+    const reprieve = await start(guard("all", `${at}/*`));
+    const comes = tenants.child("comes");
+    await until("why not", () => reprieve.err.includes("controller is not enabled"));
+    memory.handDown(tenants.path);
+    comes.setLimit(LIMIT);
+    await isArmed(reprieve, "/comes");
+    await expectRelief(reprieve, comes);
+    await end(reprieve, comes);
+  });
+
   test("at any depth, where ** matches, with groups above it that come with it", async () => {
     const reprieve = await start(
       guard("all", `${at}/**`, `except = "${at}/**/not"\n`) + guard("deep", `${at}/*/*/deep`),
     );
-    const deep = tenants.child("a").child("b").child("deep", LIMIT);
+    const a = tenants.child("a");
+    memory.handDown(tenants.path);
+    const b = a.child("b");
+    memory.handDown(a.path);
+    const deep = b.child("deep", LIMIT);
     const not = tenants.child("c").child("not", LIMIT);
     const other = tenants.child("c").child("other", LIMIT);
     await isArmed(reprieve, "/a/b/deep");
