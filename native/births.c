@@ -20,6 +20,7 @@
 struct birth {
 	uint32_t pid;
 	uint32_t parent;
+	uint32_t inherited; /* pages of its parent's, as last sampled */
 	uint16_t slot;
 	uint16_t what; /* enum proc_told; a newborn that has had its exec: PROC_EXEC */
 };
@@ -64,17 +65,19 @@ void births_begin_scan(const struct guarded *g)
 		memset(&births.where[g->index * GROUPS_MAX], 0, GROUPS_MAX * sizeof(*births.where));
 }
 
+int births_were_lost(const struct guarded *g) { return g->looked_ms <= births.lost_ms; }
+
 int births_are_told(const struct guarded *g)
 {
 	return births.fd >= 0 && handler.self.region->sampling_source == SOURCE_EVENTS &&
-	       g->looked_ms > births.lost_ms;
+	       !births_were_lost(g);
 }
 
-static void remember(uint16_t slot, const struct proc_event_told *told)
+static void remember(uint16_t slot, uint32_t inherited, const struct proc_event_told *told)
 {
 	if (births.pending < BIRTHS_PENDING_MAX)
-		*birth_at(births.pending++) =
-			(struct birth){ told->pid, told->parent, slot, (uint16_t)told->what };
+		*birth_at(births.pending++) = (struct birth){ told->pid, told->parent, inherited,
+							      slot, (uint16_t)told->what };
 }
 
 static struct guarded *guarded_of(uint16_t slot)
@@ -109,7 +112,7 @@ static void heed_birth(const struct proc_event_told *told)
 			return;
 		t->latest[child].group = t->latest[slot].group;
 		t->extra[child].scan = g->scans;
-		remember(child, told);
+		remember(child, t->latest[slot].anon_pages, told);
 	}
 }
 
@@ -117,7 +120,7 @@ static void heed_birth(const struct proc_event_told *told)
 static void heed_exec(uint16_t slot, const struct proc_event_told *told)
 {
 	if (handler.table.latest[slot].start_time) {
-		remember(slot, told);
+		remember(slot, 0, told);
 		return;
 	}
 	for (uint32_t i = births.pending; i--;)
@@ -139,7 +142,7 @@ static void heed(const struct proc_event_told *told)
 		if (told->what == PROC_EXEC)
 			heed_exec(slot, told);
 		else if (t->latest[slot].start_time)
-			remember(slot, told); /* threads of it may live on */
+			remember(slot, 0, told); /* threads of it may live on */
 		else
 			table_remove(t, slot);
 	}
@@ -179,17 +182,6 @@ static int is_here(const struct guarded *g, const struct birth *b)
 	return 1;
 }
 
-/* Pages that a fork has left to both are charged once. */
-static uint32_t inherited_by(const struct birth *b)
-{
-	uint32_t pages = UINT32_MAX;
-	int thread;
-
-	if (b->what == PROC_EXEC)
-		return 0;
-	return procfs_anon_pages_of(b->parent, &pages, &thread) ? UINT32_MAX : pages;
-}
-
 static void admit(struct guarded *g, const struct birth *b)
 {
 	struct table *t = &handler.table;
@@ -203,7 +195,7 @@ static void admit(struct guarded *g, const struct birth *b)
 	}
 	t->extra[b->slot].leader_scan = g->scans;
 	if (!t->extra[b->slot].exempt)
-		view_add(g, b->slot, inherited_by(b));
+		view_add(g, b->slot, b->what == PROC_EXEC ? 0 : b->inherited);
 }
 
 static void look_after(const struct birth *b)
@@ -223,6 +215,8 @@ static void look_after(const struct birth *b)
 		scan_forget_one(b->slot);
 	} else if (b->what == PROC_EXEC ? scan_reread(b->slot) : scan_is_dead(b->pid)) {
 		scan_forget_one(b->slot);
+	} else if (b->what == PROC_EXEC) {
+		view_disinherit(g, b->pid);
 	}
 	g->between_pages += scan.grown_pages;
 }

@@ -13,7 +13,9 @@ int births_fd(uint64_t now_ms);
 uint64_t births_due_ms(void);
 /* Takes what was told, bounded, and reads some of the newborn. `told`: something waits. */
 void births_turn(uint64_t now_ms, int told);
-/* None was lost since the last scan, and lists are to be spared. */
+/* Since the guard's last scan: it is not to be put off. */
+int births_were_lost(const struct guarded *g);
+/* None were, and lists are to be spared. */
 int births_are_told(const struct guarded *g);
 /* A scan of the guard begins: where its groups are is found out anew. */
 void births_begin_scan(const struct guarded *g);

@@ -203,6 +203,8 @@ struct candidate *view_find(struct view *view, uint32_t pid);
 
 /* view_edit.c: the current view with one candidate more, or less. Not while the responder is at work. */
 void view_add(struct guarded *g, uint16_t slot, uint32_t inherited_pages);
+/* A newborn has become another program: what it holds is its own. */
+void view_disinherit(struct guarded *g, uint32_t pid);
 void view_drop(struct guarded *g, uint32_t pid);
 
 /* responder.c */

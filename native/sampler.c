@@ -69,7 +69,8 @@ static int is_passed_over(struct guarded *g)
 	uint32_t turns = handler_guards() / QUIET_GUARDS + 1;
 	uint64_t bytes, then = g->guard->usage_bytes;
 
-	if (g->is_inside || !g->scanned_ms || (++g->looks + g->index) % turns == 0)
+	if (g->is_inside || !g->scanned_ms || births_were_lost(g) ||
+	    (++g->looks + g->index) % turns == 0)
 		return 0;
 	return !memcg_usage(&g->memcg, &bytes) &&
 	       (bytes > then ? bytes - then : then - bytes) < STOCK_BYTES;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Hop 2c, between two scans: one candidate more, or less. The rest of the view stands as it was sampled. */
 #include "handler.h"
+#include "log.h"
 #include "rank.h"
 #include "sys.h"
 
@@ -64,6 +65,14 @@ void view_add(struct guarded *g, uint16_t slot, uint32_t inherited_pages)
 		new->most_percent = c.percent;
 	e->cpu_ns = e->read_cpu_ns;
 	view_switch(g);
+}
+
+void view_disinherit(struct guarded *g, uint32_t pid)
+{
+	struct candidate *c = view_find(&g->views[g->current], pid);
+
+	if (c && c->is_newborn)
+		shared_store(&c->anon_pages, 0);
 }
 
 void view_drop(struct guarded *g, uint32_t pid)

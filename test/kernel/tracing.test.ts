@@ -20,6 +20,7 @@ import { Board, Nursery } from "../helpers/workload.ts";
 const SELDOM = 'margin = "44M"\nsampling = { far = "10s", near = "1s" }\n';
 const OFTEN = 'sampling.far = "20ms"\n';
 const NEAR_KB = 8192;
+const TREES = 8;
 /** More events than fit (PROC_EVENTS_BYTES). */
 const STORM = "i=0; while [ $i -lt 4000 ]; do (:); i=$((i+1)); done";
 
@@ -168,6 +169,24 @@ describeWith("tracing", [...kernelTest, connector, program("unshare", "util-linu
       await traced.end();
     },
   );
+
+  // What they have taken since their births is theirs, and what they have inherited is not taken for anybody's who is hidden.
+  test("a tree of newborn leakers is relieved", async () => {
+    const traced = new Traced();
+    await traced.start("both");
+    await traced.near();
+    const { board, nursery, reprieve } = traced;
+    for (let i = 0; i < TREES; i += 1) {
+      const from = reprieve.messages.length;
+      const plan = { means: "fork", kb: LEAK_KB, parts: 5, pauseUs: 500, chunkKb: 512 } as const;
+      const tree = await board.bear(nursery, plan).ready();
+      tree.go();
+      const closed = await reprieve.message("incident.closed", { from });
+      expect(closed.outcome).toBe("relieved");
+      await tree.stop();
+    }
+    await traced.end();
+  });
 
   test("one that left the group before its exec lives", async () => {
     const traced = new Traced();
