@@ -195,16 +195,15 @@ int choose_victim(struct guarded *g, struct choice *choice)
 	return 0;
 }
 
-int choose_fallen(struct guarded *g, struct choice *choice)
+int choose_sampled(struct guarded *g, struct choice *choice)
 {
 	struct view *view = &g->views[g->current];
-	struct candidate *first = NULL;
-	uint32_t anon;
+	const struct candidate *first = NULL;
 
 	for (uint32_t i = 0; i < view->candidates && !first; i++)
 		if (!view->candidate[i].exempt)
 			first = &view->candidate[i];
-	if (!first || !procfs_anon_pages(first->statm, &anon))
+	if (!first)
 		return -ESRCH;
 	*choice = (struct choice){ .pidfd = first->pidfd,
 				   .pid = first->pid,

@@ -250,8 +250,8 @@ struct choice {
 	char comm[COMM_BYTES];
 };
 int choose_victim(struct guarded *g, struct choice *choice);
-/* Where the kernel has killed before we looked: who would have been chosen, if it is he who dies. */
-int choose_fallen(struct guarded *g, struct choice *choice);
+/* Who would have been chosen when it was last sampled. */
+int choose_sampled(struct guarded *g, struct choice *choice);
 /* The place of one who holds so many pages that nobody has read: whoever it is, it is no better. */
 struct rank_key choose_key_of_unread(const struct view *view, uint64_t pages);
 /* victim.c: who is being killed now; whether it has died, and what helps it to. */

@@ -149,9 +149,10 @@ void step_terminate(struct guarded *g, uint64_t now_ns)
 
 int step_would_kill(struct guarded *g)
 {
-	int is_kernels = incident_is_open(g->response.word) && !g->oom.held;
+	/* On v2 all that is seen of an OOM of the kernel's is its kill: whom we would have killed may be gone. */
+	int is_late = incident_is_open(g->response.word) && !g->oom.held && memcg_is_v2(&g->memcg);
 	struct choice c;
-	int err = is_kernels ? choose_fallen(g, &c) : -ESRCH;
+	int err = is_late ? choose_sampled(g, &c) : -ESRCH;
 
 	if (err)
 		err = choose_victim(g, &c);

@@ -9,6 +9,7 @@ import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
 import { asUser } from "../helpers/door.ts";
 import type { Group } from "../helpers/group.ts";
+import { memory } from "../helpers/memory.ts";
 import { FINISH_MS } from "../helpers/orders.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
@@ -159,7 +160,9 @@ describeWith("whom to avoid", kernelTest, () => {
   test(
     "a newborn that nobody has seen counts for what it holds",
     async () => {
-      const scene = await Scene.set(["--prefer", `name=${SPECIAL}`, "--margin", "40M"]);
+      // Near all the time, as always on v2, where the margin is where the group is full.
+      const near = memory.armsLate ? ["--margin", "40M"] : [];
+      const scene = await Scene.set(["--prefer", `name=${SPECIAL}`, ...near]);
       const plan = { means: "touch", kb: SMALL_KB / 3 } as const;
       const stands = await scene.board.start(null, plan, special(scene.group)).ready();
       stands.go();
@@ -197,7 +200,10 @@ describeWith("rules of a config file", kernelTest, () => {
         const still = { means: "touch", kb: SMALL_KB } as const;
         const stands = await board.start(null, still, special(group)).ready();
         stands.go();
-        const grows = await board.start(group, { means: "touch", kb: LEAK_KB }).ready();
+        // Observed, it is full at its limit, on v2 too, and known by what was sampled on the way there.
+        const kb = LARGE_KB + (memory.limitFor(LIMIT) - LIMIT) / KB;
+        const slow = { means: "touch", kb, chunkKb: 64, pauseUs: 1000 } as const;
+        const grows = await board.start(group, slow).ready();
         await Bun.sleep(SAMPLED_MS);
         grows.go();
         await reprieve.message("incident.closed", { from, boundMs: FINISH_MS });
