@@ -102,6 +102,7 @@ static void print_offsets(void)
 	AT(guard, limit_bytes);
 	AT(guard, procs);
 	AT(guard, unsampled_groups);
+	AT(guard, pressure_result);
 	AT(standing, orders);
 	AT(standing, raise_by_bytes);
 	AT(standing, raise_most_bytes);

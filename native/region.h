@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 32u		   /* raised by every change of this file */
+#define REGION_LAYOUT 33u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -185,6 +185,9 @@ struct guard {
 	uint32_t tree_changes;	   /* times the set of descendants changed */
 	/* writer: the owning watcher */
 	uint32_t kills_handed; /* kernel kills when it was handed over */
+	/* writers: both watchers, as they attach: of the asking for events of its pressure: 0 or -errno */
+	int32_t pressure_result;
+	uint32_t reserved;
 };
 
 /* Nothing of its group is switched: never armed, put back, or removed. */

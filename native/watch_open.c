@@ -37,7 +37,8 @@ int watch_attach(struct watched *w)
 	w->oom_event = memcg_watch_oom(&w->memcg);
 	w->near_event = memcg_is_v2(&w->memcg) ? 0 : sys_eventfd(0, SYS_EFD_NONBLOCK);
 	w->move_to = open_move_to(w);
-	w->pressure_event = memcg_watch_pressure(&w->memcg); /* without it: see README */
+	w->pressure_event = memcg_watch_pressure(&w->memcg);
+	shared_store(&w->guard->pressure_result, w->pressure_event < 0 ? w->pressure_event : 0);
 	err = w->oom_event < 0 ? w->oom_event : w->near_event < 0 ? w->near_event : 0;
 	if (err) {
 		watch_detach(w);

@@ -197,7 +197,8 @@ export class Agent {
   /** Once armed: what the host did not allow the helpers. */
   get lacks(): string[] {
     const { lack } = this.#kernelLog;
-    return [...lacksOf(this.#region), ...(lack === undefined ? [] : [lack])];
+    const names = this.#options.guards.map(({ name }) => name);
+    return [...lacksOf(this.#region, names), ...(lack === undefined ? [] : [lack])];
   }
 
   /**

@@ -71,7 +71,7 @@ export function makeHelperGroups(name: string, say: (text: string) => void): str
 }
 
 /** What the host did not allow the helpers, and what then may not hold. */
-export function lacksOf(region: Region): string[] {
+export function lacksOf(region: Region, names: readonly string[]): string[] {
   const lack = (result: (role: Role) => number, text: (errno: string) => string) => {
     const failed = ROLES.map(result).find((one) => one !== 0);
     return failed === undefined ? [] : [text(errnoName(failed))];
@@ -89,6 +89,7 @@ export function lacksOf(region: Region): string[] {
         "give CAP_SYS_NICE or raise ulimit -r",
     ),
     ...untracedOf(region.eventsResult()),
+    ...unseenStarvation(region, names),
   ];
 }
 
@@ -105,4 +106,13 @@ function untracedOf(result: number): string[] {
   const errno = errnoName(result);
   const why = UNTRACED[errno] ?? "the kernel has no process connector to be had";
   return [`births of processes are not traced (${errno}), only scanned for: ${why}`];
+}
+
+function unseenStarvation(region: Region, names: readonly string[]): string[] {
+  const results = names.map((name, guard) => ({ name, result: region.pressureResult(guard) }));
+  const [first, ...more] = results.filter(({ result }) => result !== 0);
+  if (first === undefined) return [];
+  const where = more.length === 0 ? first.name : `${first.name} and ${more.length} more`;
+  const why = `no events of its pressure (${errnoName(first.result)})`;
+  return [`starvation without an OOM is not seen in ${where}: ${why}`];
 }

@@ -289,6 +289,11 @@ export class Region {
     return Atomics.load(this.#i32, (base + at.helper_events_result) / 4);
   }
 
+  /** Of the asking for events of a group's pressure: 0 or -errno. */
+  pressureResult(guard: number): number {
+    return Atomics.load(this.#i32, (this.#guard(guard) + at.guard_pressure_result) / 4);
+  }
+
   /** Steps dropped so far because the agent did not read them in time. */
   dropped(): number {
     return ROLES.reduce((sum, of) => sum + this.#load64(this.#log(of) + at.log_dropped), 0);
