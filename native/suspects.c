@@ -254,9 +254,10 @@ static int seek(struct search *s, uint64_t now_ns)
 	return err ? err : -EAGAIN;
 }
 
-/* Nobody answers: CPU time alone decides. */
+/* Nobody answers: CPU time alone decides, and all of it passes for that one's. */
 static int choose_busiest(struct search *s, uint64_t bytes, struct choice *choice)
 {
+	struct table_known known;
 	int err;
 
 	s->g->response.is_wide = 1;
@@ -264,7 +265,12 @@ static int choose_busiest(struct search *s, uint64_t bytes, struct choice *choic
 	*choice = (struct choice){ .pid = s->busiest[0].pid,
 				   .bytes = bytes,
 				   .evidence = EVIDENCE_BUSIEST };
-	return err || choice->pid ? err : -ESRCH;
+	if (err || !choice->pid)
+		return err ? err : -ESRCH;
+	if (!ask_table(s->g, choice->pid, &known))
+		return -EAGAIN;
+	choice->key = key_of(s->g, &known, (uint32_t)(bytes / 4096));
+	return 0;
 }
 
 int suspects_choose(struct guarded *g, int newborn_only, uint64_t bytes, struct choice *choice)
