@@ -102,7 +102,8 @@ function lateness(row: Row, played: readonly Cell[]): string | null {
 
 /** What fits a cell of the table. */
 function firstLine(text: string): string {
-  return text.split("\n", 1)[0]?.replaceAll("|", "/") ?? "";
+  const WIDTH = 60;
+  return text.split("\n", 1)[0]?.replaceAll("|", "/").slice(0, WIDTH) ?? "";
 }
 
 /** Null: as promised. */

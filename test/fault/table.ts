@@ -16,7 +16,9 @@ export interface Cell {
 export function headOf(rounds: number): string {
   const machine = `Linux ${os.release()}, ${os.arch()}, CPUs: ${os.availableParallelism()}`;
   const on1 = memory.version === 1;
-  const held = on1 ? "at OOM with the kernel's killer off" : "above its `memory.high`";
+  const held = on1
+    ? "at OOM with the kernel's killer off"
+    : "above its `memory.high` (where\n`fixtures/stopwatch.c` measures: with somebody stopped there)";
   return `# The last run of the fault matrix on cgroup v${memory.version}
 
 Written by \`make ${on1 ? "fault" : "fault-v2"}\`; what the rows do is in \`rows/\`. ${machine}, rounds a cell: ${rounds}.
