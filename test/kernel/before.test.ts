@@ -80,7 +80,7 @@ describeWith("before the limit", kernelTest, () => {
       const writer = Bun.spawn(["/bin/sh", "-c", write], { stderr: "ignore" });
       expect(await writer.exited).toBe(0);
       expect(scene.group.usage()).toBeGreaterThan(LIMIT - 8 * MB);
-      const leaker = await leak(scene, (LIMIT / KB) * 0.5);
+      const leaker = await leak(scene, (LIMIT / KB) * 0.25);
       await finished(leaker);
       await Bun.sleep(CALM_MS);
       expect(opened(scene)).toEqual([]);

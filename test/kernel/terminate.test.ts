@@ -25,6 +25,8 @@ afterEach(cleanUp);
 async function leakMinding(scene: Scene, how: "end" | "ignore", kb = LEAK_KB) {
   const wrapper = ["env", `WORKLOAD_ON_TERM=${how}`];
   const leaker = await scene.board.start(scene.group, { means: "touch", kb }, wrapper).ready();
+  // One that nobody has read is sent no SIGKILL.
+  await Bun.sleep(SAMPLED_MS);
   leaker.go();
   return leaker;
 }
