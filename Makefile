@@ -39,7 +39,7 @@ $(B)/core: $(SOURCES) $(HEADERS) Makefile | $(B)
 $(B)/core.so: $(SHARED) $(HEADERS) Makefile | $(B)
 	gcc $(CFLAGS) $(FREE) -shared -fPIC -o $@ $(SHARED)
 
-$(B)/layout: native/layout.c native/explain.h native/probe.h native/region.h native/standing.h native/steps.h native/designate.h native/limits.h native/rank.h native/weigh.h | $(B)
+$(B)/layout: native/layout.c native/explain.h native/probe.h native/region.h native/standing.h native/steps.h native/system.h native/caps.h native/designate.h native/limits.h native/rank.h native/weigh.h | $(B)
 	gcc -std=c11 $(WARN) -o $@ native/layout.c
 
 src/native/layout.ts: $(B)/layout
@@ -62,7 +62,7 @@ docs: src/native/layout.ts | node_modules
 # --- tests and the gate ---
 
 # The pure parts of the core, with sanitizers and the machine's libc; one behaviour a program.
-PURE := $(addprefix native/,verdict.c orders.c rank.c explain.c proc_events.c procfs.c procfs_group.c pids.c table.c log.c ledger.c lock.c text.c tree.c caps.c rest.c glob.c weigh.c)
+PURE := $(addprefix native/,verdict.c orders.c rank.c explain.c proc_events.c procfs.c procfs_group.c pids.c table.c log.c ledger.c lock.c text.c tree.c caps.c rest.c glob.c weigh.c system_judge.c)
 CASES := $(patsubst %.c,$(B)/%,$(wildcard test/native/*.c))
 
 # One run of bun over all layers, one over the boots of another kernel; the last line counts what really ran. The boots

@@ -8,6 +8,7 @@
  *   core handle GUARD GROUP SOCKET
  *   core look
  *   core hook AGENT PROGRAM ARGV0 ARGS ...
+ *   core system
  *   core release [--all] [--force] RUN_BASE ...
  *   core join AGENT GROUP ... -- PROGRAM CMD ARGS ...
  *   core probe PARENT touch BYTES|calls
@@ -23,6 +24,7 @@
 #include "probe.h"
 #include "release.h"
 #include "sys.h"
+#include "system.h"
 #include "text.h"
 #include "watcher.h"
 
@@ -32,7 +34,7 @@ static int usage(void)
 {
 	static const char line[] =
 		"usage: core "
-		"handler|watchdog|spare|door|handle|look|as|hook|release|join|probe|version "
+		"handler|watchdog|spare|door|handle|look|as|hook|system|release|join|probe|version "
 		"...\n";
 
 	sys_write(2, line, sizeof(line) - 1);
@@ -94,6 +96,8 @@ __attribute__((used)) _Noreturn void core_main(long *stack)
 		code = look_run();
 	else if (text_equal(role, "hook"))
 		code = argc > 4 ? hook_run(argv + 2, env) : usage();
+	else if (text_equal(role, "system"))
+		system_run();
 	else if (text_equal(role, "release"))
 		code = release(argv + 2);
 	else if (text_equal(role, "join"))

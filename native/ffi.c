@@ -16,6 +16,7 @@
 #include "rank.h"
 #include "signals.h"
 #include "sys.h"
+#include "system.h"
 #include "text.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -108,6 +109,30 @@ EXPORT uint32_t rpv_hour_kills(void *region, uint32_t guard)
 	if (guard == UINT32_MAX)
 		return caps_kills(&r->hour, sys_now_ns());
 	return st ? caps_kills(&st->hour, sys_now_ns()) : 0;
+}
+
+/* The memfd of a system guard: its page, sized and zeroed, its head filled. */
+EXPORT int rpv_system_create(uint32_t agent_pid)
+{
+	struct system_head head = { .magic = SYSTEM_MAGIC,
+				    .layout = SYSTEM_LAYOUT,
+				    .agent_pid = agent_pid };
+	int fd = sys_memfd_create("reprieve-system", 1 /* MFD_CLOEXEC */);
+	int err = fd < 0 ? fd : sys_ftruncate(fd, sizeof(struct system_page));
+
+	if (!err && sys_pwrite(fd, &head, sizeof(head), 0) < 0)
+		err = -EIO;
+	if (err && fd >= 0)
+		sys_close(fd);
+	return err ? err : fd;
+}
+
+/* NULL on failure. */
+EXPORT void *rpv_system_map(int fd)
+{
+	void *page = sys_mmap(sizeof(struct system_page), SYS_PROT_RW, SYS_MAP_SHARED, fd, 0);
+
+	return sys_is_error(page) ? NULL : page;
 }
 
 EXPORT int rpv_glob_matches(const char *pattern, const char *text)

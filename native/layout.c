@@ -6,6 +6,7 @@
 #include "explain.h"
 #include "probe.h"
 #include "region.h"
+#include "system.h"
 #include <stddef.h>
 #include <stdio.h>
 
@@ -32,6 +33,7 @@ static void print_sizes(void)
 	SIZE(recorder);
 	SIZE(explained);
 	SIZE(probe);
+	SIZE(system_page);
 	CLOSE();
 }
 
@@ -78,6 +80,7 @@ static void print_offsets(void)
 	AT(log_record, result);
 	AT(log_record, pid);
 	AT(log_record, comm);
+	AT(log_record, reserved);
 	AT(guard, path);
 	AT(guard, margin_bytes);
 	AT(guard, delay_ms);
@@ -160,6 +163,23 @@ static void print_offsets(void)
 	AT(explained, oom_score_adj);
 	AT(explained, group);
 	AT(explained, comm);
+	AT(system_page, orders);
+	AT(system_page, now);
+	AT(system_page, ready);
+	AT(system_page, lock_result);
+	AT(system_page, sysrq_result);
+	AT(system_page, pressure_result);
+	AT(system_page, log);
+	AT(system_orders, memory);
+	AT(system_orders, swap);
+	AT(system_orders, pressure);
+	AT(system_orders, is_full);
+	AT(system_orders, over_s);
+	AT(system_orders, allowed);
+	AT(system_orders, hands_over);
+	AT(system_orders, incident_cap);
+	AT(system_orders, hour_cap);
+	AT(system_orders, weighing);
 	AT(probe, ready);
 	AT(probe, go);
 	AT(probe, done);
@@ -333,6 +353,19 @@ static void print_record_enums(void)
 	E(OUTCOME_, UNRELIEVED);
 	E(OUTCOME_, OBSERVED);
 	E(OUTCOME_, OWNER_OVERRODE);
+	CLOSE();
+	OPEN("system_step");
+	E(SYSTEM_, LOW);
+	E(SYSTEM_, WOULD);
+	E(SYSTEM_, TERMINATE);
+	E(SYSTEM_, KILL);
+	E(SYSTEM_, DEAD);
+	E(SYSTEM_, HAND_OVER);
+	E(SYSTEM_, RELIEVED);
+	CLOSE();
+	OPEN("system_cause");
+	E(SYSTEM_BY_, MEMORY);
+	E(SYSTEM_BY_, PRESSURE);
 	CLOSE();
 	OPEN("reason");
 	E(REASON_, NONE);

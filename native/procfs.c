@@ -5,7 +5,13 @@
 #include "text.h"
 #include "tree.h"
 
-enum { FIELD_FLAGS = 9, FIELD_START_TIME = 22, PF_KTHREAD = 0x00200000, KB_PER_PAGE = 4 };
+enum {
+	FIELD_PARENT = 4,
+	FIELD_FLAGS = 9,
+	FIELD_START_TIME = 22,
+	PF_KTHREAD = 0x00200000,
+	KB_PER_PAGE = 4
+};
 
 static struct text path_of(char *buf, size_t size, uint32_t pid)
 {
@@ -57,7 +63,9 @@ int procfs_parse_stat(const char *buf, long n, struct procfs_stat *stat)
 		const char *at = close + 1;
 
 		field++;
-		if (field == FIELD_FLAGS)
+		if (field == FIELD_PARENT)
+			stat->parent = (uint32_t)text_number(&at, end);
+		else if (field == FIELD_FLAGS)
 			stat->kernel_thread = (text_number(&at, end) & PF_KTHREAD) != 0;
 		else if (field == FIELD_START_TIME)
 			stat->start_time = text_number(&at, end);
@@ -114,6 +122,18 @@ int procfs_read_status(int proc, struct procfs_status *status)
 	status->shmem = pages_after(buf, end, "\nRssShmem:");
 	status->swap = pages_after(buf, end, "\nVmSwap:");
 	return 0;
+}
+
+#define DELETED " (deleted)" /* an upgraded program's, d_path() of fs/d_path.c */
+
+void procfs_read_exe(int proc, char *exe, size_t size)
+{
+	long n = sys_readlinkat(proc, "exe", exe, size - 1);
+	long cut = n - (long)sizeof(DELETED) + 1;
+
+	exe[n > 0 ? n : 0] = 0;
+	if (cut > 0 && text_equal(exe + cut, DELETED))
+		exe[cut] = 0;
 }
 
 int procfs_read_oom_score_adj(int proc, int *adj)

@@ -11,6 +11,7 @@
 struct procfs_stat {
 	uint64_t start_time; /* clock ticks since boot: with the pid, the identity of a process */
 	int kernel_thread;
+	uint32_t parent;
 	char comm[COMM_BYTES]; /* zero-filled behind the name */
 };
 
@@ -31,6 +32,8 @@ int procfs_read_stat(int proc, struct procfs_stat *stat);
 /* The same by pid, of the one field; 0 on error. */
 int procfs_start_time(uint32_t pid, uint64_t *start_time);
 int procfs_read_status(int proc, struct procfs_status *status);
+/* The path of its program; empty where it cannot be read. */
+void procfs_read_exe(int proc, char *exe, size_t size);
 int procfs_read_oom_score_adj(int proc, int *adj);
 /* Opens statm and reads it once, so that later reads need no memory. Where the leader is dead and threads
  * live on, its own says 0: then it is that of a thread. */

@@ -1,22 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Hop 2b: what a process counts for by the rules of its guard (weigh.h). A name is what the process says it is. */
+#include "procfs.h"
 #include "scan.h"
 #include "sys.h"
 #include "text.h"
 #include "tree.h"
-
-#define DELETED " (deleted)" /* an upgraded program's, d_path() of fs/d_path.c */
-
-/* What cannot be read is empty, and fits no pattern but "*" and "**". */
-static void read_exe(int proc, char *exe, size_t size)
-{
-	long n = sys_readlinkat(proc, "exe", exe, size - 1);
-	long cut = n - (long)sizeof(DELETED) + 1;
-
-	exe[n > 0 ? n : 0] = 0;
-	if (cut > 0 && text_equal(exe + cut, DELETED))
-		exe[cut] = 0;
-}
 
 /* Behind the path of the guard's group; "" in that itself. As they are now: either may have been renamed. */
 static const char *path_below(uint32_t group, char *path, char *top)
@@ -41,7 +29,7 @@ uint32_t scan_weigh(const struct snapshot *s, int proc)
 		return WEIGH_EVEN;
 	memcpy(name, s->comm, COMM_BYTES);
 	if (weigh_wants_exe(w))
-		read_exe(proc, exe, sizeof(exe));
+		procfs_read_exe(proc, exe, sizeof(exe));
 	if (weigh_wants_cgroup(w))
 		p.cgroup = path_below(s->group, path, top);
 	return weigh_process(w, &p);

@@ -117,6 +117,6 @@ export class Crew {
 // --- internal ---
 
 /** A chunk each time the eventfd was written to. */
-function wakesOf(eventfd: number) {
+export function wakesOf(eventfd: number) {
   return Bun.file(eventfd).stream().getReader();
 }

@@ -117,7 +117,8 @@ export class Telling {
 
 // --- internal ---
 
-function stamped(draft: Draft): Message {
+/** With the time at which the agent saw it. */
+export function stamped(draft: Draft): Message {
   return { v: PROTOCOL_VERSION, t: Date.now(), ...draft } as Message;
 }
 

@@ -12,6 +12,8 @@ import { holderOf, isExact } from "../config/pattern.ts";
 import { listOf, type Policy, policyOf } from "../config/policy.ts";
 import type { Config, Guard } from "../config/schema.ts";
 import { CliError, exit } from "../errors.ts";
+import { limit } from "../native/layout.ts";
+import type { SystemOrders } from "../native/system-page.ts";
 import type { RunFlags, RunOptions } from "./flags.ts";
 import { demandGroup, type LeftOut, type Wanted } from "./guards.ts";
 import { checkHandlers, wantsDoor } from "./handlers.ts";
@@ -28,6 +30,8 @@ export interface Configured {
   readonly watches: boolean;
   /** Of the file as it was read (config/load.ts). */
   readonly stamp: string;
+  /** No group is guarded, only the host as a whole. */
+  readonly isSystemOnly: boolean;
 }
 
 /** Throws a CliError; all mistakes but the last have been said by then. */
@@ -52,7 +56,8 @@ export function reconfigured(file: string, flags: RunFlags, memory: Hierarchy): 
   const config = demandConfig(file);
   const options = optionsOf(config, flags);
   const expected = expectedOf(config, options, memory);
-  return { options, expected, watches: config.reload.watch, stamp };
+  const isSystemOnly = config.guard.length === 0 && flags.cgroup.length === 0;
+  return { options, expected, watches: config.reload.watch, stamp, isSystemOnly };
 }
 
 /** A reload may bring so many more lists of prefer and avoid, 2 KB each in the region. */
@@ -101,9 +106,12 @@ function demandConfig(file: string): Config {
   throw new CliError(exit.badConfig, lines.at(-1) ?? "");
 }
 
-function optionsOf({ feed, handler, caps, sampling }: Config, flags: RunFlags): RunOptions {
+function optionsOf(config: Config, flags: RunFlags): RunOptions {
+  const { feed, handler, caps, sampling } = config;
   const { where, command, socket, mode } = handler;
+  const system = systemOf(config);
   return {
+    ...(system !== undefined && { system }),
     ...(feed.listen !== undefined && { listen: feed.listen }),
     ...(caps.hour !== undefined && { hourCap: caps.hour }),
     source: sampling.source,
@@ -114,6 +122,22 @@ function optionsOf({ feed, handler, caps, sampling }: Config, flags: RunFlags): 
     ...flags,
     // There is no flag that asks for one.
     token: flags.token && feed.token,
+  };
+}
+
+/** What [system] asks for; undefined: nothing. */
+function systemOf({ system, allow, deny, caps }: Config): SystemOrders | undefined {
+  if (system === undefined) return undefined;
+  const { memory, swap, pressure, hand_over, prefer, avoid } = system;
+  return {
+    memory,
+    swap,
+    pressure: pressure ?? { at: [0, 0], of: "full", over: 0 },
+    allowed: (allow.system || allow.kill === true) && !deny.system && deny.kill !== true,
+    handsOver: hand_over,
+    incidentCap: system.caps?.incident ?? limit.KILLS_PER_INCIDENT_MAX,
+    hourCap: system.caps?.hour ?? caps.hour ?? 0,
+    weigh: [...(prefer ?? []), ...(avoid ?? [])],
   };
 }
 

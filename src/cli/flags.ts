@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Source } from "../native/region.ts";
+import type { SystemOrders } from "../native/system-page.ts";
 import type { ListenAddress } from "./args.ts";
 import { demandGroup } from "./guards.ts";
 import { checkHandlers, type HandlerOptions, wantsDoor } from "./handlers.ts";
@@ -30,6 +31,8 @@ export type RunOptions = RunFlags &
   HandlerOptions & {
     /** Only a config file gives it: the most kills of all guards in an hour. */
     readonly hourCap?: number;
+    /** The same: the host as a whole. */
+    readonly system?: SystemOrders;
     /** Only a config file gives it: by what it is known which processes there are. */
     readonly source?: Source;
   };

@@ -85,7 +85,7 @@ export class Reloader {
     }
     if (ofStart(options) === ofStart(this.#setup.options)) return;
     const why =
-      "[feed], [handler] and [sampling] change at a start only: start it anew, with --replace";
+      "[feed], [handler], [sampling] and [system], with its power and cap, change at a start only: start it anew, with --replace";
     throw new CliError(exit.usage, why);
   }
 

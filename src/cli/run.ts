@@ -10,6 +10,7 @@ import { resolve } from "node:path";
 import { Agent, type GuardSpec } from "../agent/agent.ts";
 import { giveBackText } from "../agent/footprint.ts";
 import { RunDir, runBases } from "../agent/run-dir.ts";
+import { SystemGuard } from "../agent/system-guard.ts";
 import { emptyGroup, processesOf } from "../cgroup/group.ts";
 import { type Hierarchy, requireMemory } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
@@ -47,6 +48,8 @@ interface Run {
   /** Those that may come; undefined: one is made for CMD. */
   readonly expected: Expected | undefined;
   readonly leftOut: LeftOut;
+  /** No group is guarded, only the host as a whole. */
+  readonly isSystemOnly: boolean;
   readonly core: Core;
   readonly undo: AsyncDisposableStack;
   readonly signals: Signals;
@@ -79,9 +82,9 @@ export async function run(argv: readonly string[], flags: RunFlags): Promise<num
   const memory = requireMemory();
   const leftOut = new LeftOut();
   // Groups first: most mistakes are found before anything is changed.
-  const { options, wanted, expected, watches, stamp } =
+  const { options, wanted, expected, watches, stamp, isSystemOnly } =
     config === undefined
-      ? { ...unconfigured(flags, memory), watches: false, stamp: "" }
+      ? { ...unconfigured(flags, memory), watches: false, stamp: "", isSystemOnly: false }
       : (await import("./configured.ts")).configured(config, flags, memory, leftOut);
   warnOfDelay(
     memory,
@@ -108,6 +111,7 @@ export async function run(argv: readonly string[], flags: RunFlags): Promise<num
       undo,
       signals,
       rules,
+      isSystemOnly,
       reloading,
     };
     return await guardAndWait(state, command, lines);
@@ -139,15 +143,14 @@ async function guardAndWait(
 ): Promise<number> {
   const { options, core, undo, signals, leftOut, expected } = state;
   const home = command === undefined ? undefined : demandHome(state.memory);
-  const { image, runDir, ledger } = await makeRunDir(
-    state,
-    (state.wanted.length || 1) + roomOf(expected),
-  );
+  const { image, runDir, ledger } = await makeRunDir(state, guardsOf(state));
   void signals.listen();
   const feed = new LateFeed(options, runDir, undo);
   // With --replace its port may be the old one's.
   if (!options.replace) await feed.open();
   const send = sendTo(lines, feed);
+  await watchSystem(state, image, send);
+  if (state.isSystemOnly) return await waitOnly(state, feed);
   const own = home === undefined ? undefined : makeOwnGroup(state, home, runDir.name);
   const wanted = own === undefined ? state.wanted : [{ ...settingsOf(options, true), path: own }];
   const prepared = prepareGuards(state, wanted, own !== undefined, leftOut);
@@ -269,6 +272,32 @@ async function reloadIfConfigured(
   reloading.reloader = reloader;
   undo.defer(() => reloader.close());
   if (reloading.isAsked) reloader.reload();
+}
+
+/** With room for those that come. */
+function guardsOf({ wanted, expected }: Run): number {
+  return (wanted.length || 1) + roomOf(expected);
+}
+
+/** Where no group is guarded, and only the host as a whole is. */
+async function waitOnly({ options, signals }: Run, feed: LateFeed): Promise<number> {
+  if (options.replace) await feed.open();
+  if (feed.line !== undefined) say(feed.line);
+  await signals.first;
+  return exit.ok;
+}
+
+async function watchSystem(
+  { options: { system: orders }, core, undo }: Run,
+  image: CoreImage,
+  send: (message: Message) => void,
+): Promise<void> {
+  if (orders === undefined) return;
+  const guard = new SystemGuard({ core, image, orders, send, say });
+  undo.defer(() => guard.stop());
+  if (!(await guard.start())) throw new CliError(exit.internal, "the system guard does not start");
+  if (!orders.allowed) say("the system guard only observes: [allow] system lets it act");
+  guard.lacks.forEach(say);
 }
 
 async function waitForSignal(

@@ -11,6 +11,7 @@ import type {
   IncidentClosed,
   IncidentStep,
   Message,
+  System,
 } from "../feed/protocol.ts";
 
 /** The lines to print, without a prefix; none for what a person need not see. */
@@ -26,6 +27,8 @@ export function linesOf(message: Message): string[] {
       return [closed(message)];
     case "hook":
       return [hook(message)];
+    case "system":
+      return [system(message)];
     case "guard":
       return guard(message);
     case "released":
@@ -127,6 +130,20 @@ function hook(message: Hook): string {
   if (event === "started") return `${what} (${pid}) started`;
   const how = signal === undefined ? `ended with code ${code}` : `was ended by ${signal}`;
   return `${what} (${pid}) ${how} after ${milliseconds(ms)}`;
+}
+
+function system(message: System): string {
+  const { event, available_bytes, cause, reason, result } = message;
+  const left = `${bytes(available_bytes)} left`;
+  if (event === "armed") return `watching the memory of the host, ${left}`;
+  if (event === "low")
+    return `the host: ${cause === "pressure" ? "pressure" : "low memory"}, ${left}`;
+  const words = [`  ${event.replaceAll("-", " ")}`];
+  if (message.comm !== undefined) words.push(`${visible(message.comm)} (${message.pid})`);
+  if (message.rss_bytes !== undefined) words.push(bytes(message.rss_bytes));
+  if (reason !== undefined) words.push(reason);
+  if (result !== "ok") words.push(result);
+  return [...words, left].join("  ");
 }
 
 function nameAndPid({ comm = "", pid }: IncidentStep): string {

@@ -93,17 +93,17 @@ function checkedOf(tables: readonly Table[], isWhole: boolean) {
   };
 }
 
-interface Raw extends Readonly<Record<string, object>> {
-  readonly guard: readonly object[];
+interface Raw extends Readonly<Record<string, object | undefined>> {
+  readonly guard?: readonly object[];
 }
 
 /** The guards last, as one writes them. */
-function effectiveOf({ guard, ...tables }: Raw): object {
+function effectiveOf({ guard = [], ...tables }: Raw): object {
   const { guard: guards, ...schemas } = ConfigSchema.entries;
-  const whole = Object.entries(schemas).map(([key, schema]) => {
-    return [key, { ...defaultsOf(schema.wrapped), ...tables[key] }];
-  });
-  const defaults = defaultsOf(guards.item);
+  const whole = Object.entries(schemas)
+    .filter(([key, schema]) => schema.default !== undefined || tables[key] !== undefined)
+    .map(([key, schema]) => [key, { ...defaultsOf(schema.wrapped), ...tables[key] }]);
+  const defaults = defaultsOf(guards.wrapped.item);
   // Twice, for the order of the keys.
   const wholeGuards = guard.map((one) => ({ ...one, ...defaults, ...one }));
   return { ...Object.fromEntries(whole), guard: wholeGuards };

@@ -81,8 +81,10 @@ function mistakeAt(
 ): Mistake {
   const { node, isThere } = find(root, keys);
   const at = { ...node.place, path: keys.join(".") };
-  if (!isThere)
-    return { ...at, expected: `it is missing: ${wanted(schema, keys)}`, isMissing: true };
+  if (!isThere) {
+    const what = wanted(schema, keys) || firstMessage([issue]);
+    return { ...at, expected: `it is missing: ${what}`, isMissing: true };
+  }
   const expected = firstMessage([issue]);
   return { ...at, expected, ...(node.kind !== "table" && { found: shown(node) }) };
 }

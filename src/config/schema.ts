@@ -13,6 +13,7 @@ import { limit } from "../native/layout.ts";
 import { GuardSchema, type Ordered } from "./guard-schema.ts";
 import { Pattern } from "./pattern.ts";
 import { Sources } from "./sampling-schema.ts";
+import { SystemSchema } from "./system-schema.ts";
 import { Kills, table, told } from "./told.ts";
 
 const A_SWITCH = "this is true or false, without quotes";
@@ -96,10 +97,8 @@ const HandlerTable = v.pipe(
 
 export const ConfigSchema = v.pipe(
   v.strictObject({
-    guard: v.pipe(
-      v.array(GuardSchema, "guards are tables, each under a line [[guard]]"),
-      v.minLength(1, "there is no [[guard]]: nothing would be guarded"),
-    ),
+    guard: v.optional(v.array(GuardSchema, "guards are tables, each under a line [[guard]]"), []),
+    system: v.optional(SystemSchema),
     allow: v.optional(
       table(
         {
@@ -107,6 +106,14 @@ export const ConfigSchema = v.pipe(
           limits: power("Where reprieve may raise limits, and reclaim."),
           move: power("Where reprieve may move a process out, to the group of `move=`."),
           hooks: power("Which programs of `hook=` reprieve may run.", Programs),
+          system: v.optional(
+            told(
+              v.boolean(A_SWITCH),
+              "Whether `[system]` may have processes of the host end; `kill = true` says so too.",
+              "`false`",
+            ),
+            false,
+          ),
         },
         "Powers: `true`, or the groups they hold for, of hooks the programs. An order without its power is only observed: reprieve says what it " +
           "would have done.",
@@ -120,6 +127,10 @@ export const ConfigSchema = v.pipe(
           limits: power("Where it may not raise limits or reclaim."),
           move: power("Where it may not move a process out."),
           hooks: power("Which programs it may not run.", Programs),
+          system: v.optional(
+            told(v.boolean(A_SWITCH), "Whether `[system]` may not.", "`false`"),
+            false,
+          ),
         },
         "What wins over `[allow]`, and over the `--allow` flags too.",
       ),
@@ -159,6 +170,14 @@ export const ConfigSchema = v.pipe(
       {},
     ),
   }),
+  v.forward(
+    v.partialCheck(
+      [["guard"], ["system"]],
+      ({ guard, system }) => guard.length > 0 || system !== undefined,
+      "there is no [[guard]], and no [system]: nothing would be guarded",
+    ),
+    ["guard"],
+  ),
   v.forward(
     v.partialCheck(
       [["handler"], ["allow"]],

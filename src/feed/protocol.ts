@@ -107,6 +107,37 @@ export const Hook = v.object({
   result,
 });
 
+/** The system guard: the host as a whole. */
+export const System = v.object({
+  ...stamp,
+  type: v.literal("system"),
+  event: v.picklist([
+    "armed",
+    "low",
+    "would-terminate",
+    "would-kill",
+    "terminate",
+    "kill",
+    "dead",
+    "hand-over",
+    "relieved",
+  ]),
+  /** From "low" to "relieved". */
+  incident: v.optional(name),
+  available_bytes: count,
+  /** Of "low". */
+  swap_free_bytes: v.optional(count),
+  /** Of "low": "memory" or "pressure". */
+  cause: v.optional(v.string()),
+  pid: v.optional(count),
+  comm: v.optional(v.string()),
+  /** Its anonymous memory and swap. */
+  rss_bytes: v.optional(count),
+  /** Of "hand-over": why there was no kill any more. */
+  reason: v.optional(v.string()),
+  result,
+});
+
 /** A process of the group that the kernel killed, as its log says. */
 const KernelKill = v.object({ pid: count, comm: v.string(), rss_bytes: count });
 
@@ -155,6 +186,7 @@ export const Message = v.variant("type", [
   IncidentStep,
   IncidentClosed,
   Hook,
+  System,
   Guard,
   Released,
   Lost,
@@ -162,6 +194,7 @@ export const Message = v.variant("type", [
 
 export type Armed = v.InferOutput<typeof Armed>;
 export type IncidentStep = v.InferOutput<typeof IncidentStep>;
+export type System = v.InferOutput<typeof System>;
 export type Hook = v.InferOutput<typeof Hook>;
 export type IncidentClosed = v.InferOutput<typeof IncidentClosed>;
 export type Guard = v.InferOutput<typeof Guard>;

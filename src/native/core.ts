@@ -39,6 +39,8 @@ const SYMBOLS = {
   rpv_explain: { args: ["ptr", "u32", "ptr", "u32"], returns: "u32" },
   rpv_hour_kills: { args: ["ptr", "u32"], returns: "u32" },
   rpv_eventfd: { args: [], returns: "i32" },
+  rpv_system_create: { args: ["u32"], returns: "i32" },
+  rpv_system_map: { args: ["i32"], returns: "ptr" },
   rpv_pipe: { args: ["ptr"], returns: "i32" },
   rpv_wake: { args: ["i32"], returns: "i32" },
   rpv_group_lock: { args: ["ptr"], returns: "i32" },
@@ -88,6 +90,9 @@ export function openCore() {
       lib.rpv_explain(region, guard, out, Math.floor(out.byteLength / size.explained)),
     /** By the guard's orders; without a guard, by those of all. */
     hourKills: (region: Uint8Array, guard = 2 ** 32 - 1) => lib.rpv_hour_kills(region, guard),
+    /** Of a system guard. */
+    createSystem: (agentPid: number) => createSystem(lib, agentPid),
+    mapSystem: (fd: number) => mappedAs(lib.rpv_system_map(fd), size.system_page),
     eventfd: () => lifted(check("make an eventfd", lib.rpv_eventfd())),
     /** For a child's output: `read` does not block. */
     pipe: () => pipe(lib),
@@ -167,6 +172,10 @@ function inotifyBy(lib: Library) {
   };
 }
 
+function createSystem(lib: Library, agentPid: number): number {
+  return lifted(check("make a page", lib.rpv_system_create(agentPid)));
+}
+
 function pipe(lib: Library) {
   const ends = new Int32Array(2);
   check("make a pipe", lib.rpv_pipe(ends));
@@ -182,6 +191,12 @@ function check(what: string, result: number): number {
 /** Passed as an object, so that it lives as long as the call. */
 function cstring(text: string) {
   return Buffer.from(`${text}\0`);
+}
+
+function mappedAs(address: Pointer | bigint | null, bytes: number): ArrayBuffer {
+  if (typeof address !== "number")
+    throw new NativeError("cannot map a page", -constants.errno.ENOMEM);
+  return toArrayBuffer(address, 0, bytes);
 }
 
 /** The whole region as one live view; made once and never unmapped. */

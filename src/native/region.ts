@@ -9,28 +9,15 @@
 import type { OurSwitch } from "../cgroup/kind.ts";
 import { limitOf, type RegionParts } from "./core.ts";
 import { at, flag, limit, order, rank_by, role, size, source, want } from "./layout.ts";
+import { type Logged, LogReader } from "./log-reader.ts";
 import { type WeighRule, weighingOf } from "./weighing.ts";
 
 export type Role = keyof typeof role;
 export const ROLES: readonly Role[] = ["HANDLER", "WATCHDOG", "SPARE", "DOOR"];
 
 /** One step, as a role logged it. */
-export interface LogRecord {
+export interface LogRecord extends Logged {
   readonly role: Role;
-  readonly tNs: number;
-  /** Of CLOSED: when the incident opened. */
-  readonly openedNs: number;
-  readonly bytes: number;
-  readonly guard: number;
-  /** 0: none */
-  readonly incident: number;
-  readonly step: number;
-  readonly arg: number;
-  /** 0 or -errno */
-  readonly result: number;
-  readonly pid: number;
-  /** Hostile text. */
-  readonly comm: string;
 }
 
 /** What the agent orders for one group. */
@@ -128,7 +115,7 @@ export class Region {
   readonly #u32: Uint32Array;
   readonly #i32: Int32Array;
   readonly #u64: BigUint64Array;
-  readonly #text = new TextDecoder();
+  readonly #logs: readonly { readonly of: Role; readonly log: LogReader }[];
   /** Which list of the region says so; guards with the same have one together. */
   readonly #weighings = new Map<string, number>();
 
@@ -137,6 +124,9 @@ export class Region {
     this.#u32 = new Uint32Array(buffer);
     this.#i32 = new Int32Array(buffer);
     this.#u64 = new BigUint64Array(buffer);
+    this.#logs = ROLES.map((of) => {
+      return { of, log: new LogReader(buffer, at.region_logs + role[of] * size.log) };
+    });
     if (this.#load(at.region_layout) !== limit.REGION_LAYOUT) {
       throw new Error("the FFI library has another layout than this program: run make clean all");
     }
@@ -296,12 +286,14 @@ export class Region {
 
   /** Steps dropped so far because the agent did not read them in time. */
   dropped(): number {
-    return ROLES.reduce((sum, of) => sum + this.#load64(this.#log(of) + at.log_dropped), 0);
+    return this.#logs.reduce((sum, { log }) => sum + log.dropped, 0);
   }
 
   /** Takes what is new in the logs, in the order it happened. */
   drain(): LogRecord[] {
-    const records = ROLES.flatMap((of) => this.#drainLog(of));
+    const records = this.#logs.flatMap(({ of, log }) =>
+      log.drain().map((one) => ({ ...one, role: of })),
+    );
     return records.sort((a, b) => a.tNs - b.tNs);
   }
 
@@ -353,48 +345,8 @@ export class Region {
     return offset === 0 ? undefined : offset + guard * size.standing;
   }
 
-  #drainLog(of: Role): LogRecord[] {
-    const base = this.#log(of);
-    const head = Atomics.load(this.#u64, (base + at.log_head) / 8);
-    const tail = Atomics.load(this.#u64, (base + at.log_tail) / 8);
-    if (head === tail) return [];
-    const count = Math.min(Number(head - tail), limit.LOG_RECORDS);
-    const first = Number(tail % BigInt(limit.LOG_RECORDS));
-    const records = Array.from({ length: count }, (_, i) =>
-      this.#record(of, base + at.log_records + ((first + i) % limit.LOG_RECORDS) * size.log_record),
-    );
-    // Release: the role reuses the slots once it sees this.
-    Atomics.store(this.#u64, (base + at.log_tail) / 8, head);
-    return records;
-  }
-
-  #record(of: Role, base: number): LogRecord {
-    const u32 = (offset: number) => this.#u32[(base + offset) / 4] ?? 0;
-    const i32 = (offset: number) => this.#i32[(base + offset) / 4] ?? 0;
-    const u64 = (offset: number) => Number(this.#u64[(base + offset) / 8]);
-    const comm = this.#bytes.subarray(base + at.log_record_comm).subarray(0, limit.COMM_BYTES);
-    const end = comm.indexOf(0);
-    return {
-      role: of,
-      tNs: u64(at.log_record_t_ns),
-      bytes: u64(at.log_record_bytes),
-      openedNs: u64(at.log_record_start_time),
-      guard: u32(at.log_record_guard),
-      incident: u32(at.log_record_incident),
-      step: u32(at.log_record_step),
-      arg: u32(at.log_record_arg),
-      result: i32(at.log_record_result),
-      pid: i32(at.log_record_pid),
-      comm: this.#text.decode(end < 0 ? comm : comm.subarray(0, end)),
-    };
-  }
-
   #guard(index: number): number {
     return at.region_guards + index * size.guard;
-  }
-
-  #log(of: Role): number {
-    return at.region_logs + role[of] * size.log;
   }
 
   #load(offset: number): number {

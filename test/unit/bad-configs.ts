@@ -8,12 +8,12 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "an empty file",
     "",
-    "1:1: guard: it is missing: guards are tables, each under a line [[guard]]",
+    "1:1: guard: it is missing: there is no [[guard]], and no [system]: nothing would be guarded",
   ],
   [
     "a comment alone",
     "# nothing\n",
-    "1:1: guard: it is missing: guards are tables, each under a line [[guard]]",
+    "1:1: guard: it is missing: there is no [[guard]], and no [system]: nothing would be guarded",
   ],
   ["no TOML", "guard\n", "2:1: no TOML: a = is missing before this"],
   [
@@ -83,12 +83,12 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a table like none",
     `${GUARD}[telemetry]\nurl = "x"\n`,
-    "4:1: telemetry: there is no such key, but guard, allow, deny, caps, sampling, feed, handler, reload",
+    "4:1: telemetry: there is no such key, but guard, system, allow, deny, caps, sampling, feed, handler, reload",
   ],
   [
     "a key at the top",
     `delay = "1s"\n${GUARD}`,
-    "1:1: delay: there is no such key, but guard, allow, deny, caps, sampling, feed, handler, reload",
+    "1:1: delay: there is no such key, but guard, system, allow, deny, caps, sampling, feed, handler, reload",
   ],
   [
     "a key of a guard with a typo",
@@ -178,7 +178,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "__proto__",
     `${GUARD}[__proto__]\nx = 1\n`,
-    "4:1: __proto__: there is no such key, but guard, allow, deny, caps, sampling, feed, handler, reload",
+    "4:1: __proto__: there is no such key, but guard, system, allow, deny, caps, sampling, feed, handler, reload",
   ],
   [
     "constructor in a guard",
@@ -203,7 +203,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "an empty list of guards",
     "guard = []\n",
-    "1:1: guard = []: there is no [[guard]]: nothing would be guarded",
+    "1:1: guard = []: there is no [[guard]], and no [system]: nothing would be guarded",
   ],
   [
     "a guard that is text",
@@ -425,6 +425,51 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
     "a move to nowhere",
     `${GUARD}orders = ["move"]\n`,
     '4:11: guard.0.orders.0 = "move": move names a group: move=GROUP',
+  ],
+  [
+    "a mark of the host without a unit",
+    '[system]\nmemory = "x"\n',
+    '2:1: system.memory = "x": give what is left as a share or a size, or two, of SIGTERM and of SIGKILL: "10%", or ["10%", "5%"]',
+  ],
+  [
+    "a share over all",
+    '[system]\nmemory = "101%"\n',
+    '2:1: system.memory = "101%": a share is at most 100%',
+  ],
+  [
+    "a second mark over the first",
+    '[system]\nswap = ["5%", "10%"]\n',
+    '2:1: system.swap = ["5%", "10%"]: the second, of SIGKILL, is no more than the first',
+  ],
+  [
+    "three marks",
+    '[system]\nmemory = ["3%", "2%", "1%"]\n',
+    '2:1: system.memory = ["3%", "2%", "1%"]: give what is left as a share or a size, or two, of SIGTERM and of SIGKILL: "10%", or ["10%", "5%"]',
+  ],
+  [
+    "pressure without a share",
+    '[system]\npressure = { over = "60s" }\n',
+    '2:1: system.pressure.at: it is missing: give a share of the time in percent, or two, of SIGTERM and of SIGKILL: ["40%", "70%"]',
+  ],
+  [
+    "pressure over a time of one's own",
+    '[system]\npressure = { at = "40%", over = "5s" }\n',
+    '2:26: system.pressure.over = "5s": the kernel averages over 10s, 60s and 300s',
+  ],
+  [
+    "a second share under the first",
+    '[system]\npressure = { at = ["40%", "30%"] }\n',
+    '2:14: system.pressure.at = ["40%", "30%"]: the second, of SIGKILL, is no less than the first',
+  ],
+  [
+    "a group of the host",
+    '[system]\nprefer = ["cgroup=a"]\n',
+    `2:11: system.prefer.0 = "cgroup=a": cgroup= is for a guard's`,
+  ],
+  [
+    "a power over the host by glob",
+    `${GUARD}[allow]\nsystem = "/**"\n`,
+    '5:1: allow.system = "/**": this is true or false, without quotes',
   ],
   [
     "a hook without a program",

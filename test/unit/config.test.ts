@@ -111,16 +111,16 @@ describe("what is right", () => {
           },
         ],
         caps: { hour: 65_535 },
-        allow: { kill: "/a", limits: true, move: false, hooks: false },
-        deny: { kill: false, limits: false, move: ["/a"], hooks: false },
+        allow: { kill: "/a", limits: true, move: false, hooks: false, system: false },
+        deny: { kill: false, limits: false, move: ["/a"], hooks: false, system: false },
         sampling: { source: "SCAN" },
         feed: { listen: { hostname: "::1", port: 80 }, token: true },
         handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: 0o600 },
         reload: { watch: false },
       },
       effective: {
-        allow: { kill: "/a", limits: true, move: false, hooks: false },
-        deny: { kill: false, limits: false, move: ["/a"], hooks: false },
+        allow: { kill: "/a", limits: true, move: false, hooks: false, system: false },
+        deny: { kill: false, limits: false, move: ["/a"], hooks: false, system: false },
         caps: { hour: 65_535 },
         sampling: { source: "scan" },
         feed: { token: true, listen: "[::1]:80" },
@@ -139,6 +139,29 @@ describe("what is right", () => {
         ],
       },
     });
+  });
+
+  test("of the host as a whole, without a guard", () => {
+    write(
+      '[system]\nmemory = "10%"\nswap = ["1G", "5%"]\npressure = { at = "40%", over = "60s" }\n',
+    );
+    const { config, effective } = load(file);
+    expect(config?.guard).toEqual([]);
+    expect(config?.system).toMatchObject({
+      memory: [
+        { bytes: 0, perMyriad: 1000 },
+        { bytes: 0, perMyriad: 500 },
+      ],
+      swap: [
+        { bytes: 1024 * MB, perMyriad: 0 },
+        { bytes: 0, perMyriad: 500 },
+      ],
+      pressure: { at: [4000, 0], of: "full", over: 60 },
+      hand_over: true,
+    });
+    expect(effective).toMatchObject({ system: { memory: "10%", hand_over: true }, guard: [] });
+    write(GUARD);
+    expect(load(file).effective).not.toHaveProperty("system");
   });
 
   test("without orders a guard kills", () => {
@@ -213,7 +236,13 @@ describe("drop-ins", () => {
     dropIn("1.toml", '[[guard]]\nname = "a"\norders = ["kill-group"]\n[allow]\nlimits = false\n');
     const { config } = load(file);
     expect(config?.guard[0]?.orders).toEqual([{ order: "KILL_GROUP" }]);
-    expect(config?.allow).toEqual({ kill: "/a", limits: false, move: false, hooks: false });
+    expect(config?.allow).toEqual({
+      kill: "/a",
+      limits: false,
+      move: false,
+      hooks: false,
+      system: false,
+    });
     dropIn("2.toml", '[[guard]]\nname = "a"\norders = ["kill", "kill-group"]\n');
     dropIn("3.toml", '\n[[guard]]\nname = "a"\ndelay = "50ms"\n');
     expect(said()).toEqual([

@@ -18,6 +18,7 @@ const record = (fields: Partial<LogRecord>): LogRecord => ({
   result: 0,
   pid: 0,
   comm: "",
+  availableBytes: 0,
   ...fields,
 });
 const opened = record({ step: step.OPENED, arg: cause.OOM });

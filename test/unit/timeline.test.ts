@@ -49,6 +49,29 @@ describe("linesOf()", () => {
     ]);
   });
 
+  test("the host's memory: what is left, and who is to end", () => {
+    const { v, t, result } = kill;
+    const host = {
+      v,
+      t,
+      type: "system",
+      incident: "system#1",
+      available_bytes: 2 ** 30,
+      result,
+    } as const;
+    const who = { pid: 7, comm: "a\u001b", rss_bytes: 2 ** 20 };
+    const lines = [
+      linesOf({ ...host, event: "low", cause: "memory", swap_free_bytes: 0 }),
+      linesOf({ ...host, event: "terminate", ...who }),
+      linesOf({ ...host, event: "hand-over", reason: "kill-cap", result: "EACCES" }),
+    ];
+    expect(lines.flat()).toEqual([
+      "the host: low memory, 1.0 GiB left",
+      "  terminate  a\u{fffd} (7)  1.0 MiB  1.0 GiB left",
+      "  hand over  kill-cap  EACCES  1.0 GiB left",
+    ]);
+  });
+
   test("a failed step by another role says both", () => {
     const line = linesOf({ ...kill, by: "spare", result: "ESRCH" })[0];
     expect(line).toEndWith("ESRCH  by the spare");

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+/** One log of native/log.h, as its one reader sees it. */
+
+import { at, limit, size } from "./layout.ts";
+
+/** One step, as it was logged. */
+export interface Logged {
+  readonly tNs: number;
+  /** Of CLOSED: when the incident opened. */
+  readonly openedNs: number;
+  readonly bytes: number;
+  readonly guard: number;
+  /** 0: none */
+  readonly incident: number;
+  readonly step: number;
+  readonly arg: number;
+  /** 0 or -errno */
+  readonly result: number;
+  readonly pid: number;
+  /** Hostile text. */
+  readonly comm: string;
+  /** Of the system guard's: the memory that was left. */
+  readonly availableBytes: number;
+}
+
+export class LogReader {
+  readonly #base: number;
+  readonly #bytes: Uint8Array;
+  readonly #data: DataView;
+  readonly #u64: BigUint64Array;
+  readonly #text = new TextDecoder();
+
+  constructor(buffer: ArrayBuffer, base: number) {
+    this.#base = base;
+    this.#bytes = new Uint8Array(buffer);
+    this.#data = new DataView(buffer);
+    this.#u64 = new BigUint64Array(buffer);
+  }
+
+  /** So many were dropped so far because nobody read them in time. */
+  get dropped(): number {
+    return Number(Atomics.load(this.#u64, (this.#base + at.log_dropped) / 8));
+  }
+
+  /** Takes what is new. */
+  drain(): Logged[] {
+    const head = Atomics.load(this.#u64, (this.#base + at.log_head) / 8);
+    const tail = Atomics.load(this.#u64, (this.#base + at.log_tail) / 8);
+    if (head === tail) return [];
+    const count = Math.min(Number(head - tail), limit.LOG_RECORDS);
+    const first = Number(tail % BigInt(limit.LOG_RECORDS));
+    const records = Array.from({ length: count }, (_, i) =>
+      this.#record(at.log_records + ((first + i) % limit.LOG_RECORDS) * size.log_record),
+    );
+    // Release: the role reuses the slots once it sees this.
+    Atomics.store(this.#u64, (this.#base + at.log_tail) / 8, head);
+    return records;
+  }
+
+  // --- internal ---
+
+  #record(offset: number): Logged {
+    const base = this.#base + offset;
+    const u32 = (field: number) => this.#data.getUint32(base + field, true);
+    const i32 = (field: number) => this.#data.getInt32(base + field, true);
+    const u64 = (field: number) => Number(this.#data.getBigUint64(base + field, true));
+    const comm = this.#bytes.subarray(base + at.log_record_comm).subarray(0, limit.COMM_BYTES);
+    const end = comm.indexOf(0);
+    return {
+      tNs: u64(at.log_record_t_ns),
+      bytes: u64(at.log_record_bytes),
+      openedNs: u64(at.log_record_start_time),
+      guard: u32(at.log_record_guard),
+      incident: u32(at.log_record_incident),
+      step: u32(at.log_record_step),
+      arg: u32(at.log_record_arg),
+      result: i32(at.log_record_result),
+      pid: i32(at.log_record_pid),
+      comm: this.#text.decode(end < 0 ? comm : comm.subarray(0, end)),
+      availableBytes: u64(at.log_record_reserved),
+    };
+  }
+}
