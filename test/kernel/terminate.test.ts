@@ -131,6 +131,7 @@ describeWith("the order terminate", kernelTest, () => {
       const wrapper = ["env", "WORKLOAD_ON_TERM=end"];
       const plan = { means: "touch", kb: LEAK_KB } as const;
       const leaker = await board.start(group, plan, wrapper).ready();
+      await Bun.sleep(SAMPLED_MS); // on v2 it is told by the last sample
       leaker.go();
       await observing.message("incident.closed", { boundMs: FINISH_MS });
       const would = observing.messages.find(({ step }) => step === "would-kill");
