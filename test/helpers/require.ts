@@ -64,6 +64,23 @@ export function describeWith(name: string, needs: readonly Need[], body: () => v
   test.skip(`${name}: ${reasons}`, () => {});
 }
 
+/** describeWith() for what would harm another host: elsewhere a skip that says why, and never a failure, since the VM runs it. */
+export function describeInVm(
+  name: string,
+  needs: readonly Need[],
+  why: string,
+  body: () => void,
+): void {
+  const isInVm = / cgroups=/.test(readFileSync("/proc/cmdline", "utf8")); // vm/machine.ts
+  if (isInVm) {
+    describeWith(name, needs, body);
+    return;
+  }
+  const reason = `${name} (only in the VM, make test-vm: ${why})`;
+  console.error(`NOT RUN: ${reason}`);
+  test.skip(reason, () => {});
+}
+
 /** What every test of a real group needs. */
 export const kernelTest: readonly Need[] = [root, memoryGroups, killCounter, built];
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The system guard: the host's own memory, taken for real where the host is small; observed everywhere. */
+/** The system guard: the host's own memory, taken for real in the VM; observed everywhere. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { exit } from "../../src/errors.ts";
@@ -9,7 +9,7 @@ import { ConfigFile, FEED, guard } from "../helpers/config.ts";
 import { Group, kill, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { type Message, Reprieve } from "../helpers/reprieve.ts";
-import { describeWith, kernelTest, type Need } from "../helpers/require.ts";
+import { describeInVm, describeWith, kernelTest } from "../helpers/require.ts";
 import { LIMIT } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { Board, type Workload } from "../helpers/workload.ts";
@@ -18,13 +18,6 @@ const TEST_MS = 120_000;
 const BOUND_MS = 60_000;
 /** For what should not happen. */
 const CALM_MS = 1500;
-const SMALL_BYTES = 4 * 1024 * MB;
-
-const small: Need = () =>
-  meminfo("MemTotal") <= SMALL_BYTES
-    ? null
-    : "it takes the host's memory, and may have whoever is the largest there killed: in the VM only (make test-vm)";
-
 function meminfo(key: string): number {
   const text = readFileSync("/proc/meminfo", "utf8");
   return Number(new RegExp(`^${key}: +(\\d+) kB$`, "m").exec(text)?.[1] ?? 0) * 1024;
@@ -111,7 +104,8 @@ describeWith("a system guard without its power", kernelTest, () => {
   });
 });
 
-describeWith("a system guard with its power", [...kernelTest, small], () => {
+const HARM = "it takes the host's memory, and may have whoever is the largest there killed";
+describeInVm("a system guard with its power", kernelTest, HARM, () => {
   const own = "/proc/self/oom_score_adj";
   const before = readFileSync(own, "utf8");
   const ALLOW = "[allow]\nsystem = true\n";
