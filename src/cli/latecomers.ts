@@ -166,7 +166,8 @@ export class Latecomers implements Claims {
     if (wanted === undefined) return "no guard matches it any more";
     if (this.#guarded.get(path) !== this.#rulesAt(path)) return "its rules are others now";
     const noLimit = whyNoLimit(kindOf(this.#setup.memory), path, ours);
-    if (noLimit === undefined) return undefined;
+    // Of one that is gone the watchers tell.
+    if (noLimit === undefined || !existsSync(path)) return undefined;
     const { foundBy } = wanted;
     this.#complaints.set(path, { why: noLimit.message, foundBy, isTold: true });
     return "it has no limit any more";

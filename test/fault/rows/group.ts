@@ -33,7 +33,7 @@ async function removed(atOom: boolean): Promise<Played> {
     while (!doomed.oom().waiting) Bun.sleepSync(0.3);
   }
   await doomed.destroy();
-  await scene.reprieve.message("guard", { where: (m) => m.state === "gone" });
+  await scene.reprieve.message("guard", { where: (m) => m.event === "gone" });
   kill(await scene.reprieve.helper("handler"), "SIGCONT");
   const from = scene.reprieve.messages.length;
   const { leaker } = await scene.leak();

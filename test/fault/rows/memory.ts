@@ -54,7 +54,8 @@ async function immune(): Promise<Played> {
   const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }, wrapper).ready();
   const watch = await stopwatch([group], TOLD_BOUND_MS);
   leaker.go();
-  const closed = await scene.closed();
+  // A kernel that finds nobody logs each try: that takes the CPU, and then the agent's time to read it (6 s on the one of test/vm).
+  const closed = await scene.reprieve.message("incident.closed", { boundMs: TOLD_BOUND_MS });
   const switchMs = await watch.stop();
   expect(closed.outcome).toBe("unrelieved");
   kill(leaker.pid, "SIGKILL");
