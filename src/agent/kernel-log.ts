@@ -15,8 +15,11 @@ import { type Core, errnoName } from "../native/core.ts";
 
 /** Longer than any record (CONSOLE_EXT_LOG_MAX, printk/internal.h). */
 const RECORD_BYTES = 8192;
-/** The kernel's ring has 128 KB to some MB: an end, should it be written faster than it is read. */
-const READS_MAX = 65_536;
+/**
+ * A turn's: an OOM of 3,000 processes. Each record is read by a call of its own, and a kernel that finds nobody to kill logs
+ * faster than that: without an end nothing would be told any more.
+ */
+const READS_MAX = 4096;
 /** A kill may be logged so long before its incident opens: the agent reads once a second. */
 const BEFORE_MS = 2000;
 /** A guard whose kills are in no incident keeps its last. */
