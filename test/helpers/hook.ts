@@ -33,12 +33,3 @@ export class HookFile {
     return Number(await this.note(name));
   }
 }
-
-/** Not so of a zombie, of which nobody has asked yet. */
-export function isAtWork(pid: number): boolean {
-  try {
-    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-  } catch {
-    return false;
-  }
-}

@@ -8,6 +8,9 @@ import { kill } from "./group.ts";
 import { memory } from "./memory.ts";
 import { binary, hierarchy, runBase } from "./paths.ts";
 import { START_BOUND_MS, until } from "./wait.ts";
+import { isAlive } from "./workload.ts";
+
+const DEAD_BOUND_MS = 1000;
 
 /** A line of --json; test/kernel/run.test.ts checks every one against the schemas. */
 export interface Message {
@@ -203,10 +206,12 @@ function tryRemove(path: string): boolean {
   }
 }
 
+/** When it returns they are dead, and hold no lock any more. */
 export function killAllOf(agentPid: number): void {
   const pids = [agentPid, ...helpersOf(agentPid).values()];
   for (const pid of pids) kill(pid, "SIGSTOP"); // nobody sees another die
   for (const pid of pids) kill(pid, "SIGKILL");
+  for (let ms = 0; ms < DEAD_BOUND_MS && pids.some(isAlive); ms++) Bun.sleepSync(1);
 }
 
 /** The door has children for a moment, whose command line is its own. */

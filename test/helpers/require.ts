@@ -42,43 +42,39 @@ export const killCounter: Need = () => {
   return counted ? null : "this kernel does not count its kills in memory.oom_control";
 };
 
+/** For what would harm another host. */
+export const inVm: Need = () =>
+  / cgroups=/.test(readFileSync("/proc/cmdline", "utf8")) ? null : "in the VM only: make test-vm"; // vm/machine.ts
+
 /** A negative score takes CAP_SYS_RESOURCE, which many containers lack. */
 export const negativeScore: Need = () => {
   const tried = Bun.spawnSync(["sh", "-c", "echo -1000 > /proc/self/oom_score_adj"]);
   return tried.success ? null : "CAP_SYS_RESOURCE is missing: oom_score_adj cannot be negative";
 };
 
-/** describe() that runs its body only where every need is met. */
-export function describeWith(name: string, needs: readonly Need[], body: () => void): void {
+/**
+ * describe() that runs its body only where every need is met. Without what a host `mayLack` it is a skip, and never a failure:
+ * the VM has it.
+ */
+export function describeWith(
+  name: string,
+  needs: readonly Need[],
+  body: () => void,
+  mayLack: Need = () => null,
+): void {
+  const lacks = mayLack();
   const missing = needs.map((need) => need()).filter((reason) => reason !== null);
-  if (missing.length === 0) {
+  const reasons = [...missing, ...(lacks === null ? [] : [lacks])].join("; ");
+  if (reasons === "") {
     describe(name, body);
     return;
   }
-  const reasons = missing.join("; ");
-  if (process.env.REPRIEVE_TEST_ALL === "1") {
+  if (missing.length > 0 && process.env.REPRIEVE_TEST_ALL === "1") {
     test(`${name} can run here`, () => expect(reasons).toBe(""));
     return;
   }
   console.error(`NOT RUN: ${name}: ${reasons}`);
   test.skip(`${name}: ${reasons}`, () => {});
-}
-
-/** describeWith() for what would harm another host: elsewhere a skip that says why, and never a failure, since the VM runs it. */
-export function describeInVm(
-  name: string,
-  needs: readonly Need[],
-  why: string,
-  body: () => void,
-): void {
-  const isInVm = / cgroups=/.test(readFileSync("/proc/cmdline", "utf8")); // vm/machine.ts
-  if (isInVm) {
-    describeWith(name, needs, body);
-    return;
-  }
-  const reason = `${name} (only in the VM, make test-vm: ${why})`;
-  console.error(`NOT RUN: ${reason}`);
-  test.skip(reason, () => {});
 }
 
 /** What every test of a real group needs. */

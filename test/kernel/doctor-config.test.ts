@@ -131,7 +131,9 @@ describeWith("doctor --config", kernelTest, () => {
   });
 });
 
-describeWith("doctor --config with a negative score", [...kernelTest, negativeScore], () => {
+describeWith("doctor --config with a negative score", kernelTest, scored, negativeScore);
+
+function scored(): void {
   test("tells of those who are never killed", async () => {
     const group = tenants.child("a", LIMIT);
     const board = new Board();
@@ -143,4 +145,4 @@ describeWith("doctor --config with a negative score", [...kernelTest, negativeSc
     const { lines } = await doctor();
     expect(lines.immune).toBe(`note ${at}/a has processes of oom_score_adj -1000: never killed`);
   });
-});
+}

@@ -354,7 +354,9 @@ describeWith("explain", kernelTest, () => {
   });
 });
 
-describeWith("explain with a negative score", [...kernelTest, negativeScore], () => {
+describeWith("explain with a negative score", kernelTest, scored, negativeScore);
+
+function scored(): void {
   test("says so of one of oom_score_adj -1000", async () => {
     const scene = await Scene.set();
     const plan = { means: "touch", beforeKb: 3 * KB } as const;
@@ -363,4 +365,4 @@ describeWith("explain with a negative score", [...kernelTest, negativeScore], ()
     expect(await whyOf(immune)).toBe("unkillable");
     await scene.end();
   });
-});
+}

@@ -6,7 +6,7 @@ import { exit } from "../../src/errors.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile, FEED, guard } from "../helpers/config.ts";
 import { Group, kill } from "../helpers/group.ts";
-import { HookFile, isAtWork, removeHooks } from "../helpers/hook.ts";
+import { HookFile, removeHooks } from "../helpers/hook.ts";
 import { memory } from "../helpers/memory.ts";
 import { ordered, words } from "../helpers/orders.ts";
 import { binary } from "../helpers/paths.ts";
@@ -14,6 +14,7 @@ import { type Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
+import { isAlive } from "../helpers/workload.ts";
 
 const TEST_MS = 60_000;
 /** Its bound, the 5 s that it has behind that, and a slow machine. */
@@ -96,9 +97,9 @@ describeWith("a hook", kernelTest, () => {
       const scene = await withHook(hook);
       expect(await leakPast(scene)).toBe("ETIMEDOUT");
       const pid = await hook.pid("pid");
-      expect(isAtWork(pid)).toBe(true);
+      expect(isAlive(pid)).toBe(true);
       expect(await ended(scene)).toMatchObject({ signal: "SIGKILL", pid });
-      expect(isAtWork(pid)).toBe(false);
+      expect(isAlive(pid)).toBe(false);
       await scene.end();
     },
     TEST_MS,
@@ -142,7 +143,7 @@ describeWith("a hook", kernelTest, () => {
       const scene = await withHook(hook, "--delay", "60s", "--hook-bound", "50s");
       expect(await leakPast(scene)).toBe("exit-3");
       const child = await hook.pid("child");
-      await until("the end of what it left", () => !isAtWork(child));
+      await until("the end of what it left", () => !isAlive(child));
       await scene.end();
     },
     TEST_MS,
@@ -189,7 +190,7 @@ describeWith("a hook", kernelTest, () => {
       expect(scene.steps("hook", from).map(({ result }) => result)).toEqual(["EBUSY"]);
       const pid = await hook.pid("pid");
       await scene.end();
-      expect(isAtWork(pid)).toBe(false);
+      expect(isAlive(pid)).toBe(false);
     },
     TEST_MS,
   );
@@ -221,7 +222,7 @@ describeWith("a hook", kernelTest, () => {
       await leakPast(scene);
       const pid = await hook.pid("pid");
       kill(scene.reprieve.pid, "SIGKILL");
-      await until("its end", () => !isAtWork(pid));
+      await until("its end", () => !isAlive(pid));
       await scene.expectAsBefore();
     },
     TEST_MS,

@@ -9,7 +9,7 @@ import { ConfigFile, FEED, guard } from "../helpers/config.ts";
 import { Group, kill, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { type Message, Reprieve } from "../helpers/reprieve.ts";
-import { describeInVm, describeWith, kernelTest } from "../helpers/require.ts";
+import { describeWith, inVm, kernelTest } from "../helpers/require.ts";
 import { LIMIT } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { Board, type Workload } from "../helpers/workload.ts";
@@ -104,8 +104,10 @@ describeWith("a system guard without its power", kernelTest, () => {
   });
 });
 
-const HARM = "it takes the host's memory, and may have whoever is the largest there killed";
-describeInVm("a system guard with its power", kernelTest, HARM, () => {
+// It takes the host's memory, and may have whoever is the largest there killed.
+describeWith("a system guard with its power", kernelTest, powerful, inVm);
+
+function powerful(): void {
   const own = "/proc/self/oom_score_adj";
   const before = readFileSync(own, "utf8");
   const ALLOW = "[allow]\nsystem = true\n";
@@ -223,4 +225,4 @@ describeInVm("a system guard with its power", kernelTest, HARM, () => {
     },
     TEST_MS,
   );
-});
+}

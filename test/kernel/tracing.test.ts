@@ -248,22 +248,18 @@ describeWith("tracing", [...kernelTest, connector, program("unshare", "util-linu
 
 describeWith(
   "tracing without CAP_NET_ADMIN",
-  [...kernelTest, connector, wantsNetAdmin, program("setpriv", "util-linux")],
-  () => {
-    test("is refused, which is said", async () => {
-      const traced = new Traced();
-      const command = [
-        "setpriv",
-        "--bounding-set",
-        "-net_admin",
-        "--inh-caps",
-        "-net_admin",
-        binary,
-      ];
-      await traced.start("both", { command });
-      const not = /not traced \(EPERM\), only scanned for: that takes CAP_NET_ADMIN/;
-      await until("it to be said", () => not.test(traced.reprieve.err));
-      await traced.end();
-    });
-  },
+  [...kernelTest, connector, program("setpriv", "util-linux")],
+  refused,
+  wantsNetAdmin,
 );
+
+function refused(): void {
+  test("is refused, which is said", async () => {
+    const traced = new Traced();
+    const command = ["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", binary];
+    await traced.start("both", { command });
+    const not = /not traced \(EPERM\), only scanned for: that takes CAP_NET_ADMIN/;
+    await until("it to be said", () => not.test(traced.reprieve.err));
+    await traced.end();
+  });
+}
