@@ -197,6 +197,18 @@ static uint32_t near_ms(const struct watched *w, const struct memcg_room *room)
 	return memcg_is_before(&w->memcg) && ms < NEAR_TICK_MS ? (uint32_t)ms : NEAR_TICK_MS;
 }
 
+/* With this look an incident may open, or be seen to be open; of one that was seen, what is more since is its own. */
+static void count_kills_at_open(struct watched *w)
+{
+	uint32_t word = shared_load(&w->guard->incident);
+
+	if ((w->state != GUARD_QUIET && w->state != GUARD_NEAR) ||
+	    (incident_is_open(word) && word == w->counted_word))
+		return;
+	shared_store(&w->guard->kills_at_open, w->guard->kernel_kills);
+	w->counted_word = word;
+}
+
 /* Reads the kernel's state. */
 struct look watch_take_look(struct watched *w, uint64_t now_ns)
 {
@@ -251,9 +263,7 @@ struct look watch_take_look(struct watched *w, uint64_t now_ns)
 	if (w->deaf_ns && !look.in_oom && !look.incident_open)
 		w->deaf_ns = now_ns + memcg_deaf_ms(&oom) * 1000000ull;
 	w->under_oom = oom.under_oom;
-	if (w->state == GUARD_QUIET ||
-	    w->state == GUARD_NEAR) /* an incident may open with this look */
-		shared_store(&w->guard->kills_at_open, w->guard->kernel_kills);
+	count_kills_at_open(w);
 	shared_store(&w->guard->kernel_kills, oom.kills);
 	return look;
 }

@@ -44,6 +44,8 @@ struct watched {
 	_Bool is_calm;	    /* nothing to see until an event */
 	_Bool is_over_high; /* v2: where high_target would be: not yet to be held */
 	enum guard_state state;
+	uint32_t
+		counted_word; /* the incident of which kills_at_open is; a closed one: what comes next's */
 	uint32_t yield_ms; /* v2: yielded for so long, twice as long each time */
 	uint64_t yielded_ns;
 	uint64_t due_ns;    /* an attach that failed is not tried again before */

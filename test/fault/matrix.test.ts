@@ -24,7 +24,7 @@ const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 1);
 /** Each row at so many of its stages, the next row at others. */
 const STAGES_MOST = Number(process.env.FAULT_STAGES ?? Number.POSITIVE_INFINITY);
 /** A round whose moment did not come is played again so often. */
-const TRIES = 5;
+const TRIES = 15;
 const ROUND_BOUND_MS = 60_000;
 
 const families: Readonly<Record<string, readonly Row[]>> = {

@@ -71,7 +71,7 @@ describeWith("handed over under the owner's memory.high", kernelTest, () => {
     expect(kills.map(({ by }) => by)).not.toContain("handler");
     const times = kills.map(({ at_us }) => Number(at_us) / 1000);
     for (const [i, ms] of times.slice(1).entries())
-      expect(ms - (times[i] ?? 0)).toBeGreaterThanOrEqual(RULE_MS);
+      expect(ms - (times[i] ?? 0)).toBeGreaterThan(RULE_MS - 5); // told a moment after it was measured;
     expect(await scene.reprieve.stop()).toBe(0);
     expect(scene.group.read("memory.high")).toBe(String(HIGH));
     await scene.strike();
