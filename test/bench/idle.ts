@@ -3,8 +3,8 @@
  * Figure: CPU time that all of our processes take while GUARDS groups with PROCS processes in each are guarded, far from
  * their limits, and nothing happens there.
  */
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { Group, isV2, killQuietly, MIB } from "./lib/group.ts";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { Group, isV2, killQuietly, MIB, removeChildren } from "./lib/group.ts";
 import { helperPid, type Role } from "./lib/helpers.ts";
 import { Page } from "./lib/page.ts";
 import { built, Reprieve, start } from "./lib/programs.ts";
@@ -47,7 +47,7 @@ report("idle", `${GUARDS} armed guards, ${GUARDS * PROCS} processes, quiet: CPU,
     ],
   },
 ]);
-for (const path of paths) await gone(path);
+await removeChildren(paths);
 home.remove();
 
 /** Makes the group with its processes; they die with the first. */
@@ -67,15 +67,4 @@ async function fill(path: string): Promise<number> {
 function cpuMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10; // utime, stime: proc(5)
-}
-
-async function gone(path: string): Promise<void> {
-  for (;;) {
-    try {
-      rmdirSync(path);
-      return;
-    } catch {
-      await Bun.sleep(1);
-    }
-  }
 }

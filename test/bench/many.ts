@@ -3,9 +3,9 @@
  * Figures: TOGETHER guards driven into OOM at the same time, from when an incident opened to its SIGKILL; and the victim's last
  * good touch to its death where GUARDS others are guarded too, against one that is guarded alone.
  */
-import { mkdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import type { Message } from "../../src/feed/protocol.ts";
-import { Group, isV2, killQuietly, MIB } from "./lib/group.ts";
+import { Group, isV2, killQuietly, MIB, removeChildren } from "./lib/group.ts";
 import { Page } from "./lib/page.ts";
 import { built, type Program, Reprieve, start } from "./lib/programs.ts";
 import { PAIRS, report, type Section, say } from "./lib/report.ts";
@@ -36,7 +36,8 @@ async function together(): Promise<Section> {
   const relieved = reprieve.closed(0).filter(({ outcome }) => outcome === "relieved");
   await reprieve.stop();
   for (const { witness } of leakers) killQuietly(witness.pid);
-  await emptied(home, groups);
+  await removeChildren(groups);
+  home.remove();
   say(`many: ${lost} steps lost`);
   return {
     title: `${TOGETHER} at OOM together`,
@@ -60,7 +61,8 @@ async function among(): Promise<Section> {
   const sides = [await sideOf("alone", []), await sideOf("among", quiet)];
   const results = await interleave(sides, PAIRS, (side) => round(side, BURST));
   for (const side of sides) await side.stop();
-  await emptied(home, quiet);
+  await removeChildren(quiet);
+  home.remove();
   const death = (name: string) => (results.get(name) ?? []).map(({ deathMs }) => deathMs);
   return {
     title: `last touch to death, one of ${GUARDS + 1} guards / the only one`,
@@ -110,19 +112,4 @@ async function leakerIn(path: string): Promise<{ pid: number; witness: Program }
   const pid = page.get("leakerPid");
   writeFileSync(`${path}/cgroup.procs`, String(pid));
   return { pid, witness };
-}
-
-/** The last of them may still be dying. */
-async function emptied(home: Group, paths: readonly string[]): Promise<void> {
-  for (const path of paths) {
-    for (let isThere = true; isThere; ) {
-      try {
-        rmdirSync(path);
-        isThere = false;
-      } catch {
-        await Bun.sleep(5);
-      }
-    }
-  }
-  home.remove();
 }

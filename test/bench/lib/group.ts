@@ -140,3 +140,18 @@ export function killQuietly(pid: number, signal: NodeJS.Signals = "SIGKILL"): vo
     // Gone already.
   }
 }
+
+/** Groups below one of the bench's; the last who was in there may still be dying. */
+export async function removeChildren(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    for (let waited = 0; ; waited += 5) {
+      try {
+        rmdirSync(path);
+        break;
+      } catch (error) {
+        if (waited >= REMOVE_BOUND_MS) throw error;
+        await Bun.sleep(5);
+      }
+    }
+  }
+}
