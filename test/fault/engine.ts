@@ -15,7 +15,7 @@ import { leakEnded } from "../helpers/round.ts";
 import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { stopwatch } from "../helpers/stopwatch.ts";
 import { bootMs } from "../helpers/wait.ts";
-import { isAlive, type Plan, type Workload } from "../helpers/workload.ts";
+import { type Plan, type Workload } from "../helpers/workload.ts";
 
 /** A group may stand at OOM with the killer off for so long; the 50 ms are the machine's. */
 export const BOUND_MS = DELAY_MS + 50;
@@ -151,12 +151,12 @@ async function playLeak(row: LeakRow, stage: Stage): Promise<Played | null> {
   return { ...seen, switchMs, said: (said ?? by) + extra };
 }
 
-/** Null where the agent is dead: then the helpers put back, and nobody tells. */
+/** Null where the agent is dead, or still dying: then the helpers put back, and nobody tells. */
 async function endAndAsk(scene: Scene, other: Group, says: RegExp): Promise<string | null> {
   const { reprieve } = scene;
   let said: string | null = null;
-  if (isAlive(reprieve.pid)) {
-    const closed = await scene.closed();
+  const closed = await Promise.race([scene.closed(), reprieve.proc.exited.then(() => null)]);
+  if (closed !== null) {
     said = `${closed.outcome} (${closed.reason})`;
     expect(said).toMatch(says);
     await scene.end();

@@ -3,17 +3,19 @@
 
 export interface Case {
   readonly name: string;
+  readonly file: string;
   /** Why it failed; null where it did not. */
   readonly failure: string | null;
   readonly skipped: boolean;
 }
 
 export function casesOf(xml: string): Case[] {
-  const found = xml.matchAll(/<testcase name="([^"]*)"[^>]*?(?:\/>|>(.*?)<\/testcase>)/gs);
-  return [...found].map(([, name, inside = ""]) => {
+  const found = xml.matchAll(/<testcase name="([^"]*)"([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs);
+  return [...found].map(([, name, attributes = "", inside = ""]) => {
     const failure = /<failure\b(?:[^>]* message="([^"]*)")?/.exec(inside);
     return {
       name: plain(name),
+      file: plain(/ file="([^"]*)"/.exec(attributes)?.[1]),
       failure: failure && plain(failure[1] ?? "no reason given").trim(),
       skipped: inside.includes("<skipped"),
     };

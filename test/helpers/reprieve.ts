@@ -211,7 +211,16 @@ export function killAllOf(agentPid: number): void {
   const pids = [agentPid, ...helpersOf(agentPid).values()];
   for (const pid of pids) kill(pid, "SIGSTOP"); // nobody sees another die
   for (const pid of pids) kill(pid, "SIGKILL");
-  for (let ms = 0; ms < DEAD_BOUND_MS && pids.some(isAlive); ms++) Bun.sleepSync(1);
+  for (let ms = 0; ms < DEAD_BOUND_MS && pids.some(hasTasks); ms++) Bun.sleepSync(1);
+}
+
+/** Its first thread may be a zombie while another one still holds its files. */
+function hasTasks(pid: number): boolean {
+  try {
+    return isAlive(pid) || readdirSync(`/proc/${pid}/task`).length > 1;
+  } catch {
+    return false;
+  }
 }
 
 /** The door has children for a moment, whose command line is its own. */
