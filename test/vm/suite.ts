@@ -65,7 +65,7 @@ function verdictsOf(
   seeConsole: string,
 ): Verdict[] {
   const cases = casesOf(xml).filter(({ skipped, name }) => !skipped || CANNOT_BE.test(name));
-  const verdicts: Verdict[] = cases.map((one) => ({ file, ...one }));
+  const verdicts: Verdict[] = cases.map((one) => ({ ...one, file }));
   const ran = verdicts.filter((verdict) => !verdict.skipped);
   if (ran.length === 0 || (code !== 0 && ran.every((verdict) => verdict.failure === null))) {
     const failure = `bun ended with ${code} after ${ran.length} tests; ${seeConsole}`;
