@@ -15,7 +15,7 @@ import { leakEnded } from "../helpers/round.ts";
 import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { stopwatch } from "../helpers/stopwatch.ts";
 import { bootMs } from "../helpers/wait.ts";
-import { type Plan, type Workload } from "../helpers/workload.ts";
+import type { Plan, Workload } from "../helpers/workload.ts";
 
 /** A group may stand at OOM with the killer off for so long; the 50 ms are the machine's. */
 export const BOUND_MS = DELAY_MS + 50;
