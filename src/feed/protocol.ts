@@ -16,6 +16,9 @@ const result = v.pipe(v.string(), v.minLength(1));
 /** `t` is the wall clock in milliseconds, at the time the agent saw it. */
 const stamp = { v: v.literal(PROTOCOL_VERSION), t: v.number() };
 
+/** What the journal calls the incident, on this host and any other: `/api/incidents/ID`. */
+const journaled = { id: v.optional(name) };
+
 export const OUTCOMES = [
   "relieved",
   "handed-over",
@@ -60,6 +63,9 @@ export const IncidentOpened = v.object({
   type: v.literal("incident.opened"),
   guard: name,
   incident: name,
+  ...journaled,
+  /** When it happened: `t` is when the agent saw it. */
+  opened_t: v.optional(v.number()),
   cause: v.string(),
 });
 
@@ -68,6 +74,7 @@ export const IncidentStep = v.object({
   type: v.literal("incident.step"),
   guard: name,
   incident: name,
+  ...journaled,
   step: v.string(),
   by: v.picklist(["handler", "watchdog", "spare"]),
   pid: v.optional(count),
@@ -96,6 +103,7 @@ export const Hook = v.object({
   type: v.literal("hook"),
   guard: name,
   incident: name,
+  ...journaled,
   /** "failed": it could not be started, `result` says why. */
   event: v.picklist(["started", "ended", "failed"]),
   program: v.string(),
@@ -139,13 +147,14 @@ export const System = v.object({
 });
 
 /** A process of the group that the kernel killed, as its log says. */
-const KernelKill = v.object({ pid: count, comm: v.string(), rss_bytes: count });
+export const KernelKill = v.object({ pid: count, comm: v.string(), rss_bytes: count });
 
 export const IncidentClosed = v.object({
   ...stamp,
   type: v.literal("incident.closed"),
   guard: name,
   incident: name,
+  ...journaled,
   outcome: v.picklist(OUTCOMES),
   reason: v.string(),
   duration_us: count,

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+/** What is asked of a place that keeps incidents, whatever it is made of. */
+
+import type { Message } from "../feed/protocol.ts";
+import type { Incident, IncidentSummary, KEPT_OUTCOMES } from "./incident.ts";
+
+export interface IncidentQuery {
+  readonly guard?: string | undefined;
+  readonly outcome?: (typeof KEPT_OUTCOMES)[number] | undefined;
+  /** Opened at this time or later, and before that one; wall clock, ms. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  readonly limit: number;
+  /** Older than this incident. */
+  readonly before?: string | undefined;
+}
+
+/** Newest first. */
+export interface IncidentPage {
+  readonly incidents: readonly IncidentSummary[];
+  /** `before` of the page that follows; null: there is none. */
+  readonly next: string | null;
+}
+
+export interface JournalState {
+  readonly ok: boolean;
+  /** What is wrong, for a person. */
+  readonly remark?: string;
+  /** Incidents kept for good since the start. */
+  readonly written: number;
+  readonly kept_in_memory: number;
+}
+
+export interface Journal {
+  /** Told of every message, in the order of the feed. */
+  accept(message: Message): void;
+  list(query: IncidentQuery): IncidentPage;
+  get(id: string): Incident | undefined;
+  state(): JournalState;
+  stop(): void;
+}
