@@ -23,10 +23,37 @@
 
 static uint64_t page_up(uint64_t bytes) { return (bytes + 4095) & ~4095ull; }
 
-/* Makes the region: a memfd, sized, zeroed, its head filled. `ranked`: with rankings for the door; `ordered`: with standing
- * orders other than "kill"; `weighings`: so many different lists of what processes count for. */
-EXPORT int rpv_region_create(uint32_t guards_max, uint32_t agent_pid, int ranked, int ordered,
-			     uint32_t weighings)
+/* A file that was not there, all of it allocated: it can be read when all of ours are dead. Its lock is held by whoever of ours
+ * lives. */
+static int create_region_file(const char *path, uint64_t bytes)
+{
+	int fd = sys_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+			    0600);
+	int err = fd < 0 ? fd : sys_fallocate(fd, bytes);
+
+	if (!err)
+		err = lock_take(fd);
+	if (!err || fd < 0)
+		return fd;
+	sys_unlink(path);
+	sys_close(fd);
+	return err;
+}
+
+static int create_memfd(const char *name, uint64_t bytes)
+{
+	int fd = sys_memfd_create(name, 1 /* MFD_CLOEXEC */);
+	int err = fd < 0 ? fd : sys_ftruncate(fd, bytes);
+
+	if (err && fd >= 0)
+		sys_close(fd);
+	return err ? err : fd;
+}
+
+/* Makes the region, sized, zeroed, its head filled; `file`: where, on tmpfs; NULL: a memfd. `ranked`: with rankings for the door;
+ * `ordered`: with standing orders other than "kill"; `weighings`: so many different lists of what processes count for. */
+EXPORT int rpv_region_create(const char *file, uint64_t run, uint32_t guards_max,
+			     uint32_t agent_pid, int ranked, int ordered, uint32_t weighings)
 {
 	uint64_t standing = sizeof(struct region) + guards_max * sizeof(struct guard);
 	uint64_t control = page_up(standing + (ordered ? guards_max * sizeof(struct standing) : 0));
@@ -47,16 +74,19 @@ EXPORT int rpv_region_create(uint32_t guards_max, uint32_t agent_pid, int ranked
 		.agent_pid = agent_pid,
 		.owner = ROLE_WATCHDOG,
 		.sleeps_in = "mem_cgroup_oom_synchronize",
+		.run = run,
 	};
-	int fd = sys_memfd_create("reprieve-region", 1 /* MFD_CLOEXEC */);
-	int err = fd < 0 ? fd : sys_ftruncate(fd, head.size_bytes);
+	int fd = file ? create_region_file(file, head.size_bytes)
+		      : create_memfd("reprieve-region", head.size_bytes);
 
-	if (!err && sys_pwrite(fd, &head, offsetof(struct region, helpers), 0) < 0)
-		err = -EIO;
-	if (err && fd >= 0)
-		sys_close(fd);
-	return err ? err : fd;
+	if (fd < 0 || sys_pwrite(fd, &head, offsetof(struct region, helpers), 0) >= 0)
+		return fd;
+	sys_close(fd);
+	return -EIO;
 }
+
+/* CLOCK_MONOTONIC, as the logs have it. */
+EXPORT uint64_t rpv_now_ns(void) { return sys_now_ns(); }
 
 /* Maps the whole region, shared. The control part is locked as far as allowed. NULL on failure. */
 EXPORT void *rpv_region_map(int fd)
@@ -117,14 +147,12 @@ EXPORT int rpv_system_create(uint32_t agent_pid)
 	struct system_head head = { .magic = SYSTEM_MAGIC,
 				    .layout = SYSTEM_LAYOUT,
 				    .agent_pid = agent_pid };
-	int fd = sys_memfd_create("reprieve-system", 1 /* MFD_CLOEXEC */);
-	int err = fd < 0 ? fd : sys_ftruncate(fd, sizeof(struct system_page));
+	int fd = create_memfd("reprieve-system", sizeof(struct system_page));
 
-	if (!err && sys_pwrite(fd, &head, sizeof(head), 0) < 0)
-		err = -EIO;
-	if (err && fd >= 0)
-		sys_close(fd);
-	return err ? err : fd;
+	if (fd < 0 || sys_pwrite(fd, &head, sizeof(head), 0) >= 0)
+		return fd;
+	sys_close(fd);
+	return -EIO;
 }
 
 /* NULL on failure. */

@@ -20,11 +20,12 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 33u		   /* raised by every change of this file */
+#define REGION_LAYOUT 34u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
-	FD_REGION = 3,	/* the region: a memfd */
+	FD_REGION =
+		3, /* the region: a memfd, or a file of tmpfs whose lock says that one of ours lives */
 	FD_AGENT = 4,	/* eventfd: wakes the agent */
 	FD_CONTROL = 5, /* eventfd: wakes this role */
 	FD_HANDLER = 6, /* the other roles' control eventfds */
@@ -278,6 +279,8 @@ struct region {
 	uint32_t
 		hour_cap; /* writer: the agent: the most kills of all guards in an hour; 0: no cap */
 	uint32_t reserved;
+	uint64_t
+		run; /* writer: the agent, before all others: by which its incidents are told from others' */
 	struct caps_hour hour; /* writer: the responder */
 	struct helper helpers[ROLES];
 	struct log logs[ROLES];

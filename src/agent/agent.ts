@@ -29,6 +29,7 @@ import { Crew } from "./crew.ts";
 import { Discovery, type Reach } from "./discovery.ts";
 import { Hooks } from "./hooks.ts";
 import { HOLD_NS } from "./incidents.ts";
+import { createRegion } from "./kept.ts";
 import { KernelLog } from "./kernel-log.ts";
 import { keepWhatIsOwed } from "./owed.ts";
 import { type RunDir, runBases } from "./run-dir.ts";
@@ -54,6 +55,8 @@ export interface AgentOptions {
   readonly hourCap?: number | undefined;
   readonly source?: Source | undefined;
   readonly handlerInside: boolean;
+  /** Where its incidents are kept for a journal until that has them; undefined: nowhere. */
+  readonly keepIn?: string | undefined;
   /** The socket of the door, where handlers may be designated. */
   readonly listener?: number | undefined;
   readonly send: (message: Message) => void;
@@ -107,18 +110,19 @@ export class Agent {
     const isRanked = options.listener !== undefined;
     const most = guards.length + (options.follow?.room ?? 0);
     const parts = { ...(options.follow?.parts ?? partsOf(guards)), isRanked };
-    const memfd = core.createRegion(most, process.pid, parts);
-    this.#region = new Region(core.mapRegion(memfd));
+    const regionFd = createRegion(options, most, parts);
+    this.#region = new Region(core.mapRegion(regionFd));
     this.#region.setHourCap(options.hourCap ?? 0);
     this.#region.setSource(options.source ?? "SCAN");
     this.#kernelLog = new KernelLog(core);
-    this.#telling = new Telling(this.#region, this.#kernelLog, options.send);
+    const kernelLog = this.#kernelLog;
+    this.#telling = new Telling({ ...options, region: this.#region, kernelLog });
     this.allGone = new Promise((resolve) => {
       this.#resolveGone = resolve;
     });
     const inside = options.handlerInside ? guards.map(({ path }) => path) : undefined;
     const { listener, say, armed = () => {}, left = () => {} } = options;
-    this.#crew = new Crew({ ...options, roles: this.#roles, memfd, ledger, listener, inside });
+    this.#crew = new Crew({ ...options, roles: this.#roles, regionFd, ledger, listener, inside });
     this.#hooks = new Hooks({
       ...options,
       region: this.#region,

@@ -15,8 +15,7 @@ export interface CrewSetup {
   readonly runDir: RunDir;
   /** Those that are started. */
   readonly roles: readonly Role[];
-  /** Of the region and of the ledger. */
-  readonly memfd: number;
+  readonly regionFd: number;
   readonly ledger: number;
   /** The socket of the door, where handlers may be designated. */
   readonly listener: number | undefined;
@@ -50,13 +49,13 @@ export class Crew {
   }
 
   start(): void {
-    const { core, image, runDir, say, roles, memfd, ledger, listener } = this.#setup;
+    const { core, image, runDir, say, roles, regionFd, ledger, listener } = this.#setup;
     this.#groups = makeHelperGroups(runDir.name, say);
     this.#helpers = new Helpers({
       image,
       roles,
       runDir: runDir.path,
-      region: memfd,
+      region: regionFd,
       agentEvent: this.#event,
       control: this.#control,
       responderEvent: this.#responderEvent,

@@ -15,7 +15,7 @@ import type { Core } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
 import { limit } from "../native/layout.ts";
 import type { AskedHook, GuardOrders, Hook, Region } from "../native/region.ts";
-import { type Draft, hookResult } from "./incidents.ts";
+import { type Draft, hookResult, idOf } from "./incidents.ts";
 
 /** Behind its bound, then it is killed: to tell somebody may take longer than an OOM may. */
 const GRACE_MS = 5000;
@@ -42,6 +42,7 @@ interface About {
   readonly type: "hook";
   readonly guard: string;
   readonly incident: string;
+  readonly id: string;
   readonly program: string;
 }
 
@@ -108,7 +109,8 @@ export class Hooks {
     const { name } = hooked.guard;
     const [program] = hook.argv;
     const incident = `${name}#${asked.incident}`;
-    const about: About = { type: "hook", guard: name, incident, program };
+    const id = idOf(region.run, guard, asked.incident);
+    const about: About = { type: "hook", guard: name, incident, id, program };
     const refused = this.#whyNot(guard, program) ?? this.#run(guard, hooked, asked, about);
     const running = this.#running.get(guard);
     if (refused === undefined) {

@@ -27,7 +27,16 @@ export interface GuardEvent {
   readonly result: string;
 }
 
+/** What the records do not say. */
+export interface Run {
+  /** By which its incidents are told from others'. */
+  readonly run: string;
+  /** The wall clock in ms, of a time of the logs. */
+  readonly wallMs: (tNs: number) => number;
+}
+
 interface Open {
+  readonly id: string;
   /** Of the guard: its place may be another's before all is told. */
   readonly name: string;
   openedNs: number | undefined;
@@ -52,6 +61,11 @@ const WITH_BYTES: readonly number[] = [step.RAISE, step.ROOM, step.RECLAIM, step
 const WITH_USAGE: readonly number[] = [step.SEEN, step.RELIEF];
 const WITH_REASON: readonly number[] = [step.GAVE_UP, step.TOOK_OVER];
 
+/** Of no other incident anywhere: what the region alone tells, so that it is the same whoever tells it. */
+export function idOf(run: string, guard: number, incident: number): string {
+  return `${run}-${guard}-${incident}`;
+}
+
 /** "HANDED_OVER" -> "handed-over": the names of the protocol are those of native/region.h. */
 export function kebab(name: string): string {
   return name.toLowerCase().replaceAll("_", "-");
@@ -67,10 +81,12 @@ export class Incidents {
   /** Several per guard only for the hold: by guard and number. */
   readonly #open = new Map<string, Open>();
   readonly #guards: readonly (string | undefined)[];
+  readonly #run: Run;
 
   /** By their places; undefined: it is free. */
-  constructor(guards: readonly (string | undefined)[]) {
+  constructor(guards: readonly (string | undefined)[], run: Run) {
     this.#guards = guards;
+    this.#run = run;
   }
 
   /** Takes sorted records; returns what can be said now. */
@@ -119,11 +135,12 @@ export class Incidents {
   }
 
   /** undefined: it is of a guard that is no more. */
-  #begun(key: string, { guard }: LogRecord): Open | undefined {
+  #begun(key: string, { guard, incident }: LogRecord): Open | undefined {
     const name = this.#guards[guard];
     if (name === undefined) return undefined;
     const nothing = { openedNs: undefined, early: [], closed: undefined };
-    const open: Open = { name, ...nothing, dueNs: Number.POSITIVE_INFINITY };
+    const id = idOf(this.#run.run, guard, incident);
+    const open: Open = { id, name, ...nothing, dueNs: Number.POSITIVE_INFINITY };
     this.#open.set(key, open);
     return open;
   }
@@ -134,8 +151,9 @@ export class Incidents {
     open.openedNs = openedNs;
     drafts.push({
       type: "incident.opened",
-      ...idOf(open, first),
+      ...namesOf(open, first),
       cause: nameOf(cause, why),
+      opened_t: this.#run.wallMs(openedNs),
     });
     for (const record of open.early) drafts.push(this.#step(record, open, openedNs));
     open.early = [];
@@ -164,7 +182,7 @@ export class Incidents {
     const isHook = record.step === step.HOOK;
     return {
       type: "incident.step",
-      ...idOf(open, record),
+      ...namesOf(open, record),
       step: nameOf(step, record.step),
       by: record.role.toLowerCase() as IncidentStep["by"],
       ...(has(WITH_PROCESS) && { pid: record.pid, comm: record.comm }),
@@ -183,7 +201,7 @@ export class Incidents {
   #close(record: LogRecord, open: Open, openedNs: number): Unstamped<IncidentClosed> {
     return {
       type: "incident.closed",
-      ...idOf(open, record),
+      ...namesOf(open, record),
       outcome: nameOf(outcome, record.arg >>> 16) as IncidentClosed["outcome"],
       reason: nameOf(reason, record.arg & 0xffff),
       duration_us: microseconds(record.tNs - openedNs),
@@ -192,8 +210,8 @@ export class Incidents {
   }
 }
 
-function idOf({ name }: Open, { incident }: LogRecord) {
-  return { guard: name, incident: `${name}#${incident}` };
+function namesOf({ id, name }: Open, { incident }: LogRecord) {
+  return { guard: name, incident: `${name}#${incident}`, id };
 }
 
 /** 0 is "ok"; ESRCH of a kill is the name of the errno, and so on. */

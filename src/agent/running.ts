@@ -142,9 +142,12 @@ function namesIn(dir: string): string[] {
   }
 }
 
+/** A memfd, or a file that outlives its reprieve (agent/kept.ts). */
+const REGION = /^\/memfd:reprieve-region|\/region-[0-9a-v]+$/;
+
 /** Undefined: it has just ended. */
 function viewOf(core: Core, pid: number): RegionView | undefined {
-  const region = filesOf(pid).find(({ file }) => file.startsWith("/memfd:reprieve-region"));
+  const region = filesOf(pid).find(({ file }) => REGION.test(file));
   const fd = region && openIfThere(`/proc/${pid}/fd/${region.fd}`);
   if (fd === undefined) return undefined;
   try {

@@ -3,6 +3,7 @@
 
 import { kindOfGroup } from "../cgroup/kind.ts";
 import { type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
+import type { Core } from "../native/core.ts";
 import { state } from "../native/layout.ts";
 import type { GuardOrders, Region } from "../native/region.ts";
 import { type Draft, Incidents, kebab, nameOf } from "./incidents.ts";
@@ -10,6 +11,13 @@ import type { KernelLog } from "./kernel-log.ts";
 
 /** By its number: a state is asked for once a second of each guard, of which there may be a thousand. */
 const STATE_NAMES = new Map(Object.values(state).map((one) => [one as number, nameOf(state, one)]));
+
+export interface TellingSetup {
+  readonly region: Region;
+  readonly core: Core;
+  readonly kernelLog: KernelLog;
+  readonly send: (message: Message) => void;
+}
 
 /** A guard as it was told of last. */
 interface Told {
@@ -27,11 +35,12 @@ export class Telling {
   readonly #lastGuard: (Told | undefined)[] = [];
   #dropped = 0;
 
-  constructor(region: Region, kernelLog: KernelLog, send: (message: Message) => void) {
+  constructor({ region, core, kernelLog, send }: TellingSetup) {
     this.#region = region;
     this.#kernelLog = kernelLog;
     this.#send = send;
-    this.#incidents = new Incidents(this.#guards);
+    const wallMs = (tNs: number) => Date.now() - (core.nowNs() - tNs) / 1e6;
+    this.#incidents = new Incidents(this.#guards, { run: region.run, wallMs });
   }
 
   /** From now on the place is that guard's. */

@@ -28,11 +28,19 @@ export interface RegionParts {
   readonly weighings: number;
 }
 
+export interface RegionPlace {
+  /** Of tmpfs, in a directory of ours alone; it is not there yet. */
+  readonly file?: string | undefined;
+  /** By which the incidents of this run are told from others'. */
+  readonly run: bigint;
+}
+
 export type Core = ReturnType<typeof openCore>;
 
 /** The library's functions, native/ffi.c. */
 const SYMBOLS = {
-  rpv_region_create: { args: ["u32", "u32", "i32", "i32", "u32"], returns: "i32" },
+  rpv_region_create: { args: ["ptr", "u64", "u32", "u32", "i32", "i32", "u32"], returns: "i32" },
+  rpv_now_ns: { args: [], returns: "u64" },
   rpv_glob_matches: { args: ["ptr", "ptr"], returns: "i32" },
   rpv_region_map: { args: ["i32"], returns: "ptr" },
   rpv_region_view: { args: ["i32"], returns: "ptr" },
@@ -71,20 +79,12 @@ const SYMBOLS = {
 export function openCore() {
   const lib = loadLibrary(SYMBOLS);
   return {
-    createRegion(guards: number, agentPid: number, parts: RegionParts) {
-      const flags = [Number(parts.isRanked), Number(parts.isOrdered)] as const;
-      const fd = lib.rpv_region_create(guards, agentPid, ...flags, parts.weighings);
-      return lifted(check("make the shared region", fd));
-    },
+    ...regionsBy(lib),
+    /** As the logs have it: the time since the host's start. */
+    nowNs: () => Number(lib.rpv_now_ns()),
     /** Is it what the pattern of a name or path means? As the core has it. */
     globMatches: (pattern: string, text: string) =>
       lib.rpv_glob_matches(cstring(pattern), cstring(text)) === 1,
-    mapRegion: (fd: number) => mapped(lib.rpv_region_map(fd)),
-    /** To be read only; undefined: it is of another version. */
-    viewRegion(fd: number): ArrayBuffer | undefined {
-      const address = lib.rpv_region_view(fd);
-      return address === null ? undefined : mapped(address);
-    },
     /** Writes one struct explained after the other; how many. */
     explain: (region: Uint8Array, guard: number, out: Uint8Array) =>
       lib.rpv_explain(region, guard, out, Math.floor(out.byteLength / size.explained)),
@@ -160,6 +160,25 @@ export function limitOf(bytes: number): number | undefined {
 // --- internal ---
 
 type Library = ReturnType<typeof loadLibrary<typeof SYMBOLS>>;
+
+function regionsBy(lib: Library) {
+  return {
+    /** `place`: where it outlives us; undefined: it goes with us. */
+    createRegion(guards: number, agentPid: number, parts: RegionParts, place?: RegionPlace) {
+      const { file, run = 0n } = place ?? {};
+      const path = file === undefined ? null : cstring(file);
+      const flags = [Number(parts.isRanked), Number(parts.isOrdered)] as const;
+      const fd = lib.rpv_region_create(path, run, guards, agentPid, ...flags, parts.weighings);
+      return lifted(check("make the shared region", fd));
+    },
+    mapRegion: (fd: number) => mapped(lib.rpv_region_map(fd)),
+    /** To be read only; undefined: it is of another version. */
+    viewRegion(fd: number): ArrayBuffer | undefined {
+      const address = lib.rpv_region_view(fd);
+      return address === null ? undefined : mapped(address);
+    },
+  };
+}
 
 function inotifyBy(lib: Library) {
   return {

@@ -5,6 +5,8 @@ import { at, limit, size } from "./layout.ts";
 
 /** One step, as it was logged. */
 export interface Logged {
+  /** Of its log, counted from the first. */
+  readonly sequence: number;
   readonly tNs: number;
   /** Of CLOSED: when the incident opened. */
   readonly openedNs: number;
@@ -24,6 +26,7 @@ export interface Logged {
 }
 
 export class LogReader {
+  #read: bigint | undefined;
   readonly #base: number;
   readonly #bytes: Uint8Array;
   readonly #data: DataView;
@@ -44,29 +47,40 @@ export class LogReader {
 
   /** Takes what is new. */
   drain(): Logged[] {
+    const records = this.read();
+    this.taken();
+    return records;
+  }
+
+  /** What is new; it stays in the log until taken(). */
+  read(): Logged[] {
     const head = Atomics.load(this.#u64, (this.#base + at.log_head) / 8);
     const tail = Atomics.load(this.#u64, (this.#base + at.log_tail) / 8);
-    if (head === tail) return [];
+    this.#read = head;
     const count = Math.min(Number(head - tail), limit.LOG_RECORDS);
-    const first = Number(tail % BigInt(limit.LOG_RECORDS));
-    const records = Array.from({ length: count }, (_, i) =>
-      this.#record(at.log_records + ((first + i) % limit.LOG_RECORDS) * size.log_record),
-    );
-    // Release: the role reuses the slots once it sees this.
-    Atomics.store(this.#u64, (this.#base + at.log_tail) / 8, head);
-    return records;
+    return Array.from({ length: count }, (_, i) => this.#record(Number(tail) + i));
+  }
+
+  /** Release: the role reuses the slots of what was read once it sees this. */
+  taken(): void {
+    const tail = (this.#base + at.log_tail) / 8;
+    if (this.#read !== undefined && this.#read !== Atomics.load(this.#u64, tail)) {
+      Atomics.store(this.#u64, tail, this.#read);
+    }
   }
 
   // --- internal ---
 
-  #record(offset: number): Logged {
-    const base = this.#base + offset;
+  #record(sequence: number): Logged {
+    const slot = sequence % limit.LOG_RECORDS;
+    const base = this.#base + at.log_records + slot * size.log_record;
     const u32 = (field: number) => this.#data.getUint32(base + field, true);
     const i32 = (field: number) => this.#data.getInt32(base + field, true);
     const u64 = (field: number) => Number(this.#data.getBigUint64(base + field, true));
     const comm = this.#bytes.subarray(base + at.log_record_comm).subarray(0, limit.COMM_BYTES);
     const end = comm.indexOf(0);
     return {
+      sequence,
       tNs: u64(at.log_record_t_ns),
       bytes: u64(at.log_record_bytes),
       openedNs: u64(at.log_record_start_time),

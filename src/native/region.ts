@@ -186,6 +186,11 @@ export class Region {
     this.#u32[at.region_sampling_source / 4] = source[wanted];
   }
 
+  /** What this run's incidents are told by from others'. */
+  get run(): string {
+    return Atomics.load(this.#u64, at.region_run / 8).toString(32);
+  }
+
   setStop(): void {
     Atomics.store(this.#u32, at.region_stop / 4, 1);
   }
@@ -289,10 +294,18 @@ export class Region {
     return this.#logs.reduce((sum, { log }) => sum + log.dropped, 0);
   }
 
-  /** Takes what is new in the logs, in the order it happened. */
-  drain(): LogRecord[] {
+  /** Takes what is new in the logs, in the order it happened; `keep` has it before the roles may forget it. */
+  drain(keep: (records: readonly LogRecord[]) => void = () => {}): LogRecord[] {
+    const records = this.read();
+    if (records.length > 0) keep(records);
+    for (const { log } of this.#logs) log.taken();
+    return records;
+  }
+
+  /** The same, and leaves it there. */
+  read(): LogRecord[] {
     const records = this.#logs.flatMap(({ of, log }) =>
-      log.drain().map((one) => ({ ...one, role: of })),
+      log.read().map((one) => ({ ...one, role: of })),
     );
     return records.sort((a, b) => a.tNs - b.tNs);
   }

@@ -8,6 +8,7 @@ import type { LogRecord } from "../../src/native/region.ts";
 
 const record = (fields: Partial<LogRecord>): LogRecord => ({
   role: "HANDLER",
+  sequence: 0,
   tNs: 1_000_000,
   openedNs: 0,
   bytes: 0,
@@ -21,6 +22,7 @@ const record = (fields: Partial<LogRecord>): LogRecord => ({
   availableBytes: 0,
   ...fields,
 });
+const RUN = { run: "k3", wallMs: (tNs: number) => 1000 + tNs / 1e6 };
 const opened = record({ step: step.OPENED, arg: cause.OOM });
 const closed = record({
   role: "WATCHDOG",
@@ -36,7 +38,7 @@ describe("Incidents", () => {
     [{ arg: limit.HOOK_SIGNAL + 9 }, "SIGKILL"],
     [{ result: -110 }, "ETIMEDOUT"],
   ])("a hook %p: %s", (how, result) => {
-    const { drafts } = new Incidents(["web"]).accept(
+    const { drafts } = new Incidents(["web"], RUN).accept(
       [opened, record({ step: step.HOOK, ...how })],
       0,
     );
@@ -44,15 +46,23 @@ describe("Incidents", () => {
   });
 
   test("counts at_us from the opening and names the steps", () => {
-    const incidents = new Incidents(["web"]);
+    const incidents = new Incidents(["web"], RUN);
     const kill = record({ step: step.KILL, tNs: 1_038_000, pid: 7, comm: "leak", bytes: 4096 });
     const { drafts } = incidents.accept([opened, kill], 0);
     expect(drafts).toEqual([
-      { type: "incident.opened", guard: "web", incident: "web#1", cause: "oom" },
+      {
+        type: "incident.opened",
+        guard: "web",
+        incident: "web#1",
+        id: "k3-0-1",
+        cause: "oom",
+        opened_t: 1001,
+      },
       {
         type: "incident.step",
         guard: "web",
         incident: "web#1",
+        id: "k3-0-1",
         step: "kill",
         by: "handler",
         pid: 7,
@@ -65,7 +75,7 @@ describe("Incidents", () => {
   });
 
   test("holds the close back until late steps are in", () => {
-    const incidents = new Incidents(["web"]);
+    const incidents = new Incidents(["web"], RUN);
     expect(incidents.accept([opened, closed], 0).drafts).toHaveLength(1);
     expect(incidents.waiting).toBe(true);
     const late = record({ role: "SPARE", step: step.VICTIM_DEAD, tNs: 5_000_000 });
@@ -77,7 +87,7 @@ describe("Incidents", () => {
   });
 
   test("keeps a step that comes before its opening", () => {
-    const incidents = new Incidents(["web"]);
+    const incidents = new Incidents(["web"], RUN);
     expect(incidents.accept([record({ tNs: 1_000_500 })], 0).drafts).toEqual([]);
     expect(incidents.accept([opened], 1).drafts.map((draft) => draft.type)).toEqual([
       "incident.opened",
@@ -87,7 +97,7 @@ describe("Incidents", () => {
   });
 
   test("opens by itself when the opening record never comes", () => {
-    const incidents = new Incidents(["web"]);
+    const incidents = new Incidents(["web"], RUN);
     incidents.accept([record({})], 0);
     expect(incidents.accept([], HOLD_NS).drafts.map((draft) => draft.type)).toEqual([
       "incident.opened",
@@ -96,7 +106,7 @@ describe("Incidents", () => {
   });
 
   test("of which only the end was told has its whole duration", () => {
-    const incidents = new Incidents(["web"]);
+    const incidents = new Incidents(["web"], RUN);
     incidents.accept([{ ...closed, openedNs: 2_000_000 }], 0);
     const [first, last] = incidents.accept([], HOLD_NS).drafts;
     expect(first?.type).toBe("incident.opened");
@@ -104,7 +114,7 @@ describe("Incidents", () => {
   });
 
   test("keeps incidents of two guards and two numbers apart", () => {
-    const incidents = new Incidents(["a", "b"]);
+    const incidents = new Incidents(["a", "b"], RUN);
     const { drafts } = incidents.accept(
       [opened, { ...opened, guard: 1 }, { ...opened, incident: 2 }],
       0,
@@ -117,20 +127,20 @@ describe("Incidents", () => {
   });
 
   test("ignores a guard that it does not know", () => {
-    expect(new Incidents(["a"]).accept([{ ...opened, guard: 9 }], 0).drafts).toEqual([]);
+    expect(new Incidents(["a"], RUN).accept([{ ...opened, guard: 9 }], 0).drafts).toEqual([]);
   });
 
   test("turns steps outside an incident into events of the guard", () => {
     const engaged = record({ incident: 0, step: step.ENGAGED, result: -13 });
     const took = record({ incident: 0, step: step.TOOK_OVER, arg: reason.OWNER_DEAD });
-    expect(new Incidents(["a"]).accept([engaged, took], 0).events).toEqual([
+    expect(new Incidents(["a"], RUN).accept([engaged, took], 0).events).toEqual([
       { guard: 0, event: "engaged", result: "EACCES" },
       { guard: 0, event: "took-over", result: "owner-dead" },
     ]);
   });
 
   test("every draft becomes a valid message, whatever the record holds", () => {
-    const incidents = new Incidents(["a"]);
+    const incidents = new Incidents(["a"], RUN);
     const steps = Object.values(step).map((number) =>
       record({ step: number, result: -3, bytes: 1 }),
     );
