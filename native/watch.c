@@ -243,7 +243,7 @@ int watch_look(struct watched *w)
 {
 	enum { MOVES_MAX = 4 }; /* a look may chain: handed -> quiet -> near */
 	uint64_t now_ns = sys_now_ns();
-	int is_first = w->guard->state == GUARD_NONE;
+	int is_first = w->guard->state == GUARD_NONE, has_come_near = w->has_come_near;
 
 	shared_store(&watcher.self.me->beat_ns, now_ns); /* many are long work */
 	w->has_come_near = 0;
@@ -274,6 +274,8 @@ int watch_look(struct watched *w)
 		if (w->state == before)
 			break;
 	}
+	if (has_come_near)
+		role_wake(FD_HANDLER); /* its sampler looks at who is held: not before it is */
 	w->is_calm = is_calm(w);
 	if (w->is_calm && !w->yielded && !w->deaf_ns)
 		memcg_close_counters(&w->memcg);

@@ -154,7 +154,6 @@ static void take_events(const struct sys_epoll_event *events, int n, uint64_t no
 		} else if (data & WAKE_NEAR) {
 			sys_read(w->near_event, &count, sizeof(count));
 			w->has_come_near = 1;
-			role_wake(FD_HANDLER); /* its sampler looks at everybody now */
 			watcher.event_ns = now_ns;
 		} else if (data < WAKE_CONTROL) {
 			memcg_take_event(&w->memcg, w->oom_event);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** What the helpers of a running reprieve know, read in their region through the handler's descriptor. */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { at, fd, limit, size } from "../../src/native/layout.ts";
 
 export class SharedRegion {
@@ -35,6 +35,13 @@ export class SharedRegion {
       return undefined;
     const [name] = known.toString("latin1", at.snapshot_comm).split("\0");
     return name;
+  }
+
+  /** All of it, as it is now. */
+  copy(): ArrayBuffer {
+    const bytes = new Uint8Array(fstatSync(this.#file).size);
+    readSync(this.#file, bytes, 0, bytes.length, 0);
+    return bytes.buffer;
   }
 
   close(): void {
