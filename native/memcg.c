@@ -179,9 +179,7 @@ int memcg_limits(const struct memcg *m, struct memcg_room *room)
 
 int memcg_room(const struct memcg *m, struct memcg_room *room)
 {
-	int err = memcg_limits(m, room);
-
-	return err || !memcg_is_before(m) ? err : memcg_before_room(m, room);
+	return memcg_is_before(m) ? memcg_before_room(m, room) : memcg_limits(m, room);
 }
 
 /* What memory.stat says behind the keys, up to NULL, together. */
@@ -228,10 +226,12 @@ uint64_t memcg_left_bytes(const struct memcg_room *room)
 
 int memcg_is_full(const struct memcg_room *room) { return memcg_left_bytes(room) <= STOCK_BYTES; }
 
-int memcg_is_cramped(const struct memcg_oom *oom, const struct memcg_room *room)
+int memcg_is_cramped(const struct memcg *m, const struct memcg_oom *oom,
+		     const struct memcg_room *room)
 {
-	uint64_t left = oom->held ? memcg_left_bytes(room)
-				  : left_under(room->limit_bytes, room->usage_bytes);
+	uint64_t left = memcg_is_before(m) ? memcg_before_left_bytes(m)
+			: oom->held	   ? memcg_left_bytes(room)
+					   : left_under(room->limit_bytes, room->usage_bytes);
 
 	return left <= CRAMPED_BYTES;
 }

@@ -124,7 +124,8 @@ int memcg_limit_hits(const struct memcg *m, uint64_t *hits);
 /* Does the group stand at a limit of its own? */
 int memcg_is_full(const struct memcg_room *room);
 /* The same of a group in which memory goes round: reclaim takes more than it has to. Not held, at its memory.max. */
-int memcg_is_cramped(const struct memcg_oom *oom, const struct memcg_room *room);
+int memcg_is_cramped(const struct memcg *m, const struct memcg_oom *oom,
+		     const struct memcg_room *room);
 /* Does somebody sleep in the group's own OOM, and has reason to? */
 int memcg_in_oom(const struct memcg_oom *oom, const struct memcg_room *room);
 /* With so much left a group is far again: more than the margin, or it would flutter. */

@@ -29,6 +29,23 @@ static uint64_t less(uint64_t limit_bytes, uint64_t bytes)
 					     : 0;
 }
 
+/* The kernel's, and on v2 the owner's: there who grows is stopped. */
+static int read_limits(const struct memcg *m, struct memcg_room *room)
+{
+	int err = memcg_limits(m, room);
+
+	if (!err && memcg_is_v2(m))
+		err = memcg_read_switch(m, &room->high_bytes);
+	return err;
+}
+
+uint64_t memcg_before_left_bytes(const struct memcg *m)
+{
+	struct memcg_room room;
+
+	return read_limits(m, &room) ? MEMCG_NO_LIMIT : memcg_left_bytes(&room);
+}
+
 /* Files, and what anonymous memory may be swapped out. */
 static int read_reclaimable(const struct memcg *m, uint64_t *file, uint64_t *swappable)
 {
@@ -43,15 +60,15 @@ static int read_reclaimable(const struct memcg *m, uint64_t *file, uint64_t *swa
 
 int memcg_before_room(const struct memcg *m, struct memcg_room *room)
 {
-	uint64_t file, swappable, high = MEMCG_NO_LIMIT;
-	int err = read_reclaimable(m, &file, &swappable);
+	uint64_t file, swappable;
+	int err = read_limits(m, room);
 
-	if (!err && memcg_is_v2(m))
-		err = memcg_read_switch(m, &high); /* the owner's: there who grows is stopped */
+	if (!err)
+		err = read_reclaimable(m, &file, &swappable);
 	if (err)
 		return err;
-	room->limit_bytes =
-		less(room->limit_bytes < high ? room->limit_bytes : high, *m->before_bytes);
+	room->limit_bytes = less(room->limit_bytes, *m->before_bytes);
+	room->high_bytes = less(room->high_bytes, *m->before_bytes);
 	room->swap_limit_bytes = less(room->swap_limit_bytes, *m->before_bytes);
 	room->usage_bytes = less(room->usage_bytes, file + swappable);
 	room->swap_usage_bytes = less(room->swap_usage_bytes, file);

@@ -35,6 +35,8 @@ enum { MEMCG_SMALL_BYTES = 256, MEMCG_STAT_BYTES = 4096 };
 int memcg_before_oom(const struct memcg *m, struct memcg_oom *oom);
 int memcg_before_room(const struct memcg *m, struct memcg_room *room);
 int memcg_before_hold(const struct memcg *m, uint32_t held);
+/* Under the limits that are not ours, files and all. */
+uint64_t memcg_before_left_bytes(const struct memcg *m);
 
 /* Opens DIR/name and reads it once. */
 int memcg_open_primed(int dir, const char *name, int flags);

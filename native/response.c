@@ -106,7 +106,7 @@ static struct sight sight_of(const struct guarded *g, uint64_t now_ns)
 	return (struct sight){
 		.in_oom = memcg_in_oom(&g->oom, &g->room) ||
 			  (g->oom.held && !r->has_relieved && shared_load(&g->guard->starving) &&
-			   memcg_is_cramped(&g->oom, &g->room)),
+			   memcg_is_cramped(&g->memcg, &g->oom, &g->room)),
 		.full = full,
 		/* The owner's memory.high stays after a hand-over. */
 		.held = g->oom.held && !incident_is_handed_over(g->guard),

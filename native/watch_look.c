@@ -13,7 +13,7 @@ void watch_forget_starvation(struct watched *w, uint64_t now_ns)
 {
 	memcg_take_pressure(&w->memcg, w->pressure_event);
 	w->starved = 0;
-	w->ticked_ns = now_ns;
+	w->ticked_ns = memcg_is_v2(&w->memcg) ? 0 : now_ns;
 }
 
 /*
@@ -50,12 +50,13 @@ static int is_starving(struct watched *w, const struct memcg_oom *oom,
 		       const struct memcg_room *room, uint64_t now_ns)
 {
 	int handed = memcg_has_mark(&w->memcg) && w->state == GUARD_HANDED;
-	int cramped = memcg_is_cramped(oom, room);
+	int left_alone = memcg_is_before(&w->memcg) && w->yielded;
+	int cramped = memcg_is_cramped(&w->memcg, oom, room);
 	uint32_t looks = handed ? STARVED_HANDED : STARVED_LOOKS;
 
-	if (memcg_is_before(&w->memcg))
-		return 0; /* nobody is stopped */
-	if (memcg_is_v2(&w->memcg) && (handed || w->state == GUARD_NEAR))
+	if (memcg_is_before(&w->memcg) && !memcg_is_v2(&w->memcg))
+		return 0; /* nobody is stopped, and the kernel's word for pressure comes in any copy of a file */
+	if (memcg_is_v2(&w->memcg) && (handed || left_alone || w->state == GUARD_NEAR))
 		look_for_thrashing(w, cramped, now_ns);
 	else if (w->state == GUARD_NEAR)
 		look_for_starvation(w, memcg_is_full(room), now_ns);
@@ -65,6 +66,21 @@ static int is_starving(struct watched *w, const struct memcg_oom *oom,
 		shared_store(&w->guard->starving,
 			     cramped && (w->starved >= looks || w->woken >= looks));
 	return (oom->held || handed) && cramped && shared_load(&w->guard->starving);
+}
+
+/* Is it to be held again, after somebody else has written the switch, or what is done before the limit has not helped? */
+static int has_yielded_enough(const struct watched *w, const struct memcg_room *room,
+			      uint64_t now_ns)
+{
+	/* That it is full of file memory is no reason to yield, that this goes round is. */
+	if (memcg_is_before(&w->memcg))
+		return memcg_left_bytes(room) > memcg_far_bytes(w->guard->margin_bytes) &&
+		       (!memcg_is_v2(&w->memcg) || !w->ticked_ns ||
+			watch_ms_since(w->ticked_ns, now_ns) > PRESSURE_OLD_MS);
+	/* On v2 the cache keeps most groups at their limit. */
+	if (memcg_has_mark(&w->memcg))
+		return watch_ms_since(w->yielded_ns, now_ns) >= w->yield_ms;
+	return watch_ms_since(w->outside_ns, now_ns) >= FAR_AFTER_MS;
 }
 
 /* The times for which the group has been free of an OOM, and outside its margin. */
@@ -79,13 +95,7 @@ static void time_look(struct watched *w, struct look *look, const struct memcg_r
 		w->outside_ns = 0;
 	else if (!w->outside_ns)
 		w->outside_ns = now_ns;
-	/* On v2 the cache keeps most groups at their limit. */
-	if (memcg_has_mark(&w->memcg) ? watch_ms_since(w->yielded_ns, now_ns) >= w->yield_ms
-				      : watch_ms_since(w->outside_ns, now_ns) >= FAR_AFTER_MS)
-		w->yielded = 0;
-	/* That it is near for its file memory is no reason to yield. */
-	if (memcg_is_before(&w->memcg) &&
-	    memcg_left_bytes(room) > memcg_far_bytes(w->guard->margin_bytes))
+	if (has_yielded_enough(w, room, now_ns))
 		w->yielded = 0;
 	look->free_ms = watch_ms_since(w->free_ns, now_ns);
 	look->outside_ms = watch_ms_since(w->outside_ns, now_ns);

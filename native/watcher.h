@@ -56,7 +56,8 @@ struct watched {
 	uint64_t free_ns;    /* nobody waits since; 0: somebody does */
 	uint64_t outside_ns; /* outside the margin since; 0: inside */
 	uint64_t stale_ns;   /* somebody sleeps in its OOM though there is room, since; 0: nobody */
-	uint64_t ticked_ns;
+	uint64_t
+		ticked_ns; /* v1: last looked at for starvation; v2: its pressure was told; 0: not yet */
 	uint64_t deaf_ns;    /* v2: no event of it wakes us until then; 0: the next one does */
 	uint32_t starved;    /* ticks in a row in which it was full and could not reclaim */
 	uint32_t near_ms;    /* the time to the next look at it near its limit */

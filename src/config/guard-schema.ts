@@ -93,8 +93,8 @@ const GuardTable = table(
       told(
         When,
         "`at-oom`: the orders are carried out at the limit, where the group is held. `before`: where what cannot be " +
-          "reclaimed comes within the margin of the limit; the group is not held then, the kernel's killer stays on, and " +
-          "nobody's calls fail.",
+          "reclaimed comes within the margin of the limit, on cgroup v2 also where pressure keeps everybody in a full " +
+          "group from getting on; the group is not held then, the kernel's killer stays on, and nobody's calls fail.",
         "`at-oom`",
       ),
     ),

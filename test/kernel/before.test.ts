@@ -7,7 +7,7 @@ import { type Group, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { FINISH_MS, finished, limitIs, ordered, words } from "../helpers/orders.ts";
 import { type Message, Reprieve } from "../helpers/reprieve.ts";
-import { describeWith, kernelTest } from "../helpers/require.ts";
+import { describeWith, kernelTest, onlyOnV2 } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import type { Workload } from "../helpers/workload.ts";
@@ -18,6 +18,8 @@ const BEFORE = ["--when", "before"];
 /** 128 MB/s: slow enough to be met in the margin on any host. */
 const SLOW = { chunkKb: 64, pauseUs: 500 } as const;
 const CALM_MS = 1500;
+/** Three windows of pressure, and three more. */
+const AGAIN_MS = 6500;
 /** On a disk: tmpfs cannot be reclaimed. */
 const FILE = `/root/reprieve-before-${process.pid}`;
 
@@ -31,6 +33,16 @@ function limitHits(group: Group): number {
   return memory.version === 1
     ? Number(group.read("memory.failcnt"))
     : Number(/^max (\d+)/m.exec(group.read("memory.events"))?.[1]);
+}
+
+const v2 = onlyOnV2("v1 tells of no pressure by group");
+
+/** Its code does not fit into the group, or not beside what is there. */
+async function runCode(scene: Scene, mb: number): Promise<Workload> {
+  const make = ["dd", "if=/dev/zero", `of=${FILE}`, "bs=1M", `count=${mb}`, "conv=fsync"];
+  await Bun.spawn(make, { stderr: "ignore" }).exited;
+  const plan = { means: "reread", kb: mb * KB } as const;
+  return scene.board.start(scene.group, plan, ["env", `WORKLOAD_FILE=${FILE}`]).ready();
 }
 
 async function leak(scene: Scene, kb: number): Promise<Workload> {
@@ -107,6 +119,45 @@ describeWith("before the limit", kernelTest, () => {
       expect(limitHits(scene.group)).toBe(0);
       await leaker.stop();
       await limitIs(scene.group, LIMIT);
+      await scene.end();
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "where file memory goes round and nobody gets on, the largest is killed",
+    async () => {
+      const scene = await Scene.set(BEFORE);
+      const plan = { means: "touch", beforeKb: LIMIT / KB - 8 * KB } as const;
+      const large = await scene.board.start(scene.group, plan).ready();
+      const code = await runCode(scene, 32);
+      await Bun.sleep(CALM_MS); // sampled
+      code.go();
+      expect(words(await scene.closed())).toBe("relieved killed");
+      expect(opened(scene).map(({ cause }) => cause)).toEqual(["starving"]);
+      expect(scene.victims()).toEqual([large.pid]);
+      expect([code.isAlive(), scene.group.oom().kills]).toEqual([true, 0]);
+      await code.stop();
+      await scene.end();
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "where nobody is worth a kill for that, it is the kernel's until it is over",
+    async () => {
+      const scene = await Scene.set(BEFORE);
+      const code = await runCode(scene, 96);
+      code.go();
+      expect(words(await scene.closed())).toBe("handed-over no-candidate");
+      await Bun.sleep(AGAIN_MS);
+      expect(opened(scene)).toHaveLength(1);
+      expect(code.isAlive()).toBe(true);
+      await code.stop();
+      await Bun.sleep(AGAIN_MS);
+      const leaker = await leak(scene, LEAK_KB);
+      await until("a kill", () => scene.victims().length > 0, FINISH_MS);
+      expect(scene.victims()).toEqual([leaker.pid]);
       await scene.end();
     },
     TEST_MS,
