@@ -179,6 +179,18 @@ export class Agent {
     return this.#slots.all.map(({ guard }) => guard);
   }
 
+  /** Why nobody is guarded, if that is so. */
+  whyNotReady(): string | undefined {
+    const dead = this.#roles.filter((role) => this.#crew.pid(role) === undefined);
+    if (dead.length > 0) return `not at work: ${dead.join(", ").toLowerCase()}`;
+    return this.#armed ? undefined : "the guards are not armed";
+  }
+
+  /** What the processes of a guard held lately. */
+  history(_guard: string, _sinceMs: number) {
+    return { frames: [], processes: {} };
+  }
+
   /** The helper that lives in the guarded group, if it does: it is no left-over of CMD. */
   get pidInside(): number | undefined {
     return this.#options.handlerInside ? this.#crew.pid("HANDLER") : undefined;

@@ -85,19 +85,14 @@ export class RunDir {
     }
   }
 
-  writeToken(token: string): void {
-    const path = join(this.path, "token");
+  /** A line for others of this user: `token` and `address` of the feed, `config` for `reprieve reload`. */
+  write(name: "token" | "address" | "config", line: string): void {
+    const path = join(this.path, name);
     try {
-      writeFileSync(path, `${token}\n`, { mode: 0o600 });
+      writeFileSync(path, `${line}\n`, { mode: 0o600 });
     } catch (error) {
-      const remedy = "make room, or give --no-token or --listen none";
-      throw new CliError(exit.host, `cannot write ${path} (${codeOf(error)}): ${remedy}`);
+      throw new CliError(exit.host, `cannot write ${path} (${codeOf(error)}): make room`);
     }
-  }
-
-  /** For `reprieve reload`: the file by which this one guards. */
-  writeConfig(file: string): void {
-    writeFileSync(join(this.path, "config"), file, { mode: 0o600 });
   }
 
   /** What its ledger says is still to be done, by `core release`. */

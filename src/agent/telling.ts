@@ -96,9 +96,10 @@ export class Telling {
     const guard = this.#guards[index];
     if (guard === undefined) return;
     const { usageBytes, limitBytes, procs } = this.#region.usage(index);
+    const handler = this.#region.handler(index);
     const now = {
       state: this.#region.state(index),
-      counters: `${usageBytes} ${limitBytes} ${procs}`,
+      counters: `${usageBytes} ${limitBytes} ${procs} ${handler}`,
     };
     const last = this.#lastGuard[index];
     if (event === undefined && now.state === last?.state && now.counters === last.counters) return;
@@ -111,6 +112,7 @@ export class Telling {
         limit_bytes: limitBytes,
         procs,
         state: STATE_NAMES.get(now.state) as (typeof STATES)[number],
+        handler,
         ...event,
       },
     ]);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-/** The feed of a run: opened before anything is changed, or, where its port may be the replaced one's, at last. */
+/**
+ * Feed, API and page of a run: opened before anything is changed, or, where the port may be the replaced one's, at last.
+ * None of it is loaded where nothing is listened on.
+ */
 
 import type { RunDir } from "../agent/run-dir.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Message } from "../feed/protocol.ts";
-import type { Feed } from "../feed/serve.ts";
+import type { History } from "../http/app.ts";
 import type { ListenAddress } from "./args.ts";
 import { say } from "./output.ts";
 
@@ -17,54 +20,81 @@ interface FeedOptions {
   readonly replace?: true;
 }
 
+/** What only the agent can tell. */
+export interface Inside {
+  /** Why it does not guard, if it does not. */
+  whyNotReady(): string | undefined;
+  history(guard: string, sinceMs: number): History;
+}
+
+interface FeedSetup {
+  readonly options: FeedOptions;
+  readonly runDir: RunDir;
+  readonly undo: AsyncDisposableStack;
+  /** Of this run. */
+  readonly run: string;
+  /** The config file; undefined: there is none. */
+  readonly config: string | undefined;
+}
+
 export class LateFeed {
   /** Where it is to be found, for the person. */
   line: string | undefined;
-  readonly #options: FeedOptions;
-  readonly #runDir: RunDir;
-  readonly #undo: AsyncDisposableStack;
+  /** undefined: it is not there yet. */
+  inside: Inside | undefined;
+  readonly #setup: FeedSetup;
   /** What came before it was open: seconds of it at most. */
   #early: Message[] | undefined = [];
-  #feed: Feed | undefined;
+  #send: ((message: Message) => void) | undefined;
 
-  constructor(options: FeedOptions, runDir: RunDir, undo: AsyncDisposableStack) {
-    this.#options = options;
-    this.#runDir = runDir;
-    this.#undo = undo;
+  constructor(setup: FeedSetup) {
+    this.#setup = setup;
   }
 
   send(message: Message): void {
     this.#early?.push(message);
-    this.#feed?.send(message);
+    this.#send?.(message);
   }
 
   /** What is wrong is only said where nobody asked for that port, or groups were taken over: they stay guarded. */
   async open(): Promise<void> {
-    const { listen, replace } = this.#options;
+    const { listen, replace } = this.#setup.options;
     try {
-      if (listen !== "none") this.#feed = await this.#serve(listen ?? DEFAULT_LISTEN);
+      if (listen !== "none") await this.#serve(listen ?? DEFAULT_LISTEN);
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
       const isNobodys = listen === undefined && error.code === exit.inUse;
       if (!isNobodys && !replace) throw error;
       say(`no feed: ${error.message}`);
     }
-    for (const message of this.#early ?? []) this.#feed?.send(message);
+    for (const message of this.#early ?? []) this.#send?.(message);
     this.#early = undefined;
   }
 
   // --- internal ---
 
-  async #serve(address: ListenAddress): Promise<Feed> {
-    const { demandResolved, serveFeed, feedUrl } = await import("../feed/serve.ts");
-    await demandResolved(address);
-    const random = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
-    const token = this.#options.token ? random.toHex() : undefined;
-    const feed = serveFeed(address, token);
-    this.#undo.defer(() => feed.stop());
-    if (token !== undefined) this.#runDir.writeToken(token);
-    const secret = token === undefined ? "" : `?token=${token}`;
-    this.line = `feed ${feedUrl(address, feed.port)}${secret}`;
-    return feed;
+  async #serve(address: ListenAddress): Promise<void> {
+    const { options, runDir, undo, run, config } = this.#setup;
+    const { openHttp } = await import("../http/open.ts");
+    const token = options.token ? newToken() : undefined;
+    const { server, url, send } = await openHttp(address, {
+      token,
+      run,
+      config,
+      whyNotReady: () => (this.inside ? this.inside.whyNotReady() : "it is starting"),
+      history: (guard, sinceMs) =>
+        this.inside?.history(guard, sinceMs) ?? { frames: [], processes: {} },
+    });
+    undo.defer(() => server.stop());
+    runDir.write("address", url);
+    if (token !== undefined) runDir.write("token", token);
+    this.line = `page ${url}${token === undefined ? "" : `?token=${token}`}`;
+    this.#send = send;
   }
+}
+
+// --- internal ---
+
+function newToken(): string {
+  return crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex();
 }

@@ -10,6 +10,7 @@ import { resolve } from "node:path";
 import { Agent, type GuardSpec } from "../agent/agent.ts";
 import { giveBackText } from "../agent/footprint.ts";
 import { RunDir, runBases } from "../agent/run-dir.ts";
+import { newRun } from "../agent/run-id.ts";
 import { SystemGuard } from "../agent/system-guard.ts";
 import { emptyGroup, processesOf } from "../cgroup/group.ts";
 import { type Hierarchy, requireMemory } from "../cgroup/hierarchy.ts";
@@ -145,7 +146,8 @@ async function guardAndWait(
   const home = command === undefined ? undefined : demandHome(state.memory);
   const { image, runDir, ledger } = await makeRunDir(state, guardsOf(state));
   void signals.listen();
-  const feed = new LateFeed(options, runDir, undo);
+  const run = newRun();
+  const feed = new LateFeed({ options, runDir, undo, run, config: state.rules?.file });
   // With --replace its port may be the old one's.
   if (!options.replace) await feed.open();
   const send = sendTo(lines, feed);
@@ -194,6 +196,7 @@ async function guardAndWait(
   await agent.attach();
   await takeOver(core, locks, running);
   await agent.arm();
+  feed.inside = agent;
   agent.lacks.forEach(say);
   if (options.replace) {
     await awaitEnd(core, running);
@@ -257,7 +260,7 @@ async function reloadIfConfigured(
   agent: Agent,
 ): Promise<void> {
   if (rules === undefined || expected === undefined || latecomers === undefined) return;
-  runDir.writeConfig(rules.file);
+  runDir.write("config", rules.file);
   const { Reloader } = await import("./reload.ts");
   const lookAgain = (hourCap: number) => agent.lookAgain(hourCap);
   const reloader = new Reloader({
@@ -282,6 +285,7 @@ function guardsOf({ wanted, expected }: Run): number {
 /** Where no group is guarded, and only the host as a whole is. */
 async function waitOnly({ options, signals }: Run, feed: LateFeed): Promise<number> {
   if (options.replace) await feed.open();
+  feed.inside = { whyNotReady: () => undefined, history: () => ({ frames: [], processes: {} }) };
   if (feed.line !== undefined) say(feed.line);
   await signals.first;
   return exit.ok;

@@ -164,6 +164,12 @@ export const IncidentClosed = v.object({
   kernel_killed: v.optional(v.array(KernelKill)),
 });
 
+/** Who answers for a group: reprieve's own handler, a designated one, or none that is at work. */
+export const HANDLERS = ["own", "designated", "none"] as const;
+
+/** Percent of the last 10 s in which some, or all, of a group waited for memory. */
+export const Pressure = v.object({ some_avg10: v.number(), full_avg10: v.number() });
+
 export const Guard = v.object({
   ...stamp,
   type: v.literal("guard"),
@@ -173,6 +179,9 @@ export const Guard = v.object({
   limit_bytes: v.nullable(count),
   procs: count,
   state: v.picklist(STATES),
+  handler: v.optional(v.picklist(HANDLERS)),
+  /** Where the kernel tells it of the group, as it was when this was sent. */
+  pressure: v.optional(Pressure),
   /** What happened outside an incident, as a step; `result` belongs to it. */
   event: v.optional(v.string()),
   result: v.optional(result),

@@ -231,6 +231,12 @@ export class Region {
     return Atomics.load(this.#i32, (this.#guard(guard) + at.guard_attached) / 4 + role[of]);
   }
 
+  /** Who answers for the group now. */
+  handler(guard: number): "own" | "designated" | "none" {
+    if (this.#load(this.#guard(guard) + at.guard_designated_pid) !== 0) return "designated";
+    return this.attached(guard, "HANDLER") === 1 ? "own" : "none";
+  }
+
   state(guard: number): number {
     return this.#load(this.#guard(guard) + at.guard_state);
   }

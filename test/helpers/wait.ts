@@ -30,16 +30,18 @@ export const START_BOUND_MS = 20_000;
 /** A wait may be longer than it has to by so much of itself: probes cost CPU time, in a VM most of all. */
 const TICK_SHARE = 0.02;
 
+type Answer<T> = T | null | undefined | false;
+
 /** Polls every ms, or less often, until the probe answers; a bound that passes is the test's failure. */
 export async function until<T>(
   what: string,
-  probe: () => T | null | undefined | false,
+  probe: () => Answer<T> | Promise<Answer<T>>,
   boundMs = 5000,
   tickMs = 1,
 ): Promise<T> {
   const begin = performance.now();
   for (;;) {
-    const answer = probe();
+    const answer = await probe();
     if (answer !== null && answer !== undefined && answer !== false) return answer;
     const waitedMs = performance.now() - begin;
     if (waitedMs > boundMs) throw new Error(`Waited ${boundMs} ms in vain for ${what}`);

@@ -1,39 +1,18 @@
 // SPDX-License-Identifier: MIT
 /** The feed with a foreign client: who is let in, and that it says what stdout says. */
 import { afterEach, expect, test } from "bun:test";
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import * as v from "valibot";
 // By path: for the name "ws" Bun puts its own client in the place of the package.
 import { WebSocket } from "../../node_modules/ws/wrapper.mjs";
 import { Message as Schema } from "../../src/feed/protocol.ts";
 import { cleanUp } from "../helpers/clean.ts";
+import { serve } from "../helpers/feed.ts";
 import { runBase } from "../helpers/paths.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
-import { Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
 afterEach(cleanUp);
-
-interface Feed {
-  readonly scene: Scene;
-  readonly address: string;
-  readonly token: string;
-}
-
-function freePort(): number {
-  const server = Bun.listen({ port: 0, hostname: "127.0.0.1", socket: { data() {} } });
-  const { port } = server;
-  server.stop(true);
-  return port;
-}
-
-async function serve(...more: string[]): Promise<Feed> {
-  const address = `127.0.0.1:${freePort()}`;
-  const scene = await Scene.set(["--listen", address, ...more]);
-  const file = `${runBase}/${scene.reprieve.pid}/token`;
-  const token = more.includes("--no-token") ? "" : readFileSync(file, "utf8").trim();
-  return { scene, address, token };
-}
 
 /** The HTTP status that the upgrade gets: 101 when it is let in. */
 function knock(address: string, query: string, headers: Record<string, string>): Promise<number> {
@@ -52,7 +31,7 @@ describeWith("the feed", kernelTest, () => {
   test("wants the token, as a header or in the query", async () => {
     const { scene, address, token } = await serve();
     expect(token).toMatch(/^[0-9a-f]{64}$/);
-    const printed = `ws://${address}/feed?token=${token}`;
+    const printed = `page http://${address}/?token=${token}`;
     await until("the address with the token", () => scene.reprieve.err.includes(printed));
     expect(statSync(`${runBase}/${scene.reprieve.pid}/token`).mode & 0o777).toBe(0o600);
     expect(await knock(address, "", {})).toBe(401);
@@ -84,7 +63,7 @@ describeWith("the feed", kernelTest, () => {
     const { scene, address } = await serve();
     expect((await fetch(`http://${address}/healthz`)).status).toBe(200);
     expect((await fetch(`http://${address}/feed`)).status).toBe(401);
-    expect((await fetch(`http://${address}/`)).status).toBe(404);
+    expect((await fetch(`http://${address}/`)).status).toBe(200);
     const post = await fetch(`http://${address}/healthz`, { method: "POST" });
     expect(post.status).toBeGreaterThanOrEqual(400);
     await scene.end();

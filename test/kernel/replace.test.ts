@@ -212,7 +212,7 @@ describeWith("replace", [...kernelTest, program("setpriv", "util-linux")], () =>
     const listen = ["--listen", `127.0.0.1:${port}`, "--no-token"];
     const old = await Reprieve.guard([group.path], listen);
     const successor = await Reprieve.guard([group.path], [...listen, "--replace"]);
-    await until("the feed", () => successor.err.includes("feed ws"));
+    await until("the feed", () => successor.err.includes("page http"));
     expect((await old.ended()).code).toBe(0);
     const greeted = new Promise<string>((resolve) => {
       const socket = new WebSocket(`ws://127.0.0.1:${port}/feed`);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Hop 8b: the socket of the feed and its subscribers.
+ * Hop 8b: the socket of the feed, the API and the page, and the feed's subscribers.
  *
  * Everything is bounded: clients, what a client may send, and what waits for a slow one, which is disconnected.
  */
@@ -8,20 +8,26 @@
 import { lookup } from "node:dns/promises";
 import type { ListenAddress } from "../cli/args.ts";
 import { CliError, exit } from "../errors.ts";
-import { createApp } from "./app.ts";
-import type { Message } from "./protocol.ts";
+import type { Entry } from "../feed/present.ts";
+import { type AppOptions, createApp } from "./app.ts";
 
 const CLIENTS_MAX = 64;
 /** About 4,000 messages. */
 const CLIENT_BACKLOG_BYTES = 1 << 20;
 /** The feed is read-only: a client has nothing to say. */
 const CLIENT_PAYLOAD_BYTES = 1024;
+/** A page of a thousand guards asks for one thing a second, a script for some. */
+const REQUESTS_A_SECOND = 200;
 
-export interface Feed {
+export interface HttpServer {
   readonly port: number;
-  send(message: Message): void;
+  send(entry: Entry): void;
   stop(): Promise<void>;
 }
+
+export type ServeOptions = Omit<AppOptions, "door" | "upgrade" | "hasRoom"> & {
+  readonly token: string | undefined;
+};
 
 /** Bun 1.4.5 says of a name without an address that it is in use, or EINVAL. */
 export async function demandResolved({ hostname, port }: ListenAddress): Promise<void> {
@@ -34,18 +40,8 @@ export async function demandResolved({ hostname, port }: ListenAddress): Promise
 }
 
 /** Throws CliError(inUse) when the port is taken. */
-export function serveFeed(address: ListenAddress, token: string | undefined): Feed {
+export function serveHttp(address: ListenAddress, options: ServeOptions): HttpServer {
   const clients = new Set<Bun.ServerWebSocket<undefined>>();
-  /** A new client hears at once what is guarded: the last `armed` and `guard` of each. */
-  const greeting = new Map<string, string>();
-  const app = createApp({
-    token,
-    hostname: address.hostname,
-    upgrade(request) {
-      if (clients.size >= CLIENTS_MAX) return "full";
-      return server.upgrade(request) ? "upgraded" : "not a websocket";
-    },
-  });
   const server = listen(address, {
     fetch: (request) => app.fetch(request),
     websocket: {
@@ -54,7 +50,8 @@ export function serveFeed(address: ListenAddress, token: string | undefined): Fe
       closeOnBackpressureLimit: true,
       open(client) {
         clients.add(client);
-        for (const line of greeting.values()) client.send(line);
+        const { guards, incidents } = options.present;
+        for (const { line } of [...guards, ...incidents]) client.send(line);
       },
       message() {},
       close(client) {
@@ -62,13 +59,21 @@ export function serveFeed(address: ListenAddress, token: string | undefined): Fe
       },
     },
   });
+  const port = server.port ?? address.port;
+  const { token } = options;
+  const door = { token, hostname: address.hostname, cookie: `reprieve-${port}`, isTls: false };
+  const app = createApp({
+    ...options,
+    door,
+    hasRoom: rateOf(REQUESTS_A_SECOND),
+    upgrade(request) {
+      if (clients.size >= CLIENTS_MAX) return "full";
+      return server.upgrade(request) ? "upgraded" : "not a websocket";
+    },
+  });
   return {
-    port: server.port ?? address.port,
-    send(message) {
-      const line = JSON.stringify(message);
-      if (message.type === "armed" || message.type === "guard") {
-        greeting.set(`${message.type} ${message.guard}`, line);
-      }
+    port,
+    send({ line }) {
       for (const client of clients) client.send(line);
     },
     async stop() {
@@ -79,11 +84,22 @@ export function serveFeed(address: ListenAddress, token: string | undefined): Fe
 }
 
 /** As a person would type it. */
-export function feedUrl({ hostname }: ListenAddress, port: number): string {
-  return `ws://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}/feed`;
+export function urlOf({ hostname }: ListenAddress, port: number): string {
+  return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}/`;
 }
 
 // --- internal ---
+
+/** So many a second, of all who have the token. */
+function rateOf(most: number): () => boolean {
+  let second = 0;
+  let count = 0;
+  return () => {
+    const now = Math.floor(performance.now() / 1000);
+    if (now !== second) [second, count] = [now, 0];
+    return ++count <= most;
+  };
+}
 
 type Handlers = {
   fetch: (request: Request) => Response | Promise<Response>;

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+/** What the HTTP API takes and answers: the only definition. Fields may be added; none is renamed or removed. */
+
+import * as v from "valibot";
+import { HANDLERS, Pressure, STATES } from "../feed/protocol.ts";
+import { Frame, IncidentSummary, KEPT_OUTCOMES, Processes } from "../journal/incident.ts";
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+const INCIDENTS_DEFAULT = 50;
+const INCIDENTS_MOST = 500;
+
+export const GuardView = v.object({
+  guard: v.string(),
+  cgroup: v.string(),
+  hierarchy: v.picklist(["v1", "v2"]),
+  state: v.picklist(STATES),
+  usage_bytes: count,
+  /** null: it has none. */
+  limit_bytes: v.nullable(count),
+  procs: count,
+  delay_ms: count,
+  margin_bytes: count,
+  when: v.string(),
+  orders: v.array(v.string()),
+  powers: v.array(v.string()),
+  handler: v.picklist(HANDLERS),
+  /** null: the kernel does not tell it of this group. */
+  pressure: v.nullable(Pressure),
+  /** The one that is open; the kernel decides at `deadline_t`. Wall clock, ms. */
+  incident: v.nullable(
+    v.object({
+      incident: v.string(),
+      id: v.optional(v.string()),
+      opened_t: v.number(),
+      deadline_t: v.number(),
+    }),
+  ),
+});
+
+export const Guards = v.object({ t: v.number(), guards: v.array(GuardView) });
+
+export const GuardDetails = v.object({
+  /** Of this answer, wall clock, ms: the times of its frames are relative to it. */
+  t: v.number(),
+  ...GuardView.entries,
+  history: v.object({ frames: v.array(Frame), processes: Processes }),
+  /** The last ones. */
+  incidents: v.array(IncidentSummary),
+});
+
+export const IncidentList = v.object({
+  incidents: v.array(IncidentSummary),
+  /** `before` of the next page; null: this is the last. */
+  next: v.nullable(v.string()),
+});
+
+export const Failure = v.object({ error: v.string() });
+export const Health = v.object({ status: v.literal("ok") });
+export const Readiness = v.object({ ready: v.boolean(), reason: v.optional(v.string()) });
+
+const A_TIME = "from and to are times in ms since 1970";
+const time = v.pipe(v.string(), v.regex(/^\d{1,15}$/, A_TIME), v.transform(Number));
+
+const A_LIMIT = `limit is a number from 1 to ${INCIDENTS_MOST}`;
+const limit = v.pipe(
+  v.string(),
+  v.regex(/^\d{1,3}$/, A_LIMIT),
+  v.transform(Number),
+  v.minValue(1, A_LIMIT),
+  v.maxValue(INCIDENTS_MOST, A_LIMIT),
+);
+
+const AN_OUTCOME = `outcome is one of ${KEPT_OUTCOMES.join(", ")}`;
+
+/** The query of /api/incidents. */
+export const IncidentFilter = v.strictObject({
+  guard: v.optional(v.pipe(v.string(), v.maxLength(4096, "guard is too long"))),
+  outcome: v.optional(v.picklist(KEPT_OUTCOMES, AN_OUTCOME)),
+  from: v.optional(time),
+  to: v.optional(time),
+  limit: v.optional(limit, String(INCIDENTS_DEFAULT)),
+  before: v.optional(
+    v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/, "before is the id of an incident")),
+  ),
+});
+
+export type GuardView = v.InferOutput<typeof GuardView>;

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+/** The HTTP API of the built binary with a real OOM behind it. */
+import { afterEach, expect, test } from "bun:test";
+import * as v from "valibot";
+import { GuardDetails, Guards, IncidentList, Readiness } from "../../src/http/schema.ts";
+import { Incident } from "../../src/journal/incident.ts";
+import { cleanUp } from "../helpers/clean.ts";
+import { runFile, serve } from "../helpers/feed.ts";
+import { describeWith, kernelTest } from "../helpers/require.ts";
+import { LIMIT } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
+
+afterEach(cleanUp);
+
+describeWith("the API", kernelTest, () => {
+  test("shows the guard, and after an OOM the incident, who died and why", async () => {
+    const { scene, address, token } = await serve();
+    expect(runFile(scene, "address")).toBe(`http://${address}/`);
+    const headers = { Authorization: `Bearer ${token}` };
+    const ask = async (path: string) =>
+      (await fetch(`http://${address}${path}`, { headers })).json();
+    expect(v.parse(Readiness, await ask("/readyz"))).toEqual({ ready: true });
+    const { leaker, closed } = await scene.leak();
+    const { guards } = v.parse(Guards, await ask("/api/guards"));
+    const name = String(closed.guard);
+    expect(guards).toMatchObject([{ guard: name, cgroup: scene.group.path, handler: "own" }]);
+    expect(guards[0]?.limit_bytes).toBe(LIMIT);
+    const { incidents } = v.parse(IncidentList, await ask(`/api/incidents?guard=${name}`));
+    expect(incidents).toMatchObject([{ incident: closed.incident, outcome: "relieved" }]);
+    expect(incidents[0]?.victims.map(({ pid }) => pid)).toEqual(scene.victims());
+    const incident = v.parse(Incident, await ask(`/api/incidents/${incidents[0]?.id}`));
+    expect(incident.steps.map(({ step }) => step)).toContain("kill");
+    expect(incident.steps.find(({ step }) => step === "kill")?.pid).toBe(leaker.pid);
+    const details = v.parse(GuardDetails, await ask(`/api/guards/${encodeURIComponent(name)}`));
+    expect(details.incidents).toEqual(incidents);
+    await scene.end();
+  });
+
+  test("explains a guard as the command does", async () => {
+    const { scene, address, token } = await serve();
+    const neighbour = await scene.neighbour(4096);
+    const headers = { Authorization: `Bearer ${token}` };
+    const name = scene.group.path.split("/").at(-1) ?? "";
+    const ask = () => fetch(`http://${address}/api/explain/${name}`, { headers });
+    // It is sampled once a second.
+    const told = await until("the neighbour", async () => {
+      const text = await (await ask()).text();
+      return text.includes(`"pid":${neighbour.pid}`) ? JSON.parse(text) : undefined;
+    });
+    expect(told).toMatchObject({ v: 1, reprieve: scene.reprieve.pid, by: "largest" });
+    await scene.end();
+  });
+
+  test("the link gives a cookie with which the API answers", async () => {
+    const { scene, address, token } = await serve();
+    const link = await fetch(`http://${address}/?token=${token}`, { redirect: "manual" });
+    expect(link.status).toBe(303);
+    const [cookie = ""] = (link.headers.get("set-cookie") ?? "").split(";");
+    const answer = await fetch(`http://${address}/api/guards`, { headers: { cookie } });
+    expect(answer.status).toBe(200);
+    expect((await fetch(`http://${address}/api/guards`)).status).toBe(401);
+    await scene.end();
+  });
+});

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import * as v from "valibot";
+import { Present } from "../../src/feed/present.ts";
+import type { Message } from "../../src/feed/protocol.ts";
+import { type AppOptions, createApp } from "../../src/http/app.ts";
+import { isOwnHost } from "../../src/http/auth.ts";
+import { Failure, GuardDetails, Guards, IncidentList } from "../../src/http/schema.ts";
+import { RecentIncidents } from "../../src/journal/recent.ts";
+
+const TOKEN = "a".repeat(64);
+const HOST = { host: "127.0.0.1:7461" };
+const BEARER = { ...HOST, authorization: `Bearer ${TOKEN}` };
+const PAGE = "<!doctype html><style>b{}</style><script type=module>1</script>";
+const DOOR = { token: TOKEN, hostname: "127.0.0.1", cookie: "reprieve-7461", isTls: false };
+
+function appWith(more: Partial<AppOptions> = {}, messages: readonly Message[] = []) {
+  const present = new Present();
+  const journal = new RecentIncidents("run");
+  messages.forEach((message, i) => {
+    present.accept({ seq: i + 1, message, line: "" });
+    journal.accept(message);
+  });
+  return createApp({
+    door: DOOR,
+    present,
+    journal,
+    history: () => ({ frames: [], processes: {} }),
+    explain: async (cgroup) => ({ cgroup }),
+    whyNotReady: () => undefined,
+    metrics: async () => ({ type: "text/plain", text: "up 1\n" }),
+    areMetricsOpen: false,
+    page: PAGE,
+    upgrade: () => "upgraded",
+    hasRoom: () => true,
+    ...more,
+  });
+}
+
+type Headers = Record<string, string>;
+const get = async (path: string, headers: Headers = HOST, app = appWith()) =>
+  (await app.request(path, { headers })).status;
+
+const at = { v: 1 as const, t: 1000 };
+
+function armed(guard: string): Message {
+  const rest = { hierarchy: "v1" as const, delay_ms: 100, margin_bytes: 1, allow_kill: true };
+  const powers = { powers: ["kill"], orders: ["kill"] };
+  return { ...at, type: "armed", guard, cgroup: `/sys/fs/cgroup/${guard}`, ...rest, ...powers };
+}
+
+function opened(guard: string): Message {
+  return { ...at, type: "incident.opened", guard, incident: `${guard}#1`, cause: "oom" };
+}
+
+function closed(guard: string): Message {
+  const end = { outcome: "relieved" as const, reason: "killed", duration_us: 9, faults: 0 };
+  return { ...at, type: "incident.closed", guard, incident: `${guard}#1`, ...end };
+}
+
+describe("who may come in", () => {
+  const wanting = ["/feed", "/api/guards", "/api/incidents", "/metrics", "/no/such"];
+
+  test.each(wanting)("%s wants the token", async (path) => {
+    expect(await get(path)).toBe(401);
+    expect(await get(path, { ...HOST, authorization: "Bearer x" })).toBe(401);
+    expect(await get(path, { ...HOST, authorization: `Bearer ${"b".repeat(64)}` })).toBe(401);
+    expect(await get(path, { ...HOST, cookie: `reprieve-7461=${TOKEN.slice(1)}` })).toBe(401);
+    expect(await get(path, { ...HOST, cookie: `reprieve-7462=${TOKEN}` })).toBe(401);
+  });
+
+  test("as a bearer, as a cookie; in the address only of the feed, for addresses are logged", async () => {
+    expect(await get("/api/guards", BEARER)).toBe(200);
+    expect(await get("/api/guards", { ...HOST, cookie: `x=1; reprieve-7461=${TOKEN}` })).toBe(200);
+    expect(await get(`/api/guards?token=${TOKEN}`)).toBe(401);
+    expect(await get(`/feed?token=${TOKEN}`)).toBe(200);
+    expect(await get(`/feed?token=${TOKEN.slice(1)}`)).toBe(401);
+    expect(await get("/feed", BEARER)).toBe(200);
+  });
+
+  test("the link that is printed gives the cookie, and leads to where there is no token to be seen", async () => {
+    const response = await appWith().request(`/?token=${TOKEN}`, { headers: HOST });
+    expect([response.status, response.headers.get("location")]).toEqual([303, "/"]);
+    const cookie = `reprieve-7461=${TOKEN}; Path=/; HttpOnly; SameSite=Strict`;
+    expect(response.headers.get("set-cookie")).toBe(cookie);
+    const wrong = await appWith().request("/?token=x", { headers: HOST });
+    expect([wrong.status, wrong.headers.get("set-cookie")]).toEqual([401, null]);
+    const tls = appWith({ door: { ...DOOR, isTls: true } });
+    const secure = await tls.request(`/?token=${TOKEN}`, { headers: HOST });
+    expect(secure.headers.get("set-cookie")).toContain("Secure");
+  });
+
+  test("browsers of other origins and names that were pointed here are refused, token or not", async () => {
+    const open = appWith({ door: { ...DOOR, token: undefined } });
+    for (const path of [...wanting, "/"]) {
+      for (const app of [appWith(), open]) {
+        const refused = (headers: Headers) => get(path, { ...BEARER, ...headers }, app);
+        expect(await refused({ origin: "https://evil.example" })).toBe(403);
+        expect(await refused({ origin: "http://127.0.0.1:8080" })).toBe(403);
+        expect(await refused({ origin: "null" })).toBe(403);
+        expect(await refused({ host: "evil.example" })).toBe(403);
+        expect(await refused({ host: "evil.example:7461" })).toBe(403);
+      }
+    }
+    expect(await get("/feed", { ...HOST, origin: "http://127.0.0.1:7461" }, open)).toBe(200);
+  });
+
+  test("by a unix socket any name is right, and an origin is still a browser's", async () => {
+    const app = appWith({ door: { ...DOOR, token: undefined, hostname: undefined } });
+    expect(await get("/api/guards", { host: "localhost" }, app)).toBe(200);
+    expect(await get("/api/guards", { host: "x" }, app)).toBe(200);
+    expect(await get("/api/guards", { host: "x", origin: "https://evil.example" }, app)).toBe(403);
+  });
+
+  test("--open-metrics opens /metrics and nothing else", async () => {
+    const app = appWith({ areMetricsOpen: true });
+    expect(await get("/metrics", HOST, app)).toBe(200);
+    expect(await get("/metrics", { host: "evil.example" }, app)).toBe(403);
+    expect(await get("/api/guards", HOST, app)).toBe(401);
+  });
+
+  test("health and readiness are open, and say nothing of anybody", async () => {
+    const app = appWith({ whyNotReady: () => "it is starting" });
+    expect(await (await app.request("/healthz")).json()).toEqual({ status: "ok" });
+    const ready = await app.request("/readyz", { headers: { host: "10.1.2.3:7461" } });
+    expect([ready.status, await ready.json()]).toEqual([
+      503,
+      { ready: false, reason: "it is starting" },
+    ]);
+    expect(await get("/readyz")).toBe(200);
+  });
+});
+
+test("it is read-only", async () => {
+  for (const method of ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"]) {
+    const response = await appWith().request("/api/guards", { method, headers: BEARER });
+    expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+  }
+  const head = await appWith().request("/api/guards", { method: "HEAD", headers: BEARER });
+  expect([head.status, await head.text()]).toEqual([200, ""]);
+});
+
+test("every answer has the headers that keep browsers from guessing and framing", async () => {
+  for (const path of ["/", "/api/guards", "/healthz", "/nothing"]) {
+    const { headers } = await appWith().request(path, { headers: BEARER });
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+    expect(headers.get("x-frame-options")).toBe("DENY");
+    expect(headers.get("cross-origin-resource-policy")).toBe("same-origin");
+    expect(headers.get("referrer-policy")).toBe("no-referrer");
+    expect(headers.get("cache-control")).toBe("no-store");
+    expect(headers.get("content-security-policy")).toContain("default-src 'none'");
+  }
+});
+
+test("the page may run its own script and style, and nothing else", async () => {
+  const response = await appWith().request("/", { headers: HOST });
+  const policy = response.headers.get("content-security-policy") ?? "";
+  const hash = (text: string) => new Bun.CryptoHasher("sha256").update(text).digest("base64");
+  expect(policy).toContain(`script-src 'sha256-${hash("1")}';`);
+  expect(policy).toContain(`style-src 'sha256-${hash("b{}")}';`);
+  expect(policy).not.toContain("unsafe");
+  expect(await response.text()).toBe(PAGE);
+});
+
+test("too much is refused, and when to come again is said", async () => {
+  const response = await appWith({ hasRoom: () => false }).request("/api/guards", {
+    headers: BEARER,
+  });
+  expect([response.status, response.headers.get("retry-after")]).toEqual([429, "1"]);
+  expect(await get("/feed", BEARER, appWith({ upgrade: () => "full" }))).toBe(503);
+  expect(await get("/feed", BEARER, appWith({ upgrade: () => "not a websocket" }))).toBe(426);
+  const busy = appWith({ explain: async () => "busy" }, [armed("a")]);
+  expect(await get("/api/explain/a", BEARER, busy)).toBe(429);
+});
+
+describe("what it answers", () => {
+  const ask = async (path: string, messages: readonly Message[]) => {
+    const response = await appWith({}, messages).request(path, { headers: BEARER });
+    return { status: response.status, body: await response.json() };
+  };
+  const usage = { usage_bytes: 5, limit_bytes: null, procs: 2, state: "oom" as const };
+
+  test("guards, with their open incident and when the kernel decides", async () => {
+    const messages = [
+      armed("a/b"),
+      { ...at, type: "guard", guard: "a/b", ...usage } as Message,
+      opened("a/b"),
+    ];
+    const { body } = await ask("/api/guards", messages);
+    const { guards } = v.parse(Guards, body);
+    const incident = { incident: "a/b#1", opened_t: 1000, deadline_t: 1100 };
+    expect(guards).toHaveLength(1);
+    expect(guards[0]).toMatchObject({ guard: "a/b", ...usage, incident, handler: "own" });
+  });
+
+  test("a guard that is released or removed is none any more", async () => {
+    const gone = { ...at, type: "guard", guard: "a", ...usage, state: "gone" } as Message;
+    const released = { ...at, type: "released", guard: "b", result: "ok" } as Message;
+    const { body } = await ask("/api/guards", [armed("a"), armed("b"), gone, released]);
+    expect(v.parse(Guards, body).guards).toEqual([]);
+    expect((await ask("/api/guards/a", [armed("a"), gone])).status).toBe(404);
+  });
+
+  test("one guard by any name that a group can have", async () => {
+    const aName = fc
+      .string({ unit: "binary", minLength: 1, maxLength: 40 })
+      .filter((name) => name.isWellFormed() && !/^\.{1,2}$/.test(name) && !name.includes("\0"));
+    await fc.assert(
+      fc.asyncProperty(aName, async (name) => {
+        const { status, body } = await ask(`/api/guards/${encodeURIComponent(name)}`, [
+          armed(name),
+        ]);
+        expect(status).toBe(200);
+        expect(v.parse(GuardDetails, body).guard).toBe(name);
+      }),
+    );
+  });
+
+  test("incidents: a list and each of them", async () => {
+    const messages = [armed("a"), opened("a"), closed("a")];
+    const { body } = await ask("/api/incidents?guard=a&outcome=relieved&limit=1", messages);
+    const { incidents, next } = v.parse(IncidentList, body);
+    expect([incidents.length, next]).toEqual([1, null]);
+    const one = await ask(`/api/incidents/${incidents[0]?.id}`, messages);
+    expect(one).toMatchObject({ status: 200, body: { incident: "a#1", cause: "oom" } });
+    expect((await ask("/api/incidents/nobody", messages)).status).toBe(404);
+  });
+
+  test.each([
+    "limit=0",
+    "limit=501",
+    "limit=1e2",
+    "limit=-1",
+    "from=yesterday",
+    "to=1.5",
+    "outcome=fine",
+    "before=../x",
+    "limti=5",
+    "__proto__=1",
+  ])("incidents?%s is refused with a sentence", async (query) => {
+    const { status, body } = await ask(`/api/incidents?${query}`, []);
+    expect(status).toBe(400);
+    expect(v.parse(Failure, body).error).not.toContain("nvalid");
+  });
+
+  test("whatever is asked, the answer is JSON and no fault of ours", async () => {
+    const app = appWith({}, [armed("a"), opened("a"), closed("a")]);
+    const aPath = fc.constantFrom("guards", "guards/a", "incidents", "incidents/x", "explain/a");
+    const aKey = fc.constantFrom("guard", "outcome", "from", "to", "limit", "before", "x", "");
+    const aQuery = fc.array(fc.tuple(aKey, fc.string({ unit: "binary" })));
+    await fc.assert(
+      fc.asyncProperty(aPath, aQuery, fc.webQueryParameters(), async (path, pairs, raw) => {
+        const wellFormed = pairs.map(([key, value]) => [key, value.toWellFormed()]);
+        const query = `${new URLSearchParams(wellFormed as [string, string][])}&${raw}`;
+        const response = await app.request(`/api/${path}?${query}`, { headers: BEARER });
+        expect([200, 400, 404]).toContain(response.status);
+        expect(typeof (await response.json())).toBe("object");
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+test.each([
+  ["localhost:1", "127.0.0.1", true],
+  ["127.9.9.9", "10.0.0.1", true],
+  ["[::1]:7461", "::1", true],
+  ["10.0.0.1:7461", "10.0.0.1", true],
+  ["10.0.0.2:7461", "10.0.0.1", false],
+  ["10.0.0.2:7461", "0.0.0.0", true],
+  ["evil.example", "0.0.0.0", false],
+  ["127.0.0.1.evil.example", "127.0.0.1", false],
+  ["localhost.evil.example", "127.0.0.1", false],
+  ["evil.example@127.0.0.1", "127.0.0.1", false],
+  ["127.0.0.1/x", "127.0.0.1", false],
+  ["", "127.0.0.1", false],
+])("isOwnHost(%p) when listening on %s: %p", (host, listening, own) => {
+  expect(isOwnHost(host, listening)).toBe(own);
+});
