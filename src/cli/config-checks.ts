@@ -92,7 +92,8 @@ function powerChecks({ settingsOf }: File, plans: readonly Plan[]): Check[] {
   const ordered = plans.map((plan) => {
     const { orders, decided } = settingsOf(plan.path);
     const { name, orders: given } = plan.byFile?.spec ?? specOfPlan(plan);
-    return { name, orders: given, granted: orders.granted, decided };
+    const { granted, handler } = orders;
+    return { name, orders: given, granted, handler, decided };
   });
   return warningsOf(ordered, false).map((line) => check("powers", "note", line));
 }

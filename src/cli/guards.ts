@@ -160,7 +160,8 @@ export function prepareGuards(
   });
   const ordered = done.map(({ one, guard }) => {
     const { name, orders } = guard;
-    return { name, orders, granted: one.orders.granted, decided: one.decided };
+    const { granted, handler } = one.orders;
+    return { name, orders, granted, handler, decided: one.decided };
   });
   const isKept = new Set(done.map(({ one }) => one.path));
   return {

@@ -55,7 +55,7 @@ export interface OrderOptions {
   readonly weigh?: readonly WeighRule[];
 }
 
-/** What a guard is ordered: the powers among them that are granted and that an order needs. */
+/** What a guard is ordered: the powers among them that are granted and needed. */
 export interface Standing {
   readonly orders: readonly StandingOrder[];
   readonly when?: When;
@@ -79,6 +79,7 @@ interface Ordered {
   readonly name: string;
   readonly orders: readonly StandingOrder[];
   readonly granted: ReadonlySet<Power>;
+  readonly handler: OrderOptions["handler"];
   readonly decided?: Decided | undefined;
 }
 
@@ -144,22 +145,23 @@ export function standingOf(memory: Hierarchy, options: OrderOptions, guarded: st
     if (one.order !== "MOVE") return one;
     return { ...one, to: demandTarget(memory, one.to, { guarded }) };
   });
-  const allows = (power: Power) => options.granted.has(power) && needs({ orders }, power);
+  const used = usedOf({ ...options, orders });
   return {
     orders,
     ...(options.when === "before" && { when: options.when }),
     ...(options.weigh?.length && { weigh: options.weigh }),
-    allowKill: allows("kill"),
-    allowLimits: allows("limits"),
-    allowMove: allows("move"),
-    allowHooks: allows("hooks"),
+    allowKill: used.includes("kill"),
+    allowLimits: used.includes("limits"),
+    allowMove: used.includes("move"),
+    allowHooks: used.includes("hooks"),
   };
 }
 
 /** Sentences about powers that lack, and about those that nothing needs; of an owned group reprieve has its own. */
 export function warningsOf(all: readonly Ordered[], owned: boolean): string[] {
   const granted = POWERS.filter((power) => all.some((one) => one.granted.has(power)));
-  const idle = granted.filter((power) => !owned && !all.some((one) => needs(one, power)));
+  const isFor = (one: Ordered, power: Power) => needs(one, power) || usedOf(one).includes(power);
+  const idle = granted.filter((power) => !owned && !all.some((one) => isFor(one, power)));
   const isByFlags = all.every(({ decided }) => decided === undefined);
   return [
     ...new Set(all.flatMap(lackingByFlags)),
@@ -187,6 +189,13 @@ function whyNotBefore(
 
 function needs({ orders }: Pick<Ordered, "orders">, power: Power): boolean {
   return orders.some(({ order }) => POWER_OF[order] === power);
+}
+
+/** Those that are granted and needed: by an order; to kill, where the group is held and all else has failed (native/handed.c). */
+function usedOf({ orders, granted, handler }: Pick<Ordered, "orders" | "granted" | "handler">) {
+  const ofOrders = POWERS.filter((power) => granted.has(power) && needs({ orders }, power));
+  const isHeld = ofOrders.length > 0 || handler === "designated";
+  return isHeld && granted.has("kill") ? [...ofOrders, "kill"] : ofOrders;
 }
 
 /** Where nothing is granted, to observe is what is wanted. */

@@ -29,10 +29,10 @@ const v2 = onlyOnV2("v1 has memory.oom_control");
 const options = (delayMs: number) => ["--margin", String(MARGIN), "--delay", `${delayMs}ms`];
 
 /** A guard with a mark of its owner's, and no limit. */
-async function ownersMark(): Promise<{ scene: Scene; group: Group }> {
+async function ownersMark(...more: string[]): Promise<{ scene: Scene; group: Group }> {
   const group = new Group("owners");
   group.write("memory.high", String(HIGH));
-  return { scene: await Scene.around(group, options(300)), group };
+  return { scene: await Scene.around(group, [...options(300), ...more]), group };
 }
 
 async function started({ board, group }: Scene, beforeKb: number, adj = 0): Promise<Workload> {
@@ -91,6 +91,22 @@ describeWith("handed over under the owner's memory.high", kernelTest, () => {
       expect(group.read("memory.high")).toBe(String(HIGH));
       expect(await scene.reprieve.stop()).toBe(0);
       expect(group.read("memory.high")).toBe(String(HIGH));
+      await scene.strike();
+    },
+    TEST_MS,
+  );
+
+  v2(
+    "where no order kills, and killing is allowed, too",
+    async () => {
+      const { scene } = await ownersMark("--allow-limits", ...ordered("raise=1M"));
+      expect(scene.reprieve.err).not.toContain("--allow-kill is for nothing");
+      const leaker = await started(scene, 0);
+      leaker.go();
+      await until("the leaker's death", () => !leaker.isAlive());
+      expect((await scene.closed()).outcome).toBe("handed-over");
+      expect(scene.victims()).toEqual([leaker.pid]);
+      expect(await scene.reprieve.stop()).toBe(0);
       await scene.strike();
     },
     TEST_MS,

@@ -3,6 +3,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { exit } from "../../src/errors.ts";
 import { cleanUp } from "../helpers/clean.ts";
+import { DoorScene } from "../helpers/door.ts";
 import { Group } from "../helpers/group.ts";
 import { FINISH_MS, leakIn, ordered, words } from "../helpers/orders.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
@@ -74,6 +75,26 @@ describeWith("a power that lacks", kernelTest, () => {
       expect(group.oom().kills).toBe(1);
       expect(await reprieve.stop()).toBe(0);
       await group.destroy();
+      await scene.end();
+    },
+    TEST_MS,
+  );
+});
+
+describeWith("the power to kill, where no order needs it", kernelTest, () => {
+  test(
+    "holds the group for a designated handler",
+    async () => {
+      const door = await DoorScene.set(["--delay", "8s", ...ordered("raise=4M")]);
+      const { scene } = door;
+      const [armed] = scene.reprieve.messages.filter(({ type }) => type === "armed");
+      expect(armed).toMatchObject({ powers: ["kill"], orders: ["raise"] });
+      expect(scene.reprieve.err).not.toContain("--allow-kill is for nothing");
+      door.example(false);
+      await door.told("designated");
+      await door.leakToDeath();
+      expect(scene.group.oom().kills).toBe(0);
+      expect(scene.steps("handed-over")).toEqual([]);
       await scene.end();
     },
     TEST_MS,

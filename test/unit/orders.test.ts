@@ -51,18 +51,31 @@ describe("orders that do not go together", () => {
   });
 });
 
-test("of the powers those are used that are granted and that an order needs", () => {
-  const order = [RAISE, ...bare("KILL")];
-  const powers = (...granted: Power[]) => {
-    const options = { order, granted: new Set(granted), handler: "outside" as const };
-    const { orders, ...allows } = standingOf(host(1), options, "/none/a");
-    expect(orders).toEqual(order);
+describe("of the powers those are used that are granted", () => {
+  const powers = (options: Omit<OrderOptions, "granted">, ...granted: Power[]) => {
+    const { orders, ...allows } = standingOf(
+      host(1),
+      { ...options, granted: new Set(granted) },
+      "/none/a",
+    );
+    expect(orders).toEqual(options.order);
     return Object.entries(allows).flatMap(([name, isAllowed]) => (isAllowed ? [name] : []));
   };
-  expect(powers()).toEqual([]);
-  expect(powers("kill", "move")).toEqual(["allowKill"]);
-  expect(powers("limits", "move")).toEqual(["allowLimits"]);
-  expect(powers("kill", "limits")).toEqual(["allowKill", "allowLimits"]);
+
+  test("and that an order needs", () => {
+    const both = { order: [RAISE, ...bare("KILL")], handler: "outside" } as const;
+    expect(powers(both)).toEqual([]);
+    expect(powers(both, "kill", "move")).toEqual(["allowKill"]);
+    expect(powers(both, "limits", "move")).toEqual(["allowLimits"]);
+    expect(powers(both, "kill", "limits")).toEqual(["allowKill", "allowLimits"]);
+  });
+
+  test("and that to kill also where the group is held all the same", () => {
+    const raise = { order: [RAISE], handler: "outside" } as const;
+    expect(powers(raise, "kill")).toEqual([]);
+    expect(powers(raise, "kill", "limits")).toEqual(["allowKill", "allowLimits"]);
+    expect(powers({ ...raise, handler: "designated" }, "kill")).toEqual(["allowKill"]);
+  });
 });
 
 describe("of powers is said", () => {
@@ -75,6 +88,7 @@ describe("of powers is said", () => {
     name,
     orders: order,
     granted: new Set(POWERS.filter((power) => lacks[power] === undefined)),
+    handler: "outside" as const,
     decided: { guard, whyNot: (power: Power) => lacks[power] },
   });
   const no = { limits: "allow", move: "allow", hooks: "allow" } as const;
@@ -122,7 +136,7 @@ describe("of powers is said", () => {
 
   test("with flags: once, and nothing where nothing is granted", () => {
     const flags = (order: readonly StandingOrder[], ...granted: Power[]) => {
-      const one = { orders: order, granted: new Set(granted) };
+      const one = { orders: order, granted: new Set(granted), handler: "outside" as const };
       return [
         { name: "a", ...one },
         { name: "b", ...one },
