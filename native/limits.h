@@ -77,9 +77,12 @@ enum {
 		10, /* the kernel has just killed; its victim dies within 7 (measured) */
 
 	/* --- the watchers --- */
-	WATCH_TICK_MS = 5,	/* while an incident is open */
-	SILENT_AFTER_MS = 15,	/* an owner without a beat for so long has lost the switch */
-	SLOW_AFTER_MS = 60,	/* the same while it waits for an RCU grace period; 20 (measured) */
+	WATCH_TICK_MS = 5,    /* while an incident is open */
+	SILENT_AFTER_MS = 15, /* an owner without a beat for so long has lost the switch */
+	SLOW_AFTER_MS = 60,   /* the same while it waits for an RCU grace period; 20 (measured) */
+	SETTERS_MAX = 16, /* thresholds that wait for the same grace period: 1,000 are set in 1 s */
+	SETTER_STACK_BYTES = 4096, /* three system calls */
+	THRESHOLD_AGAIN_MS = 200,  /* one that failed; its group counts as near so long */
 	OTHER_FIRST_MS = 200,	/* so long the one watcher lets the other go first with slow work */
 	ATTACH_AGAIN_MS = 1000, /* a lack of descriptors or memory may pass */
 	GROWTH_BYTES_PER_MS =

@@ -175,9 +175,21 @@ int memcg_hear(const struct memcg *m, int event, int epoll, uint64_t data);
 int memcg_watch_pressure(const struct memcg *m);
 /* Has it, since it was last asked? */
 int memcg_take_pressure(const struct memcg *m, int event);
-/* v1: the eventfd is signalled when `left` bytes or less are left under a limit, and when more are again. The counters
- * must be open. Takes 5 to 20 ms: the kernel waits for an RCU grace period (measured). */
-int memcg_watch_left(const struct memcg *m, const struct memcg_room *room, uint64_t left,
-		     int eventfd);
+
+/* v1: what tells the kernel to signal an eventfd when so many bytes or less are left under a limit, and when more are again. */
+enum { MEMCG_LINE_BYTES = 48 }; /* three numbers */
+struct memcg_threshold {
+	int control; /* all are its own, and closed behind it */
+	int event;
+	int usage[2];
+	char line[2][MEMCG_LINE_BYTES];
+	uint32_t lines;
+	int err;
+};
+/* Opens what it needs. */
+int memcg_begin_threshold(const struct memcg *m, const struct memcg_room *room, uint64_t left,
+			  int eventfd, struct memcg_threshold *t);
+/* Tells the kernel, which waits for an RCU grace period, 5 to 20 ms (measured): any thread of the process may. */
+int memcg_end_threshold(struct memcg_threshold *t);
 
 #endif

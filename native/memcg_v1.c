@@ -127,32 +127,30 @@ static int v1_wake(const struct memcg *m)
 }
 
 /* "EVENTFD FD [ARGUMENT]", memory.rst sections 9 to 11. */
+static struct text line_of(char *buf, size_t size, int eventfd, int fd)
+{
+	struct text line = text_on(buf, size);
+
+	text_add_number(&line, (uint64_t)eventfd);
+	text_add(&line, " ");
+	text_add_number(&line, (uint64_t)fd);
+	text_add(&line, " ");
+	return line;
+}
+
 static int watch(const struct memcg *m, int eventfd, int fd, const char *argument)
 {
 	char buf[MEMCG_SMALL_BYTES];
-	struct text line = text_on(buf, sizeof(buf));
+	struct text line = line_of(buf, sizeof(buf), eventfd, fd);
 	int control = sys_openat(m->dir, "cgroup.event_control", O_WRONLY, 0);
 	long n;
 
 	if (control < 0)
 		return control;
-	text_add_number(&line, (uint64_t)eventfd);
-	text_add(&line, " ");
-	text_add_number(&line, (uint64_t)fd);
-	text_add(&line, " ");
 	text_add(&line, argument);
 	n = sys_write(control, buf, line.len);
 	sys_close(control);
 	return n < 0 ? (int)n : 0;
-}
-
-static int watch_bytes(const struct memcg *m, int eventfd, int fd, uint64_t bytes)
-{
-	char buf[24];
-	struct text argument = text_on(buf, sizeof(buf));
-
-	text_add_number(&argument, bytes);
-	return watch(m, eventfd, fd, buf);
 }
 
 /* An eventfd that the kernel signals for `fd`. */
@@ -187,20 +185,58 @@ static int v1_take_pressure(int event)
 
 static void v1_take_event(int event) { v1_take_pressure(event); }
 
-int memcg_watch_left(const struct memcg *m, const struct memcg_room *room, uint64_t left,
-		     int eventfd)
+static void close_threshold(struct memcg_threshold *t)
 {
-	uint64_t at = room->limit_bytes > left ? room->limit_bytes - left : 0;
-	int err = 0;
+	int *fds[] = { &t->control, &t->event, &t->usage[0], &t->usage[1] };
 
+	for (unsigned i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
+		if (*fds[i] >= 0)
+			sys_close(*fds[i]);
+		*fds[i] = -1;
+	}
+}
+
+/* Opens the file of usage that it is about, and writes the line that tells the kernel of it. */
+static void add_line(struct memcg_threshold *t, int dir, const char *usage, uint64_t bytes)
+{
+	int fd = sys_openat(dir, usage, O_RDONLY, 0);
+	struct text line;
+
+	t->usage[t->lines] = fd;
+	line = line_of(t->line[t->lines], sizeof(*t->line), t->event, fd);
+	text_add_number(&line, bytes);
+	t->err = fd < 0 ? fd : t->err;
+	t->lines++;
+}
+
+int memcg_begin_threshold(const struct memcg *m, const struct memcg_room *room, uint64_t left,
+			  int eventfd, struct memcg_threshold *t)
+{
+	*t = (struct memcg_threshold){ .usage = { -1, -1 } };
+	t->control = sys_openat(m->dir, "cgroup.event_control", O_WRONLY, 0);
+	t->event = sys_fcntl(eventfd, F_DUPFD_CLOEXEC, 0);
+	t->err = t->control < 0 ? t->control : t->event < 0 ? t->event : 0;
 	/* Memory is part of memory + swap: with one limit for both, the latter is first. */
 	if (room->limit_bytes < room->swap_limit_bytes)
-		err = watch_bytes(m, eventfd, m->usage, at);
-	if (!err && room->swap_limit_bytes != MEMCG_NO_LIMIT) {
-		at = room->swap_limit_bytes > left ? room->swap_limit_bytes - left : 0;
-		err = watch_bytes(m, eventfd, m->swap_usage, at);
+		add_line(t, m->dir, "memory.usage_in_bytes",
+			 room->limit_bytes > left ? room->limit_bytes - left : 0);
+	if (room->swap_limit_bytes != MEMCG_NO_LIMIT)
+		add_line(t, m->dir, "memory.memsw.usage_in_bytes",
+			 room->swap_limit_bytes > left ? room->swap_limit_bytes - left : 0);
+	if (t->err)
+		close_threshold(t);
+	return t->err;
+}
+
+int memcg_end_threshold(struct memcg_threshold *t)
+{
+	for (uint32_t i = 0; i < t->lines && !t->err; i++) {
+		long n = sys_write(t->control, t->line[i], text_len(t->line[i]));
+
+		t->err = n < 0 ? (int)n : 0;
 	}
-	return err;
+	close_threshold(t);
+	return t->err;
 }
 
 const struct memcg_ops memcg_v1 = {

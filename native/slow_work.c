@@ -13,7 +13,7 @@ static int has_slow_work(void)
 	for (uint32_t i = 0; i < watcher.guards; i++) {
 		const struct watched *w = &watcher.watched[i];
 
-		any |= watch_wants_threshold(w) || high_wants_room(w);
+		any |= high_wants_room(w);
 		any |= w->attached && w->guard->chores_done != switch_chores(w->guard);
 	}
 	return any;
@@ -33,10 +33,6 @@ static int do_piece(uint32_t piece)
 		return any;
 	}
 	w = &watcher.watched[piece - 1];
-	if (watch_wants_threshold(w)) {
-		watch_set_threshold(w);
-		any = 1;
-	}
 	if (high_wants_room(w)) {
 		high_make_room(w);
 		any = 1;

@@ -152,6 +152,16 @@ static inline int sys_poll(struct sys_pollfd *fds, unsigned n, int timeout_ms)
 	return (int)SYS3(poll, fds, n, timeout_ms);
 }
 
+/* Sleeps while the word is `value`, until it is woken; or not at all. */
+static inline void sys_futex_wait(uint32_t *word, uint32_t value)
+{
+	SYS4(futex, word, 128 /* FUTEX_WAIT_PRIVATE */, value, 0);
+}
+static inline void sys_futex_wake(uint32_t *word)
+{
+	SYS4(futex, word, 129 /* FUTEX_WAKE_PRIVATE */, 1, 0);
+}
+
 /* --- time --- */
 struct sys_timespec {
 	int64_t sec;

@@ -4,6 +4,7 @@
 #include "high.h"
 #include "log.h"
 #include "sys.h"
+#include "threshold.h"
 #include "trial.h"
 #include "verdict.h"
 #include "watcher.h"
@@ -173,7 +174,7 @@ static int is_to_be_held(struct watched *w, const struct memcg_oom *oom,
 	    shared_load(&w->guard->want) != WANT_ARMED)
 		return 0;
 	if (!memcg_has_mark(&w->memcg))
-		return left <= w->guard->margin_bytes || !*watch_threshold_limit(w);
+		return left <= w->guard->margin_bytes || !*threshold_limit(w);
 	return high_may_hold(w, oom, room);
 }
 

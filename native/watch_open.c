@@ -4,12 +4,8 @@
 #include "log.h"
 #include "sys.h"
 #include "text.h"
+#include "threshold.h"
 #include "watcher.h"
-
-uint64_t *watch_threshold_limit(const struct watched *w)
-{
-	return &w->guard->threshold_limit[watcher.self.role - ROLE_WATCHDOG];
-}
 
 /* By who may: where it is not to be had at an OOM, the order fails, and the next one is tried. */
 static int open_move_to(const struct watched *w)
@@ -47,7 +43,7 @@ int watch_attach(struct watched *w)
 	if (memcg_has_mark(&w->memcg))
 		high_watch(w);
 	w->attached = 1;
-	*watch_threshold_limit(w) = 0; /* one before us may have left it */
+	*threshold_limit(w) = 0; /* one before us may have left it */
 	watch_resume(w);
 	return 0;
 }
@@ -62,6 +58,7 @@ void watch_detach(struct watched *w)
 		sys_close(w->pressure_event);
 	if (w->move_to > 0)
 		sys_close(w->move_to);
+	threshold_forget(w);
 	high_unwatch(w);
 	memcg_close(&w->memcg);
 	w->oom_event = w->near_event = w->pressure_event = w->move_to = 0;
@@ -97,34 +94,4 @@ void watch_make_free(struct guard *g)
 	shared_store(&g->inode, 0);
 	shared_store(&g->want, WANT_NOTHING);
 	role_wake(FD_AGENT);
-}
-
-/*
- * After arming, and when the group's owner has changed its limit. Until it stands the group counts as inside the
- * margin. An older threshold stays until the guard is released: one event too many is harmless.
- */
-int watch_wants_threshold(const struct watched *w)
-{
-	return w->attached && !memcg_is_v2(&w->memcg) && w->guard->state != GUARD_GONE &&
-	       shared_load(&w->guard->want) == WANT_ARMED &&
-	       *watch_threshold_limit(w) != shared_load(&w->guard->limit_bytes);
-}
-
-/* Who acts at the margin wants to be told before. */
-static uint64_t near_bytes(const struct watched *w)
-{
-	return (memcg_is_before(&w->memcg) ? 2 : 1) * w->guard->margin_bytes;
-}
-
-void watch_set_threshold(struct watched *w)
-{
-	uint64_t limit_bytes = shared_load(&w->guard->limit_bytes);
-	int opened = memcg_open_counters(&w->memcg);
-	struct memcg_room room;
-
-	if (opened >= 0 && !memcg_limits(&w->memcg, &room) &&
-	    !memcg_watch_left(&w->memcg, &room, near_bytes(w), w->near_event))
-		shared_store(watch_threshold_limit(w), limit_bytes);
-	if (opened > 0)
-		memcg_close_counters(&w->memcg);
 }

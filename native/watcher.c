@@ -14,6 +14,7 @@
 #include "procfs.h"
 #include "sys.h"
 #include "text.h"
+#include "threshold.h"
 #include "trial.h"
 
 enum { WAKE_CONTROL = 1u << 16, WAKE_AGENT, WAKE_PEER, WAKE_HIGH, WAKE_NEAR = 1u << 20 };
@@ -94,7 +95,7 @@ static void attach(struct watched *w)
 {
 	int err = watch_attach(w);
 
-	w->due_ns = sys_now_ns() + ATTACH_AGAIN_MS * 1000000ull;
+	w->due_ns = err ? sys_now_ns() + ATTACH_AGAIN_MS * 1000000ull : 0;
 	if (!err) {
 		add_to_epoll(w->oom_event, memcg_event_mask(&w->memcg), w->index);
 		if (!memcg_is_v2(&w->memcg)) /* there memory.high says so */
@@ -255,6 +256,7 @@ static int turn(uint64_t now_ns)
 	if (!watcher_owns() || !peer_alive)
 		next_ms = sooner(next_ms, do_for_others());
 	next_ms = sooner(next_ms, next_hearing_ms(now_ns));
+	next_ms = sooner(next_ms, threshold_see_to(now_ns));
 	return sooner(next_ms, slow_work_see_to(now_ns, peer_alive));
 }
 
@@ -279,6 +281,7 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **groups)
 	add_to_epoll(high_events(), SYS_EPOLLIN, WAKE_HIGH);
 	add_to_epoll(watcher.self.agent, SYS_EPOLLIN, WAKE_AGENT);
 	role_hurry(&watcher.self);
+	threshold_start(guards_max);
 	role_ready(&watcher.self);
 	for (;;) {
 		int n = sys_epoll_wait(watcher.epoll, events, 16, timeout_ms);

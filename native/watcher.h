@@ -36,6 +36,7 @@ struct watched {
 	_Bool fired;	     /* the OOM event came, and has not been looked at */
 	_Bool has_come_near; /* the same of the margin's, or memory.high or memory.max was written */
 	_Bool is_blind;	     /* its counters could not be opened */
+	_Bool awaits_threshold; /* it is being set */
 	/* as the owner sees it */
 	_Bool handed_over;  /* in this incident, by us */
 	_Bool yielded;	    /* to who did so; v1: until the group is far from its limit */
@@ -48,7 +49,7 @@ struct watched {
 		counted_word; /* the incident of which kills_at_open is; a closed one: what comes next's */
 	uint32_t yield_ms; /* v2: yielded for so long, twice as long each time */
 	uint64_t yielded_ns;
-	uint64_t due_ns;    /* an attach that failed is not tried again before */
+	uint64_t due_ns;    /* an attach, or a threshold, that failed is not tried again before */
 	uint64_t tried_ns;  /* in OOM since */
 	uint32_t tried_pid; /* who is to resolve this incident; 0: ours */
 	uint32_t spent_ms;  /* of the minute's budget, as of spent_ns */
@@ -126,12 +127,6 @@ void watch_detach(struct watched *w);
 /* Closes it for good. When every role has, the owner makes the guard free for another group. */
 void watch_let_go(struct watched *w);
 void watch_make_free(struct guard *guard);
-/* Must the threshold at the margin be set, because none stands under the group's limit? */
-int watch_wants_threshold(const struct watched *w);
-/* Sets it. Waits for an RCU grace period. */
-void watch_set_threshold(struct watched *w);
-/* Set by this watcher for the limit that it stands under. */
-uint64_t *watch_threshold_limit(const struct watched *w);
 /* watch.c: finds out where a guard stands. */
 void watch_resume(struct watched *w);
 /* watch_look.c: reads what the kernel says; forgets what reclaim has signalled so far. */
