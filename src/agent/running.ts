@@ -85,6 +85,15 @@ export function runDirs(ourName: string): { name: string; path: string }[] {
     .filter(({ name }) => name !== ourName && /^\d+(-\d+)?$/.test(name));
 }
 
+/** Those of this user that run with a config file; the process id of a dead one may be another's by now, or of another pid namespace. */
+export function configuredOnes(): { readonly pid: number; readonly file: string }[] {
+  return runDirs("").flatMap(({ name, path }) => {
+    const pid = Number.parseInt(name, 10);
+    const file = readIfThere(join(path, "config"))?.replace(/\n$/, "");
+    return file !== undefined && hasOpen(pid, join(path, "ledger")) ? [{ pid, file }] : [];
+  });
+}
+
 /** The groups whose lock a process holds; none where we may not look. */
 export function lockedBy(pid: number): { id: string; path: string }[] {
   return filesOf(pid).flatMap(({ fd, file }) => {
@@ -103,6 +112,16 @@ export function idOf(file: string): string {
 }
 
 // --- internal ---
+
+function hasOpen(pid: number, file: string): boolean {
+  const dir = `/proc/${pid}/fd`;
+  try {
+    const id = idOf(file);
+    return readdirSync(dir).some((fd) => idOf(join(dir, fd)) === id);
+  } catch {
+    return false; // it is gone, or closed one meanwhile
+  }
+}
 
 /** Of a switch that somebody has locked, what lockedBy() calls it. */
 function lockOf(core: Core, file: string): string | undefined {

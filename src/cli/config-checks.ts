@@ -14,9 +14,9 @@ import type { Guard } from "../config/schema.ts";
 import { CliError } from "../errors.ts";
 import type { Core } from "../native/core.ts";
 import { below } from "./configured.ts";
-import { fileOf, guardedBy } from "./explain.ts";
-import { type File, type Plan, planOf, specOfPlan } from "./explained.ts";
+import { type Plan, planOf, specOfPlan } from "./explained.ts";
 import { warningsOf } from "./orders.ts";
+import { type File, guardedBy, readFile } from "./policy-files.ts";
 import { type Check, check } from "./proof-scene.ts";
 
 export interface ConfigChecks {
@@ -28,7 +28,7 @@ export interface ConfigChecks {
 export function configChecks(core: Core, memory: Hierarchy, path: string): ConfigChecks {
   const { mistakes, untrusted, config } = load(path);
   const [why] = [...untrusted.map((one) => `refused: ${one}`), ...mistakes.map(lineOf)];
-  const file = why === undefined ? fileOf({ config: path }, memory) : undefined;
+  const file = why === undefined ? readFile(path, memory) : undefined;
   if (config === undefined || file === undefined) {
     const count = mistakes.length > 1 ? ` (and ${mistakes.length - 1} more: reprieve check)` : "";
     return { checks: [check("config file", "no", `${why}${count}`)], groups: [] };

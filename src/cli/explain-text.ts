@@ -13,6 +13,7 @@ export function explanationLines(one: Explanation): string[] {
     titleOf(one),
     ...(one.why_not === null ? [] : [row("not guarded", one.why_not)]),
     ...(one.designated === null ? [] : [row("answered by", designatedLine(one.designated))]),
+    ...(one.config === null ? [] : [row("config", one.config)]),
     ...one.rules.map((rule) =>
       row(rule.decides ? "decides" : "not", `guard ${rule.guard}, ${rule.pattern}: ${rule.why}`),
     ),

@@ -5,16 +5,16 @@ import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Guardians } from "../agent/running.ts";
 import { readIfThere } from "../cgroup/files.ts";
-import { resolveGroup, treeOf } from "../cgroup/group.ts";
+import { resolveGroup } from "../cgroup/group.ts";
 import { groupIn, type Hierarchy, requireMemory } from "../cgroup/hierarchy.ts";
-import { DEFAULT_FILE } from "../config/load.ts";
 import { CliError, exit } from "../errors.ts";
 import { openCore } from "../native/core.ts";
 import { limit } from "../native/layout.ts";
-import { below, OURS, readPolicy } from "./configured.ts";
+import { below } from "./configured.ts";
 import { explanationLines, shortLine } from "./explain-text.ts";
-import { explainAll, type File, type Plan, planOf } from "./explained.ts";
+import { explainAll, type Plan, planOf } from "./explained.ts";
 import { print, say } from "./output.ts";
+import { guardedBy, isShort, PolicyFiles } from "./policy-files.ts";
 import { visible } from "./timeline.ts";
 
 export interface ExplainOptions {
@@ -26,12 +26,12 @@ export interface ExplainOptions {
 export async function explain(target: string | undefined, options: ExplainOptions) {
   const memory = requireMemory();
   const core = openCore();
-  const file = fileOf(options, memory);
   const guardians = new Guardians(core);
-  const { paths, pid, isOne } = findTarget(guardians, memory, target, file);
-  const plan = (path: string) => planOf(guardians, memory, path, file);
+  const files = new PolicyFiles(memory, guardians, options.config);
+  const { paths, pid, isOne } = findTarget(guardians, memory, target, files);
+  const plan = (path: string) => planOf(guardians, memory, path, files.of(path));
   const plans = isOne ? paths.map(plan) : paths.flatMap((path) => attempted(() => plan(path)));
-  const all = await explainAll(core, memory, plans, file, pid);
+  const all = await explainAll(core, memory, plans, pid);
   await print(
     all.map((one) => {
       if (options.json) return JSON.stringify(one);
@@ -41,22 +41,18 @@ export async function explain(target: string | undefined, options: ExplainOption
   return exit.ok;
 }
 
-/** The config file that is given, or the default one where that is there. */
-export function fileOf({ config }: ExplainOptions, memory: Hierarchy): File | undefined {
-  if (config === undefined && !existsSync(DEFAULT_FILE)) return undefined;
-  const { config: read, ...rest } = readPolicy(config ?? DEFAULT_FILE, memory);
-  return { ...rest, names: read.guard.map(({ name }) => name), hostHour: read.caps.hour };
-}
-
 /** The groups of a guard that are there, or the one that is named. */
 export function findGroups(
   memory: Hierarchy,
   target: string,
-  file: File | undefined,
+  files: PolicyFiles,
   cannot: string,
 ): string[] {
-  if (file?.names.includes(target)) {
-    const paths = guardedBy(memory, file, target);
+  if (isGuard(target, files)) {
+    const named = files.all.filter(({ names }) => names.includes(target));
+    const paths = named.flatMap((file) =>
+      guardedBy(memory, file, target).filter((path) => files.of(path) === file),
+    );
     if (paths.length > 0) return paths;
     throw new CliError(exit.noGroup, `no group matches guard ${target}, or others decide for all`);
   }
@@ -70,15 +66,6 @@ export function findGroups(
     exit.usage,
     `cannot explain ${visible(path)}: its path has over ${most} bytes`,
   );
-}
-
-/** The groups for which the file's guards decide, or the one that is named. */
-export function guardedBy(memory: Hierarchy, { policy }: File, name?: string): string[] {
-  return treeOf(memory.root).filter((path) => {
-    const guard = path === memory.root ? undefined : policy.guardOf(below(memory, path));
-    const isMeant = guard !== undefined && (name === undefined || guard.name === name);
-    return isMeant && isShort(path) && !OURS.test(path);
-  });
 }
 
 // --- internal ---
@@ -105,34 +92,35 @@ function findTarget(
   guardians: Guardians,
   memory: Hierarchy,
   target: string | undefined,
-  file?: File,
+  files: PolicyFiles,
 ): Target {
   if (target === undefined) {
-    const paths = new Set([...guardians.groups(), ...(file ? guardedBy(memory, file) : [])]);
+    const byFiles = files.all.flatMap((file) => guardedBy(memory, file));
+    const paths = new Set([...guardians.groups(), ...byFiles]);
     if (paths.size > 0) return { paths: [...paths], isOne: false };
-    const why = file === undefined ? "and there is no config file: give --config FILE" : "";
+    const why = files.all.length === 0 ? "and there is no config file: give --config FILE" : "";
     throw new CliError(exit.noGroup, `no group is guarded, ${why || "and none matches a guard"}`);
   }
-  if (/^\d+$/.test(target) && !file?.names.includes(target)) {
-    return { ...processTarget(guardians, memory, Number(target), file), isOne: true };
+  if (/^\d+$/.test(target) && !isGuard(target, files)) {
+    return { ...processTarget(guardians, memory, Number(target), files), isOne: true };
   }
-  const paths = findGroups(memory, target, file, "cannot explain");
+  const paths = findGroups(memory, target, files, "cannot explain");
   return { paths, isOne: paths.length === 1 };
 }
 
+function isGuard(name: string, { all }: PolicyFiles): boolean {
+  return all.some(({ names }) => names.includes(name));
+}
+
 /** The guarded groups that a process, or a thread of it, lives in or below. */
-function processTarget(
-  guardians: Guardians,
-  memory: Hierarchy,
-  pid: number,
-  file: File | undefined,
-) {
+function processTarget(guardians: Guardians, memory: Hierarchy, pid: number, files: PolicyFiles) {
   const lists = [`/proc/${pid}/cgroup`, ...threadsOf(pid)].flatMap((one) => readIfThere(one) ?? []);
   if (lists.length === 0) throw new CliError(exit.noGroup, `there is no process ${pid}`);
   const groups = [...new Set(lists.flatMap((list) => groupIn(list) ?? []))];
   const above = new Set(groups.flatMap((group) => upTo(memory.root, group)));
   const isGuarded = (path: string) =>
-    file?.policy.guardOf(below(memory, path)) !== undefined || guardians.of(path) !== undefined;
+    guardians.of(path) !== undefined ||
+    files.of(path)?.policy.guardOf(below(memory, path)) !== undefined;
   const paths = [...above].filter((path) => existsSync(path) && isShort(path) && isGuarded(path));
   if (paths.length > 0) return { paths, pid };
   const where = groups.map((group) => visible(below(memory, group))).join(", ");
@@ -153,8 +141,4 @@ function upTo(root: string, group: string): string[] {
   const all: string[] = [];
   for (let path = group; path.startsWith(`${root}/`); path = dirname(path)) all.push(path);
   return all;
-}
-
-function isShort(path: string): boolean {
-  return Buffer.byteLength(path) < limit.PATH_BYTES;
 }

@@ -13,8 +13,6 @@ import { inodeOf, readIfThere } from "../cgroup/files.ts";
 import { treeOf } from "../cgroup/group.ts";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
-import type { Policy } from "../config/policy.ts";
-import type { Guard } from "../config/schema.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, errnoName } from "../native/core.ts";
 import { limit } from "../native/layout.ts";
@@ -25,6 +23,7 @@ import { byOf, differencesOf, ordersOf, rulesOf } from "./explained-rule.ts";
 import type { AskedTold, Explanation, ProcessTold } from "./explanation.ts";
 import { demandGroup, specOf, type Wanted } from "./guards.ts";
 import { demandOrders } from "./orders.ts";
+import type { File } from "./policy-files.ts";
 import { visible } from "./timeline.ts";
 
 /** Of each group; the first to be killed are the first. */
@@ -32,20 +31,11 @@ const CANDIDATES_TOLD = 10;
 /** USER_HZ: of every kernel that we run on. */
 const TICKS_PER_S = 100;
 
-/** What a config file says of groups; undefined: there is none. */
-export interface File {
-  readonly policy: Policy;
-  /** Of its guards. */
-  readonly names: readonly string[];
-  readonly hostHour: number | undefined;
-  readonly settingsOf: (path: string) => Wanted;
-  /** Why a run with this guard would not start here; undefined: it would. */
-  readonly whyNotStarted: (guard: Guard) => string | undefined;
-}
-
 /** How a group is guarded, and by whom. */
 export interface Plan {
   readonly path: string;
+  /** What it was held against; undefined: there is none. */
+  readonly file: File | undefined;
   readonly guardian: Guardian | undefined;
   /** What a run would make of it; `whyNot`: it would leave it alone. */
   readonly byFile: { readonly spec: GuardOrders; readonly whyNot?: string } | undefined;
@@ -61,7 +51,7 @@ export function planOf(
   const guardian = guardians.of(path);
   const isNamed = file?.policy.guardOf(below(memory, path)) !== undefined;
   const byFile = file && isNamed ? specBy(memory, file.settingsOf(path), guardian) : undefined;
-  if (guardian !== undefined || byFile !== undefined) return { path, guardian, byFile };
+  if (guardian !== undefined || byFile !== undefined) return { path, file, guardian, byFile };
   const why =
     file === undefined
       ? "no reprieve does, and there is no config file: give --config FILE"
@@ -81,7 +71,6 @@ export async function explainAll(
   core: Core,
   memory: Hierarchy,
   plans: readonly Plan[],
-  file: File | undefined,
   pid?: number,
 ): Promise<Explanation[]> {
   const unguarded = plans.filter(({ guardian }) => guardian === undefined);
@@ -90,7 +79,7 @@ export async function explainAll(
     const view = plan.guardian?.view ?? seen?.view;
     const guard = plan.guardian?.guard ?? unguarded.indexOf(plan);
     if (view === undefined) throw new RangeError("no region for a group");
-    return explanationOf(memory, plan, view, guard, file, pid);
+    return explanationOf(memory, plan, view, guard, pid);
   });
 }
 
@@ -133,10 +122,9 @@ function bareSpec(memory: Hierarchy, wanted: Wanted): GuardOrders {
 
 function explanationOf(
   memory: Hierarchy,
-  { path, guardian, byFile }: Plan,
+  { path, file, guardian, byFile }: Plan,
   view: RegionView,
   guard: number,
-  file: File | undefined,
   pid: number | undefined,
 ): Explanation {
   const cgroup = below(memory, path);
@@ -151,6 +139,7 @@ function explanationOf(
     reprieve: guardian?.pid ?? null,
     designated: seen.designated ?? null,
     state: guardian === undefined ? null : seen.state.toLowerCase(),
+    config: file?.path ?? null,
     why_not: guardian === undefined ? (byFile?.whyNot ?? whyUnseen(view, guard)) : null,
     rules: file === undefined ? [] : rulesOf(file.policy, cgroup),
     differs: guardian && byFile && !byFile.whyNot ? differencesOf(seen, byFile.spec) : [],

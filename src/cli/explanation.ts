@@ -53,6 +53,8 @@ export interface Explanation {
   /** The handler that answers for the group instead of these orders. */
   readonly designated: { readonly pid: number; readonly uid: number } | null;
   readonly state: string | null;
+  /** The config file that the rules are of; null: there is none, or the running one has none. */
+  readonly config: string | null;
   /** Why a run would leave it alone. */
   readonly why_not: string | null;
   readonly rules: readonly RuleTold[];

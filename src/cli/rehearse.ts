@@ -14,21 +14,25 @@ import { type Core, openCore } from "../native/core.ts";
 import { limit, step } from "../native/layout.ts";
 import type { LogRecord, StandingOrder } from "../native/region.ts";
 import { below } from "./configured.ts";
-import { type ExplainOptions, fileOf, findGroups } from "./explain.ts";
-import { explainAll, type File, type Plan, planOf, specOfPlan } from "./explained.ts";
+import { type ExplainOptions, findGroups } from "./explain.ts";
+import { explainAll, type Plan, planOf, specOfPlan } from "./explained.ts";
 import type { Explanation } from "./explanation.ts";
 import { print } from "./output.ts";
+import { PolicyFiles } from "./policy-files.ts";
 import { type Part, type Rehearsal, rehearsalLines, rehearsalOf } from "./rehearsal.ts";
 
 /** `target`: a guard's name or a group. */
 export async function rehearse(target: string, options: ExplainOptions): Promise<number> {
   const memory = requireMemory();
   const core = openCore();
-  const file = fileOf(options, memory);
-  const paths = findGroups(memory, target, file, "cannot rehearse");
   const guardians = new Guardians(core);
+  const files = new PolicyFiles(memory, guardians, options.config);
+  const paths = findGroups(memory, target, files, "cannot rehearse");
   const all: Rehearsal[] = [];
-  for (const path of paths) all.push(await rehearseOne(core, guardians, memory, path, file));
+  for (const path of paths) {
+    const plan = planOf(guardians, memory, path, files.of(path));
+    all.push(await rehearseOne(core, memory, plan));
+  }
   await print(
     all.map((one) => (options.json ? JSON.stringify(one) : rehearsalLines(one).join("\n"))),
   );
@@ -37,15 +41,9 @@ export async function rehearse(target: string, options: ExplainOptions): Promise
 
 // --- internal ---
 
-async function rehearseOne(
-  core: Core,
-  guardians: Guardians,
-  memory: Hierarchy,
-  path: string,
-  file: File | undefined,
-): Promise<Rehearsal> {
-  const plan = planOf(guardians, memory, path, file);
-  const [one] = await explainAll(core, memory, [plan], file);
+async function rehearseOne(core: Core, memory: Hierarchy, plan: Plan): Promise<Rehearsal> {
+  const { path } = plan;
+  const [one] = await explainAll(core, memory, [plan]);
   if (one === undefined) throw new RangeError("nothing was explained");
   const { records, view } = await look(core, [specOfPlan(plan)]);
   const victim = victimOf(one, plan, records);

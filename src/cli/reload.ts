@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** `reprieve reload`, and what a running reprieve does then: all of the config file is put into effect, or nothing of it. */
 
-import { readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { change, Inotify } from "../agent/inotify.ts";
-import { idOf, runDirs } from "../agent/running.ts";
-import { readIfThere } from "../cgroup/files.ts";
+import { configuredOnes } from "../agent/running.ts";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { dropInDir, load, stampOf } from "../config/load.ts";
 import { lineOf } from "../config/mistakes.ts";
@@ -117,11 +115,7 @@ export class Reloader {
 
 /** Has those that run with a config file read it anew, unless there are mistakes in it. */
 export function reload(): number {
-  const running = runDirs("").flatMap(({ name, path }) => {
-    const pid = Number.parseInt(name, 10);
-    const file = readIfThere(join(path, "config"));
-    return file !== undefined && hasOpen(pid, join(path, "ledger")) ? [{ pid, file }] : [];
-  });
+  const running = configuredOnes();
   if (running.length === 0) {
     throw new CliError(exit.noGroup, "no reprieve of this user runs with a config file");
   }
@@ -139,17 +133,6 @@ export function reload(): number {
 }
 
 // --- internal ---
-
-/** The number may be another's by now, or of another pid namespace. */
-function hasOpen(pid: number, file: string): boolean {
-  const dir = `/proc/${pid}/fd`;
-  try {
-    const id = idOf(file);
-    return readdirSync(dir).some((fd) => idOf(join(dir, fd)) === id);
-  } catch {
-    return false; // it is gone, or closed one meanwhile
-  }
-}
 
 /** Tells when a config file or one of its drop-ins has been written, or another is there in its place. */
 class FileWatch {

@@ -158,13 +158,11 @@ async function guardAndWait(
   const prepared = prepareGuards(state, wanted, own !== undefined, leftOut);
   const { guards, locks, others } = prepared;
   prepared.remarks.forEach(say);
-  if (guards.length === 0 && expected?.named !== undefined) {
+  if (guards.length === 0 && expected?.named !== undefined)
     throw new CliError(exit.noGroup, NO_GROUP_LEFT);
-  }
   const running = findRunning(core, others, runDir.name, undo);
-  guards.forEach(({ path, owned }, index) => {
+  for (const [index, { path, owned }] of guards.entries())
     core.addToLedger(ledger.fd, index, path, owned);
-  });
   const userHandler = userCommand(options, guards);
   const door = openDoorIfWanted(state, runDir.base);
   const latecomers = latecomersOf(state, ledger.fd, prepared);
@@ -193,6 +191,7 @@ async function guardAndWait(
       locks.close();
     }),
   );
+  if (state.rules !== undefined) runDir.write("config", state.rules.file);
   await agent.attach();
   await takeOver(core, locks, running);
   await agent.arm();
@@ -213,7 +212,7 @@ async function guardAndWait(
   }
   const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
   undo.defer(() => clearTimeout(trim));
-  await reloadIfConfigured(state, runDir, latecomers, agent);
+  await reloadIfConfigured(state, latecomers, agent);
   if (feed.line !== undefined) say(feed.line);
   if (guards.length === 0) say("no group is there that could be guarded: waiting for the first");
   if (signals.received !== undefined) return command === undefined ? exit.ok : signals.code;
@@ -255,12 +254,10 @@ function latecomersOf(
 /** From now on changes of the config file can be put into effect. */
 async function reloadIfConfigured(
   { core, memory, options, expected, undo, rules, reloading }: Run,
-  runDir: RunDir,
   latecomers: Latecomers | undefined,
   agent: Agent,
 ): Promise<void> {
   if (rules === undefined || expected === undefined || latecomers === undefined) return;
-  runDir.write("config", rules.file);
   const { Reloader } = await import("./reload.ts");
   const lookAgain = (hourCap: number) => agent.lookAgain(hourCap);
   const reloader = new Reloader({

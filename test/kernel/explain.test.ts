@@ -179,6 +179,40 @@ describeWith("explain", kernelTest, () => {
     board.close();
   });
 
+  test("goes by the file that each of those was started with that run", async () => {
+    const other = new ConfigFile();
+    const tenants = new Tenants();
+    memory.handDown(tenants.path);
+    const child = (name: string) => tenants.child(name, LIMIT);
+    const [a, b, c] = [child("a"), child("b"), child("c")];
+    const started = async (file: ConfigFile, group: Group, more: string) => {
+      file.write(`${FEED}${guard("g", below(group), more)}`);
+      return { file, group, reprieve: await file.start(1) };
+    };
+    const both = [await started(config, a, ""), await started(other, b, 'delay = "70ms"\n')];
+    const byFlags = await Reprieve.guard([c.path]);
+    for (const { file, group, reprieve } of both) {
+      const told = await oneOf(below(group));
+      expect(told).toMatchObject({ config: file.path, reprieve: reprieve.pid, differs: [] });
+      expect(told.rules).toMatchObject([{ guard: "g", decides: true }]);
+      expect(told.orders[0]?.by).toBe("[allow] kill does not name it");
+    }
+    expect((await explained("g")).map(({ cgroup }) => cgroup)).toEqual([below(a), below(b)]);
+    expect(await oneOf(below(c))).toMatchObject({ config: null, rules: [], differs: [] });
+    expect(await explained()).toHaveLength(3);
+    const byOther = await oneOf(below(a), "--config", other.path);
+    expect(byOther).toMatchObject({
+      config: other.path,
+      rules: [],
+      reprieve: both[0]?.reprieve.pid,
+    });
+    for (const one of [...both.map(({ reprieve }) => reprieve), byFlags]) {
+      expect(await one.stop()).toBe(0);
+    }
+    await tenants.destroy();
+    other.remove();
+  });
+
   test("says of everybody else why he is none", async () => {
     const scene = await Scene.set(["--handler", "inside"]);
     const { board, group, reprieve } = scene;

@@ -31,6 +31,7 @@ const explanation: Explanation = {
   reprieve: 4711,
   designated: null,
   state: "near",
+  config: "/etc/reprieve/reprieve.toml",
   why_not: null,
   rules: [
     { guard: "web", pattern: "/tenants/web", decides: true, why: "the most specific" },
@@ -80,6 +81,7 @@ describe("explanationLines()", () => {
       sshd (9) in /tenants/web would not be killed: oom_score_adj is -1000
 
       /tenants/web  300.0 MiB of 512.0 MiB, guarded by reprieve 4711, near
+        config        /etc/reprieve/reprieve.toml
         decides       guard web, /tenants/web: the most specific
         not           guard all, /tenants/*: the first has more characters
         differs       delay: it was started otherwise than the file says

@@ -30,7 +30,8 @@ function ordered(order: string, more: Partial<OrderTold> = {}): OrderTold {
 
 function explanation(...orders: OrderTold[]): Explanation {
   return {
-    ...{ v: 1, cgroup: "/web", reprieve: null, state: null, why_not: null, rules: [], differs: [] },
+    ...{ v: 1, cgroup: "/web", reprieve: null, state: null, config: null, why_not: null },
+    ...{ rules: [], differs: [] },
     ...{
       delay_ms: 100,
       when: "at-oom",
