@@ -158,11 +158,11 @@ async function guardAndWait(
   const prepared = prepareGuards(state, wanted, own !== undefined, leftOut);
   const { guards, locks, others } = prepared;
   prepared.remarks.forEach(say);
-  if (guards.length === 0 && expected?.named !== undefined)
+  if (guards.length === 0 && expected?.named !== undefined) {
     throw new CliError(exit.noGroup, NO_GROUP_LEFT);
+  }
   const running = findRunning(core, others, runDir.name, undo);
-  for (const [index, { path, owned }] of guards.entries())
-    core.addToLedger(ledger.fd, index, path, owned);
+  writeDown(state, runDir, ledger.fd, guards);
   const userHandler = userCommand(options, guards);
   const door = openDoorIfWanted(state, runDir.base);
   const latecomers = latecomersOf(state, ledger.fd, prepared);
@@ -191,7 +191,6 @@ async function guardAndWait(
       locks.close();
     }),
   );
-  if (state.rules !== undefined) runDir.write("config", state.rules.file);
   await agent.attach();
   await takeOver(core, locks, running);
   await agent.arm();
@@ -219,6 +218,19 @@ async function guardAndWait(
   if (own === undefined || command === undefined)
     return await waitForSignal(signals, agent, guards);
   return await runCommand(state, agent, image, own, command);
+}
+
+/** What others have to know of us: what to put back, and the rules. */
+function writeDown(
+  { core, rules }: Run,
+  runDir: RunDir,
+  ledger: number,
+  guards: readonly GuardSpec[],
+): void {
+  guards.forEach(({ path, owned }, index) => {
+    core.addToLedger(ledger, index, path, owned);
+  });
+  if (rules !== undefined) runDir.write("config", rules.file);
 }
 
 function sendTo(lines: Lines | undefined, feed: LateFeed) {
