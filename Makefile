@@ -47,11 +47,16 @@ src/native/layout.ts: $(B)/layout
 
 # --- the binary: never strip it (that drops the program); it ignores .env and bunfig files of the cwd ---
 
-TS := $(shell find src -name '*.ts' ! -name layout.ts) src/native/layout.ts
+PAGE := $(wildcard src/page/*)
+TS := $(shell find src -name '*.ts' ! -path 'src/page/*' ! -name layout.ts) src/native/layout.ts
 COMPILE := --compile --minify --bytecode --format=esm --compile-exec-argv=--smol \
 	--no-compile-autoload-dotenv --no-compile-autoload-bunfig
 
-dist/reprieve: $(TS) $(B)/core $(B)/core.so package.json Makefile | node_modules
+# The page: one file, without anything from elsewhere.
+$(B)/page.html: $(PAGE) $(TS) package.json Makefile | node_modules $(B)
+	$(BUN) build --compile --target=browser --minify src/page/index.html --outfile $@
+
+dist/reprieve: $(TS) $(B)/core $(B)/core.so $(B)/page.html package.json Makefile | node_modules
 	$(BUN) build $(COMPILE) src/main.ts --outfile $(B)/reprieve
 	mv $(B)/reprieve $@
 
@@ -120,8 +125,9 @@ vm: dist/reprieve $(CASES)
 
 C_FILES := $(wildcard native/*.[ch] native/*/*.[ch] test/*/*.[ch])
 
-types: src/native/layout.ts $(B)/core $(B)/core.so | node_modules
+types: src/native/layout.ts $(B)/core $(B)/core.so $(B)/page.html | node_modules
 	$(BUN) check --no-script
+	$(BUN) check --no-script --project src/page
 
 # CI and most machines have no clang-format: it is no reason to fail there.
 lint: types

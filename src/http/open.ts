@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Puts together what a run serves. Loaded only where something is listened on. */
 
+import page from "../../dist/build/page.html" with { type: "text" };
 import type { ListenAddress } from "../cli/args.ts";
 import { Present } from "../feed/present.ts";
 import type { Message } from "../feed/protocol.ts";
@@ -34,7 +35,7 @@ export async function openHttp(address: ListenAddress, options: HttpOptions): Pr
     explain: (cgroup) => explainer.explain(cgroup),
     metrics: async () => ({ type: "text/plain; version=0.0.4", text: "" }),
     areMetricsOpen: false,
-    page: PAGE,
+    page,
   });
   let seq = 0;
   const send = (message: Message) => {
@@ -46,7 +47,3 @@ export async function openHttp(address: ListenAddress, options: HttpOptions): Pr
   };
   return { server, url: urlOf(address, server.port), send };
 }
-
-// --- internal ---
-
-const PAGE = "<!doctype html><title>reprieve</title><p>/api/guards, /api/incidents, /feed</p>\n";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What the Makefile builds and embed.ts embeds: the default export is the file's path. */
+/** What the Makefile builds and the binary holds: the default export is the file's path, of the page its text. */
 declare module "*/dist/build/core" {
   const path: string;
   export default path;
@@ -7,4 +7,8 @@ declare module "*/dist/build/core" {
 declare module "*/dist/build/core.so" {
   const path: string;
   export default path;
+}
+declare module "*/dist/build/page.html" {
+  const text: string;
+  export default text;
 }

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/**
+ * The websocket: keeps it open, goes on where it was, and says when the agent is gone.
+ *
+ * A browser tells a page nothing of pings, and a peer that is stopped or behind a dead network just says no more: so when
+ * nothing comes for a while the agent is asked whether it lives.
+ */
+
+import { ApiError, ask } from "./api.ts";
+import type { Sample, Store } from "./store.ts";
+import type { GuardView, IncidentSummary, Message } from "./types.ts";
+
+const SILENT_MS = 4000;
+const PROBE_BOUND_MS = 4000;
+const RETRY_LEAST_MS = 500;
+const RETRY_MOST_MS = 5000;
+/** A row a second is as fast as a table can be read; incidents are not held up by it. */
+const GUARDS_MAX_HZ = 2;
+const LAST_INCIDENTS = 200;
+
+type FeedMessage =
+  | (Message & { seq: number })
+  | { type: "hello"; seq: number; t: number; run: string; version: string; resumed: boolean }
+  | { type: "gap"; seq: number; missed: number }
+  | { type: "samples"; seq?: number; guard: string; frame: Sample };
+
+export class Feed {
+  readonly #store: Store;
+  #socket: WebSocket | undefined;
+  #run = "";
+  #seq = 0;
+  #heardAt = 0;
+  #retryMs = RETRY_LEAST_MS;
+  #samplesOf: string | undefined;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  start(): void {
+    this.#connect();
+    setInterval(() => void this.#watch(), 1000);
+  }
+
+  /** Of one guard, or of none. */
+  wantSamples(guard: string | undefined): void {
+    if (this.#samplesOf !== undefined) this.#send("unsubscribe", `samples:${this.#samplesOf}`);
+    this.#samplesOf = guard;
+    this.#store.live =
+      guard === undefined ? undefined : { guard, frames: [], processes: new Map() };
+    if (guard !== undefined) this.#send("subscribe", `samples:${guard}`);
+  }
+
+  // --- internal ---
+
+  #connect(): void {
+    const { protocol, host } = location;
+    const since = this.#run === "" ? "" : `?since=${this.#seq}&run=${this.#run}`;
+    const socket = new WebSocket(`${protocol.replace("http", "ws")}//${host}/feed${since}`);
+    this.#socket = socket;
+    this.#heardAt = performance.now();
+    socket.onmessage = (event) => {
+      if (socket === this.#socket) this.#hear(JSON.parse(String(event.data)) as FeedMessage);
+    };
+    socket.onclose = () => {
+      if (socket === this.#socket) void this.#lose();
+    };
+  }
+
+  #hear(message: FeedMessage): void {
+    this.#heardAt = performance.now();
+    if (message.seq !== undefined) this.#seq = message.seq;
+    switch (message.type) {
+      case "hello":
+        this.#greeted(message);
+        break;
+      case "gap":
+        void this.#fill();
+        break;
+      case "samples":
+        this.#store.sample(message.guard, message.frame);
+        break;
+      default:
+        this.#store.accept(message);
+    }
+  }
+
+  #greeted({ run, version, resumed, t }: Extract<FeedMessage, { type: "hello" }>): void {
+    this.#run = run;
+    this.#retryMs = RETRY_LEAST_MS;
+    this.#store.version = version;
+    this.#store.aheadMs = t - Date.now();
+    this.#store.setConnection({ state: "live", since: Date.now() });
+    this.#send("subscribe", "guards", GUARDS_MAX_HZ);
+    if (this.#samplesOf !== undefined) this.#send("subscribe", `samples:${this.#samplesOf}`);
+    if (!resumed) void this.#fill();
+  }
+
+  /** The present state, where the messages since the last one are not all there. */
+  async #fill(): Promise<void> {
+    const before = new Map(this.#store.rows);
+    try {
+      const { guards } = await ask<{ guards: GuardView[] }>("/api/guards");
+      this.#store.fill(guards, before);
+      const last = `/api/incidents?limit=${LAST_INCIDENTS}`;
+      const { incidents } = await ask<{ incidents: IncidentSummary[] }>(last);
+      this.#store.fillLast(incidents);
+      this.#store.incidentsChanged += 1;
+    } catch {} // the socket is closed too then, and it begins anew
+  }
+
+  /** A socket says nothing of why it was refused. */
+  async #lose(): Promise<void> {
+    this.#socket = undefined;
+    if (this.#store.connection.state !== "unknown") {
+      this.#store.setConnection({ state: "lost", since: Date.now() });
+    }
+    try {
+      await ask("/api/incidents?limit=1", PROBE_BOUND_MS);
+    } catch (error) {
+      const isUnknown = error instanceof ApiError && error.status === 401;
+      this.#store.setConnection({ state: isUnknown ? "unknown" : "lost", since: Date.now() });
+    }
+    setTimeout(() => this.#connect(), this.#retryMs * (0.5 + Math.random() / 2));
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MOST_MS);
+  }
+
+  async #watch(): Promise<void> {
+    const socket = this.#socket;
+    if (socket === undefined || performance.now() - this.#heardAt < SILENT_MS) return;
+    this.#heardAt = performance.now() + PROBE_BOUND_MS;
+    try {
+      await ask("/healthz", PROBE_BOUND_MS);
+    } catch {
+      if (socket !== this.#socket) return;
+      this.#socket = undefined; // its end may take minutes to be told
+      socket.close();
+      await this.#lose();
+    }
+  }
+
+  #send(type: "subscribe" | "unsubscribe", topic: string, maxHz?: number): void {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    const rate = maxHz === undefined ? {} : { max_hz: maxHz };
+    this.#socket.send(JSON.stringify({ type, topics: [topic], ...rate }));
+  }
+}

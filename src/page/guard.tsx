@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+/** One guard: who holds what now and in the last minutes, what would be done at an OOM, what was done before. */
+
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { visible } from "../cli/timeline.ts";
+import type { Shared } from "./app.tsx";
+import { Chart } from "./chart.tsx";
+import { Explained } from "./explain.tsx";
+import { size, timeOf } from "./format.ts";
+import { useAsk, useStore, useTick } from "./hooks.ts";
+import { IncidentTable } from "./incident-table.tsx";
+import { Badge, Fact, Nothing, Panel, StateBadge, Text, Usage } from "./parts.tsx";
+import { ProcessesAt } from "./processes.tsx";
+import { Reprieve } from "./reprieve.tsx";
+import { queryLink } from "./route.ts";
+import { stackOf } from "./stack.ts";
+import type { Store } from "./store.ts";
+import type { Frame, GuardAnswer, Recording, Row } from "./types.ts";
+import { STATES } from "./words.ts";
+
+/** Orders change by a reload only, candidates all the time. */
+const EXPLAIN_EVERY_MS = 5000;
+
+export function GuardPage({ store, feed, name }: Shared & { name: string }) {
+  useStore(store);
+  const look = useTick(EXPLAIN_EVERY_MS);
+  const isLive = store.connection.state === "live";
+  const again = `${store.incidentsChanged} ${isLive ? store.connection.since : ""}`;
+  const { data, error } = useAsk<GuardAnswer>(`/api/guards/${encodeURIComponent(name)}`, again);
+  useEffect(() => {
+    feed.wantSamples(name);
+    return () => feed.wantSamples(undefined);
+  }, [feed, name]);
+  const row = store.rows.get(name) ?? (data && { ...data, last: undefined });
+  if (row === undefined) {
+    const why = error?.status === 404 ? "No such group is guarded." : error?.message;
+    return (
+      <>
+        <h1>
+          <Text of={name} />
+        </h1>
+        <Nothing>
+          {why ?? "Asking the agent …"} <a href="#/">All guards</a>
+        </Nothing>
+      </>
+    );
+  }
+  return (
+    <article>
+      <Head row={row} now={store.now} isGone={store.isFilled && !store.rows.has(name)} />
+      <div class="columns">
+        <div>
+          <LastMinutes store={store} row={row} answer={data} />
+        </div>
+        <div>
+          <Explained guard={name} again={`${again} ${look}`} />
+          <Panel
+            title="Incidents"
+            id="incidents"
+            note={<a href={queryLink("incidents", { guard: name })}>all of them</a>}
+          >
+            {data === undefined || data.incidents.length === 0 ? (
+              <Nothing>None so far.</Nothing>
+            ) : (
+              <IncidentTable incidents={data.incidents} now={store.now()} isOfOne />
+            )}
+          </Panel>
+        </div>
+      </div>
+    </article>
+  );
+}
+
+// --- internal ---
+
+function Head({ row, now, isGone }: { row: Row; now: () => number; isGone: boolean }) {
+  const { pressure } = row;
+  return (
+    <header class="head">
+      <p class="crumbs">
+        <a href="#/">Guards</a> <span aria-hidden="true">/</span>{" "}
+        <span>
+          <Text of={row.guard} />
+        </span>
+      </p>
+      <h1>
+        <StateBadge state={isGone ? "gone" : row.state} /> <Text of={row.guard} />
+      </h1>
+      {row.incident !== null && (
+        <p class="banner bad">
+          <b>Out of memory.</b> The reprieve: <Reprieve {...row.incident} now={now} />
+        </p>
+      )}
+      <p class="lead">{isGone ? "It is not guarded any more." : sentence(row)}</p>
+      <Usage {...row} />
+      <dl class="facts">
+        <Fact name="Group">
+          <code>
+            <Text of={row.cgroup} />
+          </code>{" "}
+          <span class="quiet">cgroup {row.hierarchy}</span>
+        </Fact>
+        <Fact name="Processes">{row.procs}</Fact>
+        <Fact name="Handler">{row.handler === "own" ? "reprieve's own" : row.handler}</Fact>
+        <Fact name="Powers">
+          {row.powers.length === 0 ? (
+            <Badge tone="calm">observed only</Badge>
+          ) : (
+            row.powers.join(", ")
+          )}
+        </Fact>
+        {pressure !== null && (
+          <Fact name="Pressure, 10 s">
+            some {pressure.some_avg10.toFixed(1)} %, full {pressure.full_avg10.toFixed(1)} %
+          </Fact>
+        )}
+      </dl>
+    </header>
+  );
+}
+
+function sentence({ state, margin_bytes, limit_bytes, usage_bytes }: Row): string {
+  const what = STATES[state]?.sentence ?? state;
+  const left = limit_bytes === null ? undefined : Math.max(0, limit_bytes - usage_bytes);
+  const room =
+    left === undefined ? "" : `, ${size(left)} left; the margin is ${size(margin_bytes)}`;
+  return `${what.charAt(0).toUpperCase()}${what.slice(1)}${room}.`;
+}
+
+const SPANS = { "1 min": 60, "3 min": 180, "10 min": 600 } as const;
+/** Points that a chart can show; of more, each n-th. */
+const POINTS_MOST = 1200;
+
+function LastMinutes({
+  store,
+  row,
+  answer,
+}: {
+  store: Store;
+  row: Row;
+  answer: GuardAnswer | undefined;
+}) {
+  const [at, setAt] = useState<number>();
+  const [span, setSpan] = useState<keyof typeof SPANS>("1 min");
+  useTick(1000);
+  const now = store.now() / 1000;
+  const live = store.live?.guard === row.guard ? store.live : undefined;
+  const { frames, processes } = useMemo(
+    () => joined(answer, live?.frames ?? [], live?.processes, (now - SPANS[span]) * 1e6),
+    [answer, live?.frames.length, live?.frames.at(-1), span, Math.floor(now)],
+  );
+  const stack = useMemo(() => stackOf(frames, NOBODY), [frames]);
+  const shown = at !== undefined && at < frames.length ? at : undefined;
+  const shownAt = stack.times[shown ?? frames.length - 1];
+  return (
+    <Panel title="Who holds what" id="processes" note={<Spans value={span} set={setSpan} />}>
+      {frames.length === 0 ? (
+        <Nothing>Nothing is recorded yet.</Nothing>
+      ) : (
+        <>
+          <Chart
+            stack={stack}
+            limit={row.limit_bytes}
+            range={[now - SPANS[span], now]}
+            isClock
+            at={shown}
+            onAt={setAt}
+            label={`Memory of ${visible(row.guard)} by time`}
+            sayTime={(s) => timeOf(s * 1000)}
+          />
+          <ProcessesAt
+            stack={stack}
+            frames={frames}
+            processes={processes}
+            at={shown}
+            when={shownAt === undefined ? "" : `at ${timeOf(shownAt * 1000)}`}
+          />
+        </>
+      )}
+    </Panel>
+  );
+}
+
+const NOBODY: ReadonlySet<number> = new Set();
+
+function Spans({
+  value,
+  set,
+}: {
+  value: keyof typeof SPANS;
+  set: (span: keyof typeof SPANS) => void;
+}) {
+  return (
+    <fieldset class="chips small">
+      <legend class="unseen">How far back</legend>
+      {(Object.keys(SPANS) as (keyof typeof SPANS)[]).map((span) => (
+        <button key={span} type="button" aria-pressed={span === value} onClick={() => set(span)}>
+          {span}
+        </button>
+      ))}
+    </fieldset>
+  );
+}
+
+/** The recorder's until the feed's begin; by the clock. */
+function joined(
+  answer: GuardAnswer | undefined,
+  live: readonly Frame[],
+  seen: ReadonlyMap<string, Recording["processes"][string]> | undefined,
+  fromUs: number,
+): Recording {
+  const base = (answer?.t ?? 0) * 1000;
+  const until = live[0]?.t_us ?? Number.POSITIVE_INFINITY;
+  const recorded = (answer?.history.frames ?? [])
+    .map((frame) => ({ ...frame, t_us: frame.t_us + base }))
+    .filter(({ t_us }) => t_us < until);
+  const all = [...recorded, ...live].filter(({ t_us }) => t_us >= fromUs);
+  const every = Math.ceil(all.length / POINTS_MOST);
+  return {
+    frames: every <= 1 ? all : all.filter((_, index) => (all.length - 1 - index) % every === 0),
+    processes: { ...answer?.history.processes, ...Object.fromEntries(seen ?? []) },
+  };
+}
