@@ -56,7 +56,8 @@ EXPORT int rpv_region_create(const char *file, uint64_t run, uint32_t guards_max
 			     uint32_t agent_pid, int ranked, int ordered, uint32_t weighings)
 {
 	uint64_t standing = sizeof(struct region) + guards_max * sizeof(struct guard);
-	uint64_t control = page_up(standing + (ordered ? guards_max * sizeof(struct standing) : 0));
+	uint64_t records = standing + (ordered ? guards_max * sizeof(struct standing) : 0);
+	uint64_t control = page_up(records + log_bytes(guards_max));
 	uint64_t recorder = control + (ranked ? page_up(guards_max * sizeof(struct ranking)) : 0);
 	uint64_t past = recorder + page_up(sizeof(struct recorder));
 	uint64_t lists = past + (ordered ? page_up(PROCS_MAX * sizeof(uint32_t)) : 0);
@@ -79,6 +80,7 @@ EXPORT int rpv_region_create(const char *file, uint64_t run, uint32_t guards_max
 	int fd = file ? create_region_file(file, head.size_bytes)
 		      : create_memfd("reprieve-region", head.size_bytes);
 
+	log_place(&head, records);
 	if (fd < 0 || sys_pwrite(fd, &head, offsetof(struct region, helpers), 0) >= 0)
 		return fd;
 	sys_close(fd);
@@ -144,12 +146,16 @@ EXPORT uint32_t rpv_hour_kills(void *region, uint32_t guard)
 /* The memfd of a system guard: its page, sized and zeroed, its head filled. */
 EXPORT int rpv_system_create(uint32_t agent_pid)
 {
+	enum { LOG_AT = offsetof(struct system_page, log) };
 	struct system_head head = { .magic = SYSTEM_MAGIC,
 				    .layout = SYSTEM_LAYOUT,
 				    .agent_pid = agent_pid };
+	struct log log = { .size = LOG_RECORDS,
+			   .records_at = offsetof(struct system_page, records) - LOG_AT };
 	int fd = create_memfd("reprieve-system", sizeof(struct system_page));
 
-	if (fd < 0 || sys_pwrite(fd, &head, sizeof(head), 0) >= 0)
+	if (fd < 0 || (sys_pwrite(fd, &head, sizeof(head), 0) >= 0 &&
+		       sys_pwrite(fd, &log, sizeof(log), LOG_AT) >= 0))
 		return fd;
 	sys_close(fd);
 	return -EIO;

@@ -128,12 +128,14 @@ static int make_descriptors(void)
 /* A region with one guard: always near its limit, so that it is sampled as often as that. */
 static void make_region(const char *group, const struct designate_page *page)
 {
-	uint64_t control = (sizeof(struct region) + sizeof(struct guard) + 4095) & ~4095ull;
+	uint64_t records = sizeof(struct region) + sizeof(struct guard);
+	uint64_t control = (records + log_bytes(1) + 4095) & ~4095ull;
 	struct region *r = role_memory(control + sizeof(struct recorder));
 	struct text path = text_on(r->guards[0].path, sizeof(r->guards[0].path));
 
 	r->guards_max = r->guards_used = 1;
 	r->control_bytes = r->recorder_offset = control;
+	log_place(r, records);
 	r->agent_pid = (uint32_t)sys_getpid();
 	text_add(&path, group);
 	r->guards[0].margin_bytes = UINT64_MAX;
@@ -183,7 +185,7 @@ static void tell(void)
 	struct log *log = handler.self.log;
 
 	for (; log->tail != shared_load(&log->head); shared_store(&log->tail, log->tail + 1)) {
-		const struct log_record *r = &log->records[log->tail & (LOG_RECORDS - 1)];
+		const struct log_record *r = &log_records(log)[log->tail & (log->size - 1)];
 		char name[COMM_BYTES + 1] = { 0 }, number[24];
 		struct text pid = text_on(number, sizeof(number));
 

@@ -70,7 +70,8 @@ static void print_offsets(void)
 	AT(log, head);
 	AT(log, tail);
 	AT(log, dropped);
-	AT(log, records);
+	AT(log, size);
+	AT(log, records_at);
 	AT(log_record, t_ns);
 	AT(log_record, bytes);
 	AT(log_record, start_time);
@@ -195,7 +196,7 @@ static void print_limits(void)
 	LIMIT(PATH_BYTES);
 	LIMIT(SYMBOL_BYTES);
 	LIMIT(COMM_BYTES);
-	LIMIT(LOG_RECORDS);
+	LIMIT(LOG_FILLS_SHARE);
 	LIMIT(RING_RECORDS);
 	LIMIT(REGION_LAYOUT);
 	LIMIT(ROLES);

@@ -125,8 +125,14 @@ enum {
 	/* --- the recorder --- */
 	PROCS_MAX = 8192,     /* processes in the table; 64 B each */
 	RING_RECORDS = 16384, /* snapshots kept; a power of two, 64 B each */
-	LOG_RECORDS = 256,    /* steps kept per role until the agent reads them; a power of two */
-	LOG_RESERVED = 128,   /* of them for the ends of incidents: of a hundred groups at once */
+	/* Steps kept per role until the agent reads them; powers of two. A hundred groups at OOM at once take six each before
+	 * it gets a CPU (measured). */
+	LOG_RECORDS = 256,
+	LOG_RECORDS_A_GUARD = 8, /* where there are more guards; of a watcher half of that */
+	LOG_RECORDS_MOST = 1024,
+	LOG_LAST_SHARE =
+		8, /* of the places: the last part is for ends of incidents alone, the one before for deeds too */
+	LOG_FILLS_SHARE = 4, /* so full the agent reads it at once, and with its full priority */
 };
 
 #endif

@@ -10,8 +10,13 @@
 
 #include "region.h"
 
-/* Appends `record`, stamped with the time where it has none. */
-void log_put(struct log *log, struct log_record record);
+/* Appends `record`, stamped with the time where it has none. Says whether the log has just begun to fill: the agent is to read it
+ * now, whatever there is to do. */
+int log_put(struct log *log, struct log_record record);
+/* The records of all roles, in a region for so many guards. */
+uint64_t log_bytes(uint32_t guards_max);
+/* They begin there. */
+void log_place(struct region *region, uint64_t records_at);
 
 /* The open incident's word, or a new one's when none is open: compare-and-swap, so that all
  * roles agree on the number. *opened tells whether it was us. */

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 34u		   /* raised by every change of this file */
+#define REGION_LAYOUT 35u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -281,10 +281,11 @@ struct region {
 	uint32_t reserved;
 	uint64_t
 		run; /* writer: the agent, before all others: by which its incidents are told from others' */
-	struct caps_hour hour; /* writer: the responder */
+	struct caps_hour hour;	/* writer: the responder */
+	struct log logs[ROLES]; /* their records are the end of the control part */
 	struct helper helpers[ROLES];
-	struct log logs[ROLES];
-	struct guard guards[]; /* guards_max; behind them the standing orders */
+	struct guard guards
+		[]; /* guards_max; behind them the standing orders, and the records of the logs */
 };
 
 /* The agent, or one of the helpers. */

@@ -20,7 +20,8 @@ void respond_tell(const struct guarded *g, enum step step, struct log_record r)
 	r.guard = g->index;
 	r.incident = incident_number(g->response.word);
 	r.step = step;
-	log_put(handler.self.log, r);
+	if (log_put(handler.self.log, r))
+		role_wake(FD_AGENT);
 	if (!told_ns)
 		told_ns = sys_now_ns();
 }

@@ -131,14 +131,20 @@ struct log_record {
 };
 
 struct log {
-	uint64_t head;	  /* writer: the role, release; free-running */
-	uint64_t tail;	  /* writer: the agent, release */
-	uint64_t dropped; /* writer: the role */
-	uint64_t reserved;
-	struct log_record records[LOG_RECORDS];
+	uint64_t head;	     /* writer: the role, release; free-running */
+	uint64_t tail;	     /* writer: the agent, release */
+	uint64_t dropped;    /* writer: the role */
+	uint32_t size;	     /* of its records, a power of two; writer: who made it */
+	uint32_t records_at; /* so many bytes behind this; writer: who made it */
 };
+
+static inline struct log_record *log_records(struct log *log)
+{
+	return (struct log_record *)((char *)log + log->records_at);
+}
 
 _Static_assert(sizeof(struct log_record) == 72, "the agent strides by 72");
 _Static_assert((LOG_RECORDS & (LOG_RECORDS - 1)) == 0, "masked index");
+_Static_assert((LOG_RECORDS_MOST & (LOG_RECORDS_MOST - 1)) == 0, "masked index");
 
 #endif

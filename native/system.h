@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define SYSTEM_MAGIC 0x7379736576657270ull
-#define SYSTEM_LAYOUT 1u /* raised by every change of this file */
+#define SYSTEM_LAYOUT 2u /* raised by every change of this file */
 
 enum {
 	SYSTEM_TICK_MIN_MS = 100, /* between two looks, as memory is left; as earlyoom */
@@ -81,6 +81,7 @@ struct system_page {
 	int32_t pressure_result; /* reading /proc/pressure/memory */
 	struct caps_hour hour;
 	struct log log;
+	struct log_record records[LOG_RECORDS];
 };
 
 /* One record of its log: `guard` is 0, `incident` a number, `bytes` what the process holds, `reserved` MemAvailable. */

@@ -18,16 +18,14 @@ void watch_tell(const struct watched *w, enum step step, uint32_t arg, int resul
 {
 	uint32_t word = shared_load(&w->guard->incident);
 
-	log_put(watcher.self.log,
-		(struct log_record){ .guard = w->index,
-				     .step = step,
-				     .arg = arg,
-				     .result = result,
-				     .incident =
-					     incident_is_open(word) ? incident_number(word) : 0 });
+	struct log_record told = { .guard = w->index, .step = step, .arg = arg, .result = result };
+	int fills;
+
+	told.incident = incident_is_open(word) ? incident_number(word) : 0;
+	fills = log_put(watcher.self.log, told);
 	/* The millisecond of CPU that the agent takes is missed near and at an OOM: switching is
 	 * routine, which its slow timer is for, and the responder tells of what it has opened. */
-	if (step != STEP_OPENED && step != STEP_ENGAGED && step != STEP_DISENGAGED)
+	if (fills || (step != STEP_OPENED && step != STEP_ENGAGED && step != STEP_DISENGAGED))
 		role_wake(FD_AGENT);
 }
 

@@ -269,7 +269,8 @@ export class Agent {
   /** Takes and sends what is new; `all`: the counters of every guard too, when they have changed. */
   #turn(all: boolean, nowNs = performance.now() * 1e6): void {
     const started = this.#hooks.turn();
-    const isHeld = politely(() => this.#telling.turn(all, nowNs));
+    const tell = () => this.#telling.turn(all, nowNs);
+    const isHeld = this.#region.logsFill() ? tell() : politely(tell);
     this.#telling.send(started);
     if (isHeld) {
       clearTimeout(this.#hold);

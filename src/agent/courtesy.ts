@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
  * Telling is in no hurry: behind an OOM the CPU is for those who had to wait. A neighbour that wakes while the agent tells comes
- * first then, where it else waits for 3 ms on the only CPU (measured).
+ * first then, where it else waits for 3 ms on the only CPU (measured). Not where many groups are at OOM, and the logs fill.
  */
 import { getPriority, setPriority } from "node:os";
 

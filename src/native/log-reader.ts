@@ -28,6 +28,9 @@ export interface Logged {
 export class LogReader {
   #read: bigint | undefined;
   readonly #base: number;
+  /** So many records, and where the first one is. */
+  readonly #size: number;
+  readonly #first: number;
   readonly #bytes: Uint8Array;
   readonly #data: DataView;
   readonly #u64: BigUint64Array;
@@ -38,11 +41,20 @@ export class LogReader {
     this.#bytes = new Uint8Array(buffer);
     this.#data = new DataView(buffer);
     this.#u64 = new BigUint64Array(buffer);
+    this.#size = this.#data.getUint32(base + at.log_size, true);
+    this.#first = base + this.#data.getUint32(base + at.log_records_at, true);
   }
 
   /** So many were dropped so far because nobody read them in time. */
   get dropped(): number {
     return Number(Atomics.load(this.#u64, (this.#base + at.log_dropped) / 8));
+  }
+
+  /** A part of it is in use that few guards never need: what comes next may find no place. */
+  get fills(): boolean {
+    const head = Atomics.load(this.#u64, (this.#base + at.log_head) / 8);
+    const tail = Atomics.load(this.#u64, (this.#base + at.log_tail) / 8);
+    return Number(head - tail) >= this.#size / limit.LOG_FILLS_SHARE;
   }
 
   /** Takes what is new. */
@@ -57,7 +69,7 @@ export class LogReader {
     const head = Atomics.load(this.#u64, (this.#base + at.log_head) / 8);
     const tail = Atomics.load(this.#u64, (this.#base + at.log_tail) / 8);
     this.#read = head;
-    const count = Math.min(Number(head - tail), limit.LOG_RECORDS);
+    const count = Math.min(Number(head - tail), this.#size);
     return Array.from({ length: count }, (_, i) => this.#record(Number(tail) + i));
   }
 
@@ -72,8 +84,7 @@ export class LogReader {
   // --- internal ---
 
   #record(sequence: number): Logged {
-    const slot = sequence % limit.LOG_RECORDS;
-    const base = this.#base + at.log_records + slot * size.log_record;
+    const base = this.#first + (sequence % this.#size) * size.log_record;
     const u32 = (field: number) => this.#data.getUint32(base + field, true);
     const i32 = (field: number) => this.#data.getInt32(base + field, true);
     const u64 = (field: number) => Number(this.#data.getBigUint64(base + field, true));

@@ -300,6 +300,11 @@ export class Region {
     return this.#logs.reduce((sum, { log }) => sum + log.dropped, 0);
   }
 
+  /** A log fills: it is to be read now. */
+  logsFill(): boolean {
+    return this.#logs.some(({ log }) => log.fills);
+  }
+
   /** Takes what is new in the logs, in the order it happened; `keep` has it before the roles may forget it. */
   drain(keep: (records: readonly LogRecord[]) => void = () => {}): LogRecord[] {
     const records = this.read();

@@ -9,7 +9,6 @@ import { type Group, kill } from "./group.ts";
 import { START_BOUND_MS, until } from "./wait.ts";
 
 const SLOT_BYTES = 1024;
-const SLOTS = 16;
 const GO_RUN = 1n;
 const GO_STOP = 2n;
 const PID_OFFSET = 72;
@@ -61,6 +60,7 @@ export function closeBoards(): void {
 
 /** One file, up to 16 workloads at a time. */
 export class Board {
+  static readonly SLOTS = 16;
   readonly file: string;
   readonly fd: number;
   #used = 0;
@@ -75,7 +75,7 @@ export class Board {
 
   /** All slots are free again; the workloads that used them must be dead. */
   clear(): void {
-    writeSync(this.fd, new Uint8Array(SLOTS * SLOT_BYTES), 0, SLOTS * SLOT_BYTES, 0);
+    writeSync(this.fd, new Uint8Array(Board.SLOTS * SLOT_BYTES), 0, Board.SLOTS * SLOT_BYTES, 0);
     this.#used = 0;
   }
 
@@ -114,7 +114,7 @@ export class Board {
   }
 
   #take(): number {
-    if (this.#used === SLOTS) throw new Error("Cannot start a workload as the board is full");
+    if (this.#used === Board.SLOTS) throw new Error("Cannot start a workload as the board is full");
     this.#used += 1;
     return this.#used - 1;
   }

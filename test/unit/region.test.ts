@@ -3,7 +3,9 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import { at, limit, role, size, want } from "../../src/native/layout.ts";
 import { Region } from "../../src/native/region.ts";
 
-const BYTES = at.region_guards + 2 * size.guard;
+const RECORDS = 64;
+const LOGS_AT = at.region_guards + 2 * size.guard;
+const BYTES = LOGS_AT + limit.ROLES * RECORDS * size.log_record;
 let buffer: ArrayBuffer;
 let view: DataView;
 let region: Region;
@@ -12,14 +14,23 @@ beforeEach(() => {
   buffer = new ArrayBuffer(BYTES);
   view = new DataView(buffer);
   view.setUint32(at.region_layout, limit.REGION_LAYOUT, true);
+  for (const number of Object.values(role)) {
+    const base = at.region_logs + number * size.log;
+    view.setUint32(base + at.log_size, RECORDS, true);
+    view.setUint32(base + at.log_records_at, recordsOf(number) - base, true);
+  }
   region = new Region(buffer);
 });
+
+function recordsOf(number: number): number {
+  return LOGS_AT + number * RECORDS * size.log_record;
+}
 
 /** As a role would log it. */
 function log(of: keyof typeof role, tNs: bigint, comm = ""): void {
   const base = at.region_logs + role[of] * size.log;
   const head = view.getBigUint64(base + at.log_head, true);
-  const slot = base + at.log_records + (Number(head) % limit.LOG_RECORDS) * size.log_record;
+  const slot = recordsOf(role[of]) + (Number(head) % RECORDS) * size.log_record;
   view.setBigUint64(slot + at.log_record_t_ns, tNs, true);
   view.setInt32(slot + at.log_record_result, -3, true);
   const bytes = new Uint8Array(buffer, slot + at.log_record_comm, limit.COMM_BYTES);
@@ -52,16 +63,25 @@ describe("Region", () => {
   });
 
   test("drain() goes round the end of a log", () => {
-    for (let i = 0; i < limit.LOG_RECORDS - 1; i++) log("HANDLER", BigInt(i));
+    for (let i = 0; i < RECORDS - 1; i++) log("HANDLER", BigInt(i));
     region.drain();
     for (let i = 0; i < 3; i++) log("HANDLER", BigInt(1000 + i));
     expect(region.drain().map((record) => record.tNs)).toEqual([1000, 1001, 1002]);
   });
 
+  test("logsFill() from a share of one log's places on, until it is read", () => {
+    for (let i = 0; i < RECORDS / limit.LOG_FILLS_SHARE - 1; i++) log("SPARE", BigInt(i));
+    expect(region.logsFill()).toBe(false);
+    log("SPARE", 99n);
+    expect(region.logsFill()).toBe(true);
+    region.drain();
+    expect(region.logsFill()).toBe(false);
+  });
+
   test("drain() reads a name that fills its field, and one that is not UTF-8", () => {
     log("HANDLER", 1n, "sixteen-chars-xx");
     log("HANDLER", 2n, "a");
-    const second = at.region_logs + at.log_records + size.log_record + at.log_record_comm;
+    const second = recordsOf(role.HANDLER) + size.log_record + at.log_record_comm;
     view.setUint8(second + 1, 0xff);
     expect(region.drain().map((record) => record.comm)).toEqual(["sixteen-chars-xx", "a\u{fffd}"]);
   });

@@ -92,16 +92,15 @@ async function bomb(pidsMax: "max" | "40"): Promise<Played> {
 async function hundred(stopped: boolean): Promise<Played> {
   const COUNT = 100;
   const SMALL = 8 * MB;
-  const PER_BOARD = 16;
   const JOINED_BOUND_MS = 20_000;
   const ENDED_BOUND_MS = 30_000; // one CPU of test/vm takes more than 10 s for their 1.2 GB
   const host = new Group("hundred");
   const groups = Array.from({ length: COUNT }, (_, i) => host.child(`${i}`, SMALL));
   const paths = groups.map((group) => group.path);
   const reprieve = await Reprieve.guard(paths, ["--delay", `${DELAY_MS}ms`]);
-  const boards = Array.from({ length: Math.ceil(COUNT / PER_BOARD) }, () => new Board());
+  const boards = Array.from({ length: Math.ceil(COUNT / Board.SLOTS) }, () => new Board());
   const plan = { means: "touch", kb: (SMALL / 1024) * 1.5 } as const;
-  const leakers = groups.map((group, i) => boards[Math.floor(i / PER_BOARD)]?.start(group, plan));
+  const leakers = groups.map((group, i) => boards[Math.floor(i / Board.SLOTS)]?.start(group, plan));
   // Each joins a group, and waits for the others to have done so: once that took more than 5 s.
   for (const leaker of leakers) await leaker?.ready(JOINED_BOUND_MS);
   const handler = await reprieve.helper("handler");
