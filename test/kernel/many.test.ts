@@ -40,7 +40,8 @@ describeWith("many guards", kernelTest, () => {
         await until("the leaker's death", () => !leaker.isAlive());
       }
       const names = groups.map(({ path }) => nameOf(path));
-      const closed = () => closedOf(reprieve.messages).filter(({ guard }) => names.includes(guard));
+      const closed = () =>
+        closedOf(reprieve.messages).filter(({ guard }) => names.includes(String(guard)));
       await until("their incidents", () => closed().length === BURSTS);
       expect(closed().map(({ outcome }) => outcome)).toEqual(names.map(() => "relieved"));
       await end(reprieve, host, [board]);
