@@ -177,7 +177,7 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
     )
     .option(
       "--handler-command <command>",
-      "a handler to be designated: run as each group's owner; words are split at spaces",
+      "a handler to be designated: run as each group's owner; words are split at spaces, but in quotes",
     )
     .option(
       "--handler-mode <octal>",

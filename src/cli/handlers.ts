@@ -6,6 +6,7 @@ import { demandOwner, UserHandlers } from "../agent/user-handlers.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Core } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
+import { QUOTES, wordsOf } from "../native/words.ts";
 import { findProgram } from "./command.ts";
 import { say } from "./output.ts";
 
@@ -61,7 +62,8 @@ export function openDoorIfWanted(needs: Needs, base: string): Door | undefined {
 /** Called before anything is armed: a command that cannot be run is a mistake of the caller's. */
 export function userCommand({ handlerCommand }: HandlerOptions, guards: readonly Guarded[]) {
   if (handlerCommand === undefined) return undefined;
-  const argv = handlerCommand.split(" ").filter((word) => word !== "");
+  const argv = wordsOf(handlerCommand);
+  if (argv === undefined) throw new CliError(exit.usage, `--handler-command: ${QUOTES}`);
   const [name] = argv;
   if (name === undefined) throw new CliError(exit.usage, "--handler-command names no program");
   for (const { path } of guards) demandOwner(path);

@@ -5,6 +5,7 @@ import * as v from "valibot";
 import type { Kind } from "../cgroup/kind.ts";
 import { limit, order_bound_ms, order as orderNumber } from "../native/layout.ts";
 import type { Hook, StandingOrder } from "../native/region.ts";
+import { commandOf, QUOTES, wordsOf } from "../native/words.ts";
 import { Duration, Size } from "./args.ts";
 import { milliseconds } from "./timeline.ts";
 
@@ -71,7 +72,7 @@ export function textOf(one: StandingOrder): string {
   const word = wordOf(one.order);
   if (one.order === "MOVE") return `${word}=${one.to}`;
   if (one.order === "TERMINATE") return one.graceMs ? `${word}=${one.graceMs}ms` : word;
-  if (one.order === "HOOK") return `${word}=${one.argv.join(" ")}`;
+  if (one.order === "HOOK") return `${word}=${commandOf(one.argv)}`;
   if (one.order === "KILL" && one.by !== undefined) return `${word}=${one.by.toLowerCase()}`;
   if (one.order !== "RAISE") return word;
   const most = one.mostBytes === one.byBytes ? "" : `:${sizeOf(one.mostBytes)}`;
@@ -156,12 +157,14 @@ function orderOf(name: string, value: string | undefined): StandingOrder | strin
 }
 
 function hookOf(command = ""): StandingOrder | string {
-  const [program, ...args] = command.split(" ").filter((word) => word !== "");
+  const words = wordsOf(command);
+  if (words === undefined) return QUOTES;
+  const [program, ...args] = words;
   if (program === undefined || !program.startsWith("/")) {
     return "hook names a program by its path: hook=/usr/local/bin/free-caches";
   }
   const argv: Hook["argv"] = [program, ...args];
-  if (Buffer.byteLength(argv.join(" ")) < limit.PATH_BYTES) return { order: "HOOK", argv };
+  if (Buffer.byteLength(commandOf(argv)) < limit.PATH_BYTES) return { order: "HOOK", argv };
   return `a hook's command has at most ${limit.PATH_BYTES - 1} bytes`;
 }
 

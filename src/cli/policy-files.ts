@@ -30,33 +30,41 @@ export interface File {
   readonly whyNotStarted: (guard: Guard) => string | undefined;
 }
 
+/** Since a reprieve has read it there may have come mistakes into it. */
+interface Running {
+  readonly file?: File;
+  readonly why?: string;
+}
+
 export class PolicyFiles {
   readonly #guardians: Guardians;
   /** Of groups that nobody guards; where it was given, of all. */
   readonly #main: File | undefined;
   readonly #isGiven: boolean;
-  readonly #running: ReadonlyMap<number, File>;
+  readonly #running: ReadonlyMap<number, Running>;
 
   constructor(memory: Hierarchy, guardians: Guardians, given?: string) {
     this.#guardians = guardians;
     this.#isGiven = given !== undefined;
     const path = given ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined);
     this.#main = path === undefined ? undefined : readFile(path, memory);
-    this.#running = new Map(
-      this.#isGiven
-        ? []
-        : configuredOnes().flatMap(({ pid, file }) => readRunning(pid, file, memory)),
-    );
+    const running = this.#isGiven ? [] : configuredOnes();
+    this.#running = new Map(running.map(({ pid, file }) => [pid, readRunning(file, memory)]));
   }
 
   /** Undefined: there is none. Throws where a group's reprieve is not to be looked into. */
   of(path: string): File | undefined {
     const guardian = this.#isGiven ? undefined : this.#guardians.of(path);
-    return guardian === undefined ? this.#main : this.#running.get(guardian.pid);
+    if (guardian === undefined) return this.#main;
+    const { file, why } = this.#running.get(guardian.pid) ?? {};
+    if (why !== undefined)
+      say(visible(`reprieve ${guardian.pid} goes by its file as it was: ${why}`));
+    return file;
   }
 
   get all(): readonly File[] {
-    return [...(this.#main ? [this.#main] : []), ...this.#running.values()];
+    const running = [...this.#running.values()].flatMap(({ file }) => file ?? []);
+    return [...(this.#main ? [this.#main] : []), ...running];
   }
 }
 
@@ -81,13 +89,11 @@ export function isShort(path: string): boolean {
 
 // --- internal ---
 
-/** Since it was read there may have come mistakes into it. */
-function readRunning(pid: number, path: string, memory: Hierarchy): [number, File][] {
+function readRunning(path: string, memory: Hierarchy): Running {
   try {
-    return [[pid, readFile(path, memory)]];
+    return { file: readFile(path, memory) };
   } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    say(visible(`${path}, of reprieve ${pid}, is not what that goes by: ${error.message}`));
-    return [];
+    if (error instanceof CliError) return { why: error.message };
+    throw error;
   }
 }

@@ -102,7 +102,7 @@ const GuardTable = table(
       told(
         Orders,
         "What is tried at an OOM, each after the one before has brought no relief: `raise=SIZE` or `raise=SIZE:MOST`, " +
-          "`reclaim` and `freeze` (cgroup v2), `move=/GROUP`, `hook=/PROGRAM ARGS`, `terminate` or `terminate=TIME` (SIGTERM, SIGKILL when TIME is over), `kill`, `kill=newest`, `kill=fastest` " +
+          "`reclaim` and `freeze` (cgroup v2), `move=/GROUP`, `hook=/PROGRAM ARGS` (a word with spaces in it in double quotes), `terminate` or `terminate=TIME` (SIGTERM, SIGKILL when TIME is over), `kill`, `kill=newest`, `kill=fastest` " +
           "(grown most in the last second), `kill=weight` (of the highest weight, whatever it holds), `kill-group`, " +
           "`kill-group=all`. Whom `kill` takes, `move`, `terminate` and `kill-group` take too. At last the kernel decides. Those before the last together have to end within the delay.",
         '`["kill"]`',

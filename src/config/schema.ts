@@ -10,6 +10,7 @@ import * as v from "valibot";
 import { Handler, Listen, Mode, Program, SocketPath } from "../cli/args.ts";
 import { BEFORE_WANTS_OURS } from "../cli/order.ts";
 import { limit } from "../native/layout.ts";
+import { QUOTES, wordsOf } from "../native/words.ts";
 import { GuardSchema, type Ordered } from "./guard-schema.ts";
 import { Pattern } from "./pattern.ts";
 import { Sources } from "./sampling-schema.ts";
@@ -60,9 +61,11 @@ const HandlerTable = v.pipe(
         told(
           v.pipe(
             v.string("a command is text, in quotes"),
-            v.regex(/\S/, "a command names a program"),
+            v.check((command) => wordsOf(command) !== undefined, QUOTES),
+            v.check((command) => wordsOf(command)?.length !== 0, "a command names a program"),
           ),
-          "A handler to be designated: run as each group's owner, started again when it ends. Words are split at spaces.",
+          "A handler to be designated: run as each group's owner, started again when it ends. Words are split at spaces; " +
+            "one with spaces in it is written in double quotes, as in JSON.",
         ),
       ),
       socket: v.optional(

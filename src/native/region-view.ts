@@ -7,6 +7,7 @@
 import { type Core, limitOf } from "./core.ts";
 import { at, flag, limit, order, rank_by, role, size, state, want, why } from "./layout.ts";
 import type { GuardOrders, StandingOrder } from "./region.ts";
+import { wordsOf } from "./words.ts";
 
 const PAGE_BYTES = 4096;
 
@@ -139,7 +140,7 @@ export class RegionView {
         };
       }
       if (name === "HOOK") {
-        const [program = "", ...args] = this.#cstring(base + at.standing_hook).split(" ");
+        const [program = "", ...args] = wordsOf(this.#cstring(base + at.standing_hook)) ?? [];
         const boundMs = this.#u32(base + at.standing_hook_bound_ms);
         return { order: name, argv: [program, ...args], boundMs };
       }

@@ -11,6 +11,7 @@ import { limitOf, type RegionParts } from "./core.ts";
 import { at, flag, limit, order, rank_by, role, size, source, want } from "./layout.ts";
 import { type Logged, LogReader } from "./log-reader.ts";
 import { type WeighRule, weighingOf } from "./weighing.ts";
+import { commandOf } from "./words.ts";
 
 export type Role = keyof typeof role;
 export const ROLES: readonly Role[] = ["HANDLER", "WATCHDOG", "SPARE", "DOOR"];
@@ -341,7 +342,7 @@ export class Region {
         this.#u32[(base + at.standing_rank_by) / 4] = rank_by[one.by];
       }
       if (one.order === "HOOK") {
-        this.#bytes.set(Buffer.from(one.argv.join(" ")), base + at.standing_hook);
+        this.#bytes.set(Buffer.from(commandOf(one.argv)), base + at.standing_hook);
         this.#u32[(base + at.standing_hook_bound_ms) / 4] = one.boundMs ?? 0;
       }
       if (one.order === "TERMINATE") {

@@ -185,8 +185,9 @@ describeWith("explain", kernelTest, () => {
     memory.handDown(tenants.path);
     const child = (name: string) => tenants.child(name, LIMIT);
     const [a, b, c] = [child("a"), child("b"), child("c")];
+    const name = `g-${process.pid}`;
     const started = async (file: ConfigFile, group: Group, more: string) => {
-      file.write(`${FEED}${guard("g", below(group), more)}`);
+      file.write(`${FEED}${guard(name, below(group), more)}`);
       return { file, group, reprieve: await file.start(1) };
     };
     const both = [await started(config, a, ""), await started(other, b, 'delay = "70ms"\n')];
@@ -194,18 +195,21 @@ describeWith("explain", kernelTest, () => {
     for (const { file, group, reprieve } of both) {
       const told = await oneOf(below(group));
       expect(told).toMatchObject({ config: file.path, reprieve: reprieve.pid, differs: [] });
-      expect(told.rules).toMatchObject([{ guard: "g", decides: true }]);
+      expect(told.rules).toMatchObject([{ guard: name, decides: true }]);
       expect(told.orders[0]?.by).toBe("[allow] kill does not name it");
     }
-    expect((await explained("g")).map(({ cgroup }) => cgroup)).toEqual([below(a), below(b)]);
+    const byName = (await explained(name)).map(({ cgroup }) => cgroup);
+    expect(byName.toSorted()).toEqual([below(a), below(b)]);
     expect(await oneOf(below(c))).toMatchObject({ config: null, rules: [], differs: [] });
-    expect(await explained()).toHaveLength(3);
+    // Others of this host are told of too.
+    const { messages } = await Reprieve.ends(["explain", "--json"]);
+    const cgroups = (messages as unknown as Explanation[]).map(({ cgroup }) => cgroup);
+    expect(cgroups).toEqual(expect.arrayContaining([below(a), below(b), below(c)]));
     const byOther = await oneOf(below(a), "--config", other.path);
-    expect(byOther).toMatchObject({
-      config: other.path,
-      rules: [],
-      reprieve: both[0]?.reprieve.pid,
-    });
+    expect(byOther).toMatchObject({ config: other.path, rules: [] });
+    other.write("guard = 1\n");
+    const { err, code } = await Reprieve.ends(["explain", below(b)]);
+    expect([code, err]).toEqual([0, expect.stringContaining("goes by its file as it was")]);
     for (const one of [...both.map(({ reprieve }) => reprieve), byFlags]) {
       expect(await one.stop()).toBe(0);
     }

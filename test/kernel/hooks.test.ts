@@ -60,10 +60,10 @@ describeWith("a hook", kernelTest, () => {
       const hook = new HookFile(
         "env > $0.env; cat /proc/self/cgroup > $0.cgroup",
         "for pid in $(cat $REPRIEVE_CGROUP/cgroup.procs); do kill -9 $pid; done",
-        'echo "$*" > $0.args',
+        'for one; do echo "<$one>"; done > $0.args',
       );
       const scene = await Scene.set([
-        ...ordered(`hook=${hook.path} one  two`, "kill"),
+        ...ordered(`hook=${hook.path} one  "two  three" ""`, "kill"),
         "--allow-hooks",
         ...["--hook-bound", "4s", "--delay", "5s"],
       ]);
@@ -71,7 +71,7 @@ describeWith("a hook", kernelTest, () => {
       expect(words(closed)).toBe("relieved hook");
       expect(scene.victims()).toEqual([]);
       expect(await ended(scene)).toMatchObject({ exit_code: 0, result: "ok", program: hook.path });
-      expect(await hook.note("args")).toBe("one two");
+      expect(await hook.note("args")).toBe("<one>\n<two  three>\n<>");
       const { guard: name, incident } = closed;
       const lines = (await hook.note("env")).split("\n");
       const env = Object.fromEntries(lines.map((line) => line.split("=")));

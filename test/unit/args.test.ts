@@ -124,6 +124,11 @@ describe("Order", () => {
     ["kill-group=all", { order: "KILL_WHOLE" }],
     ["hook=/bin/a", { order: "HOOK", argv: ["/bin/a"] }],
     ["hook= /bin/a  -x  y=z ", { order: "HOOK", argv: ["/bin/a", "-x", "y=z"] }],
+    [
+      'hook=/bin/a "two  words" "" "\\"q\\""',
+      { order: "HOOK", argv: ["/bin/a", "two  words", "", '"q"'] },
+    ],
+    ["hook=/bin/a \\d '", { order: "HOOK", argv: ["/bin/a", "\\d", "'"] }],
   ] as const)("accepts %s", (text, order) => {
     expect(parsed(Order)(text)).toEqual(order);
   });
@@ -140,6 +145,11 @@ describe("Order", () => {
     ["move", "move names a group"],
     ["hook=bin/a", "hook names a program"],
     ["hook= ", "hook names a program"],
+    ['hook=/bin/a "open', "in quotes"],
+    ['hook=/bin/a "b"c', "in quotes"],
+    ['hook=/bin/a b"c"', "in quotes"],
+    ['hook=/bin/a "\\x"', "in quotes"],
+    ['hook=/bin/a "\\u0000"', "in quotes"],
     [`hook=/${"x".repeat(511)}`, "at most 511 bytes"],
     ["terminate=0", "terminate takes the time from SIGTERM to SIGKILL"],
     ["terminate=5", "terminate takes the time from SIGTERM to SIGKILL"],

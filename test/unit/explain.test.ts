@@ -160,7 +160,9 @@ test("shortLine() is one line, whatever names say", () => {
   );
 });
 
-test.each(["kill", "raise=64M:256M", "raise=1G", "raise=1500", "kill-group=all", "move=/a/b"])(
+const HOOK = 'hook=/a -b "c d" "" "\\"e\\"" \\f';
+
+test.each(["kill", "raise=64M:256M", "raise=1500", "kill-group=all", "move=/a/b", HOOK])(
   "textOf() gives %s as it was given",
   (text) => {
     expect(textOf(v.parse(Order, text))).toBe(text);
