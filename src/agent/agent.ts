@@ -27,6 +27,7 @@ import type { Claims } from "./claims.ts";
 import { politely } from "./courtesy.ts";
 import { Crew } from "./crew.ts";
 import { Discovery, type Reach } from "./discovery.ts";
+import { History, type Recorded } from "./history.ts";
 import { Hooks } from "./hooks.ts";
 import { HOLD_NS } from "./incidents.ts";
 import { createRegion } from "./kept.ts";
@@ -90,6 +91,7 @@ export class Agent {
   /** Those that are started. */
   readonly #roles: readonly Role[];
   readonly #region: Region;
+  readonly #history: History;
   readonly #crew: Crew;
   readonly #kernelLog: KernelLog;
   readonly #telling: Telling;
@@ -111,7 +113,9 @@ export class Agent {
     const most = guards.length + (options.follow?.room ?? 0);
     const parts = { ...(options.follow?.parts ?? partsOf(guards)), isRanked };
     const regionFd = createRegion(options, most, parts);
-    this.#region = new Region(core.mapRegion(regionFd));
+    const buffer = core.mapRegion(regionFd);
+    this.#region = new Region(buffer);
+    this.#history = new History(buffer);
     this.#region.setHourCap(options.hourCap ?? 0);
     this.#region.setSource(options.source ?? "SCAN");
     this.#kernelLog = new KernelLog(core);
@@ -187,8 +191,14 @@ export class Agent {
   }
 
   /** What the processes of a guard held lately. */
-  history(_guard: string, _sinceMs: number) {
-    return { frames: [], processes: {} };
+  history(guard: string, sinceMs: number): Recorded {
+    const slot = this.#slots.all.find((one) => one.guard.name === guard);
+    return slot ? this.#history.frames(slot.index, sinceMs) : { frames: [], processes: {} };
+  }
+
+  /** What they hold now. */
+  sample(_guard: string): undefined {
+    return undefined;
   }
 
   /** The helper that lives in the guarded group, if it does: it is no left-over of CMD. */

@@ -4,10 +4,11 @@
  * None of it is loaded where nothing is listened on.
  */
 
+import type { Recorded } from "../agent/history.ts";
 import type { RunDir } from "../agent/run-dir.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Message } from "../feed/protocol.ts";
-import type { History } from "../http/app.ts";
+import type { Sample } from "../feed/samples.ts";
 import type { ListenAddress } from "./args.ts";
 import { say } from "./output.ts";
 
@@ -24,7 +25,8 @@ interface FeedOptions {
 export interface Inside {
   /** Why it does not guard, if it does not. */
   whyNotReady(): string | undefined;
-  history(guard: string, sinceMs: number): History;
+  history(guard: string, sinceMs: number): Recorded;
+  sample: Sample;
 }
 
 interface FeedSetup {
@@ -33,8 +35,6 @@ interface FeedSetup {
   readonly undo: AsyncDisposableStack;
   /** Of this run. */
   readonly run: string;
-  /** The config file; undefined: there is none. */
-  readonly config: string | undefined;
 }
 
 export class LateFeed {
@@ -74,16 +74,16 @@ export class LateFeed {
   // --- internal ---
 
   async #serve(address: ListenAddress): Promise<void> {
-    const { options, runDir, undo, run, config } = this.#setup;
+    const { options, runDir, undo, run } = this.#setup;
     const { openHttp } = await import("../http/open.ts");
     const token = options.token ? newToken() : undefined;
     const { server, url, send } = await openHttp(address, {
       token,
       run,
-      config,
       whyNotReady: () => (this.inside ? this.inside.whyNotReady() : "it is starting"),
       history: (guard, sinceMs) =>
         this.inside?.history(guard, sinceMs) ?? { frames: [], processes: {} },
+      sample: (guard) => this.inside?.sample(guard),
     });
     undo.defer(() => server.stop());
     runDir.write("address", url);

@@ -30,7 +30,7 @@ import {
 } from "./flags.ts";
 import { LeftOut, NO_GROUP_LEFT, type Prepared, prepareGuards, type Wanted } from "./guards.ts";
 import { demandHandler, openDoorIfWanted, startUserHandlers, userCommand } from "./handlers.ts";
-import { LateFeed } from "./late-feed.ts";
+import { type Inside, LateFeed } from "./late-feed.ts";
 import { type Expected, Latecomers, roomOf } from "./latecomers.ts";
 import { END_BOUND_MS, Lines, say } from "./output.ts";
 import { demandHome, makeOwnGroup } from "./own-group.ts";
@@ -72,6 +72,13 @@ interface Reloading {
   /** It was asked for before. */
   isAsked?: boolean;
 }
+
+/** What a run that guards the host alone can tell. */
+const NO_GUARD: Inside = {
+  whyNotReady: () => undefined,
+  history: () => ({ frames: [], processes: {} }),
+  sample: () => undefined,
+};
 
 /** Returns the exit code. */
 export async function run(argv: readonly string[], flags: RunFlags): Promise<number> {
@@ -147,7 +154,7 @@ async function guardAndWait(
   const { image, runDir, ledger } = await makeRunDir(state, guardsOf(state));
   void signals.listen();
   const run = newRun();
-  const feed = new LateFeed({ options, runDir, undo, run, config: state.rules?.file });
+  const feed = new LateFeed({ options, runDir, undo, run });
   // With --replace its port may be the old one's.
   if (!options.replace) await feed.open();
   const send = sendTo(lines, feed);
@@ -294,7 +301,7 @@ function guardsOf({ wanted, expected }: Run): number {
 /** Where no group is guarded, and only the host as a whole is. */
 async function waitOnly({ options, signals }: Run, feed: LateFeed): Promise<number> {
   if (options.replace) await feed.open();
-  feed.inside = { whyNotReady: () => undefined, history: () => ({ frames: [], processes: {} }) };
+  feed.inside = NO_GUARD;
   if (feed.line !== undefined) say(feed.line);
   await signals.first;
   return exit.ok;

@@ -210,6 +210,85 @@ export const Message = v.variant("type", [
   Lost,
 ]);
 
+// --- of the feed alone ---
+
+const aName = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
+const TOPIC = /^(guards|incidents|samples:.+)$/s;
+const A_TOPIC = "a topic is guards, incidents or samples:GUARD";
+const topics = v.pipe(
+  v.array(v.pipe(aName, v.regex(TOPIC, A_TOPIC))),
+  v.maxLength(16, "at most 16 topics at once"),
+);
+
+/** The first message. */
+export const Hello = v.object({
+  ...stamp,
+  type: v.literal("hello"),
+  version: v.string(),
+  /** Of this run of the agent: `since` means nothing in another one. */
+  run: v.string(),
+  /** Of the last message so far: what holds now follows. */
+  seq: count,
+  topics: v.array(v.string()),
+  /** Nothing was missed since the `since` that was asked for. */
+  resumed: v.boolean(),
+});
+
+/** So many messages, of all topics, were not sent: you were slow, or asked for too old ones. The newest follow. */
+export const Gap = v.object({ ...stamp, type: v.literal("gap"), missed: count });
+
+/** What each process of a guard holds: only for who subscribes to `samples:GUARD`. */
+export const Samples = v.object({
+  ...stamp,
+  type: v.literal("samples"),
+  guard: name,
+  frame: v.object({
+    /** When it was looked at, wall clock in ms. */
+    t: v.number(),
+    usage_bytes: count,
+    pressure: v.optional(v.object({ some: v.number(), full: v.number() })),
+    processes: v.array(
+      v.object({
+        pid: count,
+        comm: v.string(),
+        uid: count,
+        anon_bytes: count,
+        file_bytes: count,
+        shmem_bytes: count,
+        swap_bytes: count,
+      }),
+    ),
+  }),
+});
+
+/** What a client gets. `seq` counts the messages of a run. */
+export const FeedMessage = v.union([
+  Hello,
+  Gap,
+  Samples,
+  v.intersect([Message, v.object({ seq: count })]),
+]);
+
+/** What a client may say. */
+export const ClientMessage = v.variant("type", [
+  v.strictObject({
+    type: v.literal("subscribe"),
+    topics,
+    /** No more often than so: of a guard only the newest state is sent then. */
+    max_hz: v.optional(
+      v.pipe(
+        v.number(),
+        v.gtValue(0, "max_hz is over 0"),
+        v.maxValue(1000, "max_hz is at most 1000"),
+      ),
+    ),
+  }),
+  v.strictObject({ type: v.literal("unsubscribe"), topics }),
+]);
+
+export type Hello = v.InferOutput<typeof Hello>;
+export type Samples = v.InferOutput<typeof Samples>;
+export type ClientMessage = v.InferOutput<typeof ClientMessage>;
 export type Armed = v.InferOutput<typeof Armed>;
 export type IncidentStep = v.InferOutput<typeof IncidentStep>;
 export type System = v.InferOutput<typeof System>;

@@ -9,13 +9,14 @@ import type { Context } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { Hono } from "hono/tiny";
 import * as v from "valibot";
+import type { Recorded } from "../agent/history.ts";
+import type { Resume } from "../feed/hub.ts";
 import type { Present } from "../feed/present.ts";
-import type { Frame, Processes } from "../journal/incident.ts";
 import type { Journal } from "../journal/journal.ts";
 import { type Door, giveCookie, isLetIn, isToken, whyForeign } from "./auth.ts";
 import { viewOf } from "./guard-view.ts";
 import { policyOf } from "./page-policy.ts";
-import { IncidentFilter } from "./schema.ts";
+import { FeedQuery, IncidentFilter } from "./schema.ts";
 
 /** Of a guard's view. */
 const HISTORY_MS = 180_000;
@@ -26,7 +27,7 @@ export interface AppOptions {
   readonly present: Present;
   readonly journal: Pick<Journal, "list" | "get">;
   /** What the processes of a guard held lately, oldest first. */
-  readonly history: (guard: string, sinceMs: number) => History;
+  readonly history: (guard: string, sinceMs: number) => Recorded;
   /** Of a group; "busy": too many ask. */
   readonly explain: (cgroup: string) => Promise<object | "busy">;
   /** Why not, if not. */
@@ -36,14 +37,9 @@ export interface AppOptions {
   readonly areMetricsOpen: boolean;
   readonly page: string;
   /** Turns the request into a websocket; false when it is none, or there are too many. */
-  readonly upgrade: (request: Request) => "upgraded" | "not a websocket" | "full";
+  readonly upgrade: (request: Request, resume: Resume) => "upgraded" | "not a websocket" | "full";
   /** False: more are asked for in a second than anybody needs. */
   readonly hasRoom: () => boolean;
-}
-
-export interface History {
-  readonly frames: readonly v.InferOutput<typeof Frame>[];
-  readonly processes: v.InferOutput<typeof Processes>;
 }
 
 export function createApp(options: AppOptions) {
@@ -133,7 +129,9 @@ function demandToken({ door, areMetricsOpen, hasRoom }: AppOptions) {
 
 function addFeed(app: Hono, { upgrade, metrics }: AppOptions): void {
   app.get("/feed", (c) => {
-    switch (upgrade(c.req.raw)) {
+    const query = v.safeParse(FeedQuery, c.req.query());
+    if (!query.success) return failed(c, 400, sentenceOf(query.issues));
+    switch (upgrade(c.req.raw, query.output)) {
       case "full":
         return failed(c, 503, "too many clients");
       case "not a websocket":

@@ -12,15 +12,8 @@ const BOUND_MS = 10_000;
 const ANSWER_BYTES = 8 << 20;
 
 export class Explainer {
-  readonly #config: string | undefined;
   #running = 0;
 
-  /** The config file of this run; undefined: it has none. */
-  constructor(config: string | undefined) {
-    this.#config = config;
-  }
-
-  /** Undefined: the group is no longer guarded. */
   async explain(cgroup: string): Promise<object | "busy"> {
     if (this.#running >= AT_ONCE) return "busy";
     this.#running++;
@@ -34,9 +27,8 @@ export class Explainer {
   // --- internal ---
 
   async #ask(cgroup: string): Promise<object> {
-    const config = this.#config === undefined ? [] : ["--config", this.#config];
     // Not by its path: there may be another version by now.
-    const child = Bun.spawn(["/proc/self/exe", "explain", "--json", ...config, "--", cgroup], {
+    const child = Bun.spawn(["/proc/self/exe", "explain", "--json", "--", cgroup], {
       stdio: ["ignore", "pipe", "ignore"],
       timeout: BOUND_MS,
       maxBuffer: ANSWER_BYTES,

@@ -2,18 +2,21 @@
 /** Puts together what a run serves. Loaded only where something is listened on. */
 
 import page from "../../dist/build/page.html" with { type: "text" };
+import { version } from "../../package.json" with { type: "json" };
 import type { ListenAddress } from "../cli/args.ts";
+import { Hub } from "../feed/hub.ts";
 import { Present } from "../feed/present.ts";
 import type { Message } from "../feed/protocol.ts";
+import { type Sample, Sampling } from "../feed/samples.ts";
 import { RecentIncidents } from "../journal/recent.ts";
 import type { AppOptions } from "./app.ts";
 import { Explainer } from "./explain.ts";
 import { demandResolved, type HttpServer, serveHttp, urlOf } from "./serve.ts";
 
 export interface HttpOptions extends Pick<AppOptions, "whyNotReady" | "history"> {
+  readonly sample: Sample;
   readonly token: string | undefined;
   readonly run: string;
-  readonly config: string | undefined;
 }
 
 export interface OpenHttp {
@@ -27,9 +30,12 @@ export async function openHttp(address: ListenAddress, options: HttpOptions): Pr
   await demandResolved(address);
   const present = new Present();
   const journal = new RecentIncidents(options.run);
-  const explainer = new Explainer(options.config);
+  const explainer = new Explainer();
+  const sampling = new Sampling(options.sample);
+  const hub = new Hub({ version, run: options.run, present, sampling });
   const server = serveHttp(address, {
     ...options,
+    hub,
     present,
     journal,
     explain: (cgroup) => explainer.explain(cgroup),
@@ -43,7 +49,7 @@ export async function openHttp(address: ListenAddress, options: HttpOptions): Pr
     const entry = { seq, message, line: JSON.stringify({ ...message, seq }) };
     present.accept(entry);
     journal.accept(message);
-    server.send(entry);
+    hub.accept(entry);
   };
   return { server, url: urlOf(address, server.port), send };
 }

@@ -73,6 +73,15 @@ const limit = v.pipe(
 
 const AN_OUTCOME = `outcome is one of ${KEPT_OUTCOMES.join(", ")}`;
 
+const A_SEQ = "since is the seq of a message";
+
+/** The query of /feed. */
+export const FeedQuery = v.strictObject({
+  token: v.optional(v.string()),
+  since: v.optional(v.pipe(v.string(), v.regex(/^\d{1,15}$/, A_SEQ), v.transform(Number))),
+  run: v.optional(v.pipe(v.string(), v.maxLength(64, "run is too long"))),
+});
+
 /** The query of /api/incidents. */
 export const IncidentFilter = v.strictObject({
   guard: v.optional(v.pipe(v.string(), v.maxLength(4096, "guard is too long"))),

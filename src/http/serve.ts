@@ -2,32 +2,40 @@
 /**
  * Hop 8b: the socket of the feed, the API and the page, and the feed's subscribers.
  *
- * Everything is bounded: clients, what a client may send, and what waits for a slow one, which is disconnected.
+ * Everything is bounded: clients, what they may send, how long one may be silent; what waits for a slow one is not here (feed/client.ts).
  */
 
 import { lookup } from "node:dns/promises";
 import type { ListenAddress } from "../cli/args.ts";
 import { CliError, exit } from "../errors.ts";
-import type { Entry } from "../feed/present.ts";
+import type { Client } from "../feed/client.ts";
+import type { Hub, Resume } from "../feed/hub.ts";
 import { type AppOptions, createApp } from "./app.ts";
 
-const CLIENTS_MAX = 64;
-/** About 4,000 messages. */
-const CLIENT_BACKLOG_BYTES = 1 << 20;
-/** The feed is read-only: a client has nothing to say. */
-const CLIENT_PAYLOAD_BYTES = 1024;
-/** A page of a thousand guards asks for one thing a second, a script for some. */
-const REQUESTS_A_SECOND = 200;
+/** Of one message of a client's: 16 topics with long names. */
+const CLIENT_PAYLOAD_BYTES = 64 << 10;
+/** More than is ever handed to the socket of one that takes nothing: a batch, and one message of samples. */
+const CLIENT_BACKLOG_BYTES = 16 << 20;
+/** Bun pings a quiet client before that; one that does not answer is dropped. */
+const SILENCE_S = 60;
+/** A thousand clients come back at once behind a restart; one answer costs 0.1 ms or so. */
+const REQUESTS_A_SECOND = 1000;
 
 export interface HttpServer {
   readonly port: number;
-  send(entry: Entry): void;
   stop(): Promise<void>;
 }
 
 export type ServeOptions = Omit<AppOptions, "door" | "upgrade" | "hasRoom"> & {
   readonly token: string | undefined;
+  readonly hub: Hub;
+  readonly silenceS?: number;
 };
+
+interface Connection {
+  readonly resume: Resume;
+  client?: Client;
+}
 
 /** Bun 1.4.5 says of a name without an address that it is in use, or EINVAL. */
 export async function demandResolved({ hostname, port }: ListenAddress): Promise<void> {
@@ -41,43 +49,26 @@ export async function demandResolved({ hostname, port }: ListenAddress): Promise
 
 /** Throws CliError(inUse) when the port is taken. */
 export function serveHttp(address: ListenAddress, options: ServeOptions): HttpServer {
-  const clients = new Set<Bun.ServerWebSocket<undefined>>();
+  const { hub, token, silenceS = SILENCE_S } = options;
   const server = listen(address, {
     fetch: (request) => app.fetch(request),
-    websocket: {
-      maxPayloadLength: CLIENT_PAYLOAD_BYTES,
-      backpressureLimit: CLIENT_BACKLOG_BYTES,
-      closeOnBackpressureLimit: true,
-      open(client) {
-        clients.add(client);
-        const { guards, incidents } = options.present;
-        for (const { line } of [...guards, ...incidents]) client.send(line);
-      },
-      message() {},
-      close(client) {
-        clients.delete(client);
-      },
-    },
+    websocket: websocketOf(hub, silenceS),
   });
   const port = server.port ?? address.port;
-  const { token } = options;
   const door = { token, hostname: address.hostname, cookie: `reprieve-${port}`, isTls: false };
   const app = createApp({
     ...options,
     door,
     hasRoom: rateOf(REQUESTS_A_SECOND),
-    upgrade(request) {
-      if (clients.size >= CLIENTS_MAX) return "full";
-      return server.upgrade(request) ? "upgraded" : "not a websocket";
+    upgrade(request, resume) {
+      if (hub.isFull) return "full";
+      return server.upgrade(request, { data: { resume } }) ? "upgraded" : "not a websocket";
     },
   });
   return {
     port,
-    send({ line }) {
-      for (const client of clients) client.send(line);
-    },
     async stop() {
-      for (const client of clients) client.close(1001, "reprieve ends");
+      hub.stop();
       await server.stop(true);
     },
   };
@@ -103,10 +94,31 @@ function rateOf(most: number): () => boolean {
 
 type Handlers = {
   fetch: (request: Request) => Response | Promise<Response>;
-  websocket: Bun.WebSocketHandler<undefined>;
+  websocket: Bun.WebSocketHandler<Connection>;
 };
 
-function listen(address: ListenAddress, handlers: Handlers): Bun.Server<undefined> {
+function websocketOf(hub: Hub, silenceS: number): Bun.WebSocketHandler<Connection> {
+  return {
+    maxPayloadLength: CLIENT_PAYLOAD_BYTES,
+    backpressureLimit: CLIENT_BACKLOG_BYTES,
+    idleTimeout: silenceS,
+    perMessageDeflate: false,
+    open(socket) {
+      socket.data.client = hub.open(socket, socket.data.resume);
+    },
+    message({ data: { client } }, text) {
+      if (client !== undefined) hub.hear(client, text);
+    },
+    drain({ data: { client } }) {
+      client?.drained(performance.now());
+    },
+    close({ data: { client } }) {
+      if (client !== undefined) hub.close(client);
+    },
+  };
+}
+
+function listen(address: ListenAddress, handlers: Handlers): Bun.Server<Connection> {
   const { hostname, port } = address;
   try {
     // Bun 1.4.5 shares the port (SO_REUSEPORT) unless told not to: a second server would go unnoticed.

@@ -5,6 +5,8 @@ declare module "*/ws/wrapper.mjs" {
     open: () => void;
     error: (error: Error) => void;
     message: (data: unknown) => void;
+    pong: () => void;
+    close: (code: number, reason: Uint8Array) => void;
     "unexpected-response": (request: unknown, response: { statusCode?: number }) => void;
   }
   export class WebSocket {
@@ -12,5 +14,11 @@ declare module "*/ws/wrapper.mjs" {
     readonly readyState: number;
     on<E extends keyof Events>(event: E, listener: Events[E]): void;
     close(): void;
+    /** Without a word. */
+    terminate(): void;
+    send(text: string): void;
+    ping(text: string): void;
+    pause(): void;
+    resume(): void;
   }
 }

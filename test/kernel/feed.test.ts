@@ -5,7 +5,7 @@ import { statSync } from "node:fs";
 import * as v from "valibot";
 // By path: for the name "ws" Bun puts its own client in the place of the package.
 import { WebSocket } from "../../node_modules/ws/wrapper.mjs";
-import { Message as Schema } from "../../src/feed/protocol.ts";
+import { FeedMessage, Message } from "../../src/feed/protocol.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { serve } from "../helpers/feed.ts";
 import { runBase } from "../helpers/paths.ts";
@@ -86,10 +86,35 @@ describeWith("the feed", kernelTest, () => {
       .slice(from)
       .filter((m) => m.type.includes("incident"));
     for (const lines of heard) {
-      const objects = lines.map((line) => v.parse(Schema, JSON.parse(line)));
+      const all = lines.map((line) => v.parse(FeedMessage, JSON.parse(line)));
+      expect(all[0]?.type).toBe("hello");
+      const objects = all.slice(1).map((one) => v.parse(Message, one));
       const same = objects.filter((m) => m.type.includes("incident"));
       expect(same).toEqual(incidents as unknown as typeof same);
     }
+    await scene.end();
+  });
+
+  test("who was away hears all that it has missed, once", async () => {
+    const { scene, address, token } = await serve();
+    const join = async (query: string) => {
+      const client = new WebSocket(`ws://${address}/feed?token=${token}${query}`);
+      const heard: { type: string; seq: number; run?: string; resumed?: boolean }[] = [];
+      client.on("message", (data) => heard.push(JSON.parse(String(data))));
+      await until("hello", () => heard.length > 0);
+      return { client, heard };
+    };
+    const { client, heard } = await join("");
+    await until("the guard", () => heard.some(({ type }) => type === "guard"));
+    client.terminate();
+    const since = heard.at(-1)?.seq ?? 0;
+    await scene.leak();
+    const back = await join(`&since=${since}&run=${heard[0]?.run}`);
+    expect(back.heard[0]?.resumed).toBe(true);
+    await until("the end", () => back.heard.some(({ type }) => type === "incident.closed"));
+    const seqs = back.heard.slice(1).map(({ seq }) => seq);
+    expect(seqs).toEqual(seqs.map((_, i) => since + 1 + i));
+    expect(back.heard.some(({ type }) => type === "incident.opened")).toBe(true);
     await scene.end();
   });
 
