@@ -2,7 +2,7 @@
 /** Who else kills for want of memory on this host, as far as it can be seen: processes, and what systemd says of units. */
 
 import { existsSync, readdirSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { readIfThere } from "../cgroup/files.ts";
 import { type Check, check } from "./proof-scene.ts";
 
@@ -37,13 +37,12 @@ export function killerChecks(groups: readonly string[]): Check[] {
 
 // --- internal ---
 
-/** Guarded units that systemd-oomd may kill. */
+/** Units in which systemd-oomd may kill: guarded ones, and those around them. */
 function managedUnits(groups: readonly string[]): Check[] {
-  const units = groups
-    .map((path) => basename(path))
-    .filter((name) => /\.(service|scope|slice)$/.test(name));
-  if (units.length === 0 || !existsSync("/run/systemd/system")) return [];
-  const names = units.slice(0, UNITS_MOST);
+  const parts = groups.flatMap((path) => path.split("/"));
+  const units = new Set(parts.filter((name) => /\.(service|scope|slice)$/.test(name)));
+  if (units.size === 0 || !existsSync("/run/systemd/system")) return [];
+  const names = ["-.slice", ...units].slice(0, UNITS_MOST);
   const properties = "--property=Id,ManagedOOMSwap,ManagedOOMMemoryPressure";
   const asked = Bun.spawnSync(["systemctl", "show", properties, "--", ...names], {
     stdio: ["ignore", "pipe", "ignore"],
@@ -55,7 +54,7 @@ function managedUnits(groups: readonly string[]): Check[] {
     .flatMap((unit) => {
       const id = /^Id=(.*)$/m.exec(unit)?.[1];
       const by = /^(ManagedOOM\w+)=kill$/m.exec(unit)?.[1];
-      const detail = `${id} has ${by}=kill: systemd-oomd may be first, and kills it whole`;
+      const detail = `${id} has ${by}=kill: systemd-oomd may be first, and kills a unit whole`;
       return by === undefined ? [] : [check("systemd-oomd", "note", detail)];
     });
 }

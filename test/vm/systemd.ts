@@ -10,9 +10,10 @@
  */
 import { afterEach, expect, test } from "bun:test";
 import { cleanUp } from "../helpers/clean.ts";
+import { ConfigFile, FEED, guard } from "../helpers/config.ts";
 import { MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
-import { killAllOf, leftoversOf } from "../helpers/reprieve.ts";
+import { killAllOf, leftoversOf, Reprieve } from "../helpers/reprieve.ts";
 import { Board, isAlive } from "../helpers/workload.ts";
 import { Guarded, Guarding, type Lines, systemctl, untilSoon } from "./service.ts";
 
@@ -167,6 +168,29 @@ systemdTest(
     expect(reprieve.err).not.toContain("nothing left to guard");
     expect(leftoversOf(agent)).toEqual([]);
     await service.highIs(HIGH);
+  },
+);
+
+systemdTest(
+  "doctor tells of guarded units, and of slices around them, in which systemd-oomd kills",
+  async () => {
+    const config = new ConfigFile();
+    ends.push(() => config.remove());
+    const told = async (service: Guarded) => {
+      const cgroup = service.group.slice(memory.root.length);
+      config.write(`${FEED}[allow]\nkill = true\n${guard("g", cgroup)}`);
+      const { out } = await Reprieve.ends(["doctor", "--config", config.path, "--json"]);
+      const { host } = JSON.parse(out) as { host: { name: string; detail: string }[] };
+      return host.filter(({ name }) => name === "systemd-oomd").map(({ detail }) => detail);
+    };
+    const plain = guarded();
+    expect(await told(plain)).toEqual([]);
+    const managed = guarded("ManagedOOMMemoryPressure=kill");
+    const kills = "kill: systemd-oomd may be first, and kills a unit whole";
+    expect(await told(managed)).toEqual([`${managed.unit} has ManagedOOMMemoryPressure=${kills}`]);
+    systemctl("set-property", "--runtime", "system.slice", "ManagedOOMSwap=kill");
+    ends.push(() => systemctl("set-property", "--runtime", "system.slice", "ManagedOOMSwap=auto"));
+    expect(await told(plain)).toEqual([`system.slice has ManagedOOMSwap=${kills}`]);
   },
 );
 
