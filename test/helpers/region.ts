@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-/** What the helpers of a running reprieve know, read in their region through the handler's descriptor. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { at, fd, limit, size } from "../../src/native/layout.ts";
+/** What the helpers of a running reprieve know, read in their region through the handler's descriptor; and what an agent could write there. */
+import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import { at, fd, limit, order, size } from "../../src/native/layout.ts";
 
 export class SharedRegion {
   readonly #file: number;
   readonly #recorder: number;
 
   constructor(handler: number) {
-    this.#file = openSync(`/proc/${handler}/fd/${fd.REGION}`, "r");
+    this.#file = openSync(`/proc/${handler}/fd/${fd.REGION}`, "r+");
     this.#recorder = this.#word(at.region_recorder_offset);
   }
 
@@ -42,6 +42,14 @@ export class SharedRegion {
     const bytes = new Uint8Array(fstatSync(this.#file).size);
     readSync(this.#file, bytes, 0, bytes.length, 0);
     return bytes.buffer;
+  }
+
+  /** Other standing orders of the first guard; it must have had some. */
+  order(...names: readonly (keyof typeof order)[]): void {
+    const bytes = new Uint8Array(limit.ORDERS_MAX);
+    bytes.set(names.map((name) => order[name]));
+    const standing = this.#word(at.region_standing_offset);
+    writeSync(this.#file, bytes, 0, bytes.length, standing + at.standing_orders);
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import { cleanUp } from "../helpers/clean.ts";
 import { DoorScene } from "../helpers/door.ts";
 import { Group } from "../helpers/group.ts";
 import { FINISH_MS, leakIn, ordered, words } from "../helpers/orders.ts";
+import { SharedRegion } from "../helpers/region.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, onlyOnV1 } from "../helpers/require.ts";
 import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
@@ -17,14 +18,15 @@ const v1 = onlyOnV1("v2 has it");
 
 afterEach(cleanUp);
 
-describeWith("a power that lacks", kernelTest, () => {
-  async function guarded(group: Group, args: readonly string[]): Promise<Reprieve> {
-    const always = ["--json", "--listen", "none", "--delay", `${DELAY_MS}ms`];
-    const reprieve = Reprieve.start(["run", "--cgroup", group.path, ...always, ...args]);
-    await reprieve.armed();
-    return reprieve;
-  }
+/** Without --allow-kill. */
+async function guarded(group: Group, args: readonly string[]): Promise<Reprieve> {
+  const always = ["--json", "--listen", "none", "--delay", `${DELAY_MS}ms`];
+  const reprieve = Reprieve.start(["run", "--cgroup", group.path, ...always, ...args]);
+  await reprieve.armed();
+  return reprieve;
+}
 
+describeWith("a power that lacks", kernelTest, () => {
   test(
     "for limits: the raise is observed, the kill is made",
     async () => {
@@ -75,6 +77,57 @@ describeWith("a power that lacks", kernelTest, () => {
       expect(group.oom().kills).toBe(1);
       expect(await reprieve.stop()).toBe(0);
       await group.destroy();
+      await scene.end();
+    },
+    TEST_MS,
+  );
+});
+
+describeWith("an agent that orders what it has no power for", kernelTest, () => {
+  const all = ["KILL_GROUP", "KILL_WHOLE", "TERMINATE", "FREEZE", "MOVE", "HOOK", "KILL"] as const;
+
+  test(
+    "is not obeyed: the native core asks for the power itself",
+    async () => {
+      const group = new Group("limits", { limit: LIMIT });
+      const reprieve = await guarded(group, ["--allow-limits", ...ordered("raise=1M", "kill")]);
+      const scene = await Scene.around(new Group("unused", { limit: LIMIT }));
+      const region = new SharedRegion(await reprieve.helper("handler"));
+      region.order("RAISE", ...all);
+      region.close();
+      const leaker = await leakIn(scene, group, LEAK_KB);
+      await until("the kernel's kill", () => !leaker.isAlive(), FINISH_MS * 2);
+      await reprieve.message("incident.closed", { where: (m) => m.outcome === "handed-over" });
+      const steps = reprieve.messages.filter((m) => m.type === "incident.step");
+      expect(steps.filter(({ step }) => step === "would").map((m) => m.order)).toEqual([
+        "kill-group",
+        "kill-whole",
+        "freeze",
+        "move",
+        "hook",
+      ]);
+      expect(steps.filter(({ step }) => step === "would-kill")).toHaveLength(2);
+      const acts = ["kill", "kill-group", "terminate", "freeze", "move", "hook"];
+      expect(steps.filter(({ step }) => acts.includes(String(step)))).toEqual([]);
+      expect(group.oom().kills).toBe(1);
+      expect(await reprieve.stop()).toBe(0);
+      await group.destroy();
+      await scene.end();
+    },
+    TEST_MS,
+  );
+
+  test(
+    "nor where it has only the power to kill",
+    async () => {
+      const scene = await Scene.set(ordered("kill", "kill-group"));
+      const region = new SharedRegion(await scene.reprieve.helper("handler"));
+      region.order("RAISE", "MOVE", "HOOK", "KILL");
+      region.close();
+      const { leaker, closed } = await scene.leak();
+      expect(words(closed)).toBe("relieved killed");
+      expect(scene.steps("would").map((m) => m.order)).toEqual(["raise", "move", "hook"]);
+      expect(scene.victims()).toEqual([leaker.pid]);
       await scene.end();
     },
     TEST_MS,
