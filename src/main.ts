@@ -7,6 +7,7 @@ import {
   Bound,
   Duration,
   Handler,
+  JournalPath,
   Limit,
   Listen,
   Mode,
@@ -161,6 +162,12 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
     .option("--margin <size>", "left under the limit when the guard engages", parsed(Size))
     .option("--name <name>", "of CMD's group (default: the process id)", parsed(Name))
     .option("--listen <addr>", "of the feed, or none (default: 127.0.0.1:7461)", parsed(Listen))
+    .addOption(
+      new Option(
+        "--journal <file>",
+        "of incidents, or none (default: /var/lib/reprieve/journal.sqlite, or below ~/.local/state)",
+      ).argParser(parsed(JournalPath)),
+    )
     .option("--no-token", "let everybody who can connect read the feed")
     .addOption(
       new Option(

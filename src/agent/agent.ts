@@ -35,7 +35,7 @@ import { KernelLog } from "./kernel-log.ts";
 import { keepWhatIsOwed } from "./owed.ts";
 import { type RunDir, runBases } from "./run-dir.ts";
 import { Slots } from "./slots.ts";
-import { Telling } from "./telling.ts";
+import { type Keep, Telling } from "./telling.ts";
 
 const SAFETY_TICK_MS = 1000;
 /** While starting only: the helpers wake us, this is for the one wake that came before we listened. */
@@ -47,6 +47,7 @@ export interface AgentOptions {
   readonly core: Core;
   readonly image: CoreImage;
   readonly runDir: RunDir;
+  readonly run: string;
   readonly memory: Hierarchy;
   /** Those that are there at the start. */
   readonly guards: readonly GuardSpec[];
@@ -58,6 +59,8 @@ export interface AgentOptions {
   readonly handlerInside: boolean;
   /** Where its incidents are kept for a journal until that has them; undefined: nowhere. */
   readonly keepIn?: string | undefined;
+  /** The same, of what was read of the region. */
+  readonly keep?: Keep | undefined;
   /** The socket of the door, where handlers may be designated. */
   readonly listener?: number | undefined;
   readonly send: (message: Message) => void;
@@ -191,9 +194,9 @@ export class Agent {
   }
 
   /** What the processes of a guard held lately. */
-  history(guard: string, sinceMs: number): Recorded {
+  history(guard: string, sinceMs: number, atNs?: number): Recorded {
     const slot = this.#slots.all.find((one) => one.guard.name === guard);
-    return slot ? this.#history.frames(slot.index, sinceMs) : { frames: [], processes: {} };
+    return slot ? this.#history.frames(slot.index, sinceMs, atNs) : { frames: [], processes: {} };
   }
 
   /** What they hold now. */

@@ -15,7 +15,7 @@ export interface Frame {
   readonly t_us: number;
   readonly usage_bytes: number;
   /** Who was there, and its anonymous memory. */
-  readonly processes: readonly (readonly [pid: number, anon_bytes: number])[];
+  readonly processes: [pid: number, anon_bytes: number][];
 }
 
 /** As it was last looked at. */

@@ -5,17 +5,17 @@
  * region's lock is held by whoever of the agent and its helpers lives.
  */
 
-import { mkdirSync, statfsSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import type { Core, RegionParts } from "../native/core.ts";
 import { isOursAlone, runBases } from "./run-dir.ts";
 
 /** Pages of other file systems are written back: a helper that writes to one may have to wait for the disk. */
 const TMPFS_MAGIC = 0x0102_1994;
-const RUN_BITS = 50n;
 
 interface Keeping {
   readonly core: Core;
+  readonly run: string;
   /** undefined: nowhere. */
   readonly keepIn?: string | undefined;
   readonly say: (text: string) => void;
@@ -38,17 +38,18 @@ export function keepingDir(bases: readonly string[] = runBases()): string | unde
 
 /** As a file where incidents are to be kept. */
 export function createRegion(
-  { core, keepIn, say }: Keeping,
+  { core, run, keepIn, say }: Keeping,
   guards: number,
   parts: RegionParts,
 ): number {
-  const [word = 0n] = crypto.getRandomValues(new BigUint64Array(1));
-  const run = word >> (64n - RUN_BITS);
   const memfd = () => core.createRegion(guards, process.pid, parts, { run });
   if (keepIn === undefined) return memfd();
   try {
-    const file = regionFile(keepIn, run.toString(32));
-    return core.createRegion(guards, process.pid, parts, { run, file });
+    const file = regionFile(keepIn, run);
+    // Whoever finds it by its name finds it locked.
+    const fd = core.createRegion(guards, process.pid, parts, { run, file: `${file}.new` });
+    renameSync(`${file}.new`, file);
+    return fd;
   } catch (error) {
     say(`${(error as Error).message} in ${keepIn}: ${LOST_WITH_US}`);
     return memfd();
@@ -57,6 +58,23 @@ export function createRegion(
 
 export function regionFile(dir: string, run: string): string {
   return join(dir, `region-${run}`);
+}
+
+/** The base goes too when nothing else is in it. */
+export function removeKept(dir: string, run: string): void {
+  rmSync(regionFile(dir, run), { force: true });
+  rmSync(spoolFile(dir, run), { force: true });
+  try {
+    rmdirSync(dir);
+  } catch {
+    // Another agent has its files there.
+  }
+}
+
+/** Those of which there is something. */
+export function runsIn(dir: string): string[] {
+  const runs = readdirSync(dir).map((name) => /^(?:region|spool)-([0-9a-v]+)$/.exec(name)?.[1]);
+  return [...new Set(runs.filter((run) => run !== undefined))];
 }
 
 export function spoolFile(dir: string, run: string): string {

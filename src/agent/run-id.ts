@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: MIT
-/** The name of one run of an agent: no other run on any host has it. Safe in URLs and file names. */
+/** The name of one run of an agent: no other run on any host has it. Safe in URLs and file names, and a number in the region. */
 
-const LETTERS = "abcdefghijklmnopqrstuvwxyz234567";
-/** 5 bits each: among a million runs two of the same name have a chance of 1 in 2,000. */
-const LENGTH = 10;
+/** Among a million runs two of the same name have a chance of 1 in 2,000. */
+const BITS = 50n;
+const LETTERS = 10;
 
 export function newRun(): string {
-  const random = crypto.getRandomValues(new Uint8Array(LENGTH));
-  return Array.from(random, (byte) => LETTERS[byte % LETTERS.length]).join("");
+  const [random = 0n] = crypto.getRandomValues(new BigUint64Array(1));
+  return runOf(random >> (64n - BITS));
+}
+
+export function runOf(number: bigint): string {
+  return number.toString(32).padStart(LETTERS, "0");
+}
+
+export function numberOf(run: string): bigint {
+  return BigInt(Number.parseInt(run, 32));
 }

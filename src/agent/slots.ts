@@ -195,7 +195,7 @@ export class Slots {
 
   #put(guard: GuardOrders): Slot {
     const slot = this.#places.put(guard);
-    this.#setup.telling.begin(slot.index, guard.name);
+    this.#setup.telling.begin(slot.index, guard);
     this.#setup.hooks.begin(slot.index, guard);
     return slot;
   }

@@ -2,10 +2,10 @@
 /** Hop 6b: what the helpers log, and where each guard stands, becomes messages. */
 
 import { kindOfGroup } from "../cgroup/kind.ts";
-import { type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
+import { type Armed, type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
 import { state } from "../native/layout.ts";
-import type { GuardOrders, Region } from "../native/region.ts";
+import type { GuardOrders, LogRecord, Region } from "../native/region.ts";
 import { type Draft, Incidents, kebab, nameOf } from "./incidents.ts";
 import type { KernelLog } from "./kernel-log.ts";
 
@@ -17,6 +17,14 @@ export interface TellingSetup {
   readonly core: Core;
   readonly kernelLog: KernelLog;
   readonly send: (message: Message) => void;
+  readonly keep?: Keep | undefined;
+}
+
+/** Has what is read of the region before the region may forget it (journal/spool.ts). */
+export interface Keep {
+  /** From now on the place is that guard's. */
+  begin(place: number, armed: Armed): void;
+  add(records: readonly LogRecord[]): void;
 }
 
 /** A guard as it was told of last. */
@@ -32,22 +40,24 @@ export class Telling {
   readonly #kernelLog: KernelLog;
   readonly #send: (message: Message) => void;
   readonly #incidents: Incidents;
+  readonly #keep: Keep | undefined;
   readonly #lastGuard: (Told | undefined)[] = [];
   #dropped = 0;
 
-  constructor({ region, core, kernelLog, send }: TellingSetup) {
+  constructor({ region, core, kernelLog, send, keep }: TellingSetup) {
     this.#region = region;
     this.#kernelLog = kernelLog;
     this.#send = send;
-    const wallMs = (tNs: number) => Date.now() - (core.nowNs() - tNs) / 1e6;
-    this.#incidents = new Incidents(this.#guards, { run: region.run, wallMs });
+    this.#keep = keep;
+    this.#incidents = new Incidents(this.#guards, { run: region.run, wallMs: core.wallMs });
   }
 
   /** From now on the place is that guard's. */
-  begin(index: number, name: string): void {
-    this.#guards[index] = name;
+  begin(index: number, guard: GuardOrders): void {
+    this.#guards[index] = guard.name;
     this.#lastGuard[index] = undefined;
-    this.#kernelLog.follow(name);
+    this.#kernelLog.follow(guard.name);
+    this.#keep?.begin(index, armedOf(guard));
   }
 
   /** All of it is told. */
@@ -61,7 +71,7 @@ export class Telling {
    * something waits for late steps.
    */
   turn(all: boolean, nowNs: number): boolean {
-    const { drafts, events } = this.#incidents.accept(this.#region.drain(), nowNs);
+    const { drafts, events } = this.#incidents.accept(this.#drain(), nowNs);
     if (all || drafts.some(({ type }) => type === "incident.closed")) this.#kernelLog.read();
     this.send(drafts.map((draft) => this.#withVictims(draft)));
     for (const { guard, event, result } of events) this.#sendGuard(guard, { event, result });
@@ -79,11 +89,15 @@ export class Telling {
   }
 
   sendArmed(guard: GuardOrders): void {
-    this.send([armedOf(guard)]);
+    this.#send(armedOf(guard));
   }
 
   sendReleased(guard: string, result: string): void {
     this.send([{ type: "released", guard, result }]);
+  }
+
+  #drain(): LogRecord[] {
+    return this.#region.drain((records) => this.#keep?.add(records));
   }
 
   #withVictims(draft: Draft): Draft {
@@ -133,8 +147,10 @@ export function stamped(draft: Draft): Message {
   return { v: PROTOCOL_VERSION, t: Date.now(), ...draft } as Message;
 }
 
-function armedOf(guard: GuardOrders): Draft {
+export function armedOf(guard: GuardOrders): Armed {
   return {
+    v: PROTOCOL_VERSION,
+    t: Date.now(),
     type: "armed",
     guard: guard.name,
     cgroup: guard.path,

@@ -103,6 +103,10 @@ export const Listen = v.union(
   AN_ADDRESS,
 );
 
+const A_JOURNAL = "a journal is a file, named by its absolute path, or none";
+
+export const JournalPath = v.pipe(v.string(A_JOURNAL), v.regex(/^(none|\/.*[^/])$/, A_JOURNAL));
+
 export const Handler = v.picklist(
   ["outside", "inside", "designated"],
   "the handler runs outside or inside, or is designated",

@@ -107,7 +107,7 @@ function demandConfig(file: string): Config {
 }
 
 function optionsOf(config: Config, flags: RunFlags): RunOptions {
-  const { feed, handler, caps, sampling } = config;
+  const { feed, handler, caps, sampling, journal } = config;
   const { where, command, socket, mode } = handler;
   const system = systemOf(config);
   return {
@@ -116,6 +116,9 @@ function optionsOf(config: Config, flags: RunFlags): RunOptions {
     ...(caps.hour !== undefined && { hourCap: caps.hour }),
     source: sampling.source,
     handler: where,
+    ...(journal.path !== undefined && { journal: journal.path }),
+    keepDays: journal.keep_days,
+    keepBytes: journal.keep_size,
     ...(command !== undefined && { handlerCommand: command }),
     ...(socket !== undefined && { handlerSocket: socket }),
     ...(mode !== undefined && { handlerMode: mode }),

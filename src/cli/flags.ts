@@ -9,12 +9,14 @@ import type { SystemOrders } from "../native/system-page.ts";
 import type { ListenAddress } from "./args.ts";
 import { demandGroup } from "./guards.ts";
 import { checkHandlers, type HandlerOptions, wantsDoor } from "./handlers.ts";
+import type { JournalOptions } from "./journaled.ts";
 import { expectedAt } from "./latecomers.ts";
 import { programOf, withHookBound } from "./order.ts";
 import { demandOrders, grantedBy, type OrderFlags, type OrderOptions } from "./orders.ts";
 
 /** As given on the command line; what is not given there may stand in the config file. */
 export interface RunFlags extends Partial<HandlerOptions>, OrderFlags {
+  readonly journal?: string | "none";
   readonly config?: string;
   readonly cgroup: readonly string[];
   readonly limit?: number;
@@ -28,7 +30,8 @@ export interface RunFlags extends Partial<HandlerOptions>, OrderFlags {
 }
 
 export type RunOptions = RunFlags &
-  HandlerOptions & {
+  HandlerOptions &
+  JournalOptions & {
     /** Only a config file gives it: the most kills of all guards in an hour. */
     readonly hourCap?: number;
     /** The same: the host as a whole. */

@@ -9,6 +9,7 @@ import type { RunDir } from "../agent/run-dir.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Message } from "../feed/protocol.ts";
 import type { Sample } from "../feed/samples.ts";
+import type { Journal } from "../journal/journal.ts";
 import type { ListenAddress } from "./args.ts";
 import { say } from "./output.ts";
 
@@ -35,6 +36,8 @@ interface FeedSetup {
   readonly undo: AsyncDisposableStack;
   /** Of this run. */
   readonly run: string;
+  /** undefined: there is none. */
+  readonly journal: Journal | undefined;
 }
 
 export class LateFeed {
@@ -74,12 +77,13 @@ export class LateFeed {
   // --- internal ---
 
   async #serve(address: ListenAddress): Promise<void> {
-    const { options, runDir, undo, run } = this.#setup;
+    const { options, runDir, undo, run, journal } = this.#setup;
     const { openHttp } = await import("../http/open.ts");
     const token = options.token ? newToken() : undefined;
     const { server, url, send } = await openHttp(address, {
       token,
       run,
+      journal,
       whyNotReady: () => (this.inside ? this.inside.whyNotReady() : "it is starting"),
       history: (guard, sinceMs) =>
         this.inside?.history(guard, sinceMs) ?? { frames: [], processes: {} },

@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { Agent, type GuardSpec } from "../agent/agent.ts";
 import { startProbe } from "../agent/probe.ts";
+import { newRun } from "../agent/run-id.ts";
 import { inodeOf } from "../cgroup/files.ts";
 import { emptyGroup, homeOf, makeGroup, removeGroup } from "../cgroup/group.ts";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
@@ -58,7 +59,17 @@ export async function prove(memory: Hierarchy, core: Core, signals: Signals): Pr
   };
   const send = (message: Message) => void messages.push(message);
   const agent = new Agent(
-    { core, image, runDir, memory, guards: [guard], handlerInside: false, send, say },
+    {
+      core,
+      image,
+      runDir,
+      run: newRun(),
+      memory,
+      guards: [guard],
+      handlerInside: false,
+      send,
+      say,
+    },
     ledger.fd,
   );
   let relief: Check;

@@ -19,6 +19,7 @@ import { CliError, exit } from "../errors.ts";
 import type { Message } from "../feed/protocol.ts";
 import { type Core, openCore } from "../native/core.ts";
 import { type CoreImage, findCore } from "../native/embed.ts";
+import { openAudience } from "./audience.ts";
 import { type Command, exitCodeOf, findProgram, Signals, startCommand } from "./command.ts";
 import {
   checkTogether,
@@ -30,12 +31,12 @@ import {
 } from "./flags.ts";
 import { LeftOut, NO_GROUP_LEFT, type Prepared, prepareGuards, type Wanted } from "./guards.ts";
 import { demandHandler, openDoorIfWanted, startUserHandlers, userCommand } from "./handlers.ts";
-import { type Inside, LateFeed } from "./late-feed.ts";
+import type { Inside, LateFeed } from "./late-feed.ts";
 import { type Expected, Latecomers, roomOf } from "./latecomers.ts";
 import { END_BOUND_MS, Lines, say } from "./output.ts";
 import { demandHome, makeOwnGroup } from "./own-group.ts";
 import { awaitEnd, findRunning, takeOver } from "./replace.ts";
-import { linesOf, visible } from "./timeline.ts";
+import { visible } from "./timeline.ts";
 
 const KEEP_TICK_MS = 1000;
 const TRIM_AFTER_MS = 1000;
@@ -154,10 +155,7 @@ async function guardAndWait(
   const { image, runDir, ledger } = await makeRunDir(state, guardsOf(state));
   void signals.listen();
   const run = newRun();
-  const feed = new LateFeed({ options, runDir, undo, run });
-  // With --replace its port may be the old one's.
-  if (!options.replace) await feed.open();
-  const send = sendTo(lines, feed);
+  const { feed, journaling, send } = await openAudience(state, runDir, run, lines);
   await watchSystem(state, image, send);
   if (state.isSystemOnly) return await waitOnly(state, feed);
   const own = home === undefined ? undefined : makeOwnGroup(state, home, runDir.name);
@@ -179,6 +177,8 @@ async function guardAndWait(
       ...state,
       image,
       runDir,
+      run,
+      ...journaling?.keeping,
       guards,
       follow: latecomers?.follow,
       hourCap: options.hourCap,
@@ -216,6 +216,7 @@ async function guardAndWait(
     const seen = agent.seeSleep();
     undo.defer(() => seen);
   }
+  journaling?.harvest();
   const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
   undo.defer(() => clearTimeout(trim));
   await reloadIfConfigured(state, latecomers, agent);
@@ -238,14 +239,6 @@ function writeDown(
     core.addToLedger(ledger, index, path, owned);
   });
   if (rules !== undefined) runDir.write("config", rules.file);
-}
-
-function sendTo(lines: Lines | undefined, feed: LateFeed) {
-  return (message: Message): void => {
-    lines?.write(JSON.stringify(message));
-    feed.send(message);
-    if (lines === undefined) for (const line of linesOf(message)) say(line);
-  };
 }
 
 /** Groups that come while others are guarded. */

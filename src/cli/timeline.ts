@@ -35,6 +35,8 @@ export function linesOf(message: Message): string[] {
       return [
         `${visible(message.guard)}: released${message.result === "ok" ? "" : `, ${message.result}`}`,
       ];
+    case "journal":
+      return [message.ok ? "the journal is written again" : visible(message.remark ?? "")];
     case "lost":
       return [`${message.steps} steps were lost: this agent was too slow to read them`];
   }

@@ -12,6 +12,7 @@ import { BEFORE_WANTS_OURS } from "../cli/order.ts";
 import { limit } from "../native/layout.ts";
 import { QUOTES, wordsOf } from "../native/words.ts";
 import { GuardSchema, type Ordered } from "./guard-schema.ts";
+import { JournalTable } from "./journal-schema.ts";
 import { Pattern } from "./pattern.ts";
 import { Sources } from "./sampling-schema.ts";
 import { SystemSchema } from "./system-schema.ts";
@@ -156,6 +157,7 @@ export const ConfigSchema = v.pipe(
     sampling: v.optional(Sources, {}),
     feed: v.optional(Feed, {}),
     handler: v.optional(HandlerTable, {}),
+    journal: v.optional(JournalTable, {}),
     reload: v.optional(
       table(
         {

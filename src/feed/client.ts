@@ -38,6 +38,7 @@ const TOPICS: Readonly<Record<Message["type"], readonly Topic[]>> = {
   hook: ["incidents"],
   system: ["incidents"],
   lost: ["guards", "incidents"],
+  journal: ["incidents"],
 };
 
 export class Client {

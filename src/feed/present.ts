@@ -24,6 +24,7 @@ export class Present {
   readonly #opened = new Map<string, Entry>();
   /** The first and the last of the system guard. */
   readonly #system = new Map<"armed" | "last", Entry>();
+  #journal: Entry | undefined;
 
   accept(entry: Entry): void {
     const { message } = entry;
@@ -44,6 +45,9 @@ export class Present {
       case "incident.closed":
         this.#opened.delete(message.guard);
         break;
+      case "journal":
+        this.#journal = entry;
+        break;
       case "system":
         this.#system.set(message.event === "armed" ? "armed" : "last", entry);
         break;
@@ -56,7 +60,8 @@ export class Present {
   }
 
   get incidents(): Entry[] {
-    return [...this.#system.values(), ...this.#opened.values()];
+    const journal = this.#journal === undefined ? [] : [this.#journal];
+    return [...journal, ...this.#system.values(), ...this.#opened.values()];
   }
 
   get names(): string[] {

@@ -198,6 +198,15 @@ export const Released = v.object({
 /** The agent was too slow: steps were dropped, and an incident may lack its `incident.closed`. */
 export const Lost = v.object({ ...stamp, type: v.literal("lost"), steps: count });
 
+/** Whether incidents can be written down, when that has changed; until they can, the last ones are kept in memory. */
+export const JournalMessage = v.object({
+  ...stamp,
+  type: v.literal("journal"),
+  ok: v.boolean(),
+  /** What is wrong, for a person. */
+  remark: v.optional(v.string()),
+});
+
 export const Message = v.variant("type", [
   Armed,
   IncidentOpened,
@@ -208,6 +217,7 @@ export const Message = v.variant("type", [
   Guard,
   Released,
   Lost,
+  JournalMessage,
 ]);
 
 // --- of the feed alone ---

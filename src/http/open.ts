@@ -8,6 +8,7 @@ import { Hub } from "../feed/hub.ts";
 import { Present } from "../feed/present.ts";
 import type { Message } from "../feed/protocol.ts";
 import { type Sample, Sampling } from "../feed/samples.ts";
+import type { Journal } from "../journal/journal.ts";
 import { RecentIncidents } from "../journal/recent.ts";
 import type { AppOptions } from "./app.ts";
 import { Explainer } from "./explain.ts";
@@ -15,6 +16,8 @@ import { demandResolved, type HttpServer, serveHttp, urlOf } from "./serve.ts";
 
 export interface HttpOptions extends Pick<AppOptions, "whyNotReady" | "history"> {
   readonly sample: Sample;
+  /** Told of every message by who has it; undefined: the last incidents are kept here. */
+  readonly journal: Journal | undefined;
   readonly token: string | undefined;
   readonly run: string;
 }
@@ -29,7 +32,8 @@ export interface OpenHttp {
 export async function openHttp(address: ListenAddress, options: HttpOptions): Promise<OpenHttp> {
   await demandResolved(address);
   const present = new Present();
-  const journal = new RecentIncidents(options.run);
+  const recent = new RecentIncidents(options.run);
+  const journal = options.journal ?? recent;
   const explainer = new Explainer();
   const sampling = new Sampling(options.sample);
   const hub = new Hub({ version, run: options.run, present, sampling });
@@ -48,7 +52,7 @@ export async function openHttp(address: ListenAddress, options: HttpOptions): Pr
     seq += 1;
     const entry = { seq, message, line: JSON.stringify({ ...message, seq }) };
     present.accept(entry);
-    journal.accept(message);
+    if (journal === recent) recent.accept(message);
     hub.accept(entry);
   };
   return { server, url: urlOf(address, server.port), send };

@@ -12,6 +12,11 @@ const KILLS: ReadonlySet<string> = new Set(["kill", "terminate"]);
 type Opened = Extract<Message, { type: "incident.opened" }>;
 type Closed = Extract<Message, { type: "incident.closed" }>;
 
+/** How it ended. */
+type End = Pick<Incident, "outcome" | "reason" | "kernel_killed" | "faults">;
+
+const UNSEEN: End = { outcome: "unknown", reason: "unseen", faults: 0 };
+
 interface Open {
   readonly opened: Opened;
   readonly steps: IncidentStep[];
@@ -21,7 +26,7 @@ interface Open {
 export class Assembler {
   readonly #run: string;
   readonly #armed = new Map<string, Armed>();
-  /** By guard. */
+  /** By id; the end of one may be told when the next one of its guard has begun. */
   readonly #open = new Map<string, Open>();
   /** The last of each guard: its hook may end later. */
   readonly #closed = new Map<string, Incident>();
@@ -39,10 +44,10 @@ export class Assembler {
         this.#armed.set(message.guard, message);
         return undefined;
       case "incident.opened":
-        this.#open.set(message.guard, { opened: message, steps: [], hooks: [] });
+        this.#open.set(keyOf(message), { opened: message, steps: [], hooks: [] });
         return undefined;
       case "incident.step": {
-        const open = this.#openOf(message);
+        const open = this.#open.get(keyOf(message));
         if (open !== undefined && open.steps.length < STEPS_MOST) open.steps.push(message);
         return undefined;
       }
@@ -52,7 +57,9 @@ export class Assembler {
         return this.#close(message);
       case "released":
         this.#armed.delete(message.guard);
-        this.#open.delete(message.guard);
+        for (const [key, { opened }] of this.#open) {
+          if (opened.guard === message.guard) this.#open.delete(key);
+        }
         this.#closed.delete(message.guard);
         return undefined;
       default:
@@ -60,48 +67,58 @@ export class Assembler {
     }
   }
 
-  // --- internal ---
-
-  #openOf(message: IncidentStep | Hook | Closed): Open | undefined {
-    const open = this.#open.get(message.guard);
-    return open !== undefined && isSame(open.opened, message) ? open : undefined;
+  /** What was begun and whose end nobody saw. */
+  unfinished(): Incident[] {
+    const all = [...this.#open.values()].map((open) => this.#incident(open, UNSEEN, lastUs(open)));
+    this.#open.clear();
+    return all;
   }
 
+  // --- internal ---
+
   #hook(message: Hook): Incident | undefined {
-    const open = this.#openOf(message);
+    const open = this.#open.get(keyOf(message));
     if (open !== undefined) {
       if (open.hooks.length < HOOKS_MOST) open.hooks.push(message);
       return undefined;
     }
     const closed = this.#closed.get(message.guard);
-    if (closed === undefined || !isSame(closed, message)) return undefined;
+    const isOther =
+      message.id === undefined ? closed?.incident !== message.incident : closed?.id !== message.id;
+    if (closed === undefined || isOther) return undefined;
     const more = { ...closed, hooks: [...closed.hooks, message] };
     this.#closed.set(message.guard, more);
     return more;
   }
 
   #close(message: Closed): Incident | undefined {
-    const open = this.#openOf(message);
+    const open = this.#open.get(keyOf(message));
     if (open === undefined) return undefined; // its beginning was lost
-    this.#open.delete(message.guard);
-    const armed = this.#armed.get(message.guard);
-    const rule = open.steps.find(({ evidence }) => evidence !== undefined)?.evidence;
-    const incident: Incident = {
-      id: message.id ?? `${this.#run}-${++this.#count}`,
-      guard: message.guard,
-      incident: message.incident,
+    this.#open.delete(keyOf(message));
+    const incident = this.#incident(open, message, message.duration_us);
+    this.#closed.set(message.guard, incident);
+    return incident;
+  }
+
+  #incident({ opened, steps, hooks }: Open, end: End, durationUs: number): Incident {
+    const armed = this.#armed.get(opened.guard);
+    const rule = steps.find(({ evidence }) => evidence !== undefined)?.evidence;
+    return {
+      id: opened.id ?? `${this.#run}-${++this.#count}`,
+      guard: opened.guard,
+      incident: opened.incident,
       cgroup: armed?.cgroup ?? "",
-      outcome: message.outcome,
-      reason: message.reason,
-      opened_t: open.opened.opened_t ?? open.opened.t,
-      duration_us: message.duration_us,
-      victims: victimsOf(open.steps),
-      ...(message.kernel_killed && { kernel_killed: message.kernel_killed }),
+      outcome: end.outcome,
+      reason: end.reason,
+      opened_t: opened.opened_t ?? opened.t,
+      duration_us: durationUs,
+      victims: victimsOf(steps),
+      ...(end.kernel_killed && { kernel_killed: end.kernel_killed }),
       ...(rule !== undefined && { rule }),
-      cause: open.opened.cause,
-      steps: open.steps,
-      hooks: open.hooks,
-      faults: message.faults,
+      cause: opened.cause,
+      steps,
+      hooks,
+      faults: end.faults,
       orders: armed?.orders ?? [],
       powers: armed?.powers ?? [],
       delay_ms: armed?.delay_ms ?? 0,
@@ -110,18 +127,18 @@ export class Assembler {
       sleepers: [],
       recovered: false,
     };
-    this.#closed.set(message.guard, incident);
-    return incident;
   }
 }
 
 // --- internal ---
 
+function lastUs({ steps }: Open): number {
+  return Math.max(0, ...steps.map((step) => step.at_us));
+}
+
 /** A group that comes back may have the number of its guard again, but not the id. */
-function isSame(one: Pick<Opened, "id" | "incident">, other: Pick<Opened, "id" | "incident">) {
-  return one.id === undefined || other.id === undefined
-    ? one.incident === other.incident
-    : one.id === other.id;
+function keyOf({ id, incident }: Pick<Opened, "id" | "incident">): string {
+  return id ?? incident;
 }
 
 /** Each once: who was asked to end may be killed after that. */

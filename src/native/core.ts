@@ -3,6 +3,7 @@
 
 import { type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import { constants } from "node:os";
+import { numberOf } from "../agent/run-id.ts";
 import { lifted, loadLibrary } from "./embed.ts";
 import { at, size } from "./layout.ts";
 
@@ -32,7 +33,7 @@ export interface RegionPlace {
   /** Of tmpfs, in a directory of ours alone; it is not there yet. */
   readonly file?: string | undefined;
   /** By which the incidents of this run are told from others'. */
-  readonly run: bigint;
+  readonly run: string;
 }
 
 export type Core = ReturnType<typeof openCore>;
@@ -80,8 +81,9 @@ export function openCore() {
   const lib = loadLibrary(SYMBOLS);
   return {
     ...regionsBy(lib),
-    /** As the logs have it: the time since the host's start. */
-    nowNs: () => Number(lib.rpv_now_ns()),
+    /** The wall clock in ms, of a time of the logs; to the microsecond, as far as a double goes. */
+    wallMs: (tNs: number) =>
+      Math.round(Date.now() * 1000 - (Number(lib.rpv_now_ns()) - tNs) / 1000) / 1000,
     /** Is it what the pattern of a name or path means? As the core has it. */
     globMatches: (pattern: string, text: string) =>
       lib.rpv_glob_matches(cstring(pattern), cstring(text)) === 1,
@@ -165,10 +167,17 @@ function regionsBy(lib: Library) {
   return {
     /** `place`: where it outlives us; undefined: it goes with us. */
     createRegion(guards: number, agentPid: number, parts: RegionParts, place?: RegionPlace) {
-      const { file, run = 0n } = place ?? {};
+      const { file, run = "0" } = place ?? {};
       const path = file === undefined ? null : cstring(file);
       const flags = [Number(parts.isRanked), Number(parts.isOrdered)] as const;
-      const fd = lib.rpv_region_create(path, run, guards, agentPid, ...flags, parts.weighings);
+      const fd = lib.rpv_region_create(
+        path,
+        numberOf(run),
+        guards,
+        agentPid,
+        ...flags,
+        parts.weighings,
+      );
       return lifted(check("make the shared region", fd));
     },
     mapRegion: (fd: number) => mapped(lib.rpv_region_map(fd)),

@@ -6,6 +6,7 @@
  * orders, the tails of the logs and `stop`, and nothing else (see the writers in native/region.h).
  */
 
+import { runOf } from "../agent/run-id.ts";
 import type { OurSwitch } from "../cgroup/kind.ts";
 import { limitOf, type RegionParts } from "./core.ts";
 import { at, flag, limit, order, rank_by, role, size, source, want } from "./layout.ts";
@@ -189,7 +190,7 @@ export class Region {
 
   /** What this run's incidents are told by from others'. */
   get run(): string {
-    return Atomics.load(this.#u64, at.region_run / 8).toString(32);
+    return runOf(Atomics.load(this.#u64, at.region_run / 8));
   }
 
   setStop(): void {

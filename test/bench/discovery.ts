@@ -107,7 +107,10 @@ async function makeAll(count: number): Promise<string[]> {
 
 /** A reprieve whose "armed" lines are stamped as they come. */
 class Watched {
-  readonly #program = start([REPRIEVE, "run", "--config", config, "--json"], "ignore");
+  readonly #program = start(
+    [REPRIEVE, "run", "--journal", "none", "--config", config, "--json"],
+    "ignore",
+  );
   readonly #at = new Map<string, number>();
   #wake = () => {};
 

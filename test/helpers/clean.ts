@@ -6,6 +6,7 @@
 import { closeDoors } from "./door.ts";
 import { thawAll } from "./freezer.ts";
 import { destroyGroups } from "./group.ts";
+import { removeJournals } from "./journal.ts";
 import { endReprieves } from "./reprieve.ts";
 import { closeBoards } from "./workload.ts";
 
@@ -15,4 +16,5 @@ export async function cleanUp(): Promise<void> {
   await endReprieves();
   await destroyGroups();
   closeBoards();
+  removeJournals();
 }

@@ -51,7 +51,7 @@ export class Reprieve {
   #drained: Promise<unknown>;
 
   private constructor(args: readonly string[], { command, env }: StartOptions) {
-    this.proc = Bun.spawn([...(command ?? [binary]), ...args], {
+    this.proc = Bun.spawn([...(command ?? [binary]), ...withoutJournal(args)], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...env },
     });
@@ -262,6 +262,13 @@ function parentOf(pid: number): number {
   } catch {
     return 0;
   }
+}
+
+/** A test that is not of the journal leaves this host's alone. */
+function withoutJournal(args: readonly string[]): readonly string[] {
+  const [command, ...rest] = args;
+  if (command !== "run" || rest.includes("--journal")) return args;
+  return [command, "--journal", "none", ...rest];
 }
 
 /** Empty for a zombie and for a process that is gone. */

@@ -116,6 +116,7 @@ describe("what is right", () => {
         sampling: { source: "SCAN" },
         feed: { listen: { hostname: "::1", port: 80 }, token: true },
         handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: 0o600 },
+        journal: { keep_days: 30, keep_size: 64 * MB },
         reload: { watch: false },
       },
       effective: {
@@ -125,6 +126,7 @@ describe("what is right", () => {
         sampling: { source: "scan" },
         feed: { token: true, listen: "[::1]:80" },
         handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: "0600" },
+        journal: { keep_days: 30, keep_size: "64M" },
         reload: { watch: false },
         guard: [
           {

@@ -90,7 +90,7 @@ export class Guarding extends Service {
   constructor({ group }: Guarded, name: string, { unit, service = [] }: Lines = {}) {
     for (const end of ["out", "err"]) writeFileSync(`/run/${name}.${end}`, "");
     const own = [
-      `ExecStart=${binary} run --cgroup ${group} --allow-kill --json --listen none`,
+      `ExecStart=${binary} run --cgroup ${group} --allow-kill --json --listen none --journal none`,
       `ExecStopPost=${binary} release`,
       `StandardOutput=append:/run/${name}.out`,
       `StandardError=append:/run/${name}.err`,

@@ -99,7 +99,7 @@ export class Reprieve {
     const said = `/dev/shm/reprieve-bench-said-${process.pid}-${started++}`;
     onEnd(() => rmSync(said, { force: true }));
     const program = start(
-      [REPRIEVE, "run", ...cgroups, "--allow-kill", "--json", ...options],
+      [REPRIEVE, "run", ...cgroups, "--allow-kill", "--json", "--journal", "none", ...options],
       process.env.VERBOSE === undefined ? "ignore" : "inherit",
       Bun.file(said),
     );

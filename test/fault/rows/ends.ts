@@ -128,7 +128,8 @@ async function container(stage: Stage): Promise<Played> {
 async function terminal(act: "Ctrl-Z" | "hang-up", stage: Stage): Promise<Played> {
   const scene = await Scene.set();
   await scene.reprieve.stop();
-  const args = ["run", "--cgroup", scene.group.path, "--allow-kill", "--listen", "none"];
+  const none = ["--listen", "none", "--journal", "none"];
+  const args = ["run", "--cgroup", scene.group.path, "--allow-kill", ...none];
   const run = `${binary} ${args.join(" ")} --json --delay ${DELAY_MS}ms`;
   const script = `set -m; sh -c "echo pid=\\$\\$; exec ${run}"; sleep 60`;
   const window = Bun.spawn(["script", "-qfec", script, "/dev/null"], {

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+/** The journal's file: all SQL is here. Every call may throw a SQLiteError; nothing waits for another's lock for long. */
+
+import { constants, Database, SQLiteError } from "bun:sqlite";
+import { closeSync, fchmodSync, constants as fs, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import * as v from "valibot";
+import { Incident, IncidentSummary, summaryOf } from "./incident.ts";
+import type { IncidentQuery } from "./journal.ts";
+
+/** Each brings the file from the version that is its index to the next one; none is ever changed. */
+const MIGRATIONS = [
+  `CREATE TABLE incidents (
+     id TEXT PRIMARY KEY,
+     opened_t REAL NOT NULL,
+     guard TEXT NOT NULL,
+     outcome TEXT NOT NULL,
+     summary TEXT NOT NULL,
+     incident BLOB NOT NULL -- all of it: JSON, compressed by zstd
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX incidents_by_time ON incidents (opened_t, id);
+   CREATE INDEX incidents_by_guard ON incidents (guard, opened_t, id);`,
+];
+/** The agent's loop stands still for so long at most where another one writes. */
+const BUSY_MS = 20;
+/** Of the log that SQLite keeps beside the file, between two of its checkpoints. */
+const WAL_BYTES = 1 << 20;
+
+/** An incident as it is stored. */
+export interface Row {
+  readonly id: string;
+  readonly opened_t: number;
+  readonly guard: string;
+  readonly outcome: string;
+  readonly summary: string;
+  readonly incident: Uint8Array;
+}
+
+export function rowOf(incident: Incident): Row {
+  const { id, opened_t, guard, outcome } = incident;
+  const all = Bun.zstdCompressSync(JSON.stringify(incident));
+  return {
+    id,
+    opened_t,
+    guard,
+    outcome,
+    summary: JSON.stringify(summaryOf(incident)),
+    incident: all,
+  };
+}
+
+export function incidentOf({ incident }: Pick<Row, "incident">): Incident {
+  return v.parse(Incident, JSON.parse(Bun.zstdDecompressSync(incident).toString()));
+}
+
+/** Where an incident stands in the order of all. */
+export type Place = Pick<Row, "opened_t" | "id">;
+
+/** For sort(): the newest first. */
+export function newestFirst(a: Place, b: Place): number {
+  return b.opened_t - a.opened_t || (a.id < b.id ? 1 : -1);
+}
+
+export class JournalFile {
+  readonly #db: Database;
+
+  /** To be read and written; made where it is not there, for nobody else to read. */
+  static open(path: string): JournalFile {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const fd = openSync(path, fs.O_RDWR | fs.O_CREAT | fs.O_NOFOLLOW, 0o600);
+    fchmodSync(fd, 0o600);
+    closeSync(fd);
+    const file = new JournalFile(new Database(path, { readwrite: true, strict: true }));
+    try {
+      file.#migrate();
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    return file;
+  }
+
+  /** To be read, where it is there. */
+  static read(path: string): JournalFile {
+    const file = new JournalFile(new Database(path, { readonly: true, strict: true }));
+    try {
+      demandKnown(file.#version());
+      return file;
+    } catch (error) {
+      file.close();
+      // On a file system that nobody can write to there is no log beside it either.
+      if (codeOf(error) !== "SQLITE_CANTOPEN") throw error;
+    }
+    const flags = constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI;
+    return new JournalFile(new Database(`file:${encodeURI(path)}?immutable=1`, flags));
+  }
+
+  private constructor(db: Database) {
+    this.#db = db;
+    db.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
+  }
+
+  /** All or none. One that is there is replaced if `isNewer`, else left. */
+  put(rows: readonly Row[], isNewer: boolean): void {
+    const insert = this.#db.query<void, [string, number, string, string, string, Uint8Array]>(
+      `INSERT OR ${isNewer ? "REPLACE" : "IGNORE"} INTO incidents VALUES (?, ?, ?, ?, ?, ?)`,
+    );
+    this.#db.transaction(() => {
+      for (const { id, opened_t, guard, outcome, summary, incident } of rows) {
+        insert.run(id, opened_t, guard, outcome, summary, incident);
+      }
+    })();
+  }
+
+  /** `before`: what the query's stands for. */
+  list({ guard, outcome, from, to, limit }: IncidentQuery, before?: Place): IncidentSummary[] {
+    return this.#db
+      .query<{ summary: string }, Record<string, string | number | null>>(
+        `SELECT summary FROM incidents
+         WHERE ($guard IS NULL OR guard = $guard) AND ($outcome IS NULL OR outcome = $outcome)
+           AND opened_t >= $from AND opened_t < $to
+           AND ($before_t IS NULL OR (opened_t, id) < ($before_t, $before_id))
+         ORDER BY opened_t DESC, id DESC LIMIT $limit`,
+      )
+      .all({
+        guard: guard ?? null,
+        outcome: outcome ?? null,
+        from: from ?? 0,
+        to: to ?? Number.MAX_SAFE_INTEGER,
+        before_t: before?.opened_t ?? null,
+        before_id: before?.id ?? null,
+        limit,
+      })
+      .map(({ summary }) => v.parse(IncidentSummary, JSON.parse(summary)));
+  }
+
+  place(id: string): Place | undefined {
+    const sql = "SELECT opened_t, id FROM incidents WHERE id = ?";
+    return this.#db.query<Place, [string]>(sql).get(id) ?? undefined;
+  }
+
+  get(id: string): Incident | undefined {
+    const row = this.#db
+      .query<{ incident: Uint8Array }, [string]>("SELECT incident FROM incidents WHERE id = ?")
+      .get(id);
+    return row === null ? undefined : incidentOf(row);
+  }
+
+  /** The oldest go: those from before `since`, and a tenth as long as all take more than `mostBytes`. */
+  prune(since: number, mostBytes: number): void {
+    this.#db.query("DELETE FROM incidents WHERE opened_t < ?").run(since);
+    while (this.#usedBytes() > mostBytes) {
+      const { changes } = this.#db
+        .query(
+          `DELETE FROM incidents WHERE id IN (SELECT id FROM incidents ORDER BY opened_t, id
+             LIMIT (SELECT count(*) / 10 + 1 FROM incidents))`,
+        )
+        .run();
+      if (changes === 0) return;
+    }
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  // --- internal ---
+
+  #migrate(): void {
+    this.#db.run("PRAGMA journal_mode = WAL");
+    // A host that goes down may lose the last incidents, and never the file.
+    this.#db.run("PRAGMA synchronous = NORMAL");
+    this.#db.run(`PRAGMA journal_size_limit = ${WAL_BYTES}`);
+    demandKnown(this.#version());
+    if (this.#version() === MIGRATIONS.length) return;
+    this.#db
+      .transaction(() => {
+        const version = this.#version(); // another one may have been faster
+        for (const sql of MIGRATIONS.slice(version)) this.#db.run(sql);
+        if (version < MIGRATIONS.length) this.#db.run(`PRAGMA user_version = ${MIGRATIONS.length}`);
+      })
+      .immediate();
+  }
+
+  #version(): number {
+    return this.#number("user_version");
+  }
+
+  /** What is freed is used again before the file grows. */
+  #usedBytes(): number {
+    const pages = this.#number("page_count") - this.#number("freelist_count");
+    return pages * this.#number("page_size");
+  }
+
+  #number(pragma: string): number {
+    const row = this.#db.query<Record<string, number>, []>(`PRAGMA ${pragma}`).get();
+    return row?.[pragma] ?? 0;
+  }
+}
+
+/** "SQLITE_FULL" and so on, or what the file system says; "" for what is neither's. */
+export function codeOf(error: unknown): string {
+  if (error instanceof SQLiteError) return error.code ?? "SQLITE_ERROR";
+  return (error as NodeJS.ErrnoException).code ?? "";
+}
+
+// --- internal ---
+
+function demandKnown(version: number): void {
+  if (version <= MIGRATIONS.length) return;
+  throw new Error(`it is of a later version (${version}) than this program knows`);
+}

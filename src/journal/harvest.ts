@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+/**
+ * The incidents that dead agents have left (agent/kept.ts): in their regions, where the helpers wrote to the end, and in their
+ * spools. A region that one of its helpers still has is left for later.
+ */
+
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { Incidents } from "../agent/incidents.ts";
+import { regionFile, removeKept, runsIn, spoolFile } from "../agent/kept.ts";
+import { isOursAlone, runBases } from "../agent/run-dir.ts";
+import { armedOf, stamped } from "../agent/telling.ts";
+import type { Armed } from "../feed/protocol.ts";
+import type { Core } from "../native/core.ts";
+import { at, limit, size } from "../native/layout.ts";
+import { type LogRecord, Region } from "../native/region.ts";
+import { RegionView } from "../native/region-view.ts";
+import { Assembler } from "./assemble.ts";
+import type { Incident } from "./incident.ts";
+import { type Line, linesOf } from "./spool.ts";
+
+/** What one dead agent has left. */
+export interface Left {
+  readonly incidents: readonly Incident[];
+  /** When they are kept. */
+  remove(): void;
+}
+
+/** For the journal of that file; `say`: what cannot be read. */
+export function leftBehind(core: Core, journal: string, say: (text: string) => void): Left[] {
+  return runBases()
+    .filter((base) => existsSync(base) && isOursAlone(base))
+    .flatMap((dir) => runsIn(dir).map((run) => ({ dir, run })))
+    .flatMap(({ dir, run }) => {
+      const lines = spooledIn(spoolFile(dir, run));
+      const isOurs = lines.every((line) => !("journal" in line) || line.journal === journal);
+      if (!isOurs) return [];
+      const seen = seenIn(core, regionFile(dir, run), say);
+      if (seen === "not now") return [];
+      const incidents = incidentsIn(core, run, lines, seen);
+      return [{ incidents, remove: () => removeKept(dir, run) }];
+    });
+}
+
+// --- internal ---
+
+function spooledIn(file: string): Line[] {
+  return existsSync(file) ? linesOf(file) : [];
+}
+
+/** "not now": one of its own lives, or is the only one that can read it. */
+function seenIn(core: Core, file: string, say: (text: string) => void) {
+  if (!existsSync(file)) return undefined;
+  const fd = openSync(file, "r");
+  try {
+    if (core.isLocked(fd)) return "not now";
+    // A copy: a mapping would keep the file's memory from being freed.
+    const bytes = new Uint8Array(readFileSync(fd)).buffer;
+    if (isOurVersion(bytes)) return new Seen(core, bytes);
+    say(`${file} was left by a reprieve of another version: its own "incidents" reads it`);
+    return "not now";
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function isOurVersion(bytes: ArrayBuffer): boolean {
+  if (bytes.byteLength < size.region) return false;
+  return new DataView(bytes).getUint32(at.region_layout, true) === limit.REGION_LAYOUT;
+}
+
+/** A dead agent's region. */
+class Seen {
+  readonly records: readonly LogRecord[];
+  readonly #view: RegionView;
+
+  constructor(core: Core, buffer: ArrayBuffer) {
+    this.records = new Region(buffer).read().filter(({ incident }) => incident !== 0);
+    this.#view = new RegionView(core, buffer);
+  }
+
+  armed(place: number): Armed {
+    return armedOf(this.#view.standing(place));
+  }
+}
+
+/** As the agent would have told them, had it lived. */
+function incidentsIn(
+  core: Core,
+  run: string,
+  lines: readonly Line[],
+  seen: Seen | undefined,
+): Incident[] {
+  const names: (string | undefined)[] = [];
+  const incidents = new Incidents(names, { run, wallMs: core.wallMs });
+  const assembler = new Assembler(run);
+  const found: Incident[] = [];
+  const tell = (records: readonly LogRecord[]) => {
+    const inOrder = [...records].sort((a, b) => a.tNs - b.tNs);
+    for (const draft of incidents.accept(inOrder, Number.POSITIVE_INFINITY).drafts) {
+      const incident = assembler.accept(stamped(draft));
+      if (incident !== undefined) found.push(incident);
+    }
+  };
+  const begin = (place: number, armed: Armed) => {
+    names[place] = armed.guard;
+    assembler.accept(armed);
+  };
+  const batch: LogRecord[] = [];
+  for (const line of lines) {
+    if ("record" in line) batch.push(line.record);
+    else if ("place" in line) {
+      tell(batch.splice(0));
+      begin(line.place, line.armed);
+    }
+  }
+  const spooled = new Set(lines.flatMap((line) => ("record" in line ? keyOf(line.record) : [])));
+  const unread = (seen?.records ?? []).filter((record) => !spooled.has(keyOf(record)));
+  for (const { guard } of unread) {
+    if (seen !== undefined && names[guard] === undefined) begin(guard, seen.armed(guard));
+  }
+  tell([...batch, ...unread]);
+  return [...found, ...assembler.unfinished()].map((one) => ({ ...one, recovered: true }));
+}
+
+function keyOf({ role, sequence }: LogRecord): string {
+  return `${role} ${sequence}`;
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+/** The journal of a run: its file, what is kept for it where an agent that is killed does not take it along, and what the dead left. */
+
+import { keepingDir, LOST_WITH_US, removeKept, spoolFile } from "../agent/kept.ts";
+import type { Keep } from "../agent/telling.ts";
+import { type Message, PROTOCOL_VERSION } from "../feed/protocol.ts";
+import type { Core } from "../native/core.ts";
+import { leftBehind } from "./harvest.ts";
+import { type JournalSetup, KeptIncidents } from "./kept-incidents.ts";
+import { Spool } from "./spool.ts";
+
+export interface JournalingSetup extends Pick<JournalSetup, "path" | "keepDays" | "keepBytes"> {
+  readonly core: Core;
+  readonly run: string;
+  readonly send: (message: Message) => void;
+  readonly say: (text: string) => void;
+}
+
+export class Journaling {
+  readonly journal: KeptIncidents;
+  readonly #setup: JournalingSetup;
+  /** undefined: there is no file system in memory. */
+  readonly #dir: string | undefined;
+  /** The dead have left something that could not be written. */
+  #isOwed = false;
+  readonly #spool: Spool | undefined;
+
+  constructor(setup: JournalingSetup) {
+    this.#setup = setup;
+    this.#dir = keepingDir();
+    if (this.#dir === undefined) setup.say(`no tmpfs for the region: ${LOST_WITH_US}`);
+    this.#spool = this.#openSpool();
+    this.journal = new KeptIncidents(setup.run, {
+      ...setup,
+      tell: (state) => {
+        setup.send({ v: PROTOCOL_VERSION, t: Date.now(), type: "journal", ...state });
+        if (state.ok && this.#isOwed) this.harvest();
+      },
+      closed: () => {},
+      written: (ids) => this.#spool?.written(ids),
+    });
+  }
+
+  /** For the agent. */
+  get keeping(): { readonly keepIn: string | undefined; readonly keep: Keep | undefined } {
+    return { keepIn: this.#dir, keep: this.#spool };
+  }
+
+  /** What dead agents have left is kept like our own. Whatever stands there, we go on. */
+  harvest(): void {
+    const { core, path, say } = this.#setup;
+    this.#isOwed = false;
+    try {
+      for (const { incidents, remove } of leftBehind(core, path, say)) {
+        if (incidents.length === 0 || this.journal.keepLeft(incidents)) remove();
+        else this.#isOwed = true;
+      }
+    } catch (error) {
+      say(`cannot read what a dead reprieve has left: ${(error as Error).message}`);
+    }
+  }
+
+  /** When all is told: what could not be written stays where the next start finds it. */
+  stop(): void {
+    this.journal.stop();
+    this.#spool?.close();
+    const { kept_in_memory: left } = this.journal.state();
+    if (this.#dir === undefined) return;
+    if (left === 0) removeKept(this.#dir, this.#setup.run);
+    else this.#setup.say(`${left} incidents are left in ${this.#dir} for the next start`);
+  }
+
+  // --- internal ---
+
+  #openSpool(): Spool | undefined {
+    const { run, say, path } = this.#setup;
+    if (this.#dir === undefined) return undefined;
+    try {
+      return new Spool({ file: spoolFile(this.#dir, run), run, journal: path, say });
+    } catch (error) {
+      say(`${(error as Error).message}: ${LOST_WITH_US}`);
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+/**
+ * What the agent has read of the region and the journal has not written yet, as JSON lines in a file of memory. A line is
+ * there before the region may forget what it says, and until its incident is in the journal: whoever finds it when the
+ * agent is dead (harvest.ts) can put the incident together. That one record is there and in the region too is no harm.
+ */
+
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import * as v from "valibot";
+import { idOf } from "../agent/incidents.ts";
+import { LOST_WITH_US } from "../agent/kept.ts";
+import { Armed } from "../feed/protocol.ts";
+import { type LogRecord, ROLES } from "../native/region.ts";
+
+/** Of memory: 3,000 steps. With a journal that cannot be written the oldest incidents are dropped then. */
+const MOST_BYTES = 1 << 20;
+
+const number = v.number();
+const Record = v.object({
+  role: v.picklist(ROLES),
+  sequence: number,
+  tNs: number,
+  openedNs: number,
+  bytes: number,
+  guard: number,
+  incident: number,
+  step: number,
+  arg: number,
+  result: number,
+  pid: number,
+  comm: v.string(),
+  availableBytes: number,
+});
+/** Whose it is; what happened; or whose place in the region is from then on. */
+const Line = v.union([
+  v.object({ journal: v.string() }),
+  v.object({ record: Record }),
+  v.object({ place: number, armed: Armed }),
+]);
+export type Line = v.InferOutput<typeof Line>;
+
+interface SpoolSetup {
+  readonly file: string;
+  readonly run: string;
+  /** The file of the journal that it is for. */
+  readonly journal: string;
+  readonly say: (text: string) => void;
+}
+
+export class Spool {
+  readonly #file: string;
+  readonly #run: string;
+  readonly #fd: number;
+  /** By place; each is written before the first record that needs it. */
+  readonly #armed = new Map<number, Armed>();
+  readonly #told = new Set<number>();
+  /** Ids of incidents that are in it and not in the journal. */
+  readonly #pending = new Set<string>();
+  readonly #say: (text: string) => void;
+  #bytes: number;
+  /** Of the line that says whose it is. */
+  readonly #leastBytes: number;
+  #isFull = false;
+
+  constructor({ file, run, journal, say }: SpoolSetup) {
+    this.#file = file;
+    this.#run = run;
+    this.#say = say;
+    const { O_CREAT, O_EXCL, O_APPEND, O_RDWR } = constants;
+    this.#fd = openSync(file, O_CREAT | O_EXCL | O_APPEND | O_RDWR, 0o600);
+    this.#leastBytes = writeSync(this.#fd, textOf([{ journal }]));
+    this.#bytes = this.#leastBytes;
+  }
+
+  /** From now on the place is that guard's. */
+  begin(place: number, armed: Armed): void {
+    this.#armed.set(place, armed);
+    this.#told.delete(place);
+  }
+
+  add(records: readonly LogRecord[]): void {
+    const lines = records.filter(({ incident }) => incident !== 0).flatMap((one) => this.#of(one));
+    if (lines.length === 0) return;
+    try {
+      if (this.#bytes > MOST_BYTES) this.#dropOldest();
+      this.#append(lines);
+      this.#isFull = false;
+    } catch (error) {
+      if (!this.#isFull) this.#say(`${(error as Error).message}: ${LOST_WITH_US}`);
+      this.#isFull = true;
+    }
+  }
+
+  /** They are in the journal. */
+  written(ids: readonly string[]): void {
+    for (const id of ids) this.#pending.delete(id);
+    if (this.#pending.size === 0) this.#clear();
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  // --- internal ---
+
+  #of(record: LogRecord): Line[] {
+    const { guard, incident } = record;
+    const armed = this.#armed.get(guard);
+    if (armed === undefined) return [];
+    const isTold = this.#told.has(guard);
+    this.#told.add(guard);
+    this.#pending.add(idOf(this.#run, guard, incident));
+    return [...(isTold ? [] : [{ place: guard, armed }]), { record }];
+  }
+
+  #append(lines: readonly Line[]): void {
+    this.#bytes += writeSync(this.#fd, textOf(lines));
+  }
+
+  #clear(): void {
+    ftruncateSync(this.#fd, this.#leastBytes);
+    this.#bytes = this.#leastBytes;
+    this.#told.clear();
+  }
+
+  /** Until half is left. */
+  #dropOldest(): void {
+    const lines = linesOf(this.#file);
+    const ids = new Set(lines.flatMap((line) => this.#idOf(line) ?? []));
+    const kept = [...ids].filter((id) => this.#pending.has(id));
+    const recent = new Set(kept.slice(Math.ceil(kept.length / 2)));
+    for (const id of kept) if (!recent.has(id)) this.#pending.delete(id);
+    this.#clear();
+    const left = lines.filter((line) => "place" in line || recent.has(this.#idOf(line) ?? ""));
+    this.#append(left);
+  }
+
+  #idOf(line: Line): string | undefined {
+    if (!("record" in line)) return undefined;
+    return idOf(this.#run, line.record.guard, line.record.incident);
+  }
+}
+
+function textOf(lines: readonly Line[]): string {
+  return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+}
+
+/** The last one may be torn: its records are in the region still. */
+export function linesOf(file: string): Line[] {
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .flatMap((text) => {
+      try {
+        return [v.parse(Line, JSON.parse(text))];
+      } catch {
+        return [];
+      }
+    });
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+/** A journal of a test's own, read as any program could: it is an SQLite file. */
+import { Database } from "bun:sqlite";
+import { existsSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { removeKept, runsIn, spoolFile } from "../../src/agent/kept.ts";
+import { runBases } from "../../src/agent/run-dir.ts";
+import { at, fd, size } from "../../src/native/layout.ts";
+import type { Reprieve } from "./reprieve.ts";
+
+export interface Summary {
+  readonly id: string;
+  readonly guard: string;
+  readonly outcome: string;
+  readonly victims: readonly { readonly pid: number }[];
+}
+
+const journals = new Set<Journal>();
+
+/** For afterEach. */
+export function removeJournals(): void {
+  for (const journal of journals) journal.remove();
+}
+
+export class Journal {
+  readonly dir = mkdtempSync("/var/tmp/reprieve-test-journal-");
+  readonly file = `${this.dir}/journal.sqlite`;
+  /** For the command line. */
+  readonly flags = ["--journal", this.file];
+
+  constructor() {
+    journals.add(this);
+  }
+
+  /** Oldest first; none where there is no file yet. */
+  incidents(): Summary[] {
+    return this.#rows<{ summary: string }>("SELECT summary FROM incidents ORDER BY opened_t").map(
+      ({ summary }) => JSON.parse(summary) as Summary,
+    );
+  }
+
+  /** With what a failed test's agents have left for it. */
+  remove(): void {
+    for (const base of runBases().filter(existsSync)) {
+      for (const run of runsIn(base)) {
+        const isOurs = spooledIn(spoolFile(base, run)).includes(JSON.stringify(this.file));
+        if (isOurs) removeKept(base, run);
+      }
+    }
+    rmSync(this.dir, { recursive: true, force: true });
+    journals.delete(this);
+  }
+
+  #rows<T>(sql: string): T[] {
+    try {
+      using db = new Database(this.file, { readonly: true });
+      return db.query<T, []>(sql).all();
+    } catch {
+      return []; // it is made with the first incident
+    }
+  }
+}
+
+/** The region that a run leaves when it is killed. */
+export class LeftRegion {
+  readonly path: string;
+
+  /** Of one that runs. */
+  constructor(handler: number) {
+    this.path = readlinkSync(`/proc/${handler}/fd/${fd.REGION}`);
+  }
+
+  /** In the names of its incidents. */
+  get run(): string {
+    return this.path.replace(/.*\/region-/, "");
+  }
+
+  /** Ids of all that were opened in it, and whether they were closed: not where the OOM came behind the putting back. */
+  incidents(): { id: string; isClosed: boolean }[] {
+    const bytes = readFileSync(this.path);
+    const guards = bytes.readUInt32LE(at.region_guards_used);
+    return Array.from({ length: guards }, (_, guard) => {
+      const word = bytes.readUInt32LE(at.region_guards + guard * size.guard + at.guard_incident);
+      return Array.from({ length: Math.ceil(word / 2) }, (_, i) => {
+        const number = i + 1;
+        return { id: `${this.run}-${guard}-${number}`, isClosed: 2 * number <= word };
+      });
+    }).flat();
+  }
+}
+
+function spooledIn(file: string): string {
+  return existsSync(file) ? readFileSync(file, "utf8") : "";
+}
+
+export async function leftBy(reprieve: Reprieve): Promise<LeftRegion> {
+  return new LeftRegion(await reprieve.helper("handler"));
+}
