@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The most kills: in one incident, in an hour of a group, in an hour of all. Then the kernel decides. */
+/** How much is killed at most: in one incident, in an hour of a group, in an hour of all; of a session its leader alone. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,12 +7,12 @@ import { join } from "node:path";
 import { cleanUp } from "../helpers/clean.ts";
 import { Group } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
-import { FINISH_MS, words } from "../helpers/orders.ts";
+import { FINISH_MS, ordered, words } from "../helpers/orders.ts";
 import { type Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
-import { DELAY_MS, LEAK_KB, LIMIT } from "../helpers/scene.ts";
+import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
-import { Board } from "../helpers/workload.ts";
+import { Board, isAlive } from "../helpers/workload.ts";
 
 const TEST_MS = 60_000;
 /** So many that what the first victim had is taken again before relief can hold. */
@@ -115,4 +115,26 @@ describeWith("caps", kernelTest, () => {
     },
     TEST_MS,
   );
+});
+
+describeWith("a session leader that leaks", kernelTest, () => {
+  for (const order of ["kill", "terminate"]) {
+    test(
+      `dies alone by ${order}: his children, in his session and his group of processes, live`,
+      async () => {
+        const scene = await Scene.set([...ordered(order), "--delay", "3s"]);
+        const { group } = scene;
+        const family = `echo 0 > ${group.path}/cgroup.procs; sleep 1000 & sleep 1000 & exec "$0" "$@"`;
+        const { leaker, closed } = await scene.leak(["setsid", "sh", "-c", family]);
+        expect(closed.outcome).toBe("relieved");
+        const children = group.procs();
+        expect(children).toHaveLength(2);
+        expect(children.every(isAlive)).toBe(true);
+        expect(children).not.toContain(leaker.pid);
+        expect(group.oom().kills).toBe(0);
+        await scene.end();
+      },
+      TEST_MS,
+    );
+  }
 });
