@@ -169,6 +169,7 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
       ).argParser(parsed(JournalPath)),
     )
     .option("--no-token", "let everybody who can connect read the feed")
+    .option("--open-metrics", "let everybody who can connect read /metrics")
     .addOption(
       new Option(
         "--handler <where>",

@@ -36,6 +36,7 @@ import { keepWhatIsOwed } from "./owed.ts";
 import { type RunDir, runBases } from "./run-dir.ts";
 import { Slots } from "./slots.ts";
 import { type Keep, Telling } from "./telling.ts";
+import { VitalSigns, type Vitals } from "./vitals.ts";
 
 const SAFETY_TICK_MS = 1000;
 /** While starting only: the helpers wake us, this is for the one wake that came before we listened. */
@@ -95,6 +96,7 @@ export class Agent {
   readonly #roles: readonly Role[];
   readonly #region: Region;
   readonly #history: History;
+  readonly #vitals: VitalSigns;
   readonly #crew: Crew;
   readonly #kernelLog: KernelLog;
   readonly #telling: Telling;
@@ -119,6 +121,7 @@ export class Agent {
     const buffer = core.mapRegion(regionFd);
     this.#region = new Region(buffer);
     this.#history = new History(buffer);
+    this.#vitals = new VitalSigns(buffer);
     this.#region.setHourCap(options.hourCap ?? 0);
     this.#region.setSource(options.source ?? "SCAN");
     this.#kernelLog = new KernelLog(core);
@@ -202,6 +205,11 @@ export class Agent {
   /** What they hold now. */
   sample(_guard: string): undefined {
     return undefined;
+  }
+
+  vitals(): Vitals {
+    const pidOf = (role: Role) => this.#crew.pid(role);
+    return this.#vitals.read(this.#roles, pidOf, performance.now());
   }
 
   /** The helper that lives in the guarded group, if it does: it is no left-over of CMD. */
@@ -289,6 +297,7 @@ export class Agent {
       clearTimeout(this.#hold);
       this.#hold = setTimeout(() => this.#turn(false), HOLD_NS / 1e6);
     }
+    if (all) this.#vitals.look(performance.now());
     this.#slots.turn(all);
     if (this.#slots.isOver) this.#resolveGone();
   }

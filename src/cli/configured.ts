@@ -113,6 +113,7 @@ function optionsOf(config: Config, flags: RunFlags): RunOptions {
   return {
     ...(system !== undefined && { system }),
     ...(feed.listen !== undefined && { listen: feed.listen }),
+    openMetrics: feed.open_metrics,
     ...(caps.hour !== undefined && { hourCap: caps.hour }),
     source: sampling.source,
     handler: where,

@@ -24,6 +24,7 @@ export interface RunFlags extends Partial<HandlerOptions>, OrderFlags {
   readonly name?: string;
   readonly listen?: ListenAddress | "none";
   readonly token: boolean;
+  readonly openMetrics?: boolean;
   readonly keep?: true;
   readonly replace?: true;
   readonly json?: true;

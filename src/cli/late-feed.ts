@@ -6,6 +6,7 @@
 
 import type { Recorded } from "../agent/history.ts";
 import type { RunDir } from "../agent/run-dir.ts";
+import type { Vitals } from "../agent/vitals.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Message } from "../feed/protocol.ts";
 import type { Sample } from "../feed/samples.ts";
@@ -19,6 +20,7 @@ const TOKEN_BYTES = 32;
 interface FeedOptions {
   readonly listen?: ListenAddress | "none";
   readonly token: boolean;
+  readonly openMetrics?: boolean;
   readonly replace?: true;
 }
 
@@ -28,6 +30,7 @@ export interface Inside {
   whyNotReady(): string | undefined;
   history(guard: string, sinceMs: number): Recorded;
   sample: Sample;
+  vitals(): Vitals | undefined;
 }
 
 interface FeedSetup {
@@ -88,6 +91,8 @@ export class LateFeed {
       history: (guard, sinceMs) =>
         this.inside?.history(guard, sinceMs) ?? { frames: [], processes: {} },
       sample: (guard) => this.inside?.sample(guard),
+      vitals: () => this.inside?.vitals(),
+      areMetricsOpen: options.openMetrics ?? false,
     });
     undo.defer(() => server.stop());
     runDir.write("address", url);

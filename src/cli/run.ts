@@ -79,6 +79,7 @@ const NO_GUARD: Inside = {
   whyNotReady: () => undefined,
   history: () => ({ frames: [], processes: {} }),
   sample: () => undefined,
+  vitals: () => undefined,
 };
 
 /** Returns the exit code. */

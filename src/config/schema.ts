@@ -42,8 +42,12 @@ const Feed = table(
       told(v.boolean(A_SWITCH), "Whether readers of the feed must know its token.", "`true`"),
       true,
     ),
+    open_metrics: v.optional(
+      told(v.boolean(A_SWITCH), "Whether `/metrics` may be read without the token.", "`false`"),
+      false,
+    ),
   },
-  "The websocket feed.",
+  "The feed, the API, the metrics and the page.",
 );
 
 const HandlerTable = v.pipe(

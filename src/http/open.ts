@@ -3,6 +3,7 @@
 
 import page from "../../dist/build/page.html" with { type: "text" };
 import { version } from "../../package.json" with { type: "json" };
+import type { Vitals } from "../agent/vitals.ts";
 import type { ListenAddress } from "../cli/args.ts";
 import { Hub } from "../feed/hub.ts";
 import { Present } from "../feed/present.ts";
@@ -12,12 +13,15 @@ import type { Journal } from "../journal/journal.ts";
 import { RecentIncidents } from "../journal/recent.ts";
 import type { AppOptions } from "./app.ts";
 import { Explainer } from "./explain.ts";
+import { Metrics } from "./metrics.ts";
 import { demandResolved, type HttpServer, serveHttp, urlOf } from "./serve.ts";
 
-export interface HttpOptions extends Pick<AppOptions, "whyNotReady" | "history"> {
+export interface HttpOptions
+  extends Pick<AppOptions, "whyNotReady" | "history" | "areMetricsOpen"> {
   readonly sample: Sample;
   /** Told of every message by who has it; undefined: the last incidents are kept here. */
   readonly journal: Journal | undefined;
+  readonly vitals: () => Vitals | undefined;
   readonly token: string | undefined;
   readonly run: string;
 }
@@ -37,14 +41,20 @@ export async function openHttp(address: ListenAddress, options: HttpOptions): Pr
   const explainer = new Explainer();
   const sampling = new Sampling(options.sample);
   const hub = new Hub({ version, run: options.run, present, sampling });
+  const metrics = new Metrics({
+    ...options,
+    version,
+    present,
+    hub,
+    journal: () => journal.state(),
+  });
   const server = serveHttp(address, {
     ...options,
     hub,
     present,
     journal,
     explain: (cgroup) => explainer.explain(cgroup),
-    metrics: async () => ({ type: "text/plain; version=0.0.4", text: "" }),
-    areMetricsOpen: false,
+    metrics: () => metrics.scrape(),
     page,
   });
   let seq = 0;
@@ -53,6 +63,7 @@ export async function openHttp(address: ListenAddress, options: HttpOptions): Pr
     const entry = { seq, message, line: JSON.stringify({ ...message, seq }) };
     present.accept(entry);
     if (journal === recent) recent.accept(message);
+    metrics.accept(message);
     hub.accept(entry);
   };
   return { server, url: urlOf(address, server.port), send };

@@ -114,7 +114,7 @@ describe("what is right", () => {
         allow: { kill: "/a", limits: true, move: false, hooks: false, system: false },
         deny: { kill: false, limits: false, move: ["/a"], hooks: false, system: false },
         sampling: { source: "SCAN" },
-        feed: { listen: { hostname: "::1", port: 80 }, token: true },
+        feed: { listen: { hostname: "::1", port: 80 }, token: true, open_metrics: false },
         handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: 0o600 },
         journal: { keep_days: 30, keep_size: 64 * MB },
         reload: { watch: false },
@@ -124,7 +124,7 @@ describe("what is right", () => {
         deny: { kill: false, limits: false, move: ["/a"], hooks: false, system: false },
         caps: { hour: 65_535 },
         sampling: { source: "scan" },
-        feed: { token: true, listen: "[::1]:80" },
+        feed: { token: true, open_metrics: false, listen: "[::1]:80" },
         handler: { where: "outside", command: "h x", socket: "/run/h.sock", mode: "0600" },
         journal: { keep_days: 30, keep_size: "64M" },
         reload: { watch: false },
@@ -199,7 +199,10 @@ describe("what is right", () => {
     write(
       `\ufeffguard = [{ name = "a", cgroup = ["/a"] }]\r\nfeed.token = false\r\nallow = { kill = true }\r\n`,
     );
-    expect(load(file).config).toMatchObject({ feed: { token: false }, allow: { kill: true } });
+    expect(load(file).config).toMatchObject({
+      feed: { token: false, open_metrics: false },
+      allow: { kill: true },
+    });
   });
 
   test("what is in effect is, written out, in effect", () => {
@@ -230,7 +233,7 @@ describe("drop-ins", () => {
       { name: "a", cgroup: "/a", delay: 3000, margin: MB, orders },
       { name: "b", cgroup: "/b", orders },
     ]);
-    expect(config?.feed).toEqual({ listen: "none", token: false });
+    expect(config?.feed).toEqual({ listen: "none", token: false, open_metrics: false });
   });
 
   test("replace the orders of a guard, all of them, and grant power by power", () => {

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+/** A real Prometheus reads what the built binary tells of a real OOM, and evaluates the rules that ship. */
+import { afterEach, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { cleanUp } from "../helpers/clean.ts";
+import { freePort, serve } from "../helpers/feed.ts";
+import { describeWith, kernelTest, program } from "../helpers/require.ts";
+import { until } from "../helpers/wait.ts";
+
+const RULES = join(import.meta.dir, "../../dist/prometheus/alerts.yml");
+/** Prometheus has to start, and to scrape some times. */
+const SCRAPED_BOUND_MS = 30_000;
+
+interface Sample {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly value: readonly [number, string];
+}
+
+const running: Prometheus[] = [];
+
+afterEach(async () => {
+  for (const one of running.splice(0)) await one.stop();
+  await cleanUp();
+});
+
+class Prometheus {
+  readonly #dir = mkdtempSync(join(tmpdir(), "reprieve-prometheus-"));
+  readonly #url: string;
+  readonly #proc: Bun.Subprocess;
+
+  constructor(address: string, token: string) {
+    const own = `127.0.0.1:${freePort()}`;
+    this.#url = `http://${own}`;
+    const file = (name: string, text: string) => {
+      writeFileSync(join(this.#dir, name), text);
+      return join(this.#dir, name);
+    };
+    const config = `
+global: { scrape_interval: 1s, evaluation_interval: 1s }
+rule_files: ["${RULES}"]
+scrape_configs:
+  - job_name: reprieve
+    authorization: { credentials_file: "${file("token", token)}" }
+    static_configs: [{ targets: ["${address}"] }]
+`;
+    const args = [`--config.file=${file("prometheus.yml", config)}`];
+    const data = `--storage.tsdb.path=${join(this.#dir, "data")}`;
+    this.#proc = Bun.spawn(["prometheus", ...args, data, `--web.listen-address=${own}`], {
+      stdio: ["ignore", "ignore", Bun.file(join(this.#dir, "log"))],
+    });
+    running.push(this);
+  }
+
+  async query(query: string): Promise<readonly Sample[]> {
+    const { data } = await this.#ask(`query?query=${encodeURIComponent(query)}`);
+    return (data as { result: Sample[] } | undefined)?.result ?? [];
+  }
+
+  /** Its only value, when it is that one. */
+  async value(query: string, wanted: number): Promise<void> {
+    let told = "";
+    const isThere = async () => {
+      told = JSON.stringify(await this.query(query));
+      const [sample] = JSON.parse(told) as Sample[];
+      return sample !== undefined && Number(sample.value[1]) === wanted;
+    };
+    await until(`${query} to be ${wanted}`, isThere, SCRAPED_BOUND_MS, 100).catch((error) => {
+      throw new Error(`${error.message}: ${told} ${readFileSync(join(this.#dir, "log"), "utf8")}`);
+    });
+  }
+
+  async alert(name: string, state: "firing" | "pending"): Promise<void> {
+    const isThere = async () => {
+      const { data } = await this.#ask("alerts");
+      const { alerts = [] } = (data ?? {}) as {
+        alerts?: { labels: { alertname: string }; state: string }[];
+      };
+      return alerts.some((one) => one.labels.alertname === name && one.state === state);
+    };
+    await until(`${name} to be ${state}`, isThere, SCRAPED_BOUND_MS, 100);
+  }
+
+  async alerts(): Promise<string[]> {
+    const { data } = await this.#ask("alerts");
+    return (data as { alerts: { labels: { alertname: string } }[] }).alerts.map(
+      ({ labels }) => labels.alertname,
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#proc.kill("SIGKILL");
+    await this.#proc.exited;
+    rmSync(this.#dir, { recursive: true });
+  }
+
+  // --- internal ---
+
+  async #ask(path: string): Promise<{ data?: unknown }> {
+    try {
+      return (await (await fetch(`${this.#url}/api/v1/${path}`)).json()) as { data?: unknown };
+    } catch {
+      return {}; // it is starting
+    }
+  }
+}
+
+function promtool(args: readonly string[], input = ""): { code: number; out: string } {
+  const stdin = new TextEncoder().encode(input);
+  const { exitCode, stdout, stderr } = Bun.spawnSync(["promtool", ...args], { stdin });
+  return { code: exitCode, out: `${stdout}${stderr}` };
+}
+
+const remedy = "apt-get install prometheus";
+
+describeWith("Prometheus", [...kernelTest, program("prometheus", remedy)], () => {
+  test("finds nothing to blame in rules and metrics", async () => {
+    const { scene, address, token } = await serve();
+    await scene.leak();
+    const headers = { Authorization: `Bearer ${token}` };
+    const response = await fetch(`http://${address}/metrics`, { headers });
+    expect(response.headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
+    expect(promtool(["check", "metrics"], await response.text())).toEqual({ code: 0, out: "" });
+    const rules = promtool(["check", "rules", RULES]);
+    expect(rules.out).toContain("SUCCESS: 3 rules found");
+    expect(rules.code).toBe(0);
+    await scene.end();
+  }, 60_000);
+
+  test("counts an OOM, who was killed and how long it took", async () => {
+    const { scene, address, token } = await serve();
+    const prometheus = new Prometheus(address, token);
+    const guard = scene.group.path.split("/").at(-1) ?? "";
+    await prometheus.value('reprieve_incidents_total{outcome="relieved"}', 0);
+    await prometheus.value(`reprieve_guard_limit_bytes{guard="${guard}"}`, scene.group.limit());
+    await prometheus.value('reprieve_helper_up{role="handler"}', 1);
+    await scene.leak();
+    await prometheus.value('reprieve_incidents_total{outcome="relieved"}', 1);
+    await prometheus.value(`reprieve_guard_incidents_total{guard="${guard}"}`, 1);
+    await prometheus.value("sum(reprieve_kills_total)", 1);
+    await prometheus.value("reprieve_relief_seconds_count", 1);
+    await prometheus.value("reprieve_ready", 1);
+    expect(await prometheus.alerts()).toEqual([]);
+    await scene.end();
+    await prometheus.alert("ReprieveNotGuarding", "pending");
+  }, 120_000);
+
+  test("says when the kernel had to decide", async () => {
+    const { scene, address, token } = await serve("--delay", "0");
+    const prometheus = new Prometheus(address, token);
+    await prometheus.value('reprieve_incidents_total{outcome="handed-over"}', 0);
+    expect((await scene.leak()).closed.outcome).toBe("handed-over");
+    await prometheus.alert("ReprieveKernelDecided", "firing");
+    await prometheus.value("sum(reprieve_handovers_total)", 1);
+    await scene.end();
+  }, 120_000);
+});
