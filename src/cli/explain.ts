@@ -30,7 +30,7 @@ export async function explain(target: string | undefined, options: ExplainOption
   const files = new PolicyFiles(memory, guardians, options.config);
   const { paths, pid, isOne } = findTarget(guardians, memory, target, files);
   const plan = (path: string) => planOf(guardians, memory, path, files.of(path));
-  const plans = isOne ? paths.map(plan) : paths.flatMap((path) => attempted(() => plan(path)));
+  const plans = isOne ? paths.map(plan) : planned(paths, plan);
   const all = await explainAll(core, memory, plans, pid);
   await print(
     all.map((one) => {
@@ -70,15 +70,20 @@ export function findGroups(
 
 // --- internal ---
 
-/** Of several groups, one that is gone, or whose reprieve cannot be looked into, is said and left out. */
-function attempted(plan: () => Plan): Plan[] {
-  try {
-    return [plan()];
-  } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    say(visible(error.message));
-    return [];
-  }
+/** One that is gone, or whose reprieve cannot be looked into, is left out; what is said of all of one reprieve's is said once. */
+function planned(paths: readonly string[], plan: (path: string) => Plan): Plan[] {
+  const why = new Set<string>();
+  const plans = paths.flatMap((path) => {
+    try {
+      return [plan(path)];
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      why.add(error.message);
+      return [];
+    }
+  });
+  for (const message of why) say(visible(message));
+  return plans;
 }
 
 interface Target {

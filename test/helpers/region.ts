@@ -48,12 +48,20 @@ export class SharedRegion {
   order(...names: readonly (keyof typeof order)[]): void {
     const bytes = new Uint8Array(limit.ORDERS_MAX);
     bytes.set(names.map((name) => order[name]));
-    const standing = this.#word(at.region_standing_offset);
-    writeSync(this.#file, bytes, 0, bytes.length, standing + at.standing_orders);
+    this.#write(this.#word(at.region_standing_offset) + at.standing_orders, bytes);
+  }
+
+  /** As if it were another build's. */
+  layoutIs(layout: number): void {
+    this.#write(at.region_layout, new Uint8Array(Uint32Array.of(layout).buffer));
   }
 
   close(): void {
     closeSync(this.#file);
+  }
+
+  #write(offset: number, bytes: Uint8Array): void {
+    writeSync(this.#file, bytes, 0, bytes.length, offset);
   }
 
   #word(offset: number): number {

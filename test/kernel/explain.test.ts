@@ -6,13 +6,15 @@ import { WHY } from "../../src/cli/explain-text.ts";
 import type { Explanation, ProcessTold } from "../../src/cli/explanation.ts";
 import type { Rehearsal } from "../../src/cli/rehearsal.ts";
 import { exit } from "../../src/errors.ts";
+import { limit } from "../../src/native/layout.ts";
 import { endsAsUser, UID } from "../helpers/as-user.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
 import { DoorScene } from "../helpers/door.ts";
-import { type Group, kill, MB } from "../helpers/group.ts";
+import { Group, kill, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { binary } from "../helpers/paths.ts";
+import { SharedRegion } from "../helpers/region.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, negativeScore, onlyOnV1 } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
@@ -215,6 +217,19 @@ describeWith("explain", kernelTest, () => {
     }
     await tenants.destroy();
     other.remove();
+  });
+
+  test("says once that a reprieve is of another version, however many groups that guards", async () => {
+    const groups = [new Group("a", { limit: LIMIT }), new Group("b", { limit: LIMIT })];
+    const reprieve = await Reprieve.guard(groups.map(({ path }) => path));
+    const region = new SharedRegion(await reprieve.helper("handler"));
+    region.layoutIs(1);
+    const { err } = await Reprieve.ends(["explain"]);
+    expect(err.split(`reprieve ${reprieve.pid} is of another version`)).toHaveLength(2);
+    region.layoutIs(limit.REGION_LAYOUT);
+    region.close();
+    expect(await reprieve.stop()).toBe(0);
+    for (const group of groups) await group.destroy();
   });
 
   test("says of everybody else why he is none", async () => {
