@@ -197,9 +197,14 @@ export class Agent {
   }
 
   /** What the processes of a guard held lately. */
-  history(guard: string, sinceMs: number, atNs?: number): Recorded {
+  history(guard: string, sinceMs: number): Recorded {
     const slot = this.#slots.all.find((one) => one.guard.name === guard);
-    return slot ? this.#history.frames(slot.index, sinceMs, atNs) : { frames: [], processes: {} };
+    return slot ? this.#history.frames(slot.index, sinceMs) : { frames: [], processes: {} };
+  }
+
+  /** The same of its place, from a moment of the logs on. */
+  frames(place: number, sinceMs: number, atNs: number): Recorded {
+    return this.#history.frames(place, sinceMs, atNs);
   }
 
   /** What they hold now. */

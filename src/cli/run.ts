@@ -203,6 +203,7 @@ async function guardAndWait(
   await takeOver(core, locks, running);
   await agent.arm();
   feed.inside = agent;
+  if (journaling !== undefined) journaling.inside = agent;
   agent.lacks.forEach(say);
   if (options.replace) {
     await awaitEnd(core, running);

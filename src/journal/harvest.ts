@@ -5,6 +5,7 @@
  */
 
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { History } from "../agent/history.ts";
 import { Incidents } from "../agent/incidents.ts";
 import { regionFile, removeKept, runsIn, spoolFile } from "../agent/kept.ts";
 import { isOursAlone, runBases } from "../agent/run-dir.ts";
@@ -16,6 +17,7 @@ import { type LogRecord, Region } from "../native/region.ts";
 import { RegionView } from "../native/region-view.ts";
 import { Assembler } from "./assemble.ts";
 import type { Incident } from "./incident.ts";
+import { withMinute } from "./minute.ts";
 import { type Line, linesOf } from "./spool.ts";
 
 /** What one dead agent has left. */
@@ -72,8 +74,10 @@ function isOurVersion(bytes: ArrayBuffer): boolean {
 class Seen {
   readonly records: readonly LogRecord[];
   readonly #view: RegionView;
+  readonly history: History;
 
   constructor(core: Core, buffer: ArrayBuffer) {
+    this.history = new History(buffer);
     this.records = new Region(buffer).read().filter(({ incident }) => incident !== 0);
     this.#view = new RegionView(core, buffer);
   }
@@ -119,7 +123,10 @@ function incidentsIn(
     if (seen !== undefined && names[guard] === undefined) begin(guard, seen.armed(guard));
   }
   tell([...batch, ...unread]);
-  return [...found, ...assembler.unfinished()].map((one) => ({ ...one, recovered: true }));
+  return [...found, ...assembler.unfinished()].map((one) => {
+    const incident = { ...one, recovered: true };
+    return seen === undefined ? incident : withMinute(incident, core, seen.history);
+  });
 }
 
 function keyOf({ role, sequence }: LogRecord): string {

@@ -6,7 +6,9 @@ import type { Keep } from "../agent/telling.ts";
 import { type Message, PROTOCOL_VERSION } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
 import { leftBehind } from "./harvest.ts";
+import type { Incident } from "./incident.ts";
 import { type JournalSetup, KeptIncidents } from "./kept-incidents.ts";
+import { type Flight, withMinute } from "./minute.ts";
 import { Spool } from "./spool.ts";
 
 export interface JournalingSetup extends Pick<JournalSetup, "path" | "keepDays" | "keepBytes"> {
@@ -18,6 +20,8 @@ export interface JournalingSetup extends Pick<JournalSetup, "path" | "keepDays" 
 
 export class Journaling {
   readonly journal: KeptIncidents;
+  /** undefined: it is not there yet. */
+  inside: Flight | undefined;
   readonly #setup: JournalingSetup;
   /** undefined: there is no file system in memory. */
   readonly #dir: string | undefined;
@@ -36,6 +40,7 @@ export class Journaling {
         setup.send({ v: PROTOCOL_VERSION, t: Date.now(), type: "journal", ...state });
         if (state.ok && this.#isOwed) this.harvest();
       },
+      withMinute: (incident) => this.#withMinute(incident),
       closed: () => {},
       written: (ids) => this.#spool?.written(ids),
     });
@@ -71,6 +76,11 @@ export class Journaling {
   }
 
   // --- internal ---
+
+  #withMinute(incident: Incident): Incident {
+    const { core } = this.#setup;
+    return this.inside === undefined ? incident : withMinute(incident, core, this.inside);
+  }
 
   #openSpool(): Spool | undefined {
     const { run, say, path } = this.#setup;

@@ -35,6 +35,8 @@ export interface JournalSetup {
   readonly keepBytes: number;
   /** What is told of the journal itself. */
   readonly tell: (state: Pick<JournalState, "ok" | "remark">) => void;
+  /** With what the processes did before it. */
+  readonly withMinute: (incident: Incident) => Incident;
   /** An incident is over. */
   readonly closed: (incident: Incident) => void;
   /** These are in the file. */
@@ -65,8 +67,9 @@ export class KeptIncidents implements Journal {
   accept(message: Message): void {
     if (message.type === "incident.opened") this.#open.add(message.incident);
     if (message.type === "incident.closed") this.#open.delete(message.incident);
-    const incident = this.#assembler.accept(message);
-    if (incident === undefined) return;
+    const assembled = this.#assembler.accept(message);
+    if (assembled === undefined) return;
+    const incident = this.#setup.withMinute(assembled);
     this.#keep(incident);
     if (message.type === "incident.closed") this.#setup.closed(incident);
   }

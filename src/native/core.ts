@@ -84,6 +84,8 @@ export function openCore() {
     /** The wall clock in ms, of a time of the logs; to the microsecond, as far as a double goes. */
     wallMs: (tNs: number) =>
       Math.round(Date.now() * 1000 - (Number(lib.rpv_now_ns()) - tNs) / 1000) / 1000,
+    /** And back. */
+    logNs: (wallMs: number) => Number(lib.rpv_now_ns()) - (Date.now() - wallMs) * 1e6,
     /** Is it what the pattern of a name or path means? As the core has it. */
     globMatches: (pattern: string, text: string) =>
       lib.rpv_glob_matches(cstring(pattern), cstring(text)) === 1,
