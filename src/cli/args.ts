@@ -107,6 +107,30 @@ const A_JOURNAL = "a journal is a file, named by its absolute path, or none";
 
 export const JournalPath = v.pipe(v.string(A_JOURNAL), v.regex(/^(none|\/.*[^/])$/, A_JOURNAL));
 
+const A_MOMENT = "a time is 30m, 2h or 3d ago, or a date like 2026-11-30 12:00";
+const UNITS_MS: Readonly<Record<string, number>> = { ...MS, h: 3_600_000, d: 86_400_000 };
+
+/** Wall clock, ms. */
+export const Moment = v.pipe(
+  v.string(A_MOMENT),
+  v.transform((text) => {
+    const [, number, unit = ""] = /^(\d+)([smhd])$/.exec(text) ?? [];
+    return number === undefined
+      ? Date.parse(text)
+      : Date.now() - Number(number) * (UNITS_MS[unit] ?? 0);
+  }),
+  v.finite(A_MOMENT),
+);
+
+const A_COUNT = "a count is a whole number from 1 to 10000";
+
+export const Count = v.pipe(
+  v.string(A_COUNT),
+  v.regex(/^[1-9]\d{0,4}$/, A_COUNT),
+  v.transform(Number),
+  v.maxValue(10_000, A_COUNT),
+);
+
 export const Handler = v.picklist(
   ["outside", "inside", "designated"],
   "the handler runs outside or inside, or is designated",

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** The commands that only tell: of a config file, of this host, of what would be done. */
 
-import { Argument, type Command } from "commander";
+import { Argument, type Command, Option } from "commander";
+import { OUTCOMES } from "../feed/protocol.ts";
+import { Count, JournalPath, Moment, parsed } from "./args.ts";
 
 const COMPLETION_HELP = `
 Examples:
@@ -45,6 +47,7 @@ export function addTelling(reprieve: Command, done: (code: number) => void): voi
     .action(async (what, options) =>
       done(await (await import("./rehearse.ts")).rehearse(what, options)),
     );
+  addIncidents(reprieve, done);
   reprieve
     .command("doctor")
     .description("say what this host offers, hold the config against it, prove the promises live")
@@ -63,5 +66,29 @@ export function addTelling(reprieve: Command, done: (code: number) => void): voi
       (await import("./output.ts")).print([
         (await import("./completion.ts")).completionOf(shell, reprieve),
       ]),
+    );
+}
+
+function addIncidents(reprieve: Command, done: (code: number) => void): void {
+  reprieve
+    .command("incidents")
+    .description("list the incidents of the journal, newest first, or show one with all its steps")
+    .addArgument(new Argument("[what]", "what to do").choices(["list", "show"]).default("list"))
+    .argument("[id]", "of the one to show (default: the newest)")
+    .addOption(new Option("--guard <name>", "of this guard only"))
+    .addOption(
+      new Option("--outcome <outcome>", "that ended so only").choices([...OUTCOMES, "unknown"]),
+    )
+    .option("--since <time>", "opened since: 2h, 3d, or 2026-11-30 12:00", parsed(Moment))
+    .option("--until <time>", "opened before, likewise", parsed(Moment))
+    .addOption(
+      new Option("--limit <count>", "so many at most").argParser(parsed(Count)).default(50),
+    )
+    .option("--journal <file>", "which journal (default: as for run)", parsed(JournalPath))
+    .option("--config <file>", "whose [journal] says which (default: /etc/reprieve/reprieve.toml)")
+    .option("--json", "print one JSON object an incident, each on a line")
+    .addHelpText("after", "\nExit codes: 0, 66 no such incident, 77 the journal cannot be read")
+    .action(async (what, id, options) =>
+      done(await (await import("./incidents.ts")).incidents(what, id, options)),
     );
 }

@@ -72,7 +72,7 @@ export class Journaling {
     const { kept_in_memory: left } = this.journal.state();
     if (this.#dir === undefined) return;
     if (left === 0) removeKept(this.#dir, this.#setup.run);
-    else this.#setup.say(`${left} incidents are left in ${this.#dir} for the next start`);
+    else this.#setup.say(`${countOf(left)} left in ${this.#dir} for the next start`);
   }
 
   // --- internal ---
@@ -92,4 +92,10 @@ export class Journaling {
       return undefined;
     }
   }
+}
+
+// --- internal ---
+
+function countOf(incidents: number): string {
+  return incidents === 1 ? "1 incident is" : `${incidents} incidents are`;
 }

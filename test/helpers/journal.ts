@@ -27,6 +27,8 @@ export class Journal {
   /** For the command line. */
   readonly flags = ["--journal", this.file];
 
+  #isMounted = false;
+
   constructor() {
     journals.add(this);
   }
@@ -38,6 +40,16 @@ export class Journal {
     );
   }
 
+  /** Its directory becomes a small tmpfs. */
+  mount(options: string): void {
+    run("mount", "-t", "tmpfs", "-o", options, "none", this.dir);
+    this.#isMounted = true;
+  }
+
+  remount(options: string): void {
+    run("mount", "-o", `remount,${options}`, this.dir);
+  }
+
   /** With what a failed test's agents have left for it. */
   remove(): void {
     for (const base of runBases().filter(existsSync)) {
@@ -46,6 +58,7 @@ export class Journal {
         if (isOurs) removeKept(base, run);
       }
     }
+    if (this.#isMounted) run("umount", "--lazy", this.dir);
     rmSync(this.dir, { recursive: true, force: true });
     journals.delete(this);
   }
@@ -86,6 +99,11 @@ export class LeftRegion {
       });
     }).flat();
   }
+}
+
+function run(...command: readonly string[]): void {
+  const { success, stderr } = Bun.spawnSync([...command]);
+  if (!success) throw new Error(`${command.join(" ")}: ${stderr}`);
 }
 
 function spooledIn(file: string): string {

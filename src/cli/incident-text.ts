@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+/** An incident that was kept -> lines for a person. Pure. Names of groups and processes are hostile. */
+
+import { PROTOCOL_VERSION } from "../feed/protocol.ts";
+import type { Frame, Incident, IncidentSummary } from "../journal/incident.ts";
+import { bytes, linesOf, milliseconds, visible } from "./timeline.ts";
+
+const BARS = "▁▂▃▄▅▆▇█";
+const BUCKETS = 60;
+const BEFORE_US = 60_000_000;
+/** Of the processes of the minute before, those that held the most. */
+const SHOWN_MOST = 5;
+
+/** One of several. */
+export function incidentLine(one: IncidentSummary): string {
+  const [first, ...others] = [...one.victims, ...(one.kernel_killed ?? [])];
+  const more = others.length === 0 ? "" : ` and ${others.length} more`;
+  const killed = first === undefined ? "nobody was killed" : `${processName(first)}${more}`;
+  const parts = [localTime(one.opened_t), one.id, visible(one.guard), one.outcome];
+  return [...parts, durationOf(one.duration_us), killed].join("  ");
+}
+
+/** All of one. */
+export function incidentLines(one: Incident): string[] {
+  const { cause, outcome, guard, incident, opened_t: t } = one;
+  const of = { v: PROTOCOL_VERSION, t, guard, incident } as const;
+  return [
+    `${one.id}  ${localTime(one.opened_t)}`,
+    `group   ${visible(one.cgroup)}`,
+    `orders  ${one.orders.map(visible).join(", ")}; delay ${milliseconds(one.delay_ms)}`,
+    `powers  ${one.powers.length === 0 ? "none: it only observed" : one.powers.join(", ")}`,
+    ...(one.recovered ? ["written by a later reprieve: the one that watched was killed"] : []),
+    "",
+    ...linesOf({ ...of, type: "incident.opened", cause }),
+    ...one.steps.flatMap(linesOf),
+    ...one.hooks.flatMap(linesOf),
+    ...(outcome === "unknown"
+      ? [`${visible(guard)}: nobody saw its end`]
+      : linesOf({ ...one, ...of, outcome, type: "incident.closed" })),
+    ...one.sleepers.map(
+      (who) => `${processName(who)} slept in the OOM for ${durationOf(who.slept_us)}`,
+    ),
+    ...minuteLines(one),
+  ];
+}
+
+/** Of numbers from 0 to the greatest. */
+export function sparkline(values: readonly number[]): string {
+  const most = Math.max(...values, 1);
+  return values
+    .map((value) => BARS[Math.min(BARS.length - 1, Math.floor((value / most) * BARS.length))])
+    .join("");
+}
+
+// --- internal ---
+
+function minuteLines({ frames, processes }: Incident): string[] {
+  if (frames.length === 0) return [];
+  const usage = buckets(frames, ({ usage_bytes: used }) => used);
+  const held = (pid: number) =>
+    buckets(frames, (frame) => frame.processes.find(([one]) => one === pid)?.[1] ?? 0);
+  const largest = Object.entries(processes)
+    .map(([pid, { comm }]) => ({ pid: Number(pid), comm, values: held(Number(pid)) }))
+    .sort((a, b) => Math.max(...b.values) - Math.max(...a.values))
+    .slice(0, SHOWN_MOST);
+  return [
+    "",
+    "the minute before",
+    `${sparkline(usage)}  ${bytes(Math.max(...usage))} in all`,
+    ...largest.map(
+      (who) => `${sparkline(who.values)}  ${bytes(Math.max(...who.values))} ${processName(who)}`,
+    ),
+  ];
+}
+
+/** The last known of each second before the event; before the first frame nothing is known. */
+function buckets(frames: readonly Frame[], valueIn: (frame: Frame) => number): number[] {
+  const width = BEFORE_US / BUCKETS;
+  return Array.from({ length: BUCKETS }, (_, index) => {
+    const end = -BEFORE_US + (index + 1) * width;
+    const last = frames.findLast(({ t_us }) => t_us <= end);
+    return last === undefined ? 0 : valueIn(last);
+  });
+}
+
+function processName({ pid, comm, rss_bytes: rss }: Named): string {
+  const name = comm === "" ? `process ${pid}` : `${visible(comm)} (${pid})`;
+  return rss === undefined ? name : `${name} ${bytes(rss)}`;
+}
+
+interface Named {
+  readonly pid: number;
+  readonly comm: string;
+  readonly rss_bytes?: number | undefined;
+}
+
+function durationOf(us: number): string {
+  return us < 1_000_000 ? `${(us / 1000).toFixed(1)} ms` : `${(us / 1_000_000).toFixed(1)} s`;
+}
+
+/** 2026-11-30 13:14:07.084 in this host's time zone. */
+function localTime(ms: number): string {
+  const offsetMs = new Date(ms).getTimezoneOffset() * 60_000;
+  return new Date(ms - offsetMs).toISOString().replace("T", " ").slice(0, -1);
+}

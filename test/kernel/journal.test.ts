@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+/**
+ * What is written down of a real OOM, and what becomes of it where the journal's file is full, read-only, locked, damaged or of
+ * an earlier version.
+ */
+import { Database } from "bun:sqlite";
+import { afterEach, expect, test } from "bun:test";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import * as v from "valibot";
+import { Incident, IncidentSummary } from "../../src/journal/incident.ts";
+import { cleanUp } from "../helpers/clean.ts";
+import { kill } from "../helpers/group.ts";
+import { Journal, leftBy } from "../helpers/journal.ts";
+import { type Ended, type Message, Reprieve } from "../helpers/reprieve.ts";
+import { describeWith, kernelTest, program } from "../helpers/require.ts";
+import { Scene } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
+
+/** A journal that cannot be written is tried every 2 s. */
+const TRIED_BOUND_MS = 20_000;
+
+afterEach(cleanUp);
+
+const incidents = (journal: Journal, ...args: string[]): Promise<Ended> =>
+  Reprieve.ends(["incidents", ...args, ...journal.flags]);
+
+/** Whether it can be written, as was told last. */
+async function told(scene: Scene, ok: boolean, from = 0): Promise<Message> {
+  const where = (message: Message) => message.ok === ok;
+  return scene.reprieve.message("journal", { from, boundMs: TRIED_BOUND_MS, where });
+}
+
+async function written(journal: Journal, count: number): Promise<void> {
+  await until(
+    `${count} incidents in the journal`,
+    () => journal.incidents().length === count,
+    TRIED_BOUND_MS,
+  );
+}
+
+describeWith("the journal", [...kernelTest, program("mount", "util-linux")], () => {
+  test("has what the feed told of an OOM, and shows it", async () => {
+    const journal = new Journal();
+    const scene = await Scene.set(journal.flags);
+    const { leaker, closed } = await scene.leak();
+    await written(journal, 1);
+    const steps = scene.reprieve.messages.filter(({ type }) => type === "incident.step");
+    const listed = await incidents(journal, "--json");
+    const [one = ""] = listed.out.trim().split("\n");
+    const summary = v.parse(IncidentSummary, JSON.parse(one));
+    expect(summary).toMatchObject({ id: closed.id, outcome: "relieved", reason: "killed" });
+    expect(summary.victims.map(({ pid }) => pid)).toEqual([leaker.pid]);
+    const shown = await incidents(journal, "show", summary.id, "--json");
+    const all = v.parse(Incident, JSON.parse(shown.out));
+    expect(all.steps).toEqual(steps as unknown as typeof all.steps);
+    expect(all).toMatchObject({ cgroup: scene.group.path, orders: ["kill"], recovered: false });
+    expect(all.frames.some(({ processes }) => processes.some(([pid]) => pid === leaker.pid))).toBe(
+      true,
+    );
+    const { out } = await incidents(journal, "show");
+    expect(out).toContain("out of memory");
+    expect(out).toMatch(/\+\d+ us {2}kill {2}workload/);
+    expect(out).toContain("█");
+    expect(statSync(journal.file).mode & 0o777).toBe(0o600);
+    await scene.end();
+  });
+
+  test("is narrowed by guard, outcome and time; none is no error, but one that is asked for", async () => {
+    const journal = new Journal();
+    expect(await incidents(journal)).toMatchObject({ code: 0, out: "" });
+    expect((await incidents(journal, "show")).code).toBe(66);
+    const scene = await Scene.set(journal.flags);
+    await scene.leak();
+    await written(journal, 1);
+    const count = async (...args: string[]) =>
+      (await incidents(journal, "--json", ...args)).out.split("\n").length - 1;
+    const guard = scene.group.path.replace(/.*\//, "");
+    expect(await count("--guard", guard, "--outcome", "relieved", "--since", "1h")).toBe(1);
+    expect(await count("--guard", "other")).toBe(0);
+    expect(await count("--outcome", "handed-over")).toBe(0);
+    expect(await count("--until", "1h")).toBe(0);
+    expect((await incidents(journal, "show", "none-0-1")).code).toBe(66);
+    await scene.end();
+  });
+
+  test("has what a killed agent has left when `incidents` is asked, and another's not", async () => {
+    const journal = new Journal();
+    const other = new Journal();
+    const scene = await Scene.set(journal.flags);
+    const region = await leftBy(scene.reprieve);
+    const { closed } = await scene.leak();
+    kill(scene.reprieve.pid, "SIGKILL");
+    await scene.reprieve.ended();
+    await until("the helpers' end", () => scene.reprieve.helpers().size === 0);
+    expect((await incidents(other)).out).toBe("");
+    expect((await incidents(journal)).out).toContain(String(closed.id));
+    expect(existsSync(region.path)).toBe(false);
+    await scene.strike();
+  });
+
+  test("is on a disk that is full: told, kept in memory, and written when there is room", async () => {
+    const journal = new Journal();
+    journal.mount("size=64k");
+    const scene = await Scene.set(journal.flags);
+    writeFileSync(`${journal.dir}/ballast`, new Uint8Array(60 << 10));
+    await scene.leak();
+    expect((await told(scene, false)).remark).toContain("full");
+    const { closed } = await scene.leak();
+    journal.remount("size=4m");
+    await told(scene, true);
+    await written(journal, 2);
+    expect(journal.incidents().map(({ id }) => id)).toContain(String(closed.id));
+    await scene.end();
+  });
+
+  test("fills up under incidents, and loses none that is told", async () => {
+    const journal = new Journal();
+    journal.mount("size=160k");
+    const scene = await Scene.set(journal.flags);
+    let leaks = 0;
+    const isTold = () => scene.reprieve.messages.some(({ type }) => type === "journal");
+    while (!isTold()) {
+      scene.board.clear();
+      await scene.leak();
+      leaks += 1;
+      await until(
+        "it to be written, or not",
+        () => isTold() || journal.incidents().length === leaks,
+      );
+    }
+    expect(journal.incidents().length).toBeGreaterThan(0);
+    journal.remount("size=4m");
+    await told(scene, true);
+    await written(journal, leaks);
+    await scene.end();
+  });
+
+  test("is read-only: the same; and what is there can be read", async () => {
+    const journal = new Journal();
+    journal.mount("size=4m");
+    const scene = await Scene.set(journal.flags);
+    await scene.leak();
+    await written(journal, 1);
+    await scene.reprieve.stop();
+    journal.remount("ro");
+    scene.reprieve = await Reprieve.guard([scene.group.path], journal.flags);
+    await scene.leak();
+    expect((await told(scene, false)).remark).toContain("read-only");
+    expect((await incidents(journal)).out.trim().split("\n")).toHaveLength(1);
+    journal.remount("rw");
+    await told(scene, true);
+    await written(journal, 2);
+    await scene.end();
+  });
+
+  test("is locked by another program: the same", async () => {
+    const journal = new Journal();
+    const scene = await Scene.set(journal.flags);
+    await scene.leak();
+    await written(journal, 1);
+    const locker = new Database(journal.file);
+    locker.run("BEGIN IMMEDIATE");
+    await scene.leak();
+    expect((await told(scene, false)).remark).toContain("locked");
+    locker.run("ROLLBACK");
+    locker.close();
+    await told(scene, true);
+    await written(journal, 2);
+    await scene.end();
+  });
+
+  test("is damaged: put aside, and a new one begun", async () => {
+    const journal = new Journal();
+    writeFileSync(
+      journal.file,
+      "no journal at all, but long enough to be taken for a header. ".repeat(40),
+    );
+    const scene = await Scene.set(journal.flags);
+    await scene.leak();
+    expect((await told(scene, false)).remark).toContain(".corrupt");
+    await told(scene, true);
+    await written(journal, 1);
+    expect(readdirSync(journal.dir)).toContain("journal.sqlite.corrupt");
+    await scene.end();
+  });
+
+  test("cannot be written at the end: the next start has it", async () => {
+    const journal = new Journal();
+    journal.mount("size=4m");
+    const scene = await Scene.set(journal.flags);
+    journal.remount("ro");
+    const { closed } = await scene.leak();
+    expect(await scene.reprieve.stop()).toBe(0);
+    expect(scene.reprieve.err).toContain("1 incident is left");
+    journal.remount("rw");
+    scene.reprieve = await Reprieve.guard([scene.group.path], journal.flags);
+    await written(journal, 1);
+    expect(journal.incidents().map(({ id }) => id)).toEqual([String(closed.id)]);
+    await scene.end();
+  });
+});

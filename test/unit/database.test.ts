@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+import { Database } from "bun:sqlite";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { JournalFile, rowOf } from "../../src/journal/database.ts";
+import type { Incident } from "../../src/journal/incident.ts";
+import { thinned } from "../../src/journal/minute.ts";
+
+let dir: string;
+let path: string;
+
+beforeEach(() => {
+  dir = mkdtempSync("/var/tmp/reprieve-test-database-");
+  path = `${dir}/journal.sqlite`;
+});
+
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const incident = (number: number, more: Partial<Incident> = {}): Incident => ({
+  id: `run-0-${number}`,
+  guard: number % 2 === 0 ? "even" : "odd",
+  incident: `guard#${number}`,
+  cgroup: "/group",
+  outcome: "relieved",
+  reason: "killed",
+  opened_t: 1000 + number,
+  duration_us: 10,
+  victims: [],
+  cause: "oom",
+  steps: [],
+  hooks: [],
+  faults: 0,
+  orders: ["kill"],
+  powers: ["kill"],
+  delay_ms: 100,
+  frames: [],
+  processes: {},
+  sleepers: [],
+  recovered: false,
+  ...more,
+});
+
+const put = (file: JournalFile, all: readonly Incident[], isNewer = true) =>
+  file.put(all.map(rowOf), isNewer);
+const idsIn = (file: JournalFile) => file.list({ limit: 10_000 }).map(({ id }) => id);
+const numbers = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+describe("JournalFile", () => {
+  test("lists the newest first, page by page, and gives back all of one", () => {
+    const file = JournalFile.open(path);
+    put(
+      file,
+      numbers(1, 5).map((number) => incident(number)),
+    );
+    put(file, [incident(6, { opened_t: 1005 })]); // at one time with another
+    const first = file.list({ limit: 2 });
+    expect(first.map(({ id }) => id)).toEqual(["run-0-6", "run-0-5"]);
+    expect(file.list({ limit: 9 }, file.place("run-0-5")).map(({ id }) => id)).toEqual([
+      ...["run-0-4", "run-0-3", "run-0-2", "run-0-1"],
+    ]);
+    expect(file.list({ limit: 9, guard: "odd", from: 1002, to: 1005 })).toHaveLength(1);
+    expect(file.get("run-0-3")).toEqual(incident(3));
+    expect(file.get("run-0-9")).toBeUndefined();
+    file.close();
+  });
+
+  test("has an incident once: what a later agent finds does not replace it, what its own adds does", () => {
+    const file = JournalFile.open(path);
+    put(file, [incident(1)]);
+    put(file, [incident(1, { recovered: true })], false);
+    expect(file.get("run-0-1")?.recovered).toBe(false);
+    put(file, [incident(1, { faults: 7 })]);
+    expect(file.get("run-0-1")?.faults).toBe(7);
+    expect(idsIn(file)).toHaveLength(1);
+    file.close();
+  });
+
+  test("forgets what is older, and the oldest of what is too much", () => {
+    const file = JournalFile.open(path);
+    put(
+      file,
+      numbers(1, 1000).map((number) => incident(number)),
+    );
+    file.prune(1101, 1 << 30);
+    expect(idsIn(file)).toHaveLength(900);
+    const mostBytes = 256 << 10;
+    file.prune(0, mostBytes);
+    const left = idsIn(file);
+    expect(left.length).toBeGreaterThan(100);
+    expect(left).toEqual(
+      numbers(1001 - left.length, 1000)
+        .map((n) => `run-0-${n}`)
+        .reverse(),
+    );
+    // It does not grow any more.
+    for (let round = 1; round < 20; round += 1) {
+      put(
+        file,
+        numbers(1000 * round + 1, 1000 * round + 500).map((number) => incident(number)),
+      );
+      file.prune(0, mostBytes);
+    }
+    file.close();
+    expect(statSync(path).size).toBeLessThan(4 * mostBytes);
+  });
+
+  test("is brought up to date from an earlier version, and kept by a later one", () => {
+    using db = new Database(path);
+    db.run("CREATE TABLE kept (x)"); // version 0: somebody's file
+    const file = JournalFile.open(path);
+    put(file, [incident(1)]);
+    file.close();
+    expect(db.query("PRAGMA user_version").get()).toEqual({ user_version: 1 });
+    db.run("PRAGMA user_version = 99");
+    expect(() => JournalFile.open(path)).toThrow("later version (99)");
+    expect(() => JournalFile.read(path)).toThrow("later version (99)");
+    expect(db.query("SELECT count(*) AS n FROM incidents").get()).toEqual({ n: 1 });
+  });
+
+  test("is nobody else's, and no link", () => {
+    JournalFile.open(path).close();
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    Bun.spawnSync(["ln", "-s", path, `${dir}/link`]);
+    expect(() => JournalFile.open(`${dir}/link`)).toThrow("ELOOP");
+  });
+});
+
+test("too many frames are left out evenly, the newest stays", () => {
+  const frames = numbers(1, 100).map((t_us) => {
+    return {
+      t_us,
+      usage_bytes: 1,
+      processes: [[1, 1] as [number, number], [2, 2] as [number, number]],
+    };
+  });
+  expect(thinned(frames, 200)).toHaveLength(100);
+  const some = thinned(frames, 50);
+  expect(some).toHaveLength(25);
+  expect(some.at(-1)?.t_us).toBe(100);
+});

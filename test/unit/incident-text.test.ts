@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+import { describe, expect, test } from "bun:test";
+import { incidentLine, incidentLines, sparkline } from "../../src/cli/incident-text.ts";
+import type { Incident } from "../../src/journal/incident.ts";
+
+const HOSTILE = "evil\u001b[2J\n";
+const SHOWN = "evil\u{fffd}[2J\u{fffd}";
+
+const INCIDENT: Incident = {
+  id: "run-0-1",
+  guard: HOSTILE,
+  incident: `${HOSTILE}#1`,
+  cgroup: `/${HOSTILE}`,
+  outcome: "relieved",
+  reason: "killed",
+  opened_t: 1_764_504_847_084.239,
+  duration_us: 21_524,
+  victims: [
+    { pid: 7, comm: HOSTILE, rss_bytes: 1 << 20, by: "handler" },
+    { pid: 8, comm: "b", by: "handler" },
+  ],
+  cause: "oom",
+  steps: [],
+  hooks: [],
+  faults: 0,
+  orders: ["kill"],
+  powers: ["kill"],
+  delay_ms: 100,
+  frames: [
+    { t_us: -59_500_000, usage_bytes: 100, processes: [[7, 100]] },
+    { t_us: -500_000, usage_bytes: 800, processes: [[7, 800]] },
+    { t_us: 20_000, usage_bytes: 5000, processes: [[7, 5000]] },
+  ],
+  processes: {
+    7: {
+      comm: HOSTILE,
+      uid: 0,
+      start: 1,
+      oom_score_adj: 0,
+      file_bytes: 0,
+      shmem_bytes: 0,
+      swap_bytes: 0,
+    },
+  },
+  sleepers: [{ pid: 9, comm: HOSTILE, slept_us: 2100 }],
+  recovered: true,
+};
+
+describe("an incident in lines", () => {
+  test("names of groups and processes cannot steer the terminal", () => {
+    const text = [incidentLine(INCIDENT), ...incidentLines(INCIDENT)].join("");
+    expect(text).not.toContain("\u001b");
+    expect(text).not.toContain("\n");
+    expect(text.split(SHOWN).length).toBeGreaterThan(5);
+  });
+
+  test("one line says when, which, how, and whom", () => {
+    const line = incidentLine({ ...INCIDENT, guard: "web" });
+    expect(line).toMatch(
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.084 {2}run-0-1 {2}web {2}relieved {2}21\.5 ms/,
+    );
+    expect(line).toEndWith(`${SHOWN} (7) 1.0 MiB and 1 more`);
+    expect(incidentLine({ ...INCIDENT, victims: [] })).toEndWith("nobody was killed");
+  });
+
+  test("of the minute before what is known, and nothing of what came after", () => {
+    const lines = incidentLines(INCIDENT);
+    const usage = lines.find((line) => line.endsWith("800 B in all"));
+    expect(usage).toStartWith(`${"▂".repeat(59)}█ `);
+    expect(lines).toContain(`${SHOWN} (9) slept in the OOM for 2.1 ms`);
+    expect(lines.join()).toContain("written by a later reprieve");
+  });
+
+  test("whose end nobody saw is said to be so", () => {
+    const lines = incidentLines({ ...INCIDENT, guard: "web", outcome: "unknown", frames: [] });
+    expect(lines).toContain("web: nobody saw its end");
+    expect(lines.join()).not.toContain("minute");
+  });
+});
+
+test("a sparkline goes from nothing to the most, and may be all zero", () => {
+  expect(sparkline([0, 1, 4, 8])).toBe("▁▂▅█");
+  expect(sparkline([0, 0])).toBe("▁▁");
+});
