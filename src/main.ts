@@ -2,6 +2,7 @@
 /** argv -> command; errors -> exit codes; nothing else. */
 
 import { Command, CommanderError, Option } from "commander";
+import type * as v from "valibot";
 import { version } from "../package.json" with { type: "json" };
 import {
   Bound,
@@ -161,7 +162,6 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
     .option("--when <when>", "at-oom, or before: the margin under the limit", parsed(When))
     .option("--margin <size>", "left under the limit when the guard engages", parsed(Size))
     .option("--name <name>", "of CMD's group (default: the process id)", parsed(Name))
-    .option("--listen <addr>", "of the feed, or none (default: 127.0.0.1:7461)", parsed(Listen))
     .addOption(
       new Option(
         "--journal <file>",
@@ -197,7 +197,28 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
     .option("--json", "print one JSON object a line on stdout, which CMD's own output shares")
     .passThroughOptions()
     .action(async (argv, options) => done(await (await import("./cli/run.ts")).run(argv, options)));
+  addListening(run);
   addOrders(run);
+}
+
+/** Who may see what happens, and where. */
+function addListening(run: Command): void {
+  run
+    .addOption(
+      new Option(
+        "--listen <addr>",
+        "of feed, API and page, repeatable: HOST:PORT, unix:PATH[,MODE], or none (default: 127.0.0.1:7461)",
+      ).argParser((given: string, all: v.InferOutput<typeof Listen>[] = []) => [
+        ...all,
+        parsed(Listen)(given),
+      ]),
+    )
+    .option(
+      "--token-file <path>",
+      "with the token; made where it is not there: it outlives a restart",
+    )
+    .option("--tls-cert <file>", "PEM: with --tls-key, addresses of --listen are https")
+    .option("--tls-key <file>", "PEM");
 }
 
 /** What is tried, on whom, and whether it may be. */

@@ -4,10 +4,18 @@
 import { InvalidArgumentError } from "commander";
 import * as v from "valibot";
 
-export interface ListenAddress {
+export interface TcpAddress {
   readonly hostname: string;
   readonly port: number;
 }
+
+/** A socket in the file system; its mode says who may connect. */
+export interface UnixAddress {
+  readonly path: string;
+  readonly mode: number;
+}
+
+export type ListenAddress = TcpAddress | UnixAddress;
 
 const UNITS: Readonly<Record<string, number>> = {
   "": 1,
@@ -25,7 +33,8 @@ const DELAY_MOST_MS = 600_000;
 
 const SIZE = /^(\d+(?:\.\d+)?)(?:([KMGTkmgt])(?:[iI][bB])?)?$/;
 const DURATION = /^(?:(\d+(?:\.\d+)?)(ms|s|m)|0)$/;
-const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/;
+const UNIX = /^unix:(\/.*?[^/,])(?:,(0?[0-7]{3}))?$/;
+const TCP = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/;
 
 const A_SIZE = "a size is a number with K, M, G or T (powers of 1024), like 64M or 1.5GiB";
 
@@ -85,24 +94,6 @@ export const Name = v.pipe(
   ),
 );
 
-const AN_ADDRESS = "an address is HOST:PORT, like 127.0.0.1:7461 or [::1]:7461, or none";
-
-export const Listen = v.union(
-  [
-    v.literal("none"),
-    v.pipe(
-      v.string(AN_ADDRESS),
-      v.regex(ADDRESS, AN_ADDRESS),
-      v.transform((text): ListenAddress => {
-        const [, six, host, port] = ADDRESS.exec(text) ?? [];
-        return { hostname: six ?? host ?? "", port: Number(port) };
-      }),
-      v.check(({ port }) => port <= 65_535, "a port is at most 65535"),
-    ),
-  ],
-  AN_ADDRESS,
-);
-
 const A_JOURNAL = "a journal is a file, named by its absolute path, or none";
 
 export const JournalPath = v.pipe(v.string(A_JOURNAL), v.regex(/^(none|\/.*[^/])$/, A_JOURNAL));
@@ -144,18 +135,49 @@ export const Mode = v.pipe(
   v.transform((text) => Number.parseInt(text, 8)),
 );
 
+const A_PATH = "a path is absolute: it begins with /";
+
+export const AbsolutePath = v.pipe(v.string(A_PATH), v.regex(/^\/./, A_PATH));
+
 /** sun_path of unix(7), less its NUL. */
 const SOCKET_PATH_MOST = 107;
+const SOCKET_TOO_LONG = `a socket's path has at most ${SOCKET_PATH_MOST} bytes`;
 
 const A_SOCKET = "a socket's path is absolute";
 
 export const SocketPath = v.pipe(
   v.string(A_SOCKET),
   v.regex(/^\/.*[^/]$/, A_SOCKET),
-  v.check(
-    (path) => Buffer.byteLength(path) <= SOCKET_PATH_MOST,
-    `a socket's path has at most ${SOCKET_PATH_MOST} bytes`,
-  ),
+  v.check((path) => Buffer.byteLength(path) <= SOCKET_PATH_MOST, SOCKET_TOO_LONG),
+);
+
+export const AN_ADDRESS =
+  "an address is HOST:PORT, like 127.0.0.1:7461 or [::1]:7461, unix:PATH[,MODE], or none";
+const SOCKET_MODE = 0o600;
+
+export const Listen = v.union(
+  [
+    v.literal("none"),
+    v.pipe(
+      v.string(AN_ADDRESS),
+      v.regex(UNIX, AN_ADDRESS),
+      v.transform((text): UnixAddress => {
+        const [, path = "", mode] = UNIX.exec(text) ?? [];
+        return { path, mode: mode === undefined ? SOCKET_MODE : Number.parseInt(mode, 8) };
+      }),
+      v.check(({ path }) => Buffer.byteLength(path) <= SOCKET_PATH_MOST, SOCKET_TOO_LONG),
+    ),
+    v.pipe(
+      v.string(AN_ADDRESS),
+      v.regex(TCP, AN_ADDRESS),
+      v.transform((text): TcpAddress => {
+        const [, six, host, port] = TCP.exec(text) ?? [];
+        return { hostname: six ?? host ?? "", port: Number(port) };
+      }),
+      v.check(({ port }) => port <= 65_535, "a port is at most 65535"),
+    ),
+  ],
+  AN_ADDRESS,
 );
 
 /** A commander argument parser that answers with the schema's own sentence. */

@@ -107,13 +107,12 @@ function demandConfig(file: string): Config {
 }
 
 function optionsOf(config: Config, flags: RunFlags): RunOptions {
-  const { feed, handler, caps, sampling, journal } = config;
+  const { handler, caps, sampling, journal } = config;
   const { where, command, socket, mode } = handler;
   const system = systemOf(config);
   return {
     ...(system !== undefined && { system }),
-    ...(feed.listen !== undefined && { listen: feed.listen }),
-    openMetrics: feed.open_metrics,
+    ...feedOf(config),
     ...(caps.hour !== undefined && { hourCap: caps.hour }),
     source: sampling.source,
     handler: where,
@@ -125,7 +124,19 @@ function optionsOf(config: Config, flags: RunFlags): RunOptions {
     ...(mode !== undefined && { handlerMode: mode }),
     ...flags,
     // There is no flag that asks for one.
-    token: flags.token && feed.token,
+    token: flags.token && config.feed.token,
+  };
+}
+
+/** What [feed] asks for; a path in it is absolute. */
+function feedOf({ feed }: Config) {
+  const { listen, open_metrics, token_file, tls_cert, tls_key } = feed;
+  return {
+    ...(listen !== undefined && { listen: [listen].flat() }),
+    openMetrics: open_metrics,
+    ...(token_file !== undefined && { tokenFile: token_file }),
+    ...(tls_cert !== undefined && { tlsCert: tls_cert }),
+    ...(tls_key !== undefined && { tlsKey: tls_key }),
   };
 }
 

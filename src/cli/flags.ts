@@ -22,9 +22,12 @@ export interface RunFlags extends Partial<HandlerOptions>, OrderFlags {
   readonly limit?: number;
   readonly margin?: number;
   readonly name?: string;
-  readonly listen?: ListenAddress | "none";
+  readonly listen?: readonly (ListenAddress | "none")[];
   readonly token: boolean;
+  readonly tokenFile?: string;
   readonly openMetrics?: boolean;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly keep?: true;
   readonly replace?: true;
   readonly json?: true;
@@ -94,6 +97,9 @@ export function checkTogether(
   }
   if (!isExisting && argv.length === 0) {
     throw wrong(`nothing to guard: give -- CMD ARGS..., --cgroup PATH, or write ${DEFAULT_CONFIG}`);
+  }
+  if ((flags.listen?.length ?? 0) > 1 && flags.listen?.includes("none")) {
+    throw wrong("--listen none goes with no other --listen");
   }
   for (const flag of ["limit", "name", "keep"] as const) {
     if (isExisting && flags[flag] !== undefined) {

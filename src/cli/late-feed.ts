@@ -1,26 +1,32 @@
 // SPDX-License-Identifier: MIT
 /**
- * Feed, API and page of a run: opened before anything is changed, or, where the port may be the replaced one's, at last.
- * None of it is loaded where nothing is listened on.
+ * Feed, API and page of a run. Their addresses are taken before anything is changed, or, where they may be the replaced one's, at
+ * last; what answers there is loaded when the guards are armed, and not at all where nothing is listened on.
  */
 
+import { readFileSync } from "node:fs";
 import type { Recorded } from "../agent/history.ts";
 import type { RunDir } from "../agent/run-dir.ts";
 import type { Vitals } from "../agent/vitals.ts";
+import { codeOf } from "../cgroup/files.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Message } from "../feed/protocol.ts";
 import type { Sample } from "../feed/samples.ts";
+import type { Port } from "../http/listen.ts";
+import type { OpenHttp } from "../http/open.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { ListenAddress } from "./args.ts";
 import { say } from "./output.ts";
 
-const DEFAULT_LISTEN: ListenAddress = { hostname: "127.0.0.1", port: 7461 };
-const TOKEN_BYTES = 32;
+const DEFAULT_LISTEN: readonly ListenAddress[] = [{ hostname: "127.0.0.1", port: 7461 }];
 
 interface FeedOptions {
-  readonly listen?: ListenAddress | "none";
+  readonly listen?: readonly (ListenAddress | "none")[];
   readonly token: boolean;
+  readonly tokenFile?: string;
   readonly openMetrics?: boolean;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly replace?: true;
 }
 
@@ -44,14 +50,12 @@ interface FeedSetup {
 }
 
 export class LateFeed {
-  /** Where it is to be found, for the person. */
-  line: string | undefined;
-  /** undefined: it is not there yet. */
-  inside: Inside | undefined;
   readonly #setup: FeedSetup;
-  /** What came before it was open: seconds of it at most. */
+  readonly #ports: Port[] = [];
+  #token: string | undefined;
+  /** What came before it is loaded: seconds of it at most. */
   #early: Message[] | undefined = [];
-  #send: ((message: Message) => void) | undefined;
+  #http: OpenHttp | undefined;
 
   constructor(setup: FeedSetup) {
     this.#setup = setup;
@@ -59,51 +63,89 @@ export class LateFeed {
 
   send(message: Message): void {
     this.#early?.push(message);
-    this.#send?.(message);
+    this.#http?.send(message);
   }
 
   /** What is wrong is only said where nobody asked for that port, or groups were taken over: they stay guarded. */
   async open(): Promise<void> {
     const { listen, replace } = this.#setup.options;
+    const addresses = (listen ?? DEFAULT_LISTEN).filter((one) => one !== "none");
     try {
-      if (listen !== "none") await this.#serve(listen ?? DEFAULT_LISTEN);
+      if (addresses.length > 0) await this.#listen(addresses);
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
       const isNobodys = listen === undefined && error.code === exit.inUse;
       if (!isNobodys && !replace) throw error;
       say(`no feed: ${error.message}`);
     }
-    for (const message of this.#early ?? []) this.#send?.(message);
+    if (this.#ports.length === 0) this.#early = undefined;
+  }
+
+  /** From now on it answers, and says where. */
+  async serve(inside: Inside): Promise<void> {
+    if (this.#ports.length === 0) return;
+    const { options, run, journal } = this.#setup;
+    const { openHttp } = await import("../http/open.ts");
+    this.#http = openHttp(this.#ports, {
+      token: this.#token,
+      run,
+      journal,
+      areMetricsOpen: options.openMetrics ?? false,
+      whyNotReady: () => inside.whyNotReady(),
+      history: (guard, sinceMs) => inside.history(guard, sinceMs),
+      sample: (guard) => inside.sample(guard),
+      vitals: () => inside.vitals(),
+    });
+    for (const message of this.#early ?? []) this.#http.send(message);
     this.#early = undefined;
+    this.#sayWhere();
   }
 
   // --- internal ---
 
-  async #serve(address: ListenAddress): Promise<void> {
-    const { options, runDir, undo, run, journal } = this.#setup;
-    const { openHttp } = await import("../http/open.ts");
-    const token = options.token ? newToken() : undefined;
-    const { server, url, send } = await openHttp(address, {
-      token,
-      run,
-      journal,
-      whyNotReady: () => (this.inside ? this.inside.whyNotReady() : "it is starting"),
-      history: (guard, sinceMs) =>
-        this.inside?.history(guard, sinceMs) ?? { frames: [], processes: {} },
-      sample: (guard) => this.inside?.sample(guard),
-      vitals: () => this.inside?.vitals(),
-      areMetricsOpen: options.openMetrics ?? false,
-    });
-    undo.defer(() => server.stop());
-    runDir.write("address", url);
-    if (token !== undefined) runDir.write("token", token);
-    this.line = `page ${url}${token === undefined ? "" : `?token=${token}`}`;
-    this.#send = send;
+  async #listen(addresses: readonly ListenAddress[]): Promise<void> {
+    const { options, runDir, undo } = this.#setup;
+    const { listenOn } = await import("../http/listen.ts");
+    const tls = tlsOf(options);
+    undo.defer(() => this.#stop());
+    for (const address of addresses) this.#ports.push(await listenOn(address, tls));
+    if (options.token) this.#token = await tokenOf(options);
+    if (this.#token !== undefined) runDir.write("token", this.#token);
+    runDir.write("address", this.#ports.map(({ url }) => url).join("\n"));
+  }
+
+  #sayWhere(): void {
+    const secret = this.#token === undefined ? "" : `?token=${this.#token}`;
+    for (const { url, address } of this.#ports) {
+      say("path" in address ? `feed ${url}` : `page ${url}${secret}`);
+    }
+  }
+
+  async #stop(): Promise<void> {
+    this.#http?.stop();
+    await Promise.all(this.#ports.map((port) => port.stop()));
   }
 }
 
 // --- internal ---
 
-function newToken(): string {
-  return crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex();
+async function tokenOf({ tokenFile }: FeedOptions): Promise<string> {
+  const token = await import("../http/token.ts");
+  return tokenFile === undefined ? token.newToken() : token.tokenOf(tokenFile);
+}
+
+/** PEM texts; undefined: no TLS. */
+function tlsOf({ tlsCert, tlsKey }: FeedOptions) {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new CliError(exit.usage, "--tls-cert and --tls-key go together");
+  }
+  const read = (path: string) => {
+    try {
+      return readFileSync(path, "utf8");
+    } catch (error) {
+      throw new CliError(exit.host, `cannot read ${path} (${codeOf(error)})`);
+    }
+  };
+  return { cert: read(tlsCert), key: read(tlsKey) };
 }

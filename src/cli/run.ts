@@ -202,7 +202,6 @@ async function guardAndWait(
   await agent.attach();
   await takeOver(core, locks, running);
   await agent.arm();
-  feed.inside = agent;
   if (journaling !== undefined) journaling.inside = agent;
   agent.lacks.forEach(say);
   if (options.replace) {
@@ -222,7 +221,7 @@ async function guardAndWait(
   const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
   undo.defer(() => clearTimeout(trim));
   await reloadIfConfigured(state, latecomers, agent);
-  if (feed.line !== undefined) say(feed.line);
+  void feed.serve(agent);
   if (guards.length === 0) say("no group is there that could be guarded: waiting for the first");
   if (signals.received !== undefined) return command === undefined ? exit.ok : signals.code;
   if (own === undefined || command === undefined)
@@ -296,8 +295,7 @@ function guardsOf({ wanted, expected }: Run): number {
 /** Where no group is guarded, and only the host as a whole is. */
 async function waitOnly({ options, signals }: Run, feed: LateFeed): Promise<number> {
   if (options.replace) await feed.open();
-  feed.inside = NO_GUARD;
-  if (feed.line !== undefined) say(feed.line);
+  await feed.serve(NO_GUARD);
   await signals.first;
   return exit.ok;
 }

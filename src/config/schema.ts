@@ -7,7 +7,15 @@
  */
 
 import * as v from "valibot";
-import { Handler, Listen, Mode, Program, SocketPath } from "../cli/args.ts";
+import {
+  AbsolutePath,
+  AN_ADDRESS,
+  Handler,
+  Listen,
+  Mode,
+  Program,
+  SocketPath,
+} from "../cli/args.ts";
 import { BEFORE_WANTS_OURS } from "../cli/order.ts";
 import { limit } from "../native/layout.ts";
 import { QUOTES, wordsOf } from "../native/words.ts";
@@ -33,8 +41,8 @@ const Feed = table(
   {
     listen: v.optional(
       told(
-        Listen,
-        "The address of the feed, or `none`.",
+        v.union([Listen, v.array(Listen)], AN_ADDRESS),
+        "Where feed, API and page are: an address, several, or `none`. `unix:/PATH,MODE` is a socket (mode 0600), at which no token is wanted.",
         "`127.0.0.1:7461`, and no feed where that is taken",
       ),
     ),
@@ -42,6 +50,17 @@ const Feed = table(
       told(v.boolean(A_SWITCH), "Whether readers of the feed must know its token.", "`true`"),
       true,
     ),
+    token_file: v.optional(
+      told(
+        AbsolutePath,
+        "A file with the token, mode 0600: made where it is not there, so that the token outlives a restart.",
+        "a new token at each start",
+      ),
+    ),
+    tls_cert: v.optional(
+      told(AbsolutePath, "The certificate chain, PEM: with `tls_key`, TCP addresses are https."),
+    ),
+    tls_key: v.optional(told(AbsolutePath, "The key of it, PEM.")),
     open_metrics: v.optional(
       told(v.boolean(A_SWITCH), "Whether `/metrics` may be read without the token.", "`false`"),
       false,

@@ -21,13 +21,13 @@ export interface Door {
 }
 
 /** Why a request is refused, before its token is looked at. */
-export function whyForeign(c: Context, { hostname }: Door): string | undefined {
+export function whyForeign(c: Context, { hostname, isTls }: Door): string | undefined {
   const host = c.req.header("host") ?? "";
   if (hostname !== undefined && !isOwnHost(host, hostname)) {
     return "this host name is not served here: use the address of --listen";
   }
   const origin = c.req.header("origin");
-  if (origin === undefined || isSameOrigin(origin, host)) return undefined;
+  if (origin === undefined || isSameOrigin(origin, host, isTls)) return undefined;
   return "browsers of other origins are refused";
 }
 
@@ -63,8 +63,12 @@ export function isOwnHost(host: string, listening: string): boolean {
 
 // --- internal ---
 
-function isSameOrigin(origin: string, host: string): boolean {
-  return URL.canParse(origin) && new URL(origin).host === hostOf(`http://${host}`);
+/** What is not encrypted may have been changed on its way, and is no part of a page that is. */
+function isSameOrigin(origin: string, host: string, isTls: boolean): boolean {
+  if (!URL.canParse(origin)) return false;
+  const { protocol } = new URL(origin);
+  if (isTls && protocol !== "https:") return false;
+  return new URL(origin).host === hostOf(`${protocol}//${host}`);
 }
 
 function hostOf(url: string): string | undefined {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-/** Puts together what a run serves. Loaded only where something is listened on. */
+/** Puts together what a run serves. Loaded only where something is listened on, and when the guards are armed. */
 
 import page from "../../dist/build/page.html" with { type: "text" };
 import { version } from "../../package.json" with { type: "json" };
 import type { Vitals } from "../agent/vitals.ts";
-import type { ListenAddress } from "../cli/args.ts";
 import { Hub } from "../feed/hub.ts";
 import { Present } from "../feed/present.ts";
 import type { Message } from "../feed/protocol.ts";
@@ -13,8 +12,9 @@ import type { Journal } from "../journal/journal.ts";
 import { RecentIncidents } from "../journal/recent.ts";
 import type { AppOptions } from "./app.ts";
 import { Explainer } from "./explain.ts";
+import type { Port } from "./listen.ts";
 import { Metrics } from "./metrics.ts";
-import { demandResolved, type HttpServer, serveHttp, urlOf } from "./serve.ts";
+import { serveAt } from "./serve.ts";
 
 export interface HttpOptions
   extends Pick<AppOptions, "whyNotReady" | "history" | "areMetricsOpen"> {
@@ -27,44 +27,40 @@ export interface HttpOptions
 }
 
 export interface OpenHttp {
-  readonly server: HttpServer;
-  readonly url: string;
-  readonly send: (message: Message) => void;
+  send(message: Message): void;
+  /** Clients are told. */
+  stop(): void;
 }
 
-/** Throws CliError(inUse) when the port is taken. */
-export async function openHttp(address: ListenAddress, options: HttpOptions): Promise<OpenHttp> {
-  await demandResolved(address);
+export function openHttp(ports: readonly Port[], options: HttpOptions): OpenHttp {
   const present = new Present();
   const recent = new RecentIncidents(options.run);
   const journal = options.journal ?? recent;
   const explainer = new Explainer();
   const sampling = new Sampling(options.sample);
   const hub = new Hub({ version, run: options.run, present, sampling });
-  const metrics = new Metrics({
-    ...options,
-    version,
-    present,
-    hub,
-    journal: () => journal.state(),
-  });
-  const server = serveHttp(address, {
+  const state = () => journal.state();
+  const metrics = new Metrics({ ...options, version, present, hub, journal: state });
+  const served = {
     ...options,
     hub,
     present,
     journal,
-    explain: (cgroup) => explainer.explain(cgroup),
+    explain: (cgroup: string) => explainer.explain(cgroup),
     metrics: () => metrics.scrape(),
     page,
-  });
-  let seq = 0;
-  const send = (message: Message) => {
-    seq += 1;
-    const entry = { seq, message, line: JSON.stringify({ ...message, seq }) };
-    present.accept(entry);
-    if (journal === recent) recent.accept(message);
-    metrics.accept(message);
-    hub.accept(entry);
   };
-  return { server, url: urlOf(address, server.port), send };
+  for (const port of ports) serveAt(port, served);
+  let seq = 0;
+  return {
+    send(message) {
+      seq += 1;
+      const entry = { seq, message, line: JSON.stringify({ ...message, seq }) };
+      present.accept(entry);
+      if (journal === recent) recent.accept(message);
+      metrics.accept(message);
+      hub.accept(entry);
+    },
+    stop: () => hub.stop(),
+  };
 }

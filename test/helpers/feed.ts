@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { runBase } from "./paths.ts";
 import { Scene } from "./scene.ts";
+import { until } from "./wait.ts";
 
 export interface Feed {
   readonly scene: Scene;
@@ -20,6 +21,7 @@ export function freePort(): number {
 export async function serve(...more: string[]): Promise<Feed> {
   const address = `127.0.0.1:${freePort()}`;
   const scene = await Scene.set(["--listen", address, ...more]);
+  await until("the page", () => scene.reprieve.err.includes("page http"));
   const token = more.includes("--no-token") ? "" : runFile(scene, "token");
   return { scene, address, token };
 }

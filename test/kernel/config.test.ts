@@ -108,6 +108,7 @@ describeWith("a config file", [...kernelTest, program("unshare", "util-linux")],
     write(`${FEED}${guard("all", `${at}/*`, more)}${guard("odd", `${at}/no ?*`)}`);
     const reprieve = await config.start(1);
     expect(Object.keys(armed(reprieve))).toEqual(["good"]);
+    await until("the last line", () => reprieve.err.includes("guard odd"));
     expect(reprieve.err).toMatch(/guard all leaves out: .*limit.*\(and 1 more\)/);
     expect(reprieve.err).toMatch(/guard odd leaves out: .*no \u{fffd}\[2J limit/u);
     expect(reprieve.err).not.toContain("\u001b");
@@ -209,7 +210,7 @@ describe("reprieve check", () => {
     expect(bad).toMatchObject({ code: exit.badConfig, err: "" });
     expect(bad.out.trimEnd().split("\n")).toEqual([
       `${file}:4:1: guard.0.dealy: there is no such key, did you mean delay?`,
-      `${file}:6:1: feed.listen = 2: an address is HOST:PORT, like 127.0.0.1:7461 or [::1]:7461, or none`,
+      `${file}:6:1: feed.listen = 2: an address is HOST:PORT, like 127.0.0.1:7461 or [::1]:7461, unix:PATH[,MODE], or none`,
     ]);
     const missing = await Reprieve.ends(["check", `${file}-not`]);
     expect(missing).toMatchObject({ code: 1, out: `${file}-not: there is no such file\n` });

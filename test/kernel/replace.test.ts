@@ -221,7 +221,7 @@ describeWith("replace", [...kernelTest, program("setpriv", "util-linux")], () =>
         resolve(String(data));
       };
     });
-    expect(JSON.parse(await greeted)).toMatchObject({ type: "armed" });
+    expect(JSON.parse(await greeted)).toMatchObject({ type: "hello" });
     expect(await successor.stop()).toBe(0);
     await group.destroy();
   });

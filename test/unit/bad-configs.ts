@@ -579,7 +579,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "an address without its port",
     `${GUARD}[feed]\nlisten = "127.0.0.1"\n`,
-    '5:1: feed.listen = "127.0.0.1": an address is HOST:PORT, like 127.0.0.1:7461 or [::1]:7461, or none',
+    '5:1: feed.listen = "127.0.0.1": an address is HOST:PORT, like 127.0.0.1:7461 or [::1]:7461, unix:PATH[,MODE], or none',
   ],
   [
     "a port that is too high",
@@ -589,7 +589,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a port alone",
     `${GUARD}[feed]\nlisten = 7461\n`,
-    "5:1: feed.listen = 7461: an address is HOST:PORT, like 127.0.0.1:7461 or [::1]:7461, or none",
+    "5:1: feed.listen = 7461: an address is HOST:PORT, like 127.0.0.1:7461 or [::1]:7461, unix:PATH[,MODE], or none",
   ],
   [
     "a token that is text",

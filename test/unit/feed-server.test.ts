@@ -7,7 +7,8 @@ import { Hub, type HubLimits, LIMITS } from "../../src/feed/hub.ts";
 import { Present } from "../../src/feed/present.ts";
 import type { Message } from "../../src/feed/protocol.ts";
 import { Sampling } from "../../src/feed/samples.ts";
-import { serveHttp } from "../../src/http/serve.ts";
+import { listenOn } from "../../src/http/listen.ts";
+import { serveAt } from "../../src/http/serve.ts";
 import { RecentIncidents } from "../../src/journal/recent.ts";
 import { RawSocket } from "../helpers/frames.ts";
 import { until } from "../helpers/wait.ts";
@@ -20,28 +21,30 @@ afterEach(async () => {
   for (const one of running.splice(0)) await one.stop();
 });
 
-function start(limits: Partial<HubLimits> = {}) {
+async function start(limits: Partial<HubLimits> = {}) {
   const present = new Present();
   const sampling = new Sampling(() => undefined);
   const setup = { version: "1", run: "run", present, sampling };
   const hub = new Hub({ ...setup, limits: { ...LIMITS, ...limits } });
-  const server = serveHttp(
-    { hostname: "127.0.0.1", port: 0 },
-    {
-      token: undefined,
-      hub,
-      present,
-      silenceS: SILENCE_S,
-      journal: new RecentIncidents("run"),
-      history: () => ({ frames: [], processes: {} }),
-      explain: async () => ({}),
-      whyNotReady: () => undefined,
-      metrics: async () => ({ type: "text/plain", text: "" }),
-      areMetricsOpen: false,
-      page: "",
+  const port = await listenOn({ hostname: "127.0.0.1", port: 0 }, undefined, SILENCE_S);
+  serveAt(port, {
+    token: undefined,
+    hub,
+    present,
+    journal: new RecentIncidents("run"),
+    history: () => ({ frames: [], processes: {} }),
+    explain: async () => ({}),
+    whyNotReady: () => undefined,
+    metrics: async () => ({ type: "text/plain", text: "" }),
+    areMetricsOpen: false,
+    page: "",
+  });
+  running.push({
+    stop: () => {
+      hub.stop();
+      return port.stop();
     },
-  );
-  running.push(server);
+  });
   let seq = 0;
   const say = (text: string) => {
     const usage = { usage_bytes: ++seq, limit_bytes: null, procs: 1, state: "near" as const };
@@ -50,7 +53,7 @@ function start(limits: Partial<HubLimits> = {}) {
     present.accept(entry);
     hub.accept(entry);
   };
-  return { hub, say, address: `127.0.0.1:${server.port}` };
+  return { hub, say, address: `127.0.0.1:${port.server.port}` };
 }
 
 async function join(address: string) {
@@ -67,7 +70,7 @@ async function join(address: string) {
 }
 
 test("one that answers no ping is dropped, one that does stays", async () => {
-  const { hub, address } = start();
+  const { hub, address } = await start();
   const dead = await new RawSocket(address, "/feed").open();
   const quiet = await join(address);
   await until("the end", () => dead.isClosed, 20_000);
@@ -75,7 +78,7 @@ test("one that answers no ping is dropped, one that does stays", async () => {
 }, 30_000);
 
 test("one that reads nothing is dropped, and holds up nobody", async () => {
-  const { hub, say, address } = start({ stuckMs: 1000 });
+  const { hub, say, address } = await start({ stuckMs: 1000 });
   const deaf = await new RawSocket(address, "/feed").open();
   deaf.socket.pause();
   const quick = await join(address);
@@ -99,7 +102,7 @@ test("one that reads nothing is dropped, and holds up nobody", async () => {
 }, 60_000);
 
 test("one that was slow hears of the gap and the newest, when it reads again", async () => {
-  const { hub, say, address } = start();
+  const { hub, say, address } = await start();
   const slow = await join(address);
   slow.client.pause();
   const name = "x".repeat(400);
@@ -123,7 +126,7 @@ test("one that was slow hears of the gap and the newest, when it reads again", a
 }, 60_000);
 
 test("there are so many clients and no more", async () => {
-  const { address } = start({ clients: 2 });
+  const { address } = await start({ clients: 2 });
   const [first] = [await join(address), await join(address)];
   const refused = new RawSocket(address, "/feed");
   await until("the answer", () => refused.head !== "");
@@ -137,7 +140,7 @@ test("there are so many clients and no more", async () => {
 });
 
 test("when it ends, clients are told", async () => {
-  const { address } = start();
+  const { address } = await start();
   const { state } = await join(address);
   await running.pop()?.stop();
   await until("the end", () => state.code !== 0);
