@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /** What the tests of a config file that guards share: the file, the groups that it speaks of, a start. */
+import { afterEach, beforeEach } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { cleanUp } from "./clean.ts";
 import { Group } from "./group.ts";
 import { memory } from "./memory.ts";
 import { type Message, Reprieve } from "./reprieve.ts";
+import { Board } from "./workload.ts";
 
 /** No port of the host. */
 export const FEED = '[feed]\nlisten = "none"\n';
@@ -37,6 +40,32 @@ export class Tenants extends Group {
   constructor() {
     super("tenants");
   }
+}
+
+export class Stage {
+  readonly config = new ConfigFile();
+  readonly tenants = new Tenants();
+  readonly board = new Board();
+
+  /** Where the groups are, as a file calls it. */
+  get at(): string {
+    return this.tenants.at;
+  }
+
+  async end(): Promise<void> {
+    this.config.remove();
+    await cleanUp();
+  }
+}
+
+/** Has each test of a file begin on a stage of its own. */
+export function onStage(set: (stage: Stage) => void): void {
+  let stage: Stage;
+  beforeEach(() => {
+    stage = new Stage();
+    set(stage);
+  });
+  afterEach(() => stage.end());
 }
 
 /** A guard, as a file has it. */

@@ -8,9 +8,6 @@ import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { memory } from "./memory.ts";
 import { binary, memoryRoot } from "./paths.ts";
 
-/** A hang is a failure, a slow machine is none: everything below waits with bounds of its own. */
-setDefaultTimeout(30_000);
-
 /** One thing a host may lack: null when it is there, else the reason in words. */
 export type Need = () => string | null;
 
@@ -52,6 +49,9 @@ export const negativeScore: Need = () => {
   return tried.success ? null : "CAP_SYS_RESOURCE is missing: oom_score_adj cannot be negative";
 };
 
+/** Of each test: a hang is a failure, a slow machine is none. Everything in there waits with bounds of its own. */
+const HANG_MS = 30_000;
+
 /**
  * describe() that runs its body only where every need is met. Without what a host `mayLack` it is a skip, and never a failure:
  * the VM has it.
@@ -66,6 +66,7 @@ export function describeWith(
   const missing = needs.map((need) => need()).filter((reason) => reason !== null);
   const reasons = [...missing, ...(lacks === null ? [] : [lacks])].join("; ");
   if (reasons === "") {
+    setDefaultTimeout(HANG_MS); // of this file's
     describe(name, body);
     return;
   }

@@ -1,47 +1,33 @@
 // SPDX-License-Identifier: MIT
 /** How much is killed at most: in one incident, in an hour of a group, in an hour of all; of a session its leader alone. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { cleanUp } from "../helpers/clean.ts";
+import { expect, test } from "bun:test";
+import { type ConfigFile, FEED, guard, onStage } from "../helpers/config.ts";
 import { Group } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { FINISH_MS, ordered, words } from "../helpers/orders.ts";
-import { type Message, Reprieve } from "../helpers/reprieve.ts";
+import type { Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
-import { Board, isAlive } from "../helpers/workload.ts";
+import { type Board, isAlive } from "../helpers/workload.ts";
 
 const TEST_MS = 60_000;
 /** So many that what the first victim had is taken again before relief can hold. */
 const LEAKERS = 12;
 const TRIES = 10;
 
-let dir: string;
+let config: ConfigFile;
 let board: Board;
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "reprieve-caps-"));
-  board = new Board();
-});
-afterEach(async () => {
-  rmSync(dir, { recursive: true });
-  board.close();
-  await cleanUp();
+onStage((stage) => {
+  ({ config, board } = stage);
 });
 
 async function guarded(groups: readonly Group[], host: string, each: string): Promise<Reprieve> {
-  const guards = groups.map(({ path }, index) => {
-    const cgroup = JSON.stringify(path.slice(memory.root.length));
-    return `[[guard]]\nname = "g${index}"\ncgroup = ${cgroup}\ndelay = "${DELAY_MS}ms"\n${each}\n`;
-  });
-  const file = join(dir, "reprieve.toml");
-  const rest = `[allow]\nkill = true\n[feed]\nlisten = "none"\n${host}\n`;
-  writeFileSync(file, guards.join("") + rest);
-  const reprieve = Reprieve.start(["run", "--config", file, "--json"]);
-  await reprieve.armed(groups.length);
-  return reprieve;
+  const guards = groups.map(({ path }, index) =>
+    guard(`g${index}`, path.slice(memory.root.length), `delay = "${DELAY_MS}ms"\n${each}\n`),
+  );
+  config.write(`${FEED}[allow]\nkill = true\n${host}\n${guards.join("")}`);
+  return config.start(groups.length);
 }
 
 /** The end of the OOM that leakers in that group come to. */

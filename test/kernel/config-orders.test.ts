@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** A config file gives each guard its own orders, and powers by group: what is done at an OOM, what is only observed. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { exit } from "../../src/errors.ts";
-import { cleanUp } from "../helpers/clean.ts";
-import { armed, ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
+import { armed, type ConfigFile, FEED, guard, onStage, type Tenants } from "../helpers/config.ts";
 import type { Group } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { FINISH_MS, words } from "../helpers/orders.ts";
@@ -22,15 +21,8 @@ const v1 = onlyOnV1("v2 has reclaim, and four times the bounds");
 let config: ConfigFile;
 let tenants: Tenants;
 let at: string;
-beforeEach(() => {
-  config = new ConfigFile();
-  tenants = new Tenants();
-  at = tenants.at;
-});
-afterEach(async () => {
-  config.remove();
-  await cleanUp();
-  await tenants.destroy();
+onStage((stage) => {
+  ({ config, tenants, at } = stage);
 });
 
 function write(powers: string, ...guards: string[]): void {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** Groups that come while others are guarded, and go: followed wherever a glob may match. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { chownSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { readIfThere } from "../../src/cgroup/files.ts";
 import { UID } from "../helpers/as-user.ts";
-import { cleanUp } from "../helpers/clean.ts";
-import { armed, ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
+import { armed, type ConfigFile, FEED, guard, onStage, type Tenants } from "../helpers/config.ts";
 import { Client, doorFolder } from "../helpers/door.ts";
 import { type Group, kill } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
@@ -15,7 +14,7 @@ import type { Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, onlyOnV1, onlyOnV2, renaming } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, NEAR_KB, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
-import { Board } from "../helpers/workload.ts";
+import type { Board } from "../helpers/workload.ts";
 
 const STORM = Number(process.env.STORM ?? 1000);
 const STORM_MS = 10_000;
@@ -27,17 +26,8 @@ let config: ConfigFile;
 let tenants: Tenants;
 let at: string;
 let board: Board;
-beforeEach(() => {
-  config = new ConfigFile();
-  tenants = new Tenants();
-  at = tenants.at;
-  board = new Board();
-});
-afterEach(async () => {
-  config.remove();
-  board.close();
-  await cleanUp();
-  await tenants.destroy();
+onStage((stage) => {
+  ({ config, tenants, at, board } = stage);
 });
 
 async function start(toml: string, guards = 0, more: readonly string[] = []): Promise<Reprieve> {

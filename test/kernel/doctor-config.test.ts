@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** doctor holds a config file against the host: what does not fit is told, with its guard; who else kills here is seen. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exit } from "../../src/errors.ts";
-import { cleanUp } from "../helpers/clean.ts";
-import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
+import { type ConfigFile, FEED, guard, onStage, type Tenants } from "../helpers/config.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, negativeScore, onlyOnV2 } from "../helpers/require.ts";
 import { LIMIT } from "../helpers/scene.ts";
@@ -22,14 +21,8 @@ const grouped = onlyOnV2("v1 has no memory.oom.group");
 let config: ConfigFile;
 let tenants: Tenants;
 let at: string;
-beforeEach(() => {
-  config = new ConfigFile();
-  tenants = new Tenants();
-  at = tenants.at;
-});
-afterEach(async () => {
-  config.remove();
-  await cleanUp();
+onStage((stage) => {
+  ({ config, tenants, at } = stage);
 });
 
 /** Its lines by name, and the exit code. */

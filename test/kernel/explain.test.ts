@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** `explain` says what is done: its first candidate is the one then killed, and everybody else is told why not. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { chmodSync } from "node:fs";
 import { WHY } from "../../src/cli/explain-text.ts";
 import type { Explanation, ProcessTold } from "../../src/cli/explanation.ts";
@@ -8,8 +8,7 @@ import type { Rehearsal } from "../../src/cli/rehearsal.ts";
 import { exit } from "../../src/errors.ts";
 import { limit } from "../../src/native/layout.ts";
 import { endsAsUser, UID } from "../helpers/as-user.ts";
-import { cleanUp } from "../helpers/clean.ts";
-import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
+import { ConfigFile, FEED, guard, onStage, type Tenants } from "../helpers/config.ts";
 import { DoorScene } from "../helpers/door.ts";
 import { Group, kill, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
@@ -32,12 +31,10 @@ const IMMUNE = ["sh", "-c", 'echo -1000 > /proc/self/oom_score_adj && exec "$0" 
 const tasks = onlyOnV1("on v2 the threads of a process are in one memory group");
 
 let config: ConfigFile;
-beforeEach(() => {
-  config = new ConfigFile();
-});
-afterEach(async () => {
-  config.remove();
-  await cleanUp();
+let tenants: Tenants;
+let board: Board;
+onStage((stage) => {
+  ({ config, tenants, board } = stage);
 });
 
 /** One JSON object a group. */
@@ -134,9 +131,7 @@ describeWith("explain", kernelTest, () => {
   });
 
   test("looks by the core where nobody guards, changes nothing, and a run does what it said", async () => {
-    const tenants = new Tenants();
     const group = tenants.child("a", LIMIT);
-    const board = new Board();
     const small = await start(board, group, 4);
     const large = await start(board, group, 28);
     config.write(
@@ -177,13 +172,10 @@ describeWith("explain", kernelTest, () => {
     expect((await oneOf(below(group))).caps.hour_kills).toBeGreaterThan(0);
     await leaker.stop();
     expect(await reprieve.stop()).toBe(0);
-    await tenants.destroy();
-    board.close();
   });
 
   test("goes by the file that each of those was started with that run", async () => {
     const other = new ConfigFile();
-    const tenants = new Tenants();
     memory.handDown(tenants.path);
     const child = (name: string) => tenants.child(name, LIMIT);
     const [a, b, c] = [child("a"), child("b"), child("c")];
@@ -215,7 +207,6 @@ describeWith("explain", kernelTest, () => {
     for (const one of [...both.map(({ reprieve }) => reprieve), byFlags]) {
       expect(await one.stop()).toBe(0);
     }
-    await tenants.destroy();
     other.remove();
   });
 
@@ -263,9 +254,7 @@ describeWith("explain", kernelTest, () => {
   });
 
   test("says so of those beyond the largest, and of children beyond the first", async () => {
-    const tenants = new Tenants();
     const group = tenants.child("a", LIMIT);
-    const board = new Board();
     const children = Array.from({ length: GROUPS_MAX + 1 }, (_, i) => group.child(`c${i}`));
     config.write(FEED + guard("g", below(group)));
     const args = ["--config", config.path];
@@ -299,8 +288,6 @@ describeWith("explain", kernelTest, () => {
       /^workload \(\d+\) in .* would not be killed: more memory is held by nobody/,
     );
     expect((await rehearsed(...args)).victim).toBeNull();
-    await tenants.destroy();
-    board.close();
   });
 
   test("names a designated handler, who answers instead of these orders", async () => {
@@ -318,7 +305,6 @@ describeWith("explain", kernelTest, () => {
   });
 
   test("says so of those for whom too many come before", async () => {
-    const tenants = new Tenants();
     const group = tenants.child("a", LIMIT);
     const boards = [new Board(), new Board()] as const;
     config.write(FEED + guard("g", below(group)));
@@ -327,14 +313,10 @@ describeWith("explain", kernelTest, () => {
     const told = await oneOf("g", "--config", config.path);
     expect(told.candidates.length + told.more_candidates).toBe(BOARD);
     expect(told.others).toMatchObject([{ why: "beyond", first: { pid: smaller.pid } }]);
-    await tenants.destroy();
-    for (const board of boards) board.close();
   });
 
   test("shows a hostile name as text", async () => {
-    const tenants = new Tenants();
     const group = tenants.child("a\u001b[2J", LIMIT);
-    const board = new Board();
     await start(board, group, 2);
     config.write(FEED + guard("g", `${tenants.at}/*`));
     const ended = await Reprieve.ends(["explain", "--config", config.path]);
@@ -344,23 +326,17 @@ describeWith("explain", kernelTest, () => {
     config.write(FEED + guard("g", `${tenants.at}/none-*`));
     const nobody = await Reprieve.ends(["explain", below(group), "--config", config.path]);
     expect(nobody.err).toContain("a\u{fffd}[2J: no reprieve does");
-    await tenants.destroy();
-    board.close();
   });
 
   test("says why a run would leave a group alone, and tells of it all the same", async () => {
-    const tenants = new Tenants();
     const group = tenants.child("a", LIMIT);
     group.setNoLimit();
-    const board = new Board();
     const one = await start(board, group, 2);
     config.write(FEED + guard("g", below(group)));
     const told = await oneOf("g", "--config", config.path);
     expect(told.why_not).toContain("refusing to guard");
     expect(pidsOf(told)).toEqual([one.pid]);
     expect(told.orders).toMatchObject([{ acts: false, by: "[allow] kill does not name it" }]);
-    await tenants.destroy();
-    board.close();
   });
 
   test("works for a user without rights, and says of another's reprieve that it cannot be seen", async () => {
@@ -393,17 +369,13 @@ describeWith("explain", kernelTest, () => {
   });
 
   test("tells of a group that nobody guards", async () => {
-    const tenants = new Tenants();
     const group = tenants.child("a", LIMIT);
-    const board = new Board();
     const one = await start(board, group, 2);
     config.write(FEED + guard("g", `${tenants.at}/b*`));
     for (const what of [below(group), String(one.pid), "g"]) {
       const ended = await Reprieve.ends(["explain", what, "--config", config.path]);
       expect(ended.code).toBe(exit.noGroup);
     }
-    await tenants.destroy();
-    board.close();
   });
 });
 

@@ -1,30 +1,23 @@
 // SPDX-License-Identifier: MIT
 /** `rehearse` changes nothing, and then an OOM goes as it said. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import type { Rehearsal } from "../../src/cli/rehearsal.ts";
 import { exit } from "../../src/errors.ts";
-import { cleanUp } from "../helpers/clean.ts";
-import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
+import { type ConfigFile, FEED, guard, onStage, type Tenants } from "../helpers/config.ts";
 import type { Group } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
-import { Board } from "../helpers/workload.ts";
+import type { Board } from "../helpers/workload.ts";
 
 const MB = 1 << 20;
 
 let config: ConfigFile;
 let tenants: Tenants;
 let board: Board;
-beforeEach(() => {
-  config = new ConfigFile();
-  tenants = new Tenants();
-  board = new Board();
-});
-afterEach(async () => {
-  config.remove();
-  await cleanUp();
+onStage((stage) => {
+  ({ config, tenants, board } = stage);
 });
 
 async function rehearsed(what: string): Promise<Rehearsal> {

@@ -1,34 +1,24 @@
 // SPDX-License-Identifier: MIT
 /** Changes of the config file while reprieve runs: all of it is put into effect, or nothing; whose rules stay is not touched. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { chownSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UID } from "../helpers/as-user.ts";
-import { cleanUp } from "../helpers/clean.ts";
-import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
+import { type ConfigFile, FEED, guard, onStage, type Tenants } from "../helpers/config.ts";
 import { Client, doorFolder } from "../helpers/door.ts";
 import { type Group, kill } from "../helpers/group.ts";
 import { type Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
-import { Board } from "../helpers/workload.ts";
+import type { Board } from "../helpers/workload.ts";
 
 let config: ConfigFile;
 let tenants: Tenants;
 let at: string;
 let board: Board;
-beforeEach(() => {
-  config = new ConfigFile();
-  tenants = new Tenants();
-  at = tenants.at;
-  board = new Board();
-});
-afterEach(async () => {
-  config.remove();
-  board.close();
-  await cleanUp();
-  await tenants.destroy();
+onStage((stage) => {
+  ({ config, tenants, at, board } = stage);
 });
 
 const ALLOWED = "[allow]\nkill = true\n";

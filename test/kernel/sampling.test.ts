@@ -1,26 +1,21 @@
 // SPDX-License-Identifier: MIT
 /** How often the handler looks at the processes of a group. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
-import { cleanUp } from "../helpers/clean.ts";
-import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
+import { expect, test } from "bun:test";
+import { type ConfigFile, FEED, guard, onStage, type Tenants } from "../helpers/config.ts";
 import { SharedRegion } from "../helpers/region.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LIMIT } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
 let config: ConfigFile;
-beforeEach(() => {
-  config = new ConfigFile();
-});
-afterEach(async () => {
-  config.remove();
-  await cleanUp();
+let tenants: Tenants;
+onStage((stage) => {
+  ({ config, tenants } = stage);
 });
 
 describeWith("sampling", kernelTest, () => {
   /** Of one guard with such rates. */
   async function sampled(rates: string, body: (region: SharedRegion) => Promise<void>) {
-    const tenants = new Tenants();
     tenants.child("a", LIMIT);
     config.write(`${FEED}${guard("a", `${tenants.at}/a`, `sampling = { ${rates} }\n`)}`);
     const reprieve = await config.start(1);
@@ -28,7 +23,6 @@ describeWith("sampling", kernelTest, () => {
     await body(region);
     region.close();
     expect(await reprieve.stop()).toBe(0);
-    tenants.destroy();
   }
 
   test("a guard's processes are looked at as often as it says", async () => {

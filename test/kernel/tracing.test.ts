@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** Births, execs and deaths that the kernel tells between two scans (sampling.source). */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { fixture } from "../helpers/build.ts";
-import { cleanUp } from "../helpers/clean.ts";
-import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
+import { type ConfigFile, FEED, guard, onStage, Tenants } from "../helpers/config.ts";
 import { type Group, kill } from "../helpers/group.ts";
 import { binary } from "../helpers/paths.ts";
 import { SharedRegion } from "../helpers/region.ts";
@@ -33,12 +32,8 @@ const wantsNetAdmin: Need = () => {
 };
 
 let config: ConfigFile;
-beforeEach(() => {
-  config = new ConfigFile();
-});
-afterEach(async () => {
-  config.remove();
-  await cleanUp();
+onStage((stage) => {
+  ({ config } = stage);
 });
 
 /** A shell in the group that runs each line in a process that is born there. */
