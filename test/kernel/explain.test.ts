@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: MIT
 /** `explain` says what is done: its first candidate is the one then killed, and everybody else is told why not. */
 import { expect, test } from "bun:test";
-import { chmodSync } from "node:fs";
 import { WHY } from "../../src/cli/explain-text.ts";
-import type { Explanation, ProcessTold } from "../../src/cli/explanation.ts";
+import type { ProcessTold } from "../../src/cli/explanation.ts";
 import type { Rehearsal } from "../../src/cli/rehearsal.ts";
-import { exit } from "../../src/errors.ts";
-import { limit } from "../../src/native/layout.ts";
-import { endsAsUser, UID } from "../helpers/as-user.ts";
-import { ConfigFile, FEED, guard, onStage, type Tenants } from "../helpers/config.ts";
+import { UID } from "../helpers/as-user.ts";
+import { type ConfigFile, FEED, guard, onStage, type Tenants } from "../helpers/config.ts";
 import { DoorScene } from "../helpers/door.ts";
-import { Group, kill, MB } from "../helpers/group.ts";
+import { below, oneOf, pidsOf, start } from "../helpers/explain.ts";
+import { type Group, kill, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { binary } from "../helpers/paths.ts";
-import { SharedRegion } from "../helpers/region.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, negativeScore, onlyOnV1 } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
-import { Board, type Plan, type Workload } from "../helpers/workload.ts";
+import { Board, type Workload } from "../helpers/workload.ts";
 
 const KB = 1024;
 const SAMPLED_MS = 1200; // SAMPLE_FAR_MS of native/limits.h, and some
@@ -36,35 +33,6 @@ let board: Board;
 onStage((stage) => {
   ({ config, tenants, board } = stage);
 });
-
-/** One JSON object a group. */
-async function explained(...args: string[]): Promise<Explanation[]> {
-  const explain = Reprieve.start(["explain", ...args, "--json"]);
-  const ended = await explain.ended();
-  expect(explain.leftovers()).toEqual([]);
-  expect(ended.err).toBe("");
-  expect(ended.code).toBe(exit.ok);
-  return ended.messages as unknown as Explanation[];
-}
-
-async function oneOf(...args: string[]): Promise<Explanation> {
-  const [first, ...others] = await explained(...args);
-  expect(others).toEqual([]);
-  if (first === undefined) throw new Error("nothing was explained");
-  return first;
-}
-
-function pidsOf({ candidates }: Explanation): number[] {
-  return candidates.map(({ pid }) => pid);
-}
-
-function below(group: Group): string {
-  return group.path.slice(memory.root.length);
-}
-
-function start(board: Board, group: Group, megabytes: number, more: Partial<Plan> = {}) {
-  return board.start(group, { means: "touch", beforeKb: megabytes * KB, ...more }).ready();
-}
 
 async function rehearsed(...args: string[]): Promise<Rehearsal> {
   const { messages } = await Reprieve.ends(["rehearse", "g", ...args, "--json"]);
@@ -174,55 +142,6 @@ describeWith("explain", kernelTest, () => {
     expect(await reprieve.stop()).toBe(0);
   });
 
-  test("goes by the file that each of those was started with that run", async () => {
-    const other = new ConfigFile();
-    memory.handDown(tenants.path);
-    const child = (name: string) => tenants.child(name, LIMIT);
-    const [a, b, c] = [child("a"), child("b"), child("c")];
-    const name = `g-${process.pid}`;
-    const started = async (file: ConfigFile, group: Group, more: string) => {
-      file.write(`${FEED}${guard(name, below(group), more)}`);
-      return { file, group, reprieve: await file.start(1) };
-    };
-    const both = [await started(config, a, ""), await started(other, b, 'delay = "70ms"\n')];
-    const byFlags = await Reprieve.guard([c.path]);
-    for (const { file, group, reprieve } of both) {
-      const told = await oneOf(below(group));
-      expect(told).toMatchObject({ config: file.path, reprieve: reprieve.pid, differs: [] });
-      expect(told.rules).toMatchObject([{ guard: name, decides: true }]);
-      expect(told.orders[0]?.by).toBe("[allow] kill does not name it");
-    }
-    const byName = (await explained(name)).map(({ cgroup }) => cgroup);
-    expect(byName.toSorted()).toEqual([below(a), below(b)]);
-    expect(await oneOf(below(c))).toMatchObject({ config: null, rules: [], differs: [] });
-    // Others of this host are told of too.
-    const { messages } = await Reprieve.ends(["explain", "--json"]);
-    const cgroups = (messages as unknown as Explanation[]).map(({ cgroup }) => cgroup);
-    expect(cgroups).toEqual(expect.arrayContaining([below(a), below(b), below(c)]));
-    const byOther = await oneOf(below(a), "--config", other.path);
-    expect(byOther).toMatchObject({ config: other.path, rules: [] });
-    other.write("guard = 1\n");
-    const { err, code } = await Reprieve.ends(["explain", below(b)]);
-    expect([code, err]).toEqual([0, expect.stringContaining("goes by its file as it was")]);
-    for (const one of [...both.map(({ reprieve }) => reprieve), byFlags]) {
-      expect(await one.stop()).toBe(0);
-    }
-    other.remove();
-  });
-
-  test("says once that a reprieve is of another version, however many groups that guards", async () => {
-    const groups = [new Group("a", { limit: LIMIT }), new Group("b", { limit: LIMIT })];
-    const reprieve = await Reprieve.guard(groups.map(({ path }) => path));
-    const region = new SharedRegion(await reprieve.helper("handler"));
-    region.layoutIs(1);
-    const { err } = await Reprieve.ends(["explain"]);
-    expect(err.split(`reprieve ${reprieve.pid} is of another version`)).toHaveLength(2);
-    region.layoutIs(limit.REGION_LAYOUT);
-    region.close();
-    expect(await reprieve.stop()).toBe(0);
-    for (const group of groups) await group.destroy();
-  });
-
   test("says of everybody else why he is none", async () => {
     const scene = await Scene.set(["--handler", "inside"]);
     const { board, group, reprieve } = scene;
@@ -313,69 +232,6 @@ describeWith("explain", kernelTest, () => {
     const told = await oneOf("g", "--config", config.path);
     expect(told.candidates.length + told.more_candidates).toBe(BOARD);
     expect(told.others).toMatchObject([{ why: "beyond", first: { pid: smaller.pid } }]);
-  });
-
-  test("shows a hostile name as text", async () => {
-    const group = tenants.child("a\u001b[2J", LIMIT);
-    await start(board, group, 2);
-    config.write(FEED + guard("g", `${tenants.at}/*`));
-    const ended = await Reprieve.ends(["explain", "--config", config.path]);
-    expect(ended.err).not.toContain("internal");
-    expect(ended.out).not.toContain("\u001b");
-    expect(ended.out).toContain("a\u{fffd}[2J");
-    config.write(FEED + guard("g", `${tenants.at}/none-*`));
-    const nobody = await Reprieve.ends(["explain", below(group), "--config", config.path]);
-    expect(nobody.err).toContain("a\u{fffd}[2J: no reprieve does");
-  });
-
-  test("says why a run would leave a group alone, and tells of it all the same", async () => {
-    const group = tenants.child("a", LIMIT);
-    group.setNoLimit();
-    const one = await start(board, group, 2);
-    config.write(FEED + guard("g", below(group)));
-    const told = await oneOf("g", "--config", config.path);
-    expect(told.why_not).toContain("refusing to guard");
-    expect(pidsOf(told)).toEqual([one.pid]);
-    expect(told.orders).toMatchObject([{ acts: false, by: "[allow] kill does not name it" }]);
-  });
-
-  test("works for a user without rights, and says of another's reprieve that it cannot be seen", async () => {
-    const scene = await Scene.set();
-    const one = await start(scene.board, scene.group, 2);
-    const refused = await endsAsUser(["explain", scene.group.path]);
-    expect(refused.err).toContain("cannot look into the reprieve that guards");
-    expect(refused.code).toBe(exit.notPermitted);
-    await scene.reprieve.stop();
-    config.write(FEED + guard("g", below(scene.group)));
-    chmodSync(config.dir, 0o755);
-    const told = await endsAsUser(["explain", "g", "--config", config.path, "--json"]);
-    expect(told.messages).toMatchObject([{ candidates: [{ pid: one.pid }] }]);
-    await scene.strike();
-  });
-
-  test.each([
-    [["explain", "/no/such"], exit.noGroup, "cannot explain /no/such: no such cgroup"],
-    [["explain", "4194304"], exit.noGroup, "there is no process 4194304"],
-    [["explain", "."], exit.unsafe, "it is the root group"],
-    [["explain", "/"], exit.noGroup, "it is not under the memory hierarchy"],
-    [["explain", "", "x"], exit.usage, "too many arguments for 'explain'"],
-    [["explain", "--config", "/no.toml"], exit.badConfig, "/no.toml: "],
-    [["explain", "--jsno"], exit.usage, "(Did you mean --json?)"],
-  ])("%p ends with %d", async (args, code, says) => {
-    const ended = await Reprieve.ends(args);
-    expect(ended.err).toContain(says);
-    expect(ended.code).toBe(code);
-    expect(ended.out).toBe("");
-  });
-
-  test("tells of a group that nobody guards", async () => {
-    const group = tenants.child("a", LIMIT);
-    const one = await start(board, group, 2);
-    config.write(FEED + guard("g", `${tenants.at}/b*`));
-    for (const what of [below(group), String(one.pid), "g"]) {
-      const ended = await Reprieve.ends(["explain", what, "--config", config.path]);
-      expect(ended.code).toBe(exit.noGroup);
-    }
   });
 });
 
