@@ -16,6 +16,7 @@
 #include "rank.h"
 #include "signals.h"
 #include "sys.h"
+#include "sys_socket.h"
 #include "system.h"
 #include "text.h"
 
@@ -244,6 +245,24 @@ EXPORT int rpv_listen(const char *dir, const char *name, uint32_t mode)
 EXPORT int rpv_listen_rename(const char *dir, const char *from, const char *to)
 {
 	return listen_rename(dir, from, to);
+}
+
+/* One datagram to another program's socket, if that can be done at once: 0 or -errno. */
+EXPORT int rpv_send_datagram(const char *path, const void *bytes, uint32_t n)
+{
+	struct sockaddr_un at = { .sun_family = SYS_AF_UNIX };
+	struct text t = text_on(at.sun_path, sizeof(at.sun_path));
+	int fd = sys_socket_datagram();
+	long sent;
+
+	if (fd < 0)
+		return fd;
+	text_add(&t, path);
+	sent = t.cut ? -ENAMETOOLONG : sys_connect(fd, &at);
+	if (sent >= 0)
+		sent = sys_write(fd, bytes, n);
+	sys_close(fd);
+	return sent < 0 ? (int)sent : 0;
 }
 
 /* Becomes another program, with no environment. -errno where that fails. */

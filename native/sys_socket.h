@@ -59,6 +59,10 @@ static inline int sys_socket_seqpacket(void)
 	return (int)SYS3(socket, SYS_AF_UNIX, SYS_SOCK_SEQPACKET | SYS_CLOEXEC | SYS_SOCK_NONBLOCK,
 			 0);
 }
+static inline int sys_socket_datagram(void)
+{
+	return (int)SYS3(socket, SYS_AF_UNIX, SYS_SOCK_DGRAM | SYS_CLOEXEC | SYS_SOCK_NONBLOCK, 0);
+}
 static inline int sys_bind(int fd, const struct sockaddr_un *at)
 {
 	return (int)SYS3(bind, fd, at, sizeof(*at));

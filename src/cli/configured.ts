@@ -117,6 +117,7 @@ function optionsOf(config: Config, flags: RunFlags): RunOptions {
     source: sampling.source,
     handler: where,
     ...(journal.path !== undefined && { journal: journal.path }),
+    ...(config.export !== undefined && { exports: config.export }),
     keepDays: journal.keep_days,
     keepBytes: journal.keep_size,
     ...(command !== undefined && { handlerCommand: command }),

@@ -3,7 +3,9 @@
 
 import { homedir } from "node:os";
 import { join } from "node:path";
+import type { ExportOptions } from "../config/export-schema.ts";
 import type { Journaling, JournalingSetup } from "../journal/journaling.ts";
+import { Lines } from "./output.ts";
 
 /** What the command line and the config file say of it. */
 export interface JournalOptions {
@@ -11,6 +13,7 @@ export interface JournalOptions {
   readonly journal?: string | "none";
   readonly keepDays?: number;
   readonly keepBytes?: number;
+  readonly exports?: ExportOptions;
 }
 
 export const KEEP_DAYS = 30;
@@ -27,10 +30,26 @@ export function defaultJournal(
 
 /** Not loaded where there is none: undefined. */
 export async function openJournal(
-  { journal, keepDays = KEEP_DAYS, keepBytes = KEEP_BYTES }: JournalOptions,
-  setup: Omit<JournalingSetup, "path" | "keepDays" | "keepBytes">,
+  { journal, keepDays = KEEP_DAYS, keepBytes = KEEP_BYTES, exports }: JournalOptions,
+  setup: Omit<JournalingSetup, "path" | "keepDays" | "keepBytes" | "exporters">,
 ): Promise<Journaling | undefined> {
-  if (journal === "none") return undefined;
+  if (journal === "none") {
+    if (exports !== undefined) setup.say("nothing is exported: there is no journal");
+    return undefined;
+  }
   const { Journaling } = await import("../journal/journaling.ts");
-  return new Journaling({ ...setup, path: journal ?? defaultJournal(), keepDays, keepBytes });
+  const exporters = exports === undefined ? [] : await exportersOf(exports, setup);
+  const path = journal ?? defaultJournal();
+  return new Journaling({ ...setup, path, keepDays, keepBytes, exporters });
+}
+
+// --- internal ---
+
+async function exportersOf(
+  exports: ExportOptions,
+  { core, say }: Pick<JournalingSetup, "core" | "say">,
+) {
+  const lines = new Lines(1, "incidents");
+  const print = (line: string) => lines.write(line);
+  return (await import("../journal/exports.ts")).exportersOf(exports, { core, print, say });
 }

@@ -83,7 +83,7 @@ export class Reloader {
     }
     if (ofStart(options) === ofStart(this.#setup.options)) return;
     const why =
-      "[feed], [handler], [sampling] and [system], with its power and cap, change at a start only: start it anew, with --replace";
+      "[export], [feed], [handler], [journal], [sampling] and [system], with its power and cap, change at a start only: start it anew, with --replace";
     throw new CliError(exit.usage, why);
   }
 

@@ -19,6 +19,7 @@ import {
 import { BEFORE_WANTS_OURS } from "../cli/order.ts";
 import { limit } from "../native/layout.ts";
 import { QUOTES, wordsOf } from "../native/words.ts";
+import { ExportTable } from "./export-schema.ts";
 import { GuardSchema, type Ordered } from "./guard-schema.ts";
 import { JournalTable } from "./journal-schema.ts";
 import { Pattern } from "./pattern.ts";
@@ -181,6 +182,7 @@ export const ConfigSchema = v.pipe(
     feed: v.optional(Feed, {}),
     handler: v.optional(HandlerTable, {}),
     journal: v.optional(JournalTable, {}),
+    export: v.optional(ExportTable),
     reload: v.optional(
       table(
         {

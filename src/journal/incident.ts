@@ -86,3 +86,8 @@ export type Sleeper = v.InferOutput<typeof Sleeper>;
 export function summaryOf(incident: Incident): IncidentSummary {
   return v.parse(IncidentSummary, incident);
 }
+
+/** As the orders want it; else somebody may want to look. */
+export function isResolved({ outcome }: Pick<Incident, "outcome">): boolean {
+  return outcome === "relieved" || outcome === "exited-by-itself";
+}

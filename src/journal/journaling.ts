@@ -5,15 +5,20 @@ import { keepingDir, LOST_WITH_US, removeKept, spoolFile } from "../agent/kept.t
 import type { Keep } from "../agent/telling.ts";
 import { type Message, PROTOCOL_VERSION } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
+import type { Exporter } from "./exporter.ts";
 import { leftBehind } from "./harvest.ts";
 import type { Incident } from "./incident.ts";
 import { type JournalSetup, KeptIncidents } from "./kept-incidents.ts";
 import { type Flight, withMinute } from "./minute.ts";
 import { Spool } from "./spool.ts";
 
+/** At our end, for what waits. */
+const EXPORT_BOUND_MS = 1000;
+
 export interface JournalingSetup extends Pick<JournalSetup, "path" | "keepDays" | "keepBytes"> {
   readonly core: Core;
   readonly run: string;
+  readonly exporters: readonly Exporter[];
   readonly send: (message: Message) => void;
   readonly say: (text: string) => void;
 }
@@ -41,7 +46,7 @@ export class Journaling {
         if (state.ok && this.#isOwed) this.harvest();
       },
       withMinute: (incident) => this.#withMinute(incident),
-      closed: () => {},
+      closed: (incident) => this.#export(incident),
       written: (ids) => this.#spool?.written(ids),
     });
   }
@@ -57,8 +62,10 @@ export class Journaling {
     this.#isOwed = false;
     try {
       for (const { incidents, remove } of leftBehind(core, path, say)) {
-        if (incidents.length === 0 || this.journal.keepLeft(incidents)) remove();
-        else this.#isOwed = true;
+        if (incidents.length === 0 || this.journal.keepLeft(incidents)) {
+          for (const incident of incidents) this.#export(incident);
+          remove();
+        } else this.#isOwed = true;
       }
     } catch (error) {
       say(`cannot read what a dead reprieve has left: ${(error as Error).message}`);
@@ -66,9 +73,10 @@ export class Journaling {
   }
 
   /** When all is told: what could not be written stays where the next start finds it. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.journal.stop();
     this.#spool?.close();
+    await Promise.all(this.#setup.exporters.map((one) => one.stop(EXPORT_BOUND_MS)));
     const { kept_in_memory: left } = this.journal.state();
     if (this.#dir === undefined) return;
     if (left === 0) removeKept(this.#dir, this.#setup.run);
@@ -76,6 +84,10 @@ export class Journaling {
   }
 
   // --- internal ---
+
+  #export(incident: Incident): void {
+    for (const exporter of this.#setup.exporters) exporter.add(incident);
+  }
 
   #withMinute(incident: Incident): Incident {
     const { core } = this.#setup;

@@ -61,6 +61,7 @@ const SYMBOLS = {
   rpv_inotify_remove: { args: ["i32", "i32"], returns: "i32" },
   rpv_listen: { args: ["ptr", "ptr", "u32"], returns: "i32" },
   rpv_listen_rename: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
+  rpv_send_datagram: { args: ["ptr", "ptr", "u32"], returns: "i32" },
   rpv_become: { args: ["ptr", "ptr"], returns: "i32" },
   rpv_ledger_owns: { args: ["i32"], returns: "i32" },
   rpv_ledger_put_back: { args: ["i32", "ptr"], returns: "i32" },
@@ -117,6 +118,9 @@ export function openCore() {
         `listen at ${dir}/${to}`,
         lib.rpv_listen_rename(cstring(dir), cstring(from), cstring(to)),
       ),
+    /** To another program's socket; throws where that cannot be done at once. */
+    sendDatagram: (path: string, bytes: Uint8Array) =>
+      void check(`send to ${path}`, lib.rpv_send_datagram(cstring(path), bytes, bytes.length)),
     /** Does not return; -errno where it fails. */
     become(path: string, argv: readonly string[]): number {
       const strings = argv.map(cstring);

@@ -11,9 +11,10 @@ import { Incident, IncidentSummary } from "../../src/journal/incident.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { kill } from "../helpers/group.ts";
 import { Journal, leftBy } from "../helpers/journal.ts";
+import { SharedRegion } from "../helpers/region.ts";
 import { type Ended, type Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
-import { Scene } from "../helpers/scene.ts";
+import { LEAK_KB, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
 /** A journal that cannot be written is tried every 2 s. */
@@ -42,7 +43,13 @@ describeWith("the journal", [...kernelTest, program("mount", "util-linux")], () 
   test("has what the feed told of an OOM, and shows it", async () => {
     const journal = new Journal();
     const scene = await Scene.set(journal.flags);
-    const { leaker, closed } = await scene.leak();
+    const region = new SharedRegion(await scene.reprieve.helper("handler"));
+    const plan = { means: "touch", kb: LEAK_KB, beforeKb: 1024 } as const;
+    const leaker = await scene.board.start(scene.group, plan).ready();
+    await until("the recorder to know it", () => region.nameOf(leaker.pid) !== undefined);
+    region.close();
+    leaker.go();
+    const closed = await scene.closed();
     await written(journal, 1);
     const steps = scene.reprieve.messages.filter(({ type }) => type === "incident.step");
     const listed = await incidents(journal, "--json");

@@ -83,12 +83,12 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "a table like none",
     `${GUARD}[telemetry]\nurl = "x"\n`,
-    "4:1: telemetry: there is no such key, but guard, system, allow, deny, caps, sampling, feed, handler, journal, reload",
+    "4:1: telemetry: there is no such key, but guard, system, allow, deny, caps, sampling, feed, handler, journal, export, reload",
   ],
   [
     "a key at the top",
     `delay = "1s"\n${GUARD}`,
-    "1:1: delay: there is no such key, but guard, system, allow, deny, caps, sampling, feed, handler, journal, reload",
+    "1:1: delay: there is no such key, but guard, system, allow, deny, caps, sampling, feed, handler, journal, export, reload",
   ],
   [
     "a key of a guard with a typo",
@@ -178,7 +178,7 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "__proto__",
     `${GUARD}[__proto__]\nx = 1\n`,
-    "4:1: __proto__: there is no such key, but guard, system, allow, deny, caps, sampling, feed, handler, journal, reload",
+    "4:1: __proto__: there is no such key, but guard, system, allow, deny, caps, sampling, feed, handler, journal, export, reload",
   ],
   [
     "constructor in a guard",

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+/** Has incidents sent to one place, in their order, as often as it takes; what waits is bounded, and nobody waits for it. */
+
+import type { Incident } from "./incident.ts";
+
+/** What cannot be sent yet; beyond that the oldest go. */
+const WAITING_MOST = 200;
+const FIRST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 60_000;
+
+/** Throws where it could not be delivered. */
+export type Send = (incident: Incident) => Promise<void> | void;
+
+/** One that will not be taken, however often it is tried. */
+export class Refused extends Error {}
+
+export class Exporter {
+  readonly #place: string;
+  readonly #send: Send;
+  readonly #say: (text: string) => void;
+  readonly #waiting: Incident[] = [];
+  #sending: Promise<void> | undefined;
+  #retry: Timer | undefined;
+  #retryMs = FIRST_RETRY_MS;
+  #dropped = 0;
+  #isFailing = false;
+
+  /** `place`: for a person. */
+  constructor(place: string, send: Send, say: (text: string) => void) {
+    this.#place = place;
+    this.#send = send;
+    this.#say = say;
+  }
+
+  add(incident: Incident): void {
+    this.#waiting.push(incident);
+    if (this.#waiting.length > WAITING_MOST) {
+      this.#waiting.shift();
+      this.#dropped += 1;
+    }
+    this.#start();
+  }
+
+  /** What waits is tried once more, within a bound. */
+  async stop(boundMs: number): Promise<void> {
+    await Promise.race([this.#sendOnceMore(), Bun.sleep(boundMs)]);
+    clearTimeout(this.#retry);
+    const lost = this.#waiting.length + this.#dropped;
+    if (lost > 0) this.#say(`${lost} incidents were not exported to ${this.#place}`);
+  }
+
+  // --- internal ---
+
+  async #sendOnceMore(): Promise<void> {
+    await this.#sending;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#start();
+    await this.#sending;
+  }
+
+  #start(): void {
+    if (this.#retry !== undefined || this.#waiting.length === 0) return;
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = undefined;
+      this.#start();
+    });
+  }
+
+  async #sendAll(): Promise<void> {
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      try {
+        await this.#send(next);
+        this.#succeeded();
+      } catch (error) {
+        this.#failed(error as Error);
+        if (!(error instanceof Refused)) break;
+      }
+      // It may be gone: the oldest of too many.
+      if (this.#waiting[0] === next) this.#waiting.shift();
+    }
+  }
+
+  #succeeded(): void {
+    if (this.#isFailing) this.#say(`exports to ${this.#place} go again`);
+    this.#isFailing = false;
+    this.#retryMs = FIRST_RETRY_MS;
+  }
+
+  #failed(error: Error): void {
+    if (!this.#isFailing) this.#say(`cannot export to ${this.#place}: ${error.message}`);
+    this.#isFailing = true;
+    if (error instanceof Refused) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.#start();
+    }, this.#retryMs);
+    this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
+  }
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+/** Incidents of real OOMs, as others get them: a file, systemd's real journal, a collector that fails, refuses or hangs. */
+import { afterEach, expect, test } from "bun:test";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
+import * as v from "valibot";
+import { cleanUp } from "../helpers/clean.ts";
+import { ConfigFile, guard } from "../helpers/config.ts";
+import { Group } from "../helpers/group.ts";
+import { Journal } from "../helpers/journal.ts";
+import { endJournalds, Journald, journald } from "../helpers/journald.ts";
+import { memory } from "../helpers/memory.ts";
+import { binary } from "../helpers/paths.ts";
+import type { StartOptions } from "../helpers/reprieve.ts";
+import { describeWith, kernelTest } from "../helpers/require.ts";
+import { LIMIT, Scene } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
+
+/** What cannot be delivered is tried after 1, 2, 4 s. */
+const TRIED_BOUND_MS = 20_000;
+
+const config = new ConfigFile();
+
+afterEach(async () => {
+  await cleanUp();
+  await endJournalds();
+});
+
+/** A guarded group whose incidents are exported. */
+async function exporting(toml: string, options: StartOptions = {}) {
+  const group = new Group("export", { limit: LIMIT });
+  config.write(`${guard("web", group.path.slice(memory.root.length))}[export]\n${toml}\n`);
+  const journal = new Journal();
+  const flags = ["--config", config.path, ...journal.flags];
+  return { journal, scene: await Scene.around(group, flags, options) };
+}
+
+const linesOf = (file: string) => {
+  try {
+    return readFileSync(file, "utf8").split("\n").filter(Boolean);
+  } catch {
+    return [];
+  }
+};
+
+/** By the specification of OTLP, as far as a record of a log goes. */
+const AnyValue = v.union([
+  v.strictObject({ stringValue: v.string() }),
+  v.strictObject({ boolValue: v.boolean() }),
+  v.strictObject({ intValue: v.pipe(v.string(), v.regex(/^-?\d+$/)) }),
+  v.strictObject({
+    arrayValue: v.strictObject({ values: v.array(v.strictObject({ stringValue: v.string() })) }),
+  }),
+]);
+const Attributes = v.array(v.strictObject({ key: v.string(), value: AnyValue }));
+const Nanoseconds = v.pipe(v.string(), v.regex(/^\d{19}$/));
+const Logs = v.strictObject({
+  resourceLogs: v.tuple([
+    v.strictObject({
+      resource: v.strictObject({ attributes: Attributes }),
+      scopeLogs: v.tuple([
+        v.strictObject({
+          scope: v.strictObject({ name: v.literal("reprieve"), version: v.string() }),
+          logRecords: v.tuple([
+            v.strictObject({
+              timeUnixNano: Nanoseconds,
+              observedTimeUnixNano: Nanoseconds,
+              severityNumber: v.picklist([9, 13]),
+              severityText: v.picklist(["INFO", "WARN"]),
+              eventName: v.string(),
+              body: v.strictObject({ stringValue: v.string() }),
+              attributes: Attributes,
+            }),
+          ]),
+        }),
+      ]),
+    }),
+  ]),
+});
+
+/** Answers with these, one after the other, and with the last one from then on; "hang": not at all. */
+class Collector {
+  readonly logs: v.InferOutput<typeof Logs>[] = [];
+  readonly #server: Bun.Server<undefined>;
+
+  constructor(...answers: readonly (number | "hang")[]) {
+    let count = 0;
+    this.#server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: async (request) => {
+        const answer = answers[Math.min(count, answers.length - 1)] ?? 200;
+        count += 1;
+        if (answer === "hang") return await new Promise<Response>(() => {});
+        expect(request.headers.get("content-type")).toBe("application/json");
+        const logs = v.parse(Logs, await request.json());
+        if (answer === 200) this.logs.push(logs);
+        return new Response("{}", { status: answer });
+      },
+    });
+  }
+
+  get toml(): string {
+    return `otlp = "http://127.0.0.1:${this.#server.port}/v1/logs"`;
+  }
+
+  ids(): unknown[] {
+    return this.logs.map(
+      ({
+        resourceLogs: [
+          {
+            scopeLogs: [
+              {
+                logRecords: [record],
+              },
+            ],
+          },
+        ],
+      }) => {
+        const id = record.attributes.find(({ key }) => key === "reprieve.incident.id")?.value;
+        return id !== undefined && "stringValue" in id ? id.stringValue : undefined;
+      },
+    );
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.stop(true);
+  }
+}
+
+describeWith("exports", kernelTest, () => {
+  test("to a file are lines of JSON; where it cannot be written it is said, and tried again", async () => {
+    const dir = `${config.dir}/later`;
+    const file = `${dir}/incidents.jsonl`;
+    const { scene } = await exporting(`jsonl = "${file}"`);
+    const first = await scene.leak();
+    await until("the refusal", () => scene.reprieve.err.includes(`cannot export to ${file}`));
+    mkdirSync(dir);
+    const second = await scene.leak();
+    await until("both", () => linesOf(file).length === 2, TRIED_BOUND_MS);
+    const all = linesOf(file).map((line) => JSON.parse(line));
+    expect(all.map(({ id }) => id)).toEqual([first.closed.id, second.closed.id]);
+    expect(all[0]).toMatchObject({ guard: first.closed.guard, outcome: "relieved" });
+    expect(all[0]).not.toHaveProperty("frames");
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    await until("it to be said", () => scene.reprieve.err.includes("go again"));
+    await scene.end();
+  });
+
+  test("to stdout are lines of JSON too", async () => {
+    const { scene } = await exporting('jsonl = "-"');
+    const { closed } = await scene.leak();
+    const isIncident = (one: object) => !("type" in one) && "steps" in one;
+    const one = await until("it", () => scene.reprieve.messages.find(isIncident));
+    expect(one).toMatchObject({ id: closed.id, outcome: "relieved" });
+    await scene.end();
+  });
+
+  test("to a collector are tried until it takes them, in their order", async () => {
+    const collector = new Collector(503, 503, 200);
+    const { scene } = await exporting(collector.toml);
+    const first = await scene.leak();
+    const second = await scene.leak();
+    await until("both", () => collector.ids().length === 2, TRIED_BOUND_MS);
+    expect(collector.ids()).toEqual([first.closed.id, second.closed.id]);
+    expect(scene.reprieve.err).toContain("503");
+    await scene.end();
+    await collector.stop();
+  });
+
+  test("that a collector refuses are dropped, and those after them are not", async () => {
+    const collector = new Collector(400, 200);
+    const { scene } = await exporting(collector.toml);
+    await scene.leak();
+    await until("the refusal", () => scene.reprieve.err.includes("400"));
+    const { closed } = await scene.leak();
+    await until("the second", () => collector.ids().length === 1, TRIED_BOUND_MS);
+    expect(collector.ids()).toEqual([closed.id]);
+    await scene.end();
+    await collector.stop();
+  });
+
+  test("to a collector that hangs hold up nobody, and not the end", async () => {
+    const collector = new Collector("hang");
+    const { scene, journal } = await exporting(collector.toml);
+    await scene.leak();
+    await scene.leak();
+    await until("the journal to have both", () => journal.incidents().length === 2);
+    await scene.end();
+    expect(scene.reprieve.err).toContain("2 incidents were not exported");
+    await collector.stop();
+  });
+});
+
+describeWith(
+  "exports to journald",
+  kernelTest,
+  () => {
+    test("have fields to search by", async () => {
+      const real = await new Journald().ready();
+      const command = [...real.enter, binary];
+      const { scene } = await exporting("journald = true", { command });
+      const { leaker, closed } = await scene.leak();
+      const [entry] = await until("the entry", () => {
+        const found = real.entries(`REPRIEVE_ID=${closed.id}`);
+        return found.length > 0 && found;
+      });
+      expect(entry).toMatchObject({
+        PRIORITY: "5",
+        SYSLOG_IDENTIFIER: "reprieve",
+        REPRIEVE_GUARD: closed.guard,
+        REPRIEVE_OUTCOME: "relieved",
+        REPRIEVE_CGROUP: scene.group.path,
+        REPRIEVE_KILLED_PID: String(leaker.pid),
+        _COMM: "reprieve",
+      });
+      expect(String(entry?.MESSAGE)).toContain(`${closed.guard}  relieved`);
+      await scene.end();
+    });
+  },
+  journald,
+);

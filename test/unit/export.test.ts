@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+import { describe, expect, test } from "bun:test";
+import { Exporter } from "../../src/journal/exporter.ts";
+import type { Incident } from "../../src/journal/incident.ts";
+import { fieldsOf } from "../../src/journal/journald.ts";
+import { logsOf } from "../../src/journal/otlp.ts";
+
+const incident = (id: string, more: Partial<Incident> = {}): Incident => ({
+  id,
+  guard: "web",
+  incident: "web#1",
+  cgroup: "/web",
+  outcome: "handed-over",
+  reason: "deadline",
+  opened_t: 1_764_504_847_084.239,
+  duration_us: 21_524,
+  victims: [{ pid: 7, comm: "leak", by: "handler" }],
+  kernel_killed: [{ pid: 8, comm: "a\nb", rss_bytes: 1 }],
+  cause: "oom",
+  steps: [],
+  hooks: [],
+  faults: 0,
+  orders: ["kill"],
+  powers: ["kill"],
+  delay_ms: 100,
+  frames: [],
+  processes: {},
+  sleepers: [],
+  recovered: false,
+  ...more,
+});
+
+describe("fields for journald", () => {
+  const text = Buffer.from(fieldsOf(incident("run-0-1"), "what happened")).toString("latin1");
+
+  test("are a line each", () => {
+    for (const line of ["MESSAGE=what happened", "PRIORITY=4", "REPRIEVE_ID=run-0-1"]) {
+      expect(text.split("\n")).toContain(line);
+    }
+    expect(text).toContain("REPRIEVE_OPENED_USEC=1764504847084239\nREPRIEVE_DURATION_USEC=21524\n");
+    expect(text).toContain("REPRIEVE_KILLED_PID=7\nREPRIEVE_KILLED_PID=8\n");
+  });
+
+  test("a value with lines in it cannot make a field of its own", () => {
+    expect(text).toEndWith("\nREPRIEVE_KILLED_COMM\n\u0003\0\0\0\0\0\0\0a\nb\n");
+  });
+});
+
+test("a record of a log has its numbers as text, and times to the microsecond", () => {
+  const about = { text: "what happened", host: "h", version: "1", nowMs: 1_764_504_847_200 };
+  const [{ scopeLogs }] = logsOf(incident("run-0-1"), about).resourceLogs as [never];
+  const [{ logRecords }] = scopeLogs as [{ logRecords: object[] }];
+  expect(logRecords[0]).toMatchObject({
+    timeUnixNano: "1764504847084239000",
+    observedTimeUnixNano: "1764504847200000000",
+    severityText: "WARN",
+    severityNumber: 13,
+    body: { stringValue: "what happened" },
+  });
+  expect(JSON.stringify(logRecords)).toContain(
+    '{"key":"reprieve.duration_us","value":{"intValue":"21524"}}',
+  );
+});
+
+test("of too many that wait the oldest go, and that is said at the end", async () => {
+  const said: string[] = [];
+  const sent: string[] = [];
+  let isUp = false;
+  const send = ({ id }: Incident) => {
+    if (!isUp) throw new Error("down");
+    sent.push(id);
+  };
+  const exporter = new Exporter("there", send, (text) => said.push(text));
+  for (let i = 0; i < 300; i += 1) exporter.add(incident(`i${i}`));
+  expect(said).toEqual(["cannot export to there: down"]);
+  isUp = true;
+  await exporter.stop(5000);
+  expect([sent.length, sent[0], sent.at(-1)]).toEqual([200, "i100", "i299"]);
+  expect(said.at(-1)).toBe("100 incidents were not exported to there");
+});
