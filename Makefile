@@ -27,7 +27,7 @@ CFLAGS := -std=c11 -O2 $(WARN) -DREPRIEVE_VERSION='"$(VERSION)"'
 FREE := -ffreestanding -nostdlib -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fvisibility=hidden -ffunction-sections -fdata-sections -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,defs -Wl,-z,noseparate-code
 SOURCES := $(filter-out native/layout.c native/explain.c native/ffi.c native/listen.c native/signals.c,$(wildcard native/*.c)) native/start_x86_64.S
-SHARED := $(addprefix native/,caps.c explain.c ffi.c freezer.c glob.c ledger.c listen.c lock.c log.c memcg.c memcg_before.c memcg_raise.c memcg_v1.c memcg_v2.c memory.c rank.c signals.c text.c tree.c)
+SHARED := $(addprefix native/,caps.c explain.c ffi.c freezer.c glob.c ledger.c listen.c lock.c log.c memcg.c memcg_before.c memcg_parent.c memcg_raise.c memcg_v1.c memcg_v2.c memory.c rank.c signals.c text.c tree.c)
 HEADERS := $(wildcard native/*.h)
 
 $(B):

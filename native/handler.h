@@ -88,20 +88,29 @@ struct response {
 	uint64_t asked_ns;   /* asked for the suspects' memory then; 0: not */
 };
 
+/* What each turn reads of all comes first (struct guard). */
 struct guarded {
-	struct guard *guard;
+	_Alignas(64) struct guard *guard;
 	uint32_t index;
 	/* from here on zeroed when it is let go */
 	uint32_t active;  /* writer: sampler, release; the responder leaves others alone */
 	uint32_t busy;	  /* writer: responder, sequentially consistent with `current` */
 	uint32_t current; /* writer: sampler; which view */
+	int poked; /* writer: sampler: to be looked at as if its event had come; the responder takes it */
+	/* the sampler's own */
+	_Bool retired;	     /* the view that is not current still holds descriptors to close */
+	_Bool is_open;	     /* attached, whether active or not */
+	_Bool is_incomplete; /* a group could not be opened */
+	_Bool is_inside;     /* its margin, when last looked at */
+	uint64_t due_ms;
+	/* the responder's own */
+	uint64_t deaf_ns;     /* v2: no event of it wakes us until then; 0: the next one does */
+	struct memcg_oom oom; /* read at the start of its turn */
+	struct response response;
+	struct memcg_room room;
 	/* the sampler's own */
 	uint32_t groups;
-	_Bool retired;	      /* the view that is not current still holds descriptors to close */
-	_Bool is_open;	      /* attached, whether active or not */
-	_Bool is_incomplete;  /* a group could not be opened */
-	_Bool is_inside;      /* its margin, when last looked at */
-	int dirs[GROUPS_MAX]; /* of the guard's group and its descendants */
+	int dirs[GROUPS_MAX];	    /* of the guard's group and its descendants */
 	uint32_t links[GROUPS_MAX]; /* their link counts: a change means a child came or went */
 	int tasks[GROUPS_MAX];
 	uint8_t above[GROUPS_MAX]; /* which of them is its parent */
@@ -109,19 +118,12 @@ struct guarded {
 	uint32_t scans;
 	uint32_t leaders_scan; /* the last scan that listed the tasks of every group */
 	uint64_t scanned_ms;   /* when the last scan that read everybody began; 0: none did */
-	uint64_t due_ms;
-	uint64_t looked_ms; /* when it was scanned last */
-	uint32_t looks;	    /* scans, and those it was passed over at */
+	uint64_t looked_ms;    /* when it was scanned last */
+	uint32_t looks;	       /* scans, and those it was passed over at */
 	int64_t between_pages; /* by how much the known have grown between two scans, by births and deaths */
 	int oom_event;
-	int poked; /* writer: sampler: to be looked at as if its event had come; the responder takes it */
 	struct memcg memcg;
 	struct view views[2];
-	/* the responder's own */
-	uint64_t deaf_ns;     /* v2: no event of it wakes us until then; 0: the next one does */
-	struct memcg_oom oom; /* read at the start of its turn */
-	struct memcg_room room;
-	struct response response;
 };
 
 /* The guard's processes of one scan: slots of the table. */

@@ -4,6 +4,8 @@
 #include "log.h"
 #include "sys.h"
 
+static int is_any_deaf;
+
 int hear_is_ours(struct guarded *g)
 {
 	return shared_load(&g->active) && shared_load(&g->guard->want) == WANT_ARMED;
@@ -13,6 +15,7 @@ static void be_fired(struct guarded *g)
 {
 	g->response.fired = hear_is_ours(g);
 	g->deaf_ns = memcg_is_v2(&g->memcg) ? sys_now_ns() + RESPOND_TICK_MS * 1000000ull : 0;
+	is_any_deaf |= g->deaf_ns != 0;
 }
 
 /* That of a group that is gone would come for ever. */
@@ -20,7 +23,7 @@ void hear_late(void)
 {
 	uint64_t now_ns = sys_now_ns();
 
-	for (uint32_t i = 0; i < handler_guards(); i++) {
+	for (uint32_t i = 0; i < handler_guards() && is_any_deaf; i++) {
 		struct guarded *g = &handler.guarded[i];
 
 		if (!g->deaf_ns || now_ns < g->deaf_ns)
@@ -36,10 +39,11 @@ int hear_next_ms(void)
 {
 	uint64_t now_ns = sys_now_ns(), next_ns = UINT64_MAX;
 
-	for (uint32_t i = 0; i < handler_guards(); i++)
+	for (uint32_t i = 0; i < handler_guards() && is_any_deaf; i++)
 		if (handler.guarded[i].deaf_ns && handler.guarded[i].deaf_ns < next_ns)
 			next_ns = handler.guarded[i].deaf_ns;
-	if (next_ns == UINT64_MAX)
+	is_any_deaf = next_ns != UINT64_MAX;
+	if (!is_any_deaf)
 		return -1;
 	return next_ns > now_ns ? 1 + (int)((next_ns - now_ns) / 1000000) : 0;
 }

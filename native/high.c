@@ -70,8 +70,8 @@ int high_wants_room(const struct watched *w)
 {
 	uint64_t wanted = shared_load(&w->guard->room_wanted);
 
-	return w->attached && memcg_has_mark(&w->memcg) && !watcher_owns() && wanted &&
-	       wanted != shared_load(&w->guard->room_made);
+	return wanted && wanted != shared_load(&w->guard->room_made) && w->attached &&
+	       memcg_has_mark(&w->memcg) && !watcher_owns();
 }
 
 /* Where nothing can be told to reclaim, the write of memory.high does. */

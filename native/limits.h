@@ -14,6 +14,7 @@ enum {
 	COMM_BYTES = 16,     /* TASK_COMM_LEN, include/linux/sched.h */
 	CANDIDATES_MAX = 16, /* primed victims; a statm takes 4.7 KB of kernel memory (measured) */
 	GROUPS_MAX = 32,     /* the guard's group and its descendants; others are not sampled */
+	PARENTS_MAX = 64,    /* parents of groups that share a descriptor (memcg_parent.c) */
 	PIDS_BYTES = 4096,   /* seq_file gives no more at a read */
 	PROC_TEXT_BYTES = 2048,	   /* /proc/PID/status counts about 1,400 */
 	STACK_BYTES = 32 * 1024,   /* 16 levels of tree_walk() take 12 KB, the rest less */

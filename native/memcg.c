@@ -74,11 +74,12 @@ int memcg_open_counters(struct memcg *m)
 
 void memcg_close_counters(struct memcg *m)
 {
-	int *fds[] = { &m->usage,      &m->limit,      &m->stat,
-		       &m->parent_oom, &m->swap_usage, &m->swap_limit };
+	int *fds[] = { &m->usage, &m->limit, &m->stat, &m->swap_usage, &m->swap_limit };
 
 	for (unsigned i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		close_fd(fds[i]);
+	memcg_close_parent(m->parent_oom);
+	m->parent_oom = -1;
 }
 
 void memcg_close(struct memcg *m)

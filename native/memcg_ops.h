@@ -38,6 +38,10 @@ int memcg_before_hold(const struct memcg *m, uint32_t held);
 /* Under the limits that are not ours, files and all. */
 uint64_t memcg_before_left_bytes(const struct memcg *m);
 
+/* memcg_parent.c: v1: the oom_control of the parent of a group's directory, shared by those below the same. */
+int memcg_open_parent(int dir);
+void memcg_close_parent(int fd);
+
 /* Opens DIR/name and reads it once. */
 int memcg_open_primed(int dir, const char *name, int flags);
 /* The number behind `key`; 0 where it is not there. */

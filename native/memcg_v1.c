@@ -19,7 +19,7 @@ static void v1_open_counters(struct memcg *m)
 {
 	m->usage = memcg_open_primed(m->dir, "memory.usage_in_bytes", O_RDONLY);
 	m->limit = memcg_open_primed(m->dir, "memory.limit_in_bytes", O_RDONLY);
-	m->parent_oom = memcg_open_primed(m->dir, "../memory.oom_control", O_RDONLY);
+	m->parent_oom = memcg_open_parent(m->dir);
 	m->swap_usage = memcg_open_primed(m->dir, "memory.memsw.usage_in_bytes", O_RDONLY);
 	m->swap_limit = memcg_open_primed(m->dir, "memory.memsw.limit_in_bytes", O_RDONLY);
 }

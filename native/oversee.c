@@ -30,10 +30,10 @@ static void take_over(enum reason reason)
 	role_wake(FD_AGENT);
 }
 
-static int is_near(const struct watched *w)
+int oversee_is_near(const struct watched *w)
 {
-	return w->attached && !memcg_is_v2(&w->memcg) &&
-	       guard_is_held(shared_load(&w->guard->state));
+	return w->attached && guard_is_held(shared_load(&w->guard->state)) &&
+	       !memcg_is_v2(&w->memcg);
 }
 
 /* Is any held group in OOM? On v1 an event may be lost behind an ancestor's OOM. */
@@ -42,7 +42,7 @@ static int any_waits(void)
 	struct memcg_oom oom = { 0 };
 
 	for (uint32_t i = 0; i < watcher.guards && !oom.under_oom; i++)
-		if (is_near(&watcher.watched[i]))
+		if (oversee_is_near(&watcher.watched[i]))
 			memcg_oom(&watcher.watched[i].memcg, &oom);
 	return oom.under_oom;
 }
@@ -74,20 +74,15 @@ static uint64_t silence_ns(uint64_t beat_ns, uint64_t now_ns)
 /* model: watcher_oversees */
 int oversee_owner(uint64_t now_ns, int peer_alive)
 {
-	const struct region *r = watcher.self.region;
-	const struct helper *owner = &r->helpers[watcher_other_role()];
+	const struct helper *owner = &watcher.self.region->helpers[watcher_other_role()];
 	uint64_t beat_ns = shared_load(&owner->beat_ns);
 	uint64_t silent_ns =
 		(shared_load(&owner->is_slow) ? SLOW_AFTER_MS : SILENT_AFTER_MS) * 1000000ull;
-	int open = 0, near = 0;
+	int open = watcher.is_any_open, near = watcher.is_any_near;
 
 	if (!peer_alive && watcher.other_pid) {
 		take_over(REASON_OWNER_DEAD);
 		return 0;
-	}
-	for (uint32_t i = 0; i < watcher.guards; i++) {
-		open |= incident_is_open(shared_load(&r->guards[i].incident));
-		near |= is_near(&watcher.watched[i]);
 	}
 	if (!watcher.event_ns && near && now_ns >= watcher.near_ns + NEAR_TICK_MS * 1000000ull) {
 		watcher.near_ns = now_ns;

@@ -86,6 +86,7 @@ static void find_restless(void)
 	for (uint32_t i = 0; i < handler_guards(); i++) {
 		const struct guarded *g = &handler.guarded[i];
 
+		guard_fetch(handler.self.region, i, g, sizeof(*g));
 		handler.restless[g->guard->tree] |=
 			g->response.fired || g->oom.under_oom || incident_is_open(g->response.word);
 	}

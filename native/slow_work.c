@@ -5,31 +5,34 @@
 #include "sys.h"
 #include "watcher.h"
 
-static int has_slow_work(void)
+int slow_work_is_wanted(const struct watched *w)
 {
-	const struct role_self *self = &watcher.self;
-	int any = !self->me->settled && role_is_armed(self);
+	return high_wants_room(w) ||
+	       (w->attached && w->guard->chores_done != switch_chores(w->guard));
+}
 
-	for (uint32_t i = 0; i < watcher.guards; i++) {
-		const struct watched *w = &watcher.watched[i];
+/* Of our own: the groups that we are to live in. */
+static int is_to_settle(void) { return !watcher.self.me->settled && role_is_armed(&watcher.self); }
 
-		any |= high_wants_room(w);
-		any |= w->attached && w->guard->chores_done != switch_chores(w->guard);
-	}
+static int is_any_left(void)
+{
+	int any = is_to_settle();
+
+	for (uint32_t i = 0; i < watcher.guards && !any; i++)
+		any = slow_work_is_wanted(&watcher.watched[i]);
 	return any;
 }
 
 /* Piece 0 is our own groups, the others a guard each; says whether there was anything to do. */
 static int do_piece(uint32_t piece)
 {
-	struct role_self *self = &watcher.self;
 	struct watched *w;
 	int any = 0;
 
 	if (!piece) {
-		any = !self->me->settled && role_is_armed(self);
+		any = is_to_settle();
 		if (any)
-			role_settle(self);
+			role_settle(&watcher.self);
 		return any;
 	}
 	w = &watcher.watched[piece - 1];
@@ -63,12 +66,12 @@ static int go_on(uint32_t *next_piece)
 	return 0;
 }
 
-int slow_work_see_to(uint64_t now_ns, int peer_alive)
+int slow_work_see_to(uint64_t now_ns, int peer_alive, int is_any_wanted)
 {
 	static uint32_t next_piece; /* 0: no pass is begun */
 	int is_first = !watcher_owns() || !peer_alive;
 
-	if (shared_load(&watcher.self.region->stop) || !has_slow_work()) {
+	if (shared_load(&watcher.self.region->stop) || (!is_any_wanted && !is_to_settle())) {
 		watcher.defers_ns = watcher.again_ns = 0;
 		next_piece = 0;
 		return -1;
@@ -80,7 +83,7 @@ int slow_work_see_to(uint64_t now_ns, int peer_alive)
 		if (go_on(&next_piece))
 			return 0;
 		watcher.defers_ns = 0;
-		if (!has_slow_work())
+		if (!is_any_left())
 			return 0;
 		watcher.again_ns = now_ns + OTHER_FIRST_MS * 1000000ull;
 		return OTHER_FIRST_MS;

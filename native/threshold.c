@@ -53,9 +53,9 @@ uint64_t *threshold_limit(const struct watched *w)
 
 static int is_wanted(const struct watched *w)
 {
-	return w->attached && !w->awaits_threshold && !memcg_is_v2(&w->memcg) &&
-	       w->guard->state != GUARD_GONE && shared_load(&w->guard->want) == WANT_ARMED &&
-	       *threshold_limit(w) != shared_load(&w->guard->limit_bytes);
+	return *threshold_limit(w) != shared_load(&w->guard->limit_bytes) && w->attached &&
+	       !w->awaits_threshold && !memcg_is_v2(&w->memcg) && w->guard->state != GUARD_GONE &&
+	       shared_load(&w->guard->want) == WANT_ARMED;
 }
 
 /* Who acts at the margin wants to be told before. */
@@ -108,28 +108,25 @@ static struct setter *find_free(void)
 	return 0;
 }
 
-int threshold_see_to(uint64_t now_ns)
+void threshold_take(uint64_t now_ns)
 {
-	int next_ms = -1;
-
 	for (uint32_t i = 0; i < n_setters; i++)
 		if (shared_load(&setters[i].stage) == STAGE_DONE)
 			take(&setters[i], now_ns);
-	for (uint32_t i = 0; i < watcher.guards; i++) {
-		struct watched *w = &watcher.watched[i];
-		struct setter *free;
+}
 
-		if (!is_wanted(w))
-			continue;
-		free = find_free();
-		if (!free)
-			break; /* its thread wakes us */
-		if (now_ns >= w->due_ns)
-			ask(free, w, now_ns);
-		if (!w->awaits_threshold)
-			next_ms = THRESHOLD_AGAIN_MS;
-	}
-	return next_ms;
+int threshold_see_to(struct watched *w, uint64_t now_ns)
+{
+	struct setter *free;
+
+	if (!is_wanted(w))
+		return -1;
+	free = find_free();
+	if (!free)
+		return -1; /* its thread wakes us */
+	if (now_ns >= w->due_ns)
+		ask(free, w, now_ns);
+	return w->awaits_threshold ? -1 : THRESHOLD_AGAIN_MS;
 }
 
 void threshold_forget(struct watched *w)

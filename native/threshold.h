@@ -12,8 +12,10 @@
 #include "watcher.h"
 
 void threshold_start(uint32_t guards_max);
-/* Takes those that are set, and has others set. Returns in how many ms to look again, -1: at the next event. */
-int threshold_see_to(uint64_t now_ns);
+/* Takes those that are set. */
+void threshold_take(uint64_t now_ns);
+/* Has one set where one lacks. Returns in how many ms to look again, -1: at the next event. */
+int threshold_see_to(struct watched *w, uint64_t now_ns);
 /* The guard is let go: what is being set for it is nothing to who comes there next. */
 void threshold_forget(struct watched *w);
 /* The limit under which this watcher's stands; 0: none does. */

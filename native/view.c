@@ -230,6 +230,13 @@ static uint8_t above(const struct guarded *g, int dir)
 	return i ? i - 1 : 0;
 }
 
+/* That of the guard's own group is the memcg's. */
+static void close_dir(const struct guarded *g, int dir)
+{
+	if (dir != g->memcg.dir)
+		sys_close(dir);
+}
+
 static int add_group(int dir, void *arg)
 {
 	struct guarded *g = arg;
@@ -240,13 +247,13 @@ static int add_group(int dir, void *arg)
 		g->guard->unsampled_groups++;
 		return 0;
 	}
-	copy = sys_fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	copy = dir == g->memcg.dir ? dir : sys_fcntl(dir, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
 		return copy;
 	g->tasks[i] = open_primed(dir);
 	if (g->tasks[i] < 0) {
 		g->is_incomplete |= g->tasks[i] != -ENOENT && g->tasks[i] != -ENODEV;
-		sys_close(copy);
+		close_dir(g, copy);
 		return 0;
 	}
 	g->dirs[i] = copy;
@@ -263,7 +270,7 @@ static void close_groups(struct guarded *g)
 	int is_published = now->groups && g->groups && now->tasks[0] == g->tasks[0];
 
 	for (uint32_t i = 0; i < g->groups; i++) {
-		sys_close(g->dirs[i]);
+		close_dir(g, g->dirs[i]);
 		if (!is_published)
 			sys_close(g->tasks[i]);
 	}

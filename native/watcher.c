@@ -120,27 +120,6 @@ static void follow_wants(struct watched *w)
 		attach(w);
 }
 
-/* The owner's look says whether another event may be news sooner, the other watcher hears of an incident by the responder. */
-static void be_fired(struct watched *w, uint64_t now_ns)
-{
-	uint64_t deaf_ms = watcher_owns() ? WATCH_TICK_MS : NEAR_TICK_MS;
-
-	w->fired = 1;
-	w->deaf_ns = memcg_is_v2(&w->memcg) ? now_ns + deaf_ms * 1000000 : 0;
-	watcher.event_ns = now_ns;
-}
-
-static int sooner(int a_ms, int b_ms)
-{
-	return a_ms < 0 ? b_ms : b_ms < 0 || a_ms < b_ms ? a_ms : b_ms;
-}
-
-/* Rounded up: it must not spin. */
-static int ms_until(uint64_t then_ns, uint64_t now_ns)
-{
-	return 1 + (then_ns > now_ns ? (int)((then_ns - now_ns) / 1000000) : 0);
-}
-
 static void take_events(const struct sys_epoll_event *events, int n, uint64_t now_ns)
 {
 	for (int i = 0; i < n; i++) {
@@ -158,40 +137,29 @@ static void take_events(const struct sys_epoll_event *events, int n, uint64_t no
 			watcher.event_ns = now_ns;
 		} else if (data < WAKE_CONTROL) {
 			memcg_take_event(&w->memcg, w->oom_event);
-			be_fired(w, now_ns);
+			watch_hear_event(w, now_ns);
 		}
 	}
 }
 
-/* v2: who was deaf hears what came meanwhile. That of a group that is gone would come for ever. */
-static void hear(uint64_t now_ns)
+/* What has become of each guard, as far as others say. One pass, for there may be a thousand. */
+static void follow_guards(void)
 {
+	int owns = watcher_owns();
+
+	memset(watcher.restless, 0, watcher.guards);
+	watcher.is_any_open = watcher.is_any_near = 0;
 	for (uint32_t i = 0; i < watcher.guards; i++) {
 		struct watched *w = &watcher.watched[i];
 
-		if (!w->deaf_ns || now_ns < w->deaf_ns)
-			continue;
-		w->deaf_ns = 0;
-		if (shared_load(&w->guard->state) == GUARD_GONE)
-			continue;
-		if (memcg_hear(&w->memcg, w->oom_event, watcher.epoll, w->index))
-			be_fired(w, now_ns);
-		else if (w->is_calm)
-			memcg_close_counters(&w->memcg);
+		guard_fetch(watcher.self.region, i, w, sizeof(*w));
+		follow_wants(w);
+		trial_follow(w);
+		watcher.is_any_open |= incident_is_open(shared_load(&w->guard->incident));
+		watcher.is_any_near |= !owns && oversee_is_near(w);
+		if (watch_is_restless(w))
+			watcher.restless[w->guard->tree] = 1;
 	}
-}
-
-static int next_hearing_ms(uint64_t now_ns)
-{
-	int next_ms = -1;
-
-	for (uint32_t i = 0; i < watcher.guards; i++) {
-		uint64_t then_ns = watcher.watched[i].deaf_ns;
-
-		if (then_ns)
-			next_ms = sooner(next_ms, ms_until(then_ns, now_ns));
-	}
-	return next_ms;
 }
 
 /* What the responder, or the owner of the switch, cannot do. Returns the next timeout. */
@@ -223,13 +191,29 @@ static int look_around(void)
 
 		if (!watch_is_due(w))
 			continue;
-		next_ms = sooner(next_ms, rests && !watch_is_called(w)
-						  ? ms_until(watcher.rest.until_ns, begun_ns)
-						  : watch_look(w));
+		next_ms = watcher_sooner(next_ms,
+					 rests && !watch_is_called(w)
+						 ? watcher_ms_until(watcher.rest.until_ns, begun_ns)
+						 : watch_look(w));
 	}
 	if (!rests)
 		rest_begin(&watcher.rest, begun_ns, sys_now_ns(), WATCH_TICK_MS);
 	return next_ms;
+}
+
+/* What may wait. Returns the next timeout. */
+static int see_to_the_rest(uint64_t now_ns, int peer_alive)
+{
+	int next_ms = watch_hear_next_ms(now_ns), is_slow = 0;
+
+	threshold_take(now_ns);
+	for (uint32_t i = 0; i < watcher.guards; i++) {
+		struct watched *w = &watcher.watched[i];
+
+		next_ms = watcher_sooner(next_ms, threshold_see_to(w, now_ns));
+		is_slow |= slow_work_is_wanted(w);
+	}
+	return watcher_sooner(next_ms, slow_work_see_to(now_ns, peer_alive, is_slow));
 }
 
 /* One turn. Returns the next timeout. */
@@ -241,23 +225,14 @@ static int turn(uint64_t now_ns)
 
 	follow_handler();
 	follow_helper(ROLE_DOOR, &watcher.door_pid, &watcher.door);
-	for (uint32_t i = 0; i < watcher.guards; i++)
-		follow_wants(&watcher.watched[i]);
-	for (uint32_t i = 0; i < watcher.guards; i++)
-		trial_follow(&watcher.watched[i]);
+	follow_guards();
 	if (!watcher_owns())
 		next_ms = oversee_owner(now_ns, peer_alive);
-	memset(watcher.restless, 0, watcher.guards);
-	for (uint32_t i = 0; i < watcher.guards; i++)
-		if (watch_is_restless(&watcher.watched[i]))
-			watcher.restless[watcher.watched[i].guard->tree] = 1;
 	if (watcher_owns())
-		next_ms = sooner(next_ms, look_around());
+		next_ms = watcher_sooner(next_ms, look_around());
 	if (!watcher_owns() || !peer_alive)
-		next_ms = sooner(next_ms, do_for_others());
-	next_ms = sooner(next_ms, next_hearing_ms(now_ns));
-	next_ms = sooner(next_ms, threshold_see_to(now_ns));
-	return sooner(next_ms, slow_work_see_to(now_ns, peer_alive));
+		next_ms = watcher_sooner(next_ms, do_for_others());
+	return watcher_sooner(next_ms, see_to_the_rest(now_ns, peer_alive));
 }
 
 _Noreturn void watcher_run(enum role role, const char *run_dir, char **groups)
@@ -289,7 +264,7 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **groups)
 
 		watcher.guards = shared_load(&watcher.self.region->guards_used);
 		take_events(events, n, now_ns);
-		hear(now_ns);
+		watch_hear_late(now_ns);
 		if (!agent_dead && sys_pidfd_dead(watcher.self.agent)) {
 			agent_dead = 1;
 			sys_close(watcher.self.agent);
@@ -302,7 +277,7 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **groups)
 		shared_store(&watcher.self.me->turned_ns, now_ns);
 		shared_store(&watcher.self.me->beat_ns, sys_now_ns());
 		if (watcher.is_ending)
-			timeout_ms = sooner(timeout_ms, WATCH_TICK_MS);
+			timeout_ms = watcher_sooner(timeout_ms, WATCH_TICK_MS);
 	}
 	if (agent_dead)
 		ending_last_one();

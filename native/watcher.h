@@ -22,29 +22,33 @@ struct followed {
 	uint64_t start_time;
 };
 
+/* What each turn reads of all comes first (struct guard). */
 struct watched {
-	struct guard *guard;
-	struct memcg memcg;
-	struct followed followed;
+	_Alignas(64) struct guard *guard;
 	uint32_t index;
+	enum guard_state state; /* as the owner sees it */
+	_Bool attached;
+	_Bool fired;	     /* the OOM event came, and has not been looked at */
+	_Bool has_come_near; /* the same of the margin's, or memory.high or memory.max was written */
+	_Bool awaits_threshold; /* it is being set */
+	/* as the owner sees it */
+	_Bool is_blind;	     /* its counters could not be opened */
+	_Bool yielded;	     /* to who did so; v1: until the group is far from its limit */
+	_Bool under_oom;     /* its own or an ancestor's, when last looked at */
+	_Bool is_calm;	     /* nothing to see until an event */
+	_Bool is_over_high;  /* v2: where high_target would be: not yet to be held */
+	_Bool handed_over;   /* in this incident, by us */
+	_Bool is_far;	     /* outside the margin, when last looked at */
+	uint32_t looks_done; /* looks_asked, when last looked at */
+	uint64_t deaf_ns;    /* v2: no event of it wakes us until then; 0: the next one does */
+	struct followed followed;
+	struct memcg memcg;
 	int oom_event;
 	int near_event;
 	int pressure_event; /* reclaim fails in the group */
 	int move_to; /* cgroup.procs of the group that the order "move" names; 0: none, -errno */
 	int high_watch[2]; /* cgroup v2: inotify's, of memory.high and memory.max */
-	_Bool attached;
-	_Bool fired;	     /* the OOM event came, and has not been looked at */
-	_Bool has_come_near; /* the same of the margin's, or memory.high or memory.max was written */
-	_Bool is_blind;	     /* its counters could not be opened */
-	_Bool awaits_threshold; /* it is being set */
 	/* as the owner sees it */
-	_Bool handed_over;  /* in this incident, by us */
-	_Bool yielded;	    /* to who did so; v1: until the group is far from its limit */
-	_Bool is_far;	    /* outside the margin, when last looked at */
-	_Bool under_oom;    /* its own or an ancestor's, when last looked at */
-	_Bool is_calm;	    /* nothing to see until an event */
-	_Bool is_over_high; /* v2: where high_target would be: not yet to be held */
-	enum guard_state state;
 	uint32_t
 		counted_word; /* the incident of which kills_at_open is; a closed one: what comes next's */
 	uint32_t yield_ms; /* v2: yielded for so long, twice as long each time */
@@ -59,11 +63,9 @@ struct watched {
 	uint64_t stale_ns;   /* somebody sleeps in its OOM though there is room, since; 0: nobody */
 	uint64_t
 		ticked_ns; /* v1: last looked at for starvation; v2: its pressure was told; 0: not yet */
-	uint64_t deaf_ns;    /* v2: no event of it wakes us until then; 0: the next one does */
-	uint32_t starved;    /* ticks in a row in which it was full and could not reclaim */
-	uint32_t near_ms;    /* the time to the next look at it near its limit */
-	uint32_t woken;	     /* times that somebody was woken, and has made no room since */
-	uint32_t looks_done; /* looks_asked, when last looked at */
+	uint32_t starved; /* ticks in a row in which it was full and could not reclaim */
+	uint32_t near_ms; /* the time to the next look at it near its limit */
+	uint32_t woken;	  /* times that somebody was woken, and has made no room since */
 	/* cgroup v2 (high.c) */
 	uint64_t high_before, high_target; /* of the hold to come */
 	uint64_t stuck_ns; /* a charge failed since the kernel's last kill; 0: none */
@@ -82,6 +84,9 @@ struct watcher {
 	int handler_wchan; /* of its responder */
 	uint32_t handler_pid;
 	uint32_t other_pid;
+	int is_any_deaf;  /* v2 */
+	int is_any_open;  /* of the guards, an incident */
+	int is_any_near;  /* not the owner: a held group of v1 */
 	int is_ending;	  /* the agent is dead, or wants all to end */
 	struct rest rest; /* the owner's, from guards that nothing calls for */
 	uint64_t near_ns; /* not the owner: when held groups were last looked at */
@@ -106,15 +111,37 @@ void watcher_listen(int pidfd);
 
 enum role watcher_other_role(void);
 
+/* Of two timeouts; -1: none. */
+static inline int watcher_sooner(int a_ms, int b_ms)
+{
+	return a_ms < 0 ? b_ms : b_ms < 0 || a_ms < b_ms ? a_ms : b_ms;
+}
+
+/* Rounded up: it must not spin. */
+static inline int watcher_ms_until(uint64_t then_ns, uint64_t now_ns)
+{
+	return 1 + (then_ns > now_ns ? (int)((then_ns - now_ns) / 1000000) : 0);
+}
+
+/* watch_hear.c: the OOM event of a guard has come. */
+void watch_hear_event(struct watched *w, uint64_t now_ns);
+/* v2: who was deaf hears what came meanwhile. */
+void watch_hear_late(uint64_t now_ns);
+/* In how many ms the next one has to; -1: an event wakes. */
+int watch_hear_next_ms(uint64_t now_ns);
+
 /* oversee.c: not the owner: is the owner at work? Takes over where it is not. Returns in how many ms to look again,
  * -1: at the next event. */
 int oversee_owner(uint64_t now_ns, int peer_alive);
+/* A held group of v1: an OOM of it may come without an event. */
+int oversee_is_near(const struct watched *w);
 
 /*
- * slow_work.c: one watcher is awake at any time: the one that does not own the switch goes first, the owner when that has
+ * slow_work.c: of the guard; one watcher is awake at any time: the one that does not own the switch goes first, the owner when that has
  * done, or is dead, or has not begun after OTHER_FIRST_MS. Returns in how many ms to look again, -1: at the next event.
  */
-int slow_work_see_to(uint64_t now_ns, int peer_alive);
+int slow_work_see_to(uint64_t now_ns, int peer_alive, int is_any_wanted);
+int slow_work_is_wanted(const struct watched *w);
 
 /* ending.c: is everything back as it was? By us or, when we do not own the switch, by the owner. */
 int ending_is_over(int agent_dead);

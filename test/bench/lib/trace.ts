@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: MIT
 /**
- * Who goes over memory.high, and who is killed, and when: from the kernel's own tracing, so that no side tells of itself.
+ * Who goes over memory.high, or sleeps in his group's OOM (v1), and who is killed, and when: from the kernel's own tracing, so that
+ * no side tells of itself.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { onEnd } from "./cleanup.ts";
+import { isV2 } from "./group.ts";
 
 const TRACING = "/sys/kernel/tracing";
 /** Of the tasks that a leaker runs, only one that goes over a limit of its group comes there (memcg_memory_event()). */
 const TELLS = "reprieve_bench/tells";
+/** A leaker sleeps nowhere else, uninterruptible but for SIGKILL. */
+const SLEEPS = "sched/sched_switch";
+const ASLEEP = 'prev_comm == "leaker" && prev_state & 2';
 const SIGNALS = "signal/signal_generate";
+const EVENT = isV2 ? TELLS : SLEEPS;
 
 export class Trace {
   constructor() {
@@ -18,29 +24,40 @@ export class Trace {
     }
     onEnd(() => this.#end());
     write("trace_clock", "mono");
-    write("kprobe_events", `p:${TELLS} cgroup_file_notify`);
+    if (isV2) write("kprobe_events", `p:${TELLS} cgroup_file_notify`);
+    else write(`events/${SLEEPS}/filter`, ASLEEP);
     write(`events/${SIGNALS}/filter`, "sig == 9");
-    for (const event of [TELLS, SIGNALS]) write(`events/${event}/enable`, "1");
+    for (const event of [EVENT, SIGNALS]) write(`events/${event}/enable`, "1");
   }
 
   clear(): void {
     write("trace", "");
   }
 
-  /** ms from when the kernel told that the process was over memory.high to the SIGKILL that it was sent. */
-  highToKillMs(pid: number): number {
+  /** Of the process, in ms of CLOCK_MONOTONIC: when the kernel told that it was over memory.high, or when it slept (undefined: it
+   * was killed before), and when it was sent SIGKILL. */
+  timesOf(pid: number): { eventMs: number | undefined; killMs: number } {
     const lines = readFileSync(`${TRACING}/trace`, "utf8").split("\n");
-    const high = lines.find((line) => isBy(pid, line) && line.includes(" tells: "));
+    const event = lines.find((line) => isBy(pid, line) && / (tells|sched_switch): /.test(line));
     const kill = lines.find((line) => line.includes(" sig=9 ") && line.includes(` pid=${pid} `));
-    if (high === undefined || kill === undefined)
-      throw new Error(`Cannot count this round as ${pid} was not traced`);
-    return msOf(kill) - msOf(high);
+    if (kill === undefined) throw new Error(`Cannot count this round as ${pid} was not traced`);
+    const killMs = msOf(kill);
+    const eventMs = event === undefined ? killMs : msOf(event);
+    return { eventMs: eventMs < killMs ? eventMs : undefined, killMs };
+  }
+
+  /** ms between the two. */
+  highToKillMs(pid: number): number {
+    const { eventMs, killMs } = this.timesOf(pid);
+    if (eventMs === undefined) throw new Error(`Cannot count this round as ${pid} was not traced`);
+    return killMs - eventMs;
   }
 
   #end(): void {
-    for (const event of [TELLS, SIGNALS]) write(`events/${event}/enable`, "0");
+    for (const event of [EVENT, SIGNALS]) write(`events/${event}/enable`, "0");
     write(`events/${SIGNALS}/filter`, "0");
-    write("kprobe_events", `-:${TELLS}`);
+    if (isV2) write("kprobe_events", `-:${TELLS}`);
+    else write(`events/${SLEEPS}/filter`, "0");
   }
 }
 
