@@ -47,7 +47,7 @@ src/native/layout.ts: $(B)/layout
 
 # --- the binary: never strip it (that drops the program); it ignores .env and bunfig files of the cwd ---
 
-PAGE := $(wildcard src/page/*)
+PAGE := $(wildcard src/page/* src/page/style/*)
 TS := $(shell find src -name '*.ts' ! -path 'src/page/*' ! -name layout.ts) src/native/layout.ts
 COMPILE := --compile --minify --bytecode --format=esm --compile-exec-argv=--smol \
 	--no-compile-autoload-dotenv --no-compile-autoload-bunfig

@@ -70,9 +70,12 @@ function View({ route, ...shared }: Shared & { route: Route }) {
       return <IncidentPage id={route.id} {...shared} />;
     case "unknown":
       return (
-        <Nothing>
-          There is no such view. <a href="#/">All guards</a>
-        </Nothing>
+        <>
+          <h1>There is no such view</h1>
+          <Nothing>
+            <a href="#/">All guards</a>
+          </Nothing>
+        </>
       );
   }
 }
@@ -118,6 +121,9 @@ function Top({ route, store }: { route: Route; store: Store }) {
           may lack its end.
         </p>
       )}
+      {store.journalRemark !== undefined && (
+        <p class="banner warn">The journal: {visible(store.journalRemark)}</p>
+      )}
       <p class="unseen" aria-live="polite">
         {visible(store.said)}
       </p>
@@ -135,24 +141,24 @@ const LINK = {
 function Gone({ store: { connection, rows } }: { store: Store }) {
   if (connection.state === "unknown") {
     return (
-      <div class="banner bad" role="alert">
+      <section class="banner bad" role="alert" aria-label="Connection">
         <b>The agent does not let this browser in.</b> Open the link that reprieve printed at its
         start, or give its token:
         <form action="/" method="get">
           <input name="token" type="password" autocomplete="off" aria-label="Token" required />
           <button type="submit">Enter</button>
         </form>
-      </div>
+      </section>
     );
   }
   const { since } = connection;
   return (
-    <div class="banner bad">
+    <section class="banner bad" aria-label="Connection">
       <span role="alert">
         <b>The agent is gone since {timeOf(since)}.</b>{" "}
         {rows.size > 0 && "What is shown is from then. "}
       </span>
       <span>Asked again every few seconds, for {span(Date.now() - since)}.</span>
-    </div>
+    </section>
   );
 }

@@ -18,11 +18,20 @@ const RETRY_MOST_MS = 5000;
 const GUARDS_MAX_HZ = 2;
 const LAST_INCIDENTS = 200;
 
+interface Hello {
+  readonly type: "hello";
+  readonly seq: number;
+  readonly t: number;
+  readonly run: string;
+  readonly version: string;
+  readonly resumed: boolean;
+}
+
 type FeedMessage =
   | (Message & { seq: number })
-  | { type: "hello"; seq: number; t: number; run: string; version: string; resumed: boolean }
-  | { type: "gap"; seq: number; missed: number }
-  | { type: "samples"; seq?: number; guard: string; frame: Sample };
+  | Hello
+  | { type: "gap"; missed: number }
+  | { type: "samples"; guard: string; frame: Sample };
 
 export class Feed {
   readonly #store: Store;
@@ -69,7 +78,6 @@ export class Feed {
 
   #hear(message: FeedMessage): void {
     this.#heardAt = performance.now();
-    if (message.seq !== undefined) this.#seq = message.seq;
     switch (message.type) {
       case "hello":
         this.#greeted(message);
@@ -81,12 +89,15 @@ export class Feed {
         this.#store.sample(message.guard, message.frame);
         break;
       default:
+        // The present state comes first, with the numbers that it had.
+        this.#seq = Math.max(this.#seq, message.seq);
         this.#store.accept(message);
     }
   }
 
-  #greeted({ run, version, resumed, t }: Extract<FeedMessage, { type: "hello" }>): void {
+  #greeted({ run, version, resumed, seq, t }: Hello): void {
     this.#run = run;
+    if (!resumed) this.#seq = seq;
     this.#retryMs = RETRY_LEAST_MS;
     this.#store.version = version;
     this.#store.aheadMs = t - Date.now();
@@ -98,6 +109,7 @@ export class Feed {
 
   /** The present state, where the messages since the last one are not all there. */
   async #fill(): Promise<void> {
+    const socket = this.#socket;
     const before = new Map(this.#store.rows);
     try {
       const { guards } = await ask<{ guards: GuardView[] }>("/api/guards");
@@ -106,7 +118,9 @@ export class Feed {
       const { incidents } = await ask<{ incidents: IncidentSummary[] }>(last);
       this.#store.fillLast(incidents);
       this.#store.incidentsChanged += 1;
-    } catch {} // the socket is closed too then, and it begins anew
+    } catch {
+      setTimeout(() => socket === this.#socket && void this.#fill(), RETRY_MOST_MS);
+    }
   }
 
   /** A socket says nothing of why it was refused. */

@@ -30,7 +30,8 @@ export function percent(share: number): string {
   return `${Math.floor(share * 100)} %`;
 }
 
-const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+/** Two nights a day are one too many for who is called in one. */
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
 /** In the reader's zone. */

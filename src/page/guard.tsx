@@ -9,11 +9,11 @@ import { Explained } from "./explain.tsx";
 import { size, timeOf } from "./format.ts";
 import { useAsk, useStore, useTick } from "./hooks.ts";
 import { IncidentTable } from "./incident-table.tsx";
-import { Badge, Fact, Nothing, Panel, StateBadge, Text, Usage } from "./parts.tsx";
+import { Badge, Fact, Nothing, Panel, Spans, StateBadge, Text, Usage } from "./parts.tsx";
 import { ProcessesAt } from "./processes.tsx";
 import { Reprieve } from "./reprieve.tsx";
 import { queryLink } from "./route.ts";
-import { stackOf } from "./stack.ts";
+import { stackOf, windowOf } from "./stack.ts";
 import type { Store } from "./store.ts";
 import type { Frame, GuardAnswer, Recording, Row } from "./types.ts";
 import { STATES } from "./words.ts";
@@ -143,17 +143,22 @@ function LastMinutes({
   const [at, setAt] = useState<number>();
   const [span, setSpan] = useState<keyof typeof SPANS>("1 min");
   useTick(1000);
-  const now = store.now() / 1000;
+  const now = Math.ceil(store.now() / 1000);
+  const from = now - SPANS[span];
   const live = store.live?.guard === row.guard ? store.live : undefined;
   const { frames, processes } = useMemo(
-    () => joined(answer, live?.frames ?? [], live?.processes, (now - SPANS[span]) * 1e6),
-    [answer, live?.frames.length, live?.frames.at(-1), span, Math.floor(now)],
+    () => joined(answer, live?.frames ?? [], live?.processes, [from * 1e6, now * 1e6]),
+    [answer, live?.frames, live?.frames.at(-1), from, now],
   );
   const stack = useMemo(() => stackOf(frames, NOBODY), [frames]);
   const shown = at !== undefined && at < frames.length ? at : undefined;
   const shownAt = stack.times[shown ?? frames.length - 1];
   return (
-    <Panel title="Who holds what" id="processes" note={<Spans value={span} set={setSpan} />}>
+    <Panel
+      title="Who holds what"
+      id="processes"
+      note={<Spans of={SPANS} value={span} set={setSpan} legend="How far back" />}
+    >
       {frames.length === 0 ? (
         <Nothing>Nothing is recorded yet.</Nothing>
       ) : (
@@ -161,7 +166,7 @@ function LastMinutes({
           <Chart
             stack={stack}
             limit={row.limit_bytes}
-            range={[now - SPANS[span], now]}
+            range={[from, now]}
             isClock
             at={shown}
             onAt={setAt}
@@ -170,7 +175,6 @@ function LastMinutes({
           />
           <ProcessesAt
             stack={stack}
-            frames={frames}
             processes={processes}
             at={shown}
             when={shownAt === undefined ? "" : `at ${timeOf(shownAt * 1000)}`}
@@ -183,38 +187,19 @@ function LastMinutes({
 
 const NOBODY: ReadonlySet<number> = new Set();
 
-function Spans({
-  value,
-  set,
-}: {
-  value: keyof typeof SPANS;
-  set: (span: keyof typeof SPANS) => void;
-}) {
-  return (
-    <fieldset class="chips small">
-      <legend class="unseen">How far back</legend>
-      {(Object.keys(SPANS) as (keyof typeof SPANS)[]).map((span) => (
-        <button key={span} type="button" aria-pressed={span === value} onClick={() => set(span)}>
-          {span}
-        </button>
-      ))}
-    </fieldset>
-  );
-}
-
 /** The recorder's until the feed's begin; by the clock. */
 function joined(
   answer: GuardAnswer | undefined,
   live: readonly Frame[],
   seen: ReadonlyMap<string, Recording["processes"][string]> | undefined,
-  fromUs: number,
+  [fromUs, toUs]: readonly [number, number],
 ): Recording {
   const base = (answer?.t ?? 0) * 1000;
   const until = live[0]?.t_us ?? Number.POSITIVE_INFINITY;
   const recorded = (answer?.history.frames ?? [])
     .map((frame) => ({ ...frame, t_us: frame.t_us + base }))
     .filter(({ t_us }) => t_us < until);
-  const all = [...recorded, ...live].filter(({ t_us }) => t_us >= fromUs);
+  const all = windowOf([...recorded, ...live], fromUs, toUs);
   const every = Math.ceil(all.length / POINTS_MOST);
   return {
     frames: every <= 1 ? all : all.filter((_, index) => (all.length - 1 - index) % every === 0),

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 /** All guards, a row each. Only the rows that can be seen exist: a thousand cost no more than a screen of them. */
 
-import { Component } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import { milliseconds } from "../cli/timeline.ts";
 import type { Shared } from "./app.tsx";
 import { size } from "./format.ts";
+import { GuardRow } from "./guard-row.tsx";
 import { replaceRoute, useMedia, useStore, useTick, useWindow } from "./hooks.ts";
-import { Ago, Nothing, OutcomeBadge, StateBadge, Text, Usage } from "./parts.tsx";
-import { Reprieve } from "./reprieve.tsx";
-import { guardLink, incidentLink, queryLink } from "./route.ts";
+import { Nothing, Text } from "./parts.tsx";
+import { queryLink } from "./route.ts";
 import type { Store } from "./store.ts";
 import {
   type Column,
@@ -22,11 +20,10 @@ import {
   wantedOf,
 } from "./table.ts";
 import type { Row } from "./types.ts";
-import { STATES } from "./words.ts";
 
 /** A table in which rows change their places is hard to read: only so often, but at once where a state changes. */
 const SORT_EVERY_MS = 2000;
-/** As in style.css. */
+/** As in style/tables.css and style/screens.css. */
 const ROW_PX = 38;
 const NARROW_ROW_PX = 76;
 const NARROW = "(max-width: 719px)";
@@ -231,75 +228,6 @@ function Space({ px }: { px: number }) {
     <tr class="space" style={{ height: `${px}px` }}>
       <td colSpan={9} />
     </tr>
-  );
-}
-
-interface RowProps {
-  readonly row: Row;
-  readonly at: number;
-  readonly ago: number;
-  readonly now: () => number;
-}
-
-class GuardRow extends Component<RowProps> {
-  override shouldComponentUpdate(next: RowProps): boolean {
-    const { row, at, ago } = this.props;
-    return row !== next.row || at !== next.at || ago !== next.ago;
-  }
-
-  render({ row, at, now }: RowProps) {
-    return (
-      <tr aria-rowindex={at} class={STATES[row.state]?.tone}>
-        <td class="state">
-          <StateBadge state={row.state} />
-        </td>
-        <th scope="row" class="guard">
-          <a href={guardLink(row.guard)}>
-            <Text of={row.guard} />
-          </a>
-          {row.powers.length === 0 && <small>observed only</small>}
-        </th>
-        <td class="usage" colSpan={2}>
-          <Usage {...row} />
-        </td>
-        <td class="pressure">
-          <PressureCell row={row} />
-        </td>
-        <td class="procs">{row.procs}</td>
-        <td class="handler">{HANDLERS[row.handler]}</td>
-        <td class={row.incident === null ? "reprieve" : "reprieve runs"}>
-          {row.incident === null ? (
-            <span class="quiet">{milliseconds(row.delay_ms)}</span>
-          ) : (
-            <Reprieve {...row.incident} now={now} />
-          )}
-        </td>
-        <td class="last">
-          <Last row={row} now={now()} />
-        </td>
-      </tr>
-    );
-  }
-}
-
-const HANDLERS: Readonly<Record<Row["handler"], string>> = {
-  own: "reprieve",
-  designated: "designated",
-  none: "none",
-};
-
-function PressureCell({ row: { pressure } }: { row: Row }) {
-  if (pressure === null) return <span class="quiet">–</span>;
-  return <>{pressure.some_avg10.toFixed(1)} %</>;
-}
-
-function Last({ row: { guard, last }, now }: { row: Row; now: number }) {
-  if (last === undefined) return null;
-  const link = last.id === undefined ? queryLink("incidents", { guard }) : incidentLink(last.id);
-  return (
-    <a href={link}>
-      <OutcomeBadge outcome={last.outcome} /> <Ago t={last.t} now={now} />
-    </a>
   );
 }
 

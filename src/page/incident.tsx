@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 /** One incident, for who was not there: what happened to the microsecond, and who held what in the minute before. */
 
-import { useMemo, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { Shared } from "./app.tsx";
-import { Chart } from "./chart.tsx";
-import { duration, momentOf, percent, size } from "./format.ts";
+import { duration, momentOf, size } from "./format.ts";
 import { useAsk, useStore } from "./hooks.ts";
+import { MinuteBefore } from "./minute-before.tsx";
 import { Fact, Nothing, OutcomeBadge, Panel, Process, Text } from "./parts.tsx";
-import { ProcessesAt } from "./processes.tsx";
 import { guardLink } from "./route.ts";
-import { stackOf } from "./stack.ts";
 import { Timeline } from "./timeline.tsx";
 import type { Incident } from "./types.ts";
 import { causeOf, OUTCOMES, reasonOf } from "./words.ts";
@@ -55,6 +53,7 @@ export function IncidentPage({ store, id }: Shared & { id: string }) {
 
 function Head({ incident, path, now }: { incident: Incident; path: string; now: number }) {
   const { guard, cgroup, outcome, reason, opened_t, duration_us, delay_ms, cause } = incident;
+  const relief = incident.steps.find(({ step }) => step === "relief");
   return (
     <header class="head">
       <p class="crumbs">
@@ -74,12 +73,9 @@ function Head({ incident, path, now }: { incident: Incident; path: string; now: 
         <Fact name="When">
           <time dateTime={new Date(opened_t).toISOString()}>{momentOf(opened_t, now)}</time>
         </Fact>
-        <Fact name="Took">{duration(duration_us)}</Fact>
-        <Fact name="Reprieve">
-          {delay_ms === 0
-            ? "none"
-            : `${duration(delay_ms * 1000)}, ${percent(Math.min(1, duration_us / 1000 / delay_ms))} used`}
-        </Fact>
+        {relief !== undefined && <Fact name="Relief after">{duration(relief.at_us)}</Fact>}
+        <Fact name="Reprieve">{delay_ms === 0 ? "none" : duration(delay_ms * 1000)}</Fact>
+        <Fact name="Closed after">{duration(duration_us)}</Fact>
         <Fact name="Group">
           <code>
             <Text of={cgroup} />
@@ -130,83 +126,8 @@ function CopyLink() {
 
 const SAID_MS = 3000;
 
-const SPANS = { "1 min": 60, "10 s": 10, "1 s": 1 } as const;
-
-function MinuteBefore({ incident }: { incident: Incident }) {
-  const [at, setAt] = useState<number>();
-  const [span, setSpan] = useState<keyof typeof SPANS>("1 min");
-  const { frames, processes, victims, kernel_killed: byKernel = [] } = incident;
-  const stack = useMemo(
-    () => stackOf(frames, new Set([...victims, ...byKernel].map(({ pid }) => pid))),
-    [frames, victims, byKernel],
-  );
-  const chosen = at ?? indexBefore(stack.times);
-  if (frames.length === 0) {
-    return (
-      <Panel title="The minute before" id="minute">
-        <Nothing>Nothing was recorded.</Nothing>
-      </Panel>
-    );
-  }
-  const seconds = SPANS[span];
-  const last = stack.times.at(-1) ?? 0;
-  return (
-    <Panel title="The minute before" id="minute" note={<Spans value={span} set={setSpan} />}>
-      <Chart
-        stack={stack}
-        limit={null}
-        range={[-seconds, Math.max(0.02 * seconds, Math.min(last, 0.1 * seconds))]}
-        isClock={false}
-        at={chosen}
-        onAt={setAt}
-        label="Memory of the group before the event, by time"
-        sayTime={sayBefore}
-      />
-      <ProcessesAt
-        stack={stack}
-        frames={frames}
-        processes={processes}
-        at={chosen}
-        when={sayBefore(stack.times[chosen] ?? 0)}
-      />
-    </Panel>
-  );
-}
-
-/** The last look before the event. */
-function indexBefore(times: readonly number[]): number {
-  const after = times.findIndex((s) => s > 0);
-  return after < 0 ? times.length - 1 : Math.max(0, after - 1);
-}
-
-function sayBefore(seconds: number): string {
-  const us = Math.round(Math.abs(seconds) * 1e6);
-  return us === 0
-    ? "at the event"
-    : `${duration(us)} ${seconds < 0 ? "before" : "after"} the event`;
-}
-
-function Spans({
-  value,
-  set,
-}: {
-  value: keyof typeof SPANS;
-  set: (span: keyof typeof SPANS) => void;
-}) {
-  return (
-    <fieldset class="chips small">
-      <legend class="unseen">How much of it</legend>
-      {(Object.keys(SPANS) as (keyof typeof SPANS)[]).map((span) => (
-        <button key={span} type="button" aria-pressed={span === value} onClick={() => set(span)}>
-          {span}
-        </button>
-      ))}
-    </fieldset>
-  );
-}
-
 function Victims({
-  incident: { victims, kernel_killed: byKernel = [], outcome },
+  incident: { victims, kernel_killed: byKernel = [], outcome, processes },
 }: {
   incident: Incident;
 }) {
@@ -226,7 +147,10 @@ function Victims({
             <tr key={victim.pid}>
               <th scope="row">
                 <i class="swatch victim" aria-hidden="true" />
-                <Process {...victim} />
+                <Process
+                  pid={victim.pid}
+                  comm={victim.comm || (processes[victim.pid]?.comm ?? "")}
+                />
               </th>
               <td>{victim.by}</td>
               <td>{victim.rss_bytes === undefined ? "" : size(victim.rss_bytes)}</td>

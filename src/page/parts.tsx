@@ -125,3 +125,25 @@ export function Panel({
 export function Nothing({ children }: { children: ComponentChildren }) {
   return <p class="nothing">{children}</p>;
 }
+
+interface SpansProps<Name extends string> {
+  /** Of each name the seconds. */
+  readonly of: Readonly<Record<Name, number>>;
+  readonly value: Name;
+  readonly set: (span: Name) => void;
+  readonly legend: string;
+}
+
+/** How much of a time is shown. */
+export function Spans<Name extends string>({ of, value, set, legend }: SpansProps<Name>) {
+  return (
+    <fieldset class="chips small">
+      <legend class="unseen">{legend}</legend>
+      {(Object.keys(of) as Name[]).map((span) => (
+        <button key={span} type="button" aria-pressed={span === value} onClick={() => set(span)}>
+          {span}
+        </button>
+      ))}
+    </fieldset>
+  );
+}

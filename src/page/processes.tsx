@@ -5,36 +5,40 @@ import { colourOf } from "./chart.tsx";
 import { size } from "./format.ts";
 import { Text } from "./parts.tsx";
 import type { Layer, Stack } from "./stack.ts";
-import type { Frame, Processes } from "./types.ts";
+import type { Processes } from "./types.ts";
 
 /** A table of more is a flood; the chart has the rest as one. */
 const ROWS_MOST = 40;
 
 interface Props {
   readonly stack: Stack;
-  readonly frames: readonly Frame[];
   readonly processes: Processes;
   /** An index of the frames; undefined: the last. */
   readonly at: number | undefined;
   readonly when: string;
 }
 
-export function ProcessesAt({ stack, frames, processes, at, when }: Props) {
+export function ProcessesAt({ stack, processes, at, when }: Props) {
+  const { frames } = stack;
   const index = Math.min(at ?? frames.length - 1, frames.length - 1);
   const held = (frames[index]?.processes ?? []).toSorted((a, b) => b[1] - a[1]);
   const layerOf = new Map(stack.layers.map((layer) => [layer.pid, layer]));
   const rest = stack.layers.find(({ kind }) => kind === "rest")?.values[index] ?? 0;
   const hasSwap = held.some(([pid]) => (processes[pid]?.swap_bytes ?? 0) > 0);
   return (
-    <div class="scroll">
+    <>
       <table class="held">
         <caption>{when}</caption>
         <thead>
           <tr>
             <th scope="col">Process</th>
-            <th scope="col">User</th>
+            <th scope="col" class="aside">
+              User
+            </th>
             <th scope="col">Anonymous</th>
-            <th scope="col">Files</th>
+            <th scope="col" class="aside">
+              Files
+            </th>
             {hasSwap && <th scope="col">Swap</th>}
           </tr>
         </thead>
@@ -47,9 +51,9 @@ export function ProcessesAt({ stack, frames, processes, at, when }: Props) {
                   <Swatch layers={stack.layers} layer={layerOf.get(pid)} />
                   <Text of={known?.comm ?? ""} /> <span class="pid">{pid}</span>
                 </th>
-                <td>{known?.uid}</td>
+                <td class="aside">{known?.uid}</td>
                 <td>{size(anon)}</td>
-                <td>{known === undefined ? "" : size(known.file_bytes + known.shmem_bytes)}</td>
+                <td class="aside">{known && size(known.file_bytes + known.shmem_bytes)}</td>
                 {hasSwap && <td>{size(known?.swap_bytes ?? 0)}</td>}
               </tr>
             );
@@ -59,15 +63,15 @@ export function ProcessesAt({ stack, frames, processes, at, when }: Props) {
               <Swatch layers={stack.layers} layer={layerOf.get(undefined)} />
               files, shared and kernel
             </th>
-            <td />
+            <td class="aside" />
             <td>{size(rest)}</td>
-            <td />
+            <td class="aside" />
             {hasSwap && <td />}
           </tr>
         </tbody>
       </table>
       {held.length > ROWS_MOST && <p class="quiet">and {held.length - ROWS_MOST} more</p>}
-    </div>
+    </>
   );
 }
 

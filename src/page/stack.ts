@@ -21,6 +21,7 @@ export interface Layer {
 }
 
 export interface Stack {
+  readonly frames: readonly Frame[];
   /** In seconds, as `t_us`: from the event, or from when the history was asked for. */
   readonly times: readonly number[];
   readonly usage: readonly number[];
@@ -45,6 +46,7 @@ export function stackOf(frames: readonly Frame[], victims: ReadonlySet<number>):
   const rest = usage.map((bytes, at) => Math.max(0, bytes - (sum[at] ?? 0)));
   const none = { pid: undefined, isVictim: false } as const;
   return {
+    frames,
     times: frames.map((frame) => frame.t_us / 1e6),
     usage,
     layers: [
@@ -61,6 +63,16 @@ export function stackOf(frames: readonly Frame[], victims: ReadonlySet<number>):
       })),
     ],
   };
+}
+
+/** What is known of a time, a frame at each end: one holds until the next. */
+export function windowOf(frames: readonly Frame[], fromUs: number, toUs: number): Frame[] {
+  const first = frames.findLastIndex(({ t_us }) => t_us <= fromUs);
+  const within = frames.slice(Math.max(0, first)).filter(({ t_us }) => t_us <= toUs);
+  const last = within.at(-1);
+  if (last === undefined) return [];
+  const clipped = within.map((frame) => ({ ...frame, t_us: Math.max(frame.t_us, fromUs) }));
+  return last.t_us < toUs ? [...clipped, { ...last, t_us: toUs }] : clipped;
 }
 
 /** Each layer's upper edge. */

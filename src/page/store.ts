@@ -42,6 +42,8 @@ export class Store {
   host: SystemMessage | undefined;
   /** For who cannot see the rows change. */
   said = "";
+  /** Why incidents may not be kept; undefined: they are. */
+  journalRemark: string | undefined;
   /** So many steps the agent was too slow to read. */
   lostSteps = 0;
   /** Grows with every incident that has closed, and where some may have been missed. */
@@ -90,6 +92,9 @@ export class Store {
         break;
       case "system":
         this.host = message;
+        break;
+      case "journal":
+        this.journalRemark = message.ok ? undefined : (message.remark ?? "it cannot be written");
         break;
       case "lost":
         this.lostSteps += message.steps;

@@ -47,11 +47,11 @@ export function Timeline({ incident }: { incident: Incident }) {
 // --- internal ---
 
 function linesOf(incident: Incident): Line[] {
-  const { cause, steps, hooks, outcome, reason, duration_us, opened_t } = incident;
+  const { cause, hooks, outcome, reason, duration_us, opened_t } = incident;
   const told = OUTCOMES[outcome];
   const lines: Line[] = [
     { at: 0, tone: "bad", words: causeOf(cause) },
-    ...steps.map((step) => ({ at: step.at_us, tone: stepTone(step), step })),
+    ...named(incident).map((step) => ({ at: step.at_us, tone: stepTone(step), step })),
     ...hooks.map((hook) => ({
       at: Math.max(0, (hook.t - opened_t) * 1000),
       tone: hook.result === "ok" ? ("calm" as const) : ("warn" as const),
@@ -60,6 +60,15 @@ function linesOf(incident: Incident): Line[] {
     { at: duration_us, tone: told.tone, words: `Closed: ${told.word}, ${reasonOf(reason)}` },
   ];
   return lines.sort((a, b) => a.at - b.at);
+}
+
+/** A name that could not be read at the OOM may be known from another look. */
+function named({ steps, processes }: Incident): IncidentStep[] {
+  return steps.map((step) => {
+    if (step.comm !== "") return step;
+    const other = steps.find(({ pid, comm }) => pid === step.pid && comm);
+    return { ...step, comm: other?.comm ?? processes[String(step.pid)]?.comm ?? "" };
+  });
 }
 
 function StepText({ step }: { step: IncidentStep }) {

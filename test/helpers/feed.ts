@@ -2,6 +2,7 @@
 /** A scene with a feed, an API and a page, on a port of its own. */
 import { readFileSync } from "node:fs";
 import { runBase } from "./paths.ts";
+import type { Reprieve } from "./reprieve.ts";
 import { Scene } from "./scene.ts";
 import { until } from "./wait.ts";
 
@@ -21,9 +22,14 @@ export function freePort(): number {
 export async function serve(...more: string[]): Promise<Feed> {
   const address = `127.0.0.1:${freePort()}`;
   const scene = await Scene.set(["--listen", address, ...more]);
-  await until("the page", () => scene.reprieve.err.includes("page http"));
+  await served(scene.reprieve);
   const token = more.includes("--no-token") ? "" : runFile(scene, "token");
   return { scene, address, token };
+}
+
+/** What answers there is loaded after the groups are armed. */
+export async function served(reprieve: Reprieve): Promise<void> {
+  await until("the page", () => reprieve.err.includes("page http"));
 }
 
 /** What it says there of itself. */
