@@ -23,6 +23,7 @@ import { Order } from "./cli/order.ts";
 import { said, say } from "./cli/output.ts";
 import { addTelling } from "./cli/telling.ts";
 import { Avoid, Prefer } from "./cli/weigh.ts";
+import { Pattern } from "./config/pattern.ts";
 import { CliError, exit } from "./errors.ts";
 import type { StandingOrder } from "./native/region.ts";
 import type { WeighRule } from "./native/weighing.ts";
@@ -199,6 +200,7 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
     .action(async (argv, options) => done(await (await import("./cli/run.ts")).run(argv, options)));
   addListening(run);
   addOrders(run);
+  addPowers(run);
 }
 
 /** Who may see what happens, and where. */
@@ -221,7 +223,37 @@ function addListening(run: Command): void {
     .option("--tls-key <file>", "PEM");
 }
 
-/** What is tried, on whom, and whether it may be. */
+/** The powers that an order takes. */
+function addPowers(run: Command): void {
+  const powers = [
+    ["kill", "kill in the groups that are guarded; without any power: observe"],
+    ["limits", "raise their limits and reclaim, as ordered"],
+    ["move", "move a process to the group of move=GROUP"],
+    ["hooks", "run the program of hook=PROGRAM"],
+  ] as const;
+  for (const [power, what] of powers) {
+    const [place, schema, where] =
+      power === "hooks"
+        ? (["path", Program, "only a program there: /usr/local/bin/*"] as const)
+        : (["glob", Pattern, "only where that matches, below the hierarchy: /tenants/*"] as const);
+    const collect = (given: string, all: true | string[] = []) =>
+      all === true ? all : [...all, parsed(schema)(given)];
+    run.addOption(
+      new Option(
+        `--allow-${power} [${place}]`,
+        `let it ${what}; with =${place.toUpperCase()} ${where}`,
+      ).argParser(collect),
+    );
+    run.addOption(
+      new Option(
+        `--deny-${power} [${place}]`,
+        "never, or not there, whatever else lets it",
+      ).argParser(collect),
+    );
+  }
+}
+
+/** What is tried, and on whom. */
 function addOrders(run: Command): void {
   run
     .addOption(
@@ -245,14 +277,6 @@ function addOrders(run: Command): void {
         "--avoid <rule>",
         "whose memory counts for less, likewise: weight=0.25; 0: the last to be chosen",
       ).argParser((given: string, all: WeighRule[] = []) => [...all, parsed(Avoid)(given)]),
-    )
-    .option("--allow-kill", "let it kill in the groups of --cgroup; without any power: observe")
-    .option("--allow-limits", "let it raise their limits and reclaim, as ordered")
-    .option("--allow-move", "let it move a process to the group of move=GROUP")
-    .option(
-      "--allow-hooks [path]",
-      "let it run the program of hook=PROGRAM; with =PATH only a program there: /usr/local/bin/*",
-      parsed(Program),
     )
     .option(
       "--hook-bound <time>",

@@ -19,8 +19,9 @@ import { demandGroup, type LeftOut, type Wanted } from "./guards.ts";
 import { checkHandlers, wantsDoor } from "./handlers.ts";
 import { type Expected, expectedAt, listsOf } from "./latecomers.ts";
 import { POWERS, type Power, programOf, withHookBound } from "./order.ts";
-import { demandOrders, isGrantedBy } from "./orders.ts";
+import { demandOrders } from "./orders.ts";
 import { say } from "./output.ts";
+import { byFlags } from "./powers.ts";
 import { visible } from "./timeline.ts";
 
 export interface Configured {
@@ -109,7 +110,7 @@ function demandConfig(file: string): Config {
 function optionsOf(config: Config, flags: RunFlags): RunOptions {
   const { handler, caps, sampling, journal } = config;
   const { where, command, socket, mode } = handler;
-  const system = systemOf(config);
+  const system = systemOf(config, flags);
   return {
     ...(system !== undefined && { system }),
     ...feedOf(config),
@@ -142,14 +143,21 @@ function feedOf({ feed }: Config) {
 }
 
 /** What [system] asks for; undefined: nothing. */
-function systemOf({ system, allow, deny, caps }: Config): SystemOrders | undefined {
+function systemOf(
+  { system, allow, deny, caps }: Config,
+  { denyKill }: RunFlags,
+): SystemOrders | undefined {
   if (system === undefined) return undefined;
   const { memory, swap, pressure, hand_over, prefer, avoid } = system;
   return {
     memory,
     swap,
     pressure: pressure ?? { at: [0, 0], of: "full", over: 0 },
-    allowed: (allow.system || allow.kill === true) && !deny.system && deny.kill !== true,
+    allowed:
+      (allow.system || allow.kill === true) &&
+      !deny.system &&
+      deny.kill !== true &&
+      denyKill !== true,
     handsOver: hand_over,
     incidentCap: system.caps?.incident ?? limit.KILLS_PER_INCIDENT_MAX,
     hourCap: system.caps?.hour ?? caps.hour ?? 0,
@@ -159,7 +167,7 @@ function systemOf({ system, allow, deny, caps }: Config): SystemOrders | undefin
 
 /** With --cgroup those groups, as the guards that match them say; else all that a guard matches. */
 function expectedOf(config: Config, options: RunOptions, memory: Hierarchy): Expected {
-  const policy = policyOf(config, (power, path) => isGrantedBy(options, power, path));
+  const policy = policyOf(config, byFlags(options));
   const guardOf = (path: string) => policy.guardOf(below(memory, path));
   const settings = (path: string) => settingsOf(memory, options, policy, path);
   const lists = listsOf([undefined, ...config.guard].map((one) => ordersOf(memory, options, one)));

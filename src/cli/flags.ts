@@ -2,6 +2,7 @@
 /** The flags of `run`: what they are, which of them go together, and what they alone ask for. */
 
 import { existsSync } from "node:fs";
+import { relative } from "node:path";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Source } from "../native/region.ts";
@@ -11,8 +12,9 @@ import { demandGroup } from "./guards.ts";
 import { checkHandlers, type HandlerOptions, wantsDoor } from "./handlers.ts";
 import type { JournalOptions } from "./journaled.ts";
 import { expectedAt } from "./latecomers.ts";
-import { programOf, withHookBound } from "./order.ts";
-import { demandOrders, grantedBy, type OrderFlags, type OrderOptions } from "./orders.ts";
+import { POWERS, type Power, programOf, withHookBound } from "./order.ts";
+import { demandOrders, type OrderFlags, type OrderOptions } from "./orders.ts";
+import { arePicky, byFlags, type Keeper } from "./powers.ts";
 
 /** As given on the command line; what is not given there may stand in the config file. */
 export interface RunFlags extends Partial<HandlerOptions>, OrderFlags {
@@ -59,20 +61,32 @@ export function configOf(
 export function unconfigured(flags: RunFlags, memory: Hierarchy) {
   const options: RunOptions = { ...flags, handler: flags.handler ?? "outside" };
   const groups = new Set(flags.cgroup).size;
-  checkHandlers(options, groups <= 1, options.allowKill ?? groups === 0);
-  demandOrders(memory, settingsOf(options).orders);
+  checkHandlers(options, groups <= 1, options.allowKill !== undefined || groups === 0);
+  demandOrders(memory, settingsOf(options, memory, memory.root).orders);
   const paths = new Set(flags.cgroup.map((given) => demandGroup(memory, given)));
-  const wanted = [...paths].map((path) => ({ ...settingsOf(options), path }));
+  const wanted = [...paths].map((path) => settingsOf(options, memory, path));
+  const isAllowed =
+    groups === 0
+      ? flags.denyKill === undefined
+      : wanted.every(({ orders }) => orders.granted.has("kill"));
+  checkHandlers(options, groups <= 1, isAllowed);
   const expected = groups === 0 ? undefined : expectedAt(wanted);
   return { options, wanted, expected };
 }
 
 /** In a group of our own we may do all; another one to move to is somebody else's. */
-export function settingsOf(options: RunOptions, owned = false) {
+export function settingsOf(options: RunOptions, memory: Hierarchy, path: string, owned = false) {
   const { margin, delay, when, prefer = [], avoid = [] } = options;
   const order = withHookBound(options.order, options.hookBound);
   const weigh = [...prefer, ...avoid];
-  const granted = new Set([...grantedBy(options), ...(owned ? (["kill", "limits"] as const) : [])]);
+  const flag = byFlags(options);
+  const whyNot = (power: Power): Keeper | undefined => {
+    const about = power === "hooks" ? (programOf(order) ?? "") : `/${relative(memory.root, path)}`;
+    const isOurs = owned && (power === "kill" || power === "limits");
+    const by = flag(power, about) ?? (isOurs ? "--allow" : undefined);
+    return by === "--allow" ? undefined : (by ?? "--allow");
+  };
+  const granted = new Set(POWERS.filter((power) => whyNot(power) === undefined));
   const orders: OrderOptions = {
     order,
     weigh,
@@ -81,7 +95,8 @@ export function settingsOf(options: RunOptions, owned = false) {
     ...(when !== undefined && { when }),
     ...(delay !== undefined && { delay }),
   };
-  return { margin, orders };
+  const decided = arePicky(options) ? { guard: undefined, whyNot } : undefined;
+  return { path, margin, orders, ...(decided && { decided }) };
 }
 
 /** Flags that are right one by one and wrong together. */

@@ -7,7 +7,6 @@ import { resolveGroup } from "../cgroup/group.ts";
 import { type Hierarchy, refusal } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
 import { whyNotRun } from "../cgroup/trust.ts";
-import { matcherOf } from "../config/pattern.ts";
 import { CliError, exit } from "../errors.ts";
 import { limit } from "../native/layout.ts";
 import type { StandingOrder, When } from "../native/region.ts";
@@ -26,18 +25,14 @@ import {
   whyTooLong,
   wordOf,
 } from "./order.ts";
+import { type Keeper, type PowerFlags, remedyOf } from "./powers.ts";
 import { visible } from "./timeline.ts";
 import { whyTooMany } from "./weigh.ts";
 
-export interface OrderFlags {
+export interface OrderFlags extends PowerFlags {
   readonly order: readonly StandingOrder[];
   readonly prefer?: readonly WeighRule[];
   readonly avoid?: readonly WeighRule[];
-  readonly allowKill?: true;
-  readonly allowLimits?: true;
-  readonly allowMove?: true;
-  /** A pattern: of the programs that may be run. */
-  readonly allowHooks?: true | string;
   readonly hookBound?: number;
   readonly when?: When;
   readonly delay?: number;
@@ -66,12 +61,12 @@ export interface Standing {
   readonly allowHooks: boolean;
 }
 
-/** What a config file says of a group. */
+/** What a config file says of a group, or flags that are not the same for all. */
 export interface Decided {
   /** Who decides; undefined: nobody, the group is one of --cgroup. */
   readonly guard: string | undefined;
-  /** The table that keeps a power from it; undefined: none. */
-  readonly whyNot: (power: Power) => "allow" | "deny" | undefined;
+  /** What keeps a power from it; undefined: nothing. */
+  readonly whyNot: (power: Power) => Keeper | undefined;
 }
 
 /** A group with what is tried there. */
@@ -81,21 +76,6 @@ interface Ordered {
   readonly granted: ReadonlySet<Power>;
   readonly handler: OrderOptions["handler"];
   readonly decided?: Decided | undefined;
-}
-
-/** What the flags grant; `program`: of the hook, where that is the question. */
-export function isGrantedBy(flags: OrderFlags, power: Power, program?: string): boolean {
-  const { allowKill, allowLimits, allowMove, allowHooks = false } = flags;
-  if (power !== "hooks") {
-    return { kill: allowKill, limits: allowLimits, move: allowMove }[power] === true;
-  }
-  if (typeof allowHooks === "boolean") return allowHooks;
-  return program !== undefined && matcherOf(allowHooks)(program);
-}
-
-export function grantedBy(flags: OrderFlags): ReadonlySet<Power> {
-  const program = programOf(flags.order);
-  return new Set(POWERS.filter((power) => isGrantedBy(flags, power, program)));
 }
 
 /** Refuses what goes in no group of this host; `guard`: whose orders they are, in a config file. */
@@ -165,7 +145,7 @@ export function warningsOf(all: readonly Ordered[], owned: boolean): string[] {
   const isByFlags = all.every(({ decided }) => decided === undefined);
   return [
     ...new Set(all.flatMap(lackingByFlags)),
-    ...lackingByFile(all),
+    ...lackingByGroup(all),
     ...idle.map((power) =>
       isByFlags
         ? `--allow-${power} is for nothing: no --order needs it`
@@ -210,14 +190,14 @@ function lackingByFlags({ orders, granted, decided }: Ordered): string[] {
 }
 
 /** One line for a guard's order and what keeps it, with the first of the groups. */
-function lackingByFile(all: readonly Ordered[]): string[] {
+function lackingByGroup(all: readonly Ordered[]): string[] {
   const lacking = all.flatMap(({ name, orders, decided }) =>
     orders.flatMap(({ order }) => {
       const power = POWER_OF[order];
-      const table = decided?.whyNot(power);
-      if (table === undefined) return [];
+      const keeper = decided?.whyNot(power);
+      if (keeper === undefined) return [];
       const who = decided?.guard === undefined ? "reprieve" : `guard ${decided.guard}`;
-      const why = table === "allow" ? `[allow] ${power} lets it act` : `[deny] ${power} forbids it`;
+      const why = remedyOf(keeper, power);
       return [{ name, does: `${who} only observes ${wordOf(order)} in`, why }];
     }),
   );

@@ -160,7 +160,7 @@ async function guardAndWait(
   await watchSystem(state, image, send);
   if (state.isSystemOnly) return await waitOnly(state, feed);
   const own = home === undefined ? undefined : makeOwnGroup(state, home, runDir.name);
-  const wanted = own === undefined ? state.wanted : [{ ...settingsOf(options, true), path: own }];
+  const wanted = own === undefined ? state.wanted : [settingsOf(options, state.memory, own, true)];
   const prepared = prepareGuards(state, wanted, own !== undefined, leftOut);
   const { guards, locks, others } = prepared;
   prepared.remarks.forEach(say);

@@ -2,6 +2,7 @@
 /** What the config says of one group. Pure. */
 
 import { POWERS, type Power } from "../cli/order.ts";
+import type { ByFlags, Keeper } from "../cli/powers.ts";
 import { bySpecificity, matcherOf } from "./pattern.ts";
 import type { Config, Guard, Reach } from "./schema.ts";
 
@@ -16,18 +17,18 @@ export interface Rule {
 export interface Policy {
   /** The most specific guard; undefined: nobody guards it. `path` is below the hierarchy and begins with /. */
   guardOf(path: string): Guard | undefined;
-  /** The table that keeps a power from it; undefined: it is granted. Of hooks the path is the program's. */
-  whyNot(power: Power, path: string): "allow" | "deny" | undefined;
+  /** What keeps a power from it; undefined: it is granted. Of hooks the path is the program's. */
+  whyNot(power: Power, path: string): Keeper | undefined;
   /** The guards that match, each once, the most specific first: the first without `except` decides. */
   rulesOf(path: string): Rule[];
   /** In words, the key by which it is so. */
   keyOf(power: Power, path: string): string;
 }
 
-/** `isGranted`: by the --allow flags, which [deny] wins over all the same. */
+/** The --allow flags add to [allow]; what is denied is denied, by flag or by file. */
 export function policyOf(
   { guard, allow, deny }: Config,
-  isGranted: (power: Power, path: string) => boolean = () => false,
+  byFlags: ByFlags = () => undefined,
 ): Policy {
   const [allowed, denied] = [reachesOf(allow), reachesOf(deny)];
   const rules = guard.flatMap((one, order) => {
@@ -40,8 +41,10 @@ export function policyOf(
   return {
     guardOf: (path) => ranked.find((rule) => rule.matches(path) && !rule.exceptOf(path))?.guard,
     whyNot: (power, path) => {
+      const flag = byFlags(power, path);
+      if (flag === "--deny") return flag;
       if (denied.get(power)?.(path)) return "deny";
-      return isGranted(power, path) || allowed.get(power)?.(path) ? undefined : "allow";
+      return (flag ?? allowed.get(power)?.(path)) ? undefined : "allow";
     },
     rulesOf: (path) => {
       const matching = ranked.filter(({ matches }) => matches(path));
@@ -56,8 +59,9 @@ export function policyOf(
     },
     keyOf: (power, path) => {
       const by = denied.get(power)?.(path);
-      if (by) return `[deny] ${power} = ${by}`;
-      if (isGranted(power, path)) return `--allow-${power}`;
+      const flag = byFlags(power, path);
+      if (by && flag !== "--deny") return `[deny] ${power} = ${by}`;
+      if (flag) return `${flag}-${power}`;
       const grant = allowed.get(power)?.(path);
       return grant ? `[allow] ${power} = ${grant}` : `[allow] ${power} does not name it`;
     },

@@ -87,6 +87,8 @@ const wrongFlags: readonly [args: readonly string[], names: RegExp][] = [
   [["run", "--"], /CMD|--cgroup/],
   [["run", "--cgroup", "x", ...CMD], /--cgroup/],
   [["run", "--allow-kill", ...CMD], /--allow-kill goes with --cgroup/],
+  [["run", "--cgroup", "x", "--allow-kill=x"], /a group's path begins with \//],
+  [["run", "--cgroup", "x", "--deny-hooks=x"], /a program is named by its path/],
   [["run", "--name", "helpers-1", ...CMD], /--name.*helpers-/s],
   [["run", "--delay", "0.5ms", ...CMD], /--delay.*at least 1ms/s],
   [["guard"], /guard/],

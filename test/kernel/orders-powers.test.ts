@@ -3,8 +3,10 @@
 import { afterEach, expect, test } from "bun:test";
 import { exit } from "../../src/errors.ts";
 import { cleanUp } from "../helpers/clean.ts";
+import { ConfigFile, FEED, guard } from "../helpers/config.ts";
 import { DoorScene } from "../helpers/door.ts";
 import { Group } from "../helpers/group.ts";
+import { memory } from "../helpers/memory.ts";
 import { FINISH_MS, leakIn, ordered, words } from "../helpers/orders.ts";
 import { SharedRegion } from "../helpers/region.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
@@ -82,6 +84,60 @@ describeWith("a power that lacks", kernelTest, () => {
     },
     TEST_MS,
   );
+});
+
+describeWith("flags that name groups", kernelTest, () => {
+  const below = ({ path }: Group) => path.slice(memory.root.length);
+
+  /** By the ends of their names, what each may do. */
+  function powers({ messages }: Reprieve): unknown {
+    const all = messages.filter(({ type }) => type === "armed");
+    return Object.fromEntries(all.map((m) => [String(m.guard).split("-").at(-1), m.powers]));
+  }
+
+  test("--allow-kill=GLOB lets it kill there, and nowhere else", async () => {
+    const groups = ["one", "two"].map((name) => new Group(name, { limit: LIMIT }));
+    const paths = groups.flatMap(({ path }) => ["--cgroup", path]);
+    const globs = ["--allow-kill=/none/*", "--allow-kill=/*-two"];
+    const reprieve = Reprieve.start(["run", ...paths, ...globs, "--json", "--listen", "none"]);
+    await reprieve.armed(2);
+    expect(powers(reprieve)).toEqual({ one: [], two: ["kill"] });
+    expect(reprieve.err).toMatch(/only observes kill in .*-one: --allow-kill lets it act/);
+    const scene = await Scene.around(new Group("unused", { limit: LIMIT }));
+    for (const [group, outcome] of [
+      [groups[0], "observed"],
+      [groups[1], "relieved"],
+    ] as const) {
+      const from = reprieve.messages.length;
+      if (group === undefined) throw new RangeError("two groups");
+      const leaker = await leakIn(scene, group, LEAK_KB);
+      const closed = await reprieve.message("incident.closed", { from, boundMs: FINISH_MS });
+      expect(closed.outcome).toBe(outcome);
+      await until("the leaker's death", () => !leaker.isAlive());
+    }
+    expect(await reprieve.stop()).toBe(0);
+    await scene.end();
+  });
+
+  test("--deny-kill wins over the config file, and over --allow-kill", async () => {
+    const config = new ConfigFile();
+    const [one, two] = [new Group("one", { limit: LIMIT }), new Group("two", { limit: LIMIT })];
+    const guards = [guard("a", below(one)), guard("b", below(two))];
+    config.write(`${FEED}[allow]\nkill = true\n${guards.join("")}`);
+    const reprieve = await config.start(2, `--deny-kill=${below(one)}`, "--allow-kill");
+    expect(powers(reprieve)).toEqual({ one: [], two: ["kill"] });
+    expect(reprieve.err).toMatch(/guard a only observes kill in .*: --deny-kill forbids it/);
+    expect(await reprieve.stop()).toBe(0);
+    config.remove();
+  });
+
+  test("--deny-kill leaves CMD to the kernel", async () => {
+    const leak = ["sh", "-c", "cat /dev/zero | tail -n 1"]; // keeps a line that has no end
+    const flags = ["--limit", "48M", "--deny-kill", "--json", "--listen", "none"];
+    const { code, messages } = await Reprieve.ends(["run", ...flags, "--", ...leak]);
+    expect(code).toBe(137);
+    expect(messages.some(({ step }) => step === "kill")).toBe(false);
+  });
 });
 
 describeWith("an agent that orders what it has no power for", kernelTest, () => {
