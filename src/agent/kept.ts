@@ -5,8 +5,16 @@
  * region's lock is held by whoever of the agent and its helpers lives.
  */
 
-import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statfsSync } from "node:fs";
-import { join } from "node:path";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import type { Core, RegionParts } from "../native/core.ts";
 import { isOursAlone, runBases } from "./run-dir.ts";
 
@@ -24,16 +32,24 @@ interface Keeping {
 export const LOST_WITH_US =
   "incidents that are not in the journal yet are lost with an agent that is killed";
 
-/** A directory of ours alone in memory; undefined: there is none. */
-export function keepingDir(bases: readonly string[] = runBases()): string | undefined {
-  return bases.find((base) => {
-    try {
-      mkdirSync(base, { recursive: true, mode: 0o700 });
-      return isOursAlone(base) && statfsSync(base).type === TMPFS_MAGIC;
-    } catch {
-      return false;
-    }
+/** Where it is, or would be made; undefined: nowhere. */
+export function baseInMemory(): string | undefined {
+  return runBases().find((base) => {
+    const place = [base, dirname(base)].find(existsSync);
+    return place !== undefined && statfsSync(place).type === TMPFS_MAGIC;
   });
+}
+
+/** A directory of ours alone in memory; undefined: there is none. */
+export function keepingDir(): string | undefined {
+  const base = baseInMemory();
+  if (base === undefined) return undefined;
+  try {
+    mkdirSync(base, { recursive: true, mode: 0o700 });
+    return isOursAlone(base) ? base : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** As a file where incidents are to be kept. */

@@ -12,12 +12,14 @@ import { findCore } from "../native/embed.ts";
 import { Signals } from "./command.ts";
 import type { ConfigChecks } from "./config-checks.ts";
 import { DEFAULT_CONFIG } from "./flags.ts";
+import { journalChecks } from "./journal-checks.ts";
 import { killerChecks } from "./killer-checks.ts";
 import { hierarchyChecks } from "./memory-checks.ts";
 import { print } from "./output.ts";
 import { type Check, check } from "./proof-scene.ts";
 import { prove } from "./proofs.ts";
 import { visible } from "./timeline.ts";
+import { journalOf } from "./which-journal.ts";
 
 /** Each helper locks under 512 KiB. */
 const MEMLOCK_LEAST_BYTES = 4 * 2 ** 20;
@@ -39,6 +41,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     ...kernelChecks(core),
     ...processChecks(),
     ...killerChecks(groups),
+    ...journalChecks(journalOf(options.config)),
   ];
   const isHopeless = host.some((check) => check.status === "no");
   const proofs = isHopeless ? [] : await proofChecks(core);
@@ -203,6 +206,11 @@ function promiseChecks(host: readonly Check[], proofs: readonly Check[]): Check[
     ),
     promise("busy CPUs make no helper late", ["real-time priority"], "they may"),
     promise("a frozen or stuck victim gives its memory back", ["process_mrelease"], "it may not"),
+    promise(
+      "no incident is lost when reprieve is killed",
+      ["journal", "region in memory"],
+      "some may be",
+    ),
     promise("a limit counts swap too", ["swap accounting"], "a leaker can fill the swap first"),
     ...(host.some(({ name }) => name === "freezer")
       ? [promise("the helpers are not frozen with anybody", ["freezer"], "they may be")]

@@ -2,17 +2,15 @@
 /** `reprieve incidents`: what the journal has, whether a reprieve runs or not; and what dead ones have left for it. */
 
 import { existsSync } from "node:fs";
-import { load } from "../config/load.ts";
 import { CliError, exit } from "../errors.ts";
 import { codeOf, JournalFile, rowOf } from "../journal/database.ts";
 import { leftBehind } from "../journal/harvest.ts";
 import type { IncidentQuery } from "../journal/journal.ts";
 import { openCore } from "../native/core.ts";
-import { DEFAULT_CONFIG } from "./flags.ts";
 import { incidentLine, incidentLines } from "./incident-text.ts";
-import { defaultJournal } from "./journaled.ts";
 import { print, say } from "./output.ts";
 import { visible } from "./timeline.ts";
+import { journalOf } from "./which-journal.ts";
 
 export interface IncidentsOptions {
   readonly journal?: string;
@@ -31,7 +29,7 @@ export async function incidents(
   id: string | undefined,
   options: IncidentsOptions,
 ): Promise<number> {
-  const path = options.journal ?? journalOf(options.config) ?? defaultJournal();
+  const path = options.journal ?? journalOf(options.config);
   if (path === "none") throw new CliError(exit.usage, "there is no journal: give --journal FILE");
   bringIn(path);
   const file = openToRead(path);
@@ -55,13 +53,6 @@ export async function incidents(
 /** Newest first. */
 function listed(file: JournalFile, { guard, outcome, since, until, limit }: IncidentsOptions) {
   return file.list({ guard, outcome, from: since, to: until, limit });
-}
-
-/** As the config file says; undefined: it does not, or there is none. */
-function journalOf(given: string | undefined): string | undefined {
-  const file = given ?? DEFAULT_CONFIG;
-  if (given === undefined && !existsSync(file)) return undefined;
-  return load(file).config?.journal.path;
 }
 
 /** What dead reprieves have left for this journal; who may not write it is told what is missing. */

@@ -2,7 +2,7 @@
 /** The journal's file: all SQL is here. Every call may throw a SQLiteError; nothing waits for another's lock for long. */
 
 import { constants, Database, SQLiteError } from "bun:sqlite";
-import { closeSync, fchmodSync, constants as fs, mkdirSync, openSync } from "node:fs";
+import { closeSync, fchmodSync, constants as fs, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import * as v from "valibot";
 import { Incident, IncidentSummary, summaryOf } from "./incident.ts";
@@ -58,11 +58,13 @@ export type Place = Pick<Row, "opened_t" | "id">;
 
 /** For sort(): the newest first. */
 export function newestFirst(a: Place, b: Place): number {
-  return b.opened_t - a.opened_t || (a.id < b.id ? 1 : -1);
+  return b.opened_t - a.opened_t || Number(a.id < b.id) - Number(a.id > b.id);
 }
 
 export class JournalFile {
   readonly #db: Database;
+  readonly #path: string;
+  readonly #inode: number;
 
   /** To be read and written; made where it is not there, for nobody else to read. */
   static open(path: string): JournalFile {
@@ -70,7 +72,7 @@ export class JournalFile {
     const fd = openSync(path, fs.O_RDWR | fs.O_CREAT | fs.O_NOFOLLOW, 0o600);
     fchmodSync(fd, 0o600);
     closeSync(fd);
-    const file = new JournalFile(new Database(path, { readwrite: true, strict: true }));
+    const file = new JournalFile(new Database(path, { readwrite: true, strict: true }), path);
     try {
       file.#migrate();
     } catch (error) {
@@ -82,7 +84,7 @@ export class JournalFile {
 
   /** To be read, where it is there. */
   static read(path: string): JournalFile {
-    const file = new JournalFile(new Database(path, { readonly: true, strict: true }));
+    const file = new JournalFile(new Database(path, { readonly: true, strict: true }), path);
     try {
       demandKnown(file.#version());
       return file;
@@ -92,12 +94,19 @@ export class JournalFile {
       if (codeOf(error) !== "SQLITE_CANTOPEN") throw error;
     }
     const flags = constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI;
-    return new JournalFile(new Database(`file:${encodeURI(path)}?immutable=1`, flags));
+    return new JournalFile(new Database(`file:${encodeURI(path)}?immutable=1`, flags), path);
   }
 
-  private constructor(db: Database) {
+  private constructor(db: Database, path: string) {
     this.#db = db;
+    this.#path = path;
+    this.#inode = statSync(path).ino;
     db.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
+  }
+
+  /** Under its name. */
+  isThere(): boolean {
+    return statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode;
   }
 
   /** All or none. One that is there is replaced if `isNewer`, else left. */

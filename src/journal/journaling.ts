@@ -77,8 +77,8 @@ export class Journaling {
     this.journal.stop();
     this.#spool?.close();
     await Promise.all(this.#setup.exporters.map((one) => one.stop(EXPORT_BOUND_MS)));
-    const { kept_in_memory: left } = this.journal.state();
     if (this.#dir === undefined) return;
+    const left = this.#spool?.pending ?? 0;
     if (left === 0) removeKept(this.#dir, this.#setup.run);
     else this.#setup.say(`${countOf(left)} left in ${this.#dir} for the next start`);
   }

@@ -115,7 +115,7 @@ export class KeptIncidents implements Journal {
     };
   }
 
-  /** Writes what waits; what state() says then is kept in memory could not be. */
+  /** Writes what waits, if it can. */
   stop(): void {
     clearTimeout(this.#timer);
     if (this.#waiting.size > 0) this.#write();
@@ -131,6 +131,8 @@ export class KeptIncidents implements Journal {
     const sinceMs = this.#waiting.get(id)?.sinceMs ?? performance.now();
     this.#waiting.delete(id);
     this.#waiting.set(id, { row: rowOf(incident), sinceMs });
+    // A hundred groups may have been in OOM together.
+    if (this.#waiting.size > KEPT_MOST && this.#remark === undefined) this.#write();
     const [oldest] = this.#waiting.keys();
     if (this.#waiting.size > KEPT_MOST && oldest !== undefined) this.#waiting.delete(oldest);
     this.#later(WRITE_AFTER_MS);
@@ -162,13 +164,21 @@ export class KeptIncidents implements Journal {
   /** undefined: it cannot be used now, which is told, and tried again. */
   #using<T>(use: (file: JournalFile) => T): T | undefined {
     try {
-      this.#file ??= JournalFile.open(this.#setup.path);
-      return use(this.#file);
+      return use(this.#opened());
     } catch (error) {
       this.#failed(error);
       this.#later(RETRY_MS);
       return undefined;
     }
+  }
+
+  #opened(): JournalFile {
+    if (this.#file?.isThere() === false) {
+      this.#file.close(); // somebody has removed it, or put another one there
+      this.#file = undefined;
+    }
+    this.#file ??= JournalFile.open(this.#setup.path);
+    return this.#file;
   }
 
   #failed(error: unknown): void {

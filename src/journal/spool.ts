@@ -12,8 +12,8 @@ import { LOST_WITH_US } from "../agent/kept.ts";
 import { Armed } from "../feed/protocol.ts";
 import { type LogRecord, ROLES } from "../native/region.ts";
 
-/** Of memory: 3,000 steps. With a journal that cannot be written the oldest incidents are dropped then. */
-const MOST_BYTES = 1 << 20;
+/** Of memory: 25,000 steps, of a thousand groups in OOM together. With a journal that cannot be written the oldest incidents go then. */
+const MOST_BYTES = 8 << 20;
 
 const number = v.number();
 const Record = v.object({
@@ -95,6 +95,11 @@ export class Spool {
   written(ids: readonly string[]): void {
     for (const id of ids) this.#pending.delete(id);
     if (this.#pending.size === 0) this.#clear();
+  }
+
+  /** So many incidents are in it that are not in the journal. */
+  get pending(): number {
+    return this.#pending.size;
   }
 
   close(): void {

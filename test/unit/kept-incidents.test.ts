@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
+import { type Message, PROTOCOL_VERSION } from "../../src/feed/protocol.ts";
+import { JournalFile } from "../../src/journal/database.ts";
+import { KeptIncidents } from "../../src/journal/kept-incidents.ts";
+
+let dir: string;
+let path: string;
+let journal: KeptIncidents;
+let told: string[];
+
+beforeEach(() => {
+  dir = mkdtempSync("/var/tmp/reprieve-test-kept-");
+  path = `${dir}/journal.sqlite`;
+  told = [];
+  journal = new KeptIncidents("run", {
+    path,
+    keepDays: 30,
+    keepBytes: 64 << 20,
+    tell: ({ ok, remark }) => told.push(remark ?? String(ok)),
+    withMinute: (incident) => incident,
+    closed: () => {},
+    written: () => {},
+  });
+});
+
+afterEach(() => {
+  journal.stop();
+  rmSync(dir, { recursive: true });
+});
+
+const now = Date.now();
+
+function play(number: number): void {
+  const id = `run-0-${number}`;
+  const of = { v: PROTOCOL_VERSION, t: now, guard: "web", incident: `web#${number}`, id } as const;
+  const messages: Message[] = [
+    { ...of, type: "incident.opened", cause: "oom", opened_t: now + number },
+    {
+      ...of,
+      type: "incident.closed",
+      outcome: "relieved",
+      reason: "killed",
+      duration_us: 5,
+      faults: 0,
+    },
+  ];
+  for (const message of messages) journal.accept(message);
+}
+
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
+
+test("of a thousand that end together each is written", () => {
+  numbers(1000).forEach(play);
+  journal.stop();
+  const file = JournalFile.read(path);
+  expect(file.list({ limit: 2000 })).toHaveLength(1000);
+  file.close();
+  expect(journal.state()).toMatchObject({ ok: true, written: 1000, kept_in_memory: 0 });
+});
+
+test("what cannot be written is kept, the last 200, listed beside what is in the file, and written when it can be", () => {
+  numbers(10).forEach(play);
+  journal.stop();
+  const [from, to] = [`${path}.away`, path];
+  Bun.spawnSync(["mv", to, from]);
+  mkdirSync(path);
+  for (const number of numbers(300)) play(10 + number);
+  journal.stop();
+  expect(journal.state()).toMatchObject({ ok: false, kept_in_memory: 200 });
+  expect(told).toHaveLength(1);
+  rmdirSync(path);
+  Bun.spawnSync(["mv", from, to]);
+  // Across both: the newest is in memory, the oldest in the file.
+  const first = journal.list({ limit: 150 });
+  expect(first.incidents[0]?.id).toBe("run-0-310");
+  const second = journal.list({ limit: 150, before: first.next ?? "" });
+  expect(second.incidents.map(({ id }) => id).slice(49, 52)).toEqual([
+    ...["run-0-111", "run-0-10", "run-0-9"],
+  ]);
+  expect(second.next).toBeNull();
+  expect(journal.get("run-0-200")?.id).toBe("run-0-200");
+  expect(journal.list({ limit: 9, before: "nobody" }).incidents).toEqual([]);
+  journal.stop();
+  expect(journal.state()).toMatchObject({ ok: true, kept_in_memory: 0 });
+  expect(told.at(-1)).toBe("true");
+  expect(journal.list({ limit: 500 }).incidents).toHaveLength(210);
+});
+
+test("a journal that somebody removes is begun anew", () => {
+  play(1);
+  journal.list({ limit: 1 }); // it has it open
+  for (const end of ["", "-wal", "-shm"]) rmSync(`${path}${end}`, { force: true });
+  play(2);
+  journal.stop();
+  const file = JournalFile.read(path);
+  expect(file.list({ limit: 9 })).toHaveLength(2);
+  file.close();
+});
