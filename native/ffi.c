@@ -8,6 +8,7 @@
 #include "explain.h"
 #include "freezer.h"
 #include "glob.h"
+#include "history.h"
 #include "ledger.h"
 #include "listen.h"
 #include "lock.h"
@@ -52,9 +53,11 @@ static int create_memfd(const char *name, uint64_t bytes)
 }
 
 /* Makes the region, sized, zeroed, its head filled; `file`: where, on tmpfs; NULL: a memfd. `ranked`: with rankings for the door;
- * `ordered`: with standing orders other than "kill"; `weighings`: so many different lists of what processes count for. */
+ * `ordered`: with standing orders other than "kill"; `recorded`: with a flight recorder; `weighings`: so many different lists of what
+ * processes count for. */
 EXPORT int rpv_region_create(const char *file, uint64_t run, uint32_t guards_max,
-			     uint32_t agent_pid, int ranked, int ordered, uint32_t weighings)
+			     uint32_t agent_pid, int ranked, int ordered, int recorded,
+			     uint32_t weighings)
 {
 	uint64_t standing = sizeof(struct region) + guards_max * sizeof(struct guard);
 	uint64_t records = standing + (ordered ? guards_max * sizeof(struct standing) : 0);
@@ -62,16 +65,18 @@ EXPORT int rpv_region_create(const char *file, uint64_t run, uint32_t guards_max
 	uint64_t recorder = control + (ranked ? page_up(guards_max * sizeof(struct ranking)) : 0);
 	uint64_t past = recorder + page_up(sizeof(struct recorder));
 	uint64_t lists = past + (ordered ? page_up(PROCS_MAX * sizeof(uint32_t)) : 0);
+	uint64_t frames = lists + page_up(weighings * sizeof(struct weighing));
 	struct region head = {
 		.magic = REGION_MAGIC,
 		.layout = REGION_LAYOUT,
 		.guards_max = guards_max,
-		.size_bytes = lists + page_up(weighings * sizeof(struct weighing)),
+		.size_bytes = frames + (recorded ? page_up(sizeof(struct frames)) : 0),
 		.control_bytes = control,
 		.standing_offset = ordered ? standing : 0,
 		.recorder_offset = recorder,
 		.past_offset = ordered ? past : 0,
 		.weighings_offset = lists,
+		.frames_offset = recorded ? frames : 0,
 		.weighings = weighings,
 		.agent_pid = agent_pid,
 		.owner = ROLE_WATCHDOG,
@@ -131,6 +136,19 @@ EXPORT const void *rpv_region_view(int fd)
 EXPORT uint32_t rpv_explain(const void *region, uint32_t guard, void *out, uint32_t most)
 {
 	return explain(region, guard, out, most);
+}
+
+/* The flight recorder of a region that was mapped (history.h), read into `history`. 0: there is none. */
+EXPORT int rpv_history_open(void *history, const void *region, uint32_t guard)
+{
+	return history_open(history, region, guard);
+}
+
+EXPORT int rpv_history_next(void *history) { return history_next(history); }
+
+EXPORT void rpv_history_who(const void *history, uint32_t who, void *out)
+{
+	memcpy(out, history_who(history, who), sizeof(struct snapshot));
 }
 
 /* Kills of the last hour, as the caps count them: in a guard's group, or by all guards (UINT32_MAX). */

@@ -22,6 +22,39 @@ void handler_poke(struct guarded *g)
 	role_wake(FD_RESPONDER);
 }
 
+/* What an earlier handler has recorded stays, and whom it knew has gone. */
+static void make_records(uint32_t guards_max)
+{
+	struct frames *f = frames_of(handler.self.region);
+	const struct recorder *r = handler.self.recorder;
+
+	if (!f)
+		return;
+	handler.frames = f;
+	handler.records[0] = (struct record){ .ring = &f->fast,
+					      .data = f->fast_bytes,
+					      .size = FAST_BYTES,
+					      .span_ms = FAST_SPAN_MS,
+					      .bits = FAST_BITS };
+	handler.records[1] = (struct record){ .ring = &f->slow,
+					      .data = f->slow_bytes,
+					      .size = SLOW_BYTES,
+					      .span_ms = SLOW_SPAN_MS,
+					      .every_ms = SLOW_EVERY_MS,
+					      .bits = SLOW_BITS };
+	for (int i = 0; i < 2; i++) {
+		struct record *one = &handler.records[i];
+
+		one->of = role_memory(guards_max * sizeof(*one->of));
+		one->codes = f->codes[i];
+		record_resume(one, guards_max);
+	}
+	for (uint16_t slot = 0; slot < PROCS_MAX; slot++)
+		if (r->latest[slot].pid && r->latest[slot].start_time)
+			record_gone(f, &r->latest[slot], slot, r->known[slot].since_us,
+				    sys_now_ns() / 1000);
+}
+
 void handler_make(void)
 {
 	const uint32_t guards_max = handler.self.region->guards_max;
@@ -31,9 +64,12 @@ void handler_make(void)
 	handler.sampled = role_memory(sizeof(*handler.sampled));
 	handler.respond_pids = role_memory(PIDS_BYTES);
 	handler.sample_pids = role_memory(PIDS_BYTES);
+	make_records(guards_max);
 	table_init(&handler.table, handler.self.recorder,
 		   role_memory(PROCS_MAX * sizeof(*handler.table.chain)));
 	handler.table.past_pages = past_pages_of(handler.self.region);
+	for (int i = 0; i < 2; i++)
+		handler.table.codes[i] = handler.records[i].codes;
 	for (uint32_t i = 0; i < guards_max; i++) {
 		handler.guarded[i].guard = &handler.self.region->guards[i];
 		handler.guarded[i].index = i;

@@ -15,6 +15,7 @@
 #include "memcg.h"
 #include "orders.h"
 #include "rank.h"
+#include "record.h"
 #include "rest.h"
 #include "role.h"
 #include "table.h"
@@ -141,7 +142,9 @@ struct handler {
 	int respond_epoll;
 	struct rest rest; /* the responder's */
 	struct sampled *sampled;
-	char *respond_pids; /* PIDS_BYTES each */
+	struct frames *frames;	  /* NULL: nothing is recorded */
+	struct record records[2]; /* the fast and the slow ring of it */
+	char *respond_pids;	  /* PIDS_BYTES each */
 	char *sample_pids;
 };
 

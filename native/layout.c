@@ -4,6 +4,7 @@
  * Runs on the build machine only; `make` pipes it to src/native/layout.ts.
  */
 #include "explain.h"
+#include "history.h"
 #include "probe.h"
 #include "region.h"
 #include "system.h"
@@ -31,6 +32,7 @@ static void print_sizes(void)
 	SIZE(weigh_rule);
 	SIZE(snapshot);
 	SIZE(recorder);
+	SIZE(history);
 	SIZE(explained);
 	SIZE(probe);
 	SIZE(system_page);
@@ -144,15 +146,19 @@ static void print_offsets(void)
 	AT(snapshot, oom_score_adj);
 	AT(snapshot, guard);
 	AT(snapshot, group);
-	AT(snapshot, gone);
 	AT(snapshot, comm);
-	AT(recorder, head);
 	AT(recorder, snapshots);
 	AT(recorder, scan_cpu_ns);
 	AT(recorder, procs_scanned);
 	AT(recorder, events_lost);
 	AT(recorder, latest);
-	AT(recorder, ring);
+	AT(history, now);
+	AT(history_frame, t_us);
+	AT(history_frame, usage_bytes);
+	AT(history_frame, some);
+	AT(history_frame, full);
+	AT(history_frame, processes);
+	AT(history_frame, process);
 	AT(explained, start_time);
 	AT(explained, pid);
 	AT(explained, uid);
@@ -197,7 +203,6 @@ static void print_limits(void)
 	LIMIT(SYMBOL_BYTES);
 	LIMIT(COMM_BYTES);
 	LIMIT(LOG_FILLS_SHARE);
-	LIMIT(RING_RECORDS);
 	LIMIT(REGION_LAYOUT);
 	LIMIT(ROLES);
 	LIMIT(ORDERS_MAX);

@@ -124,8 +124,17 @@ enum {
 		100, /* a guard's next handler comes no sooner after the last: bounds the log */
 
 	/* --- the recorder --- */
-	PROCS_MAX = 8192,     /* processes in the table; 64 B each */
-	RING_RECORDS = 16384, /* snapshots kept; a power of two, 64 B each */
+	PROCS_MAX = 8192, /* processes in the table; 64 B each */
+	GONE_MAX = 4096,  /* of those who have gone so many are known by name, 88 B each */
+	/* An hour and a minute, and a sixteenth more, which may lack a key frame; of 500 processes of which each has changed in each frame, by
+	 * no more than 40 %, and in the slow ring no more than 16 times. */
+	FAST_SPAN_MS = 64 * 1000,
+	FAST_BYTES = 640 << 10,
+	FAST_BITS = 7, /* steps of 0.4 to 0.8 % */
+	SLOW_SPAN_MS = 3825 * 1000,
+	SLOW_BYTES = 2000 << 10,
+	SLOW_BITS = 4,	     /* steps of 3 to 6 % */
+	SLOW_EVERY_MS = 950, /* a look a second comes at times a little early */
 	/* Steps kept per role until the agent reads them; powers of two. A hundred groups at OOM at once take six each before
 	 * it gets a CPU (measured). */
 	LOG_RECORDS = 256,

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 36u		   /* raised by every change of this file */
+#define REGION_LAYOUT 37u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -207,7 +207,7 @@ static inline int guard_is_over(const struct guard *g)
 	return state == GUARD_NONE || state == GUARD_GONE;
 }
 
-/* A process as sampled: latest[] and the ring are made of these. Writer: the sampler. 64 bytes. */
+/* A process as sampled. Writer: the sampler. 64 bytes. */
 struct snapshot {
 	uint64_t t_ms;	     /* CLOCK_BOOTTIME */
 	uint64_t start_time; /* clock ticks since boot */
@@ -220,7 +220,7 @@ struct snapshot {
 	int16_t oom_score_adj;
 	uint16_t guard;
 	uint16_t group; /* 0: the guard's own group, else a descendant */
-	uint16_t gone;	/* 1: it left the group or exited */
+	uint16_t reserved;
 	char comm[COMM_BYTES];
 };
 
@@ -228,6 +228,7 @@ struct snapshot {
 struct table_extra {
 	uint64_t read_cpu_ns; /* CPU time when last read */
 	uint64_t cpu_ns;      /* the same, as of the responder's current view */
+	uint64_t since_us;    /* in its slot; CLOCK_MONOTONIC */
 	uint32_t base_pages;  /* held when it moved in */
 	uint32_t scan;	      /* the scan that saw it last */
 	uint32_t
@@ -241,15 +242,41 @@ struct table_extra {
 	uint16_t next;	       /* in its hash chain */
 };
 
+/* The sampler's table, and what it tells of itself. */
 struct recorder {
-	uint64_t head;			     /* writer: the sampler, release; free-running */
 	uint64_t snapshots;		     /* scans finished; writer: the sampler */
 	uint64_t scan_cpu_ns;		     /* thread CPU time of all scans; writer: the sampler */
 	uint64_t procs_scanned;		     /* processes seen in all scans; writer: the sampler */
 	uint64_t events_lost;		     /* times that some were; writer: the sampler */
 	struct snapshot latest[PROCS_MAX];   /* a slot each; pid 0: free */
-	struct snapshot ring[RING_RECORDS];  /* what changed, in order */
 	struct table_extra known[PROCS_MAX]; /* beside latest[] */
+};
+
+/* Frames one behind the other (record.h). Writer: the sampler. */
+struct frame_ring {
+	uint64_t head; /* release; both free-running, in bytes */
+	uint64_t tail; /* release: what is before it may be overwritten */
+};
+
+/* A process that has died, or left the group. */
+struct gone {
+	uint64_t since_us; /* in its slot of the table; CLOCK_MONOTONIC */
+	uint64_t gone_us;
+	struct snapshot last;
+	uint16_t slot;
+	uint16_t reserved[3];
+};
+
+/* The flight recorder. There is none where nobody reads it. */
+struct frames {
+	struct frame_ring fast, slow;
+	uint64_t gone_head; /* writer: the sampler, release; free-running */
+	struct gone gone[GONE_MAX];
+	uint16_t codes
+		[2]
+		[PROCS_MAX]; /* what is in the fast and in the slow ring of each slot (record.h) */
+	uint8_t fast_bytes[FAST_BYTES];
+	uint8_t slow_bytes[SLOW_BYTES];
 };
 
 /* The sampler's ranking of a guard, for the door. There only where a handler may be designated. */
@@ -273,6 +300,7 @@ struct region {
 	uint64_t
 		past_offset; /* behind the recorder: what each process of its held about a second ago, in pages; 0: nobody asks */
 	uint64_t weighings_offset; /* behind that */
+	uint64_t frames_offset;	   /* behind that; 0: nothing is recorded */
 	uint32_t weighings;	   /* so many, each of guards with the same rules */
 	uint32_t sampling_source;  /* writer: the agent: enum sampling_source */
 	/* writer: the agent, release: guards that have ever been ordered, at most guards_max: nobody looks at the others. Never
@@ -343,6 +371,12 @@ static inline uint32_t *past_pages_of(const struct region *r)
 	return r->past_offset ? (uint32_t *)((char *)r + r->past_offset) : 0;
 }
 
+/* The flight recorder; NULL: there is none. Mapped by the handler only. */
+static inline struct frames *frames_of(const struct region *r)
+{
+	return r->frames_offset ? (struct frames *)((char *)(uintptr_t)r + r->frames_offset) : 0;
+}
+
 static inline enum rank_by rank_by_of(const struct standing *st)
 {
 	return st && st->rank_by < RANKS ? (enum rank_by)st->rank_by : RANK_LARGEST;
@@ -351,8 +385,10 @@ static inline enum rank_by rank_by_of(const struct standing *st)
 _Static_assert((int)CANDIDATES_MAX <= (int)DESIGNATE_PROCESSES && COMM_BYTES == 16, "all fit");
 _Static_assert(sizeof(struct snapshot) == 64, "a cache line");
 _Static_assert(WEIGH_MOST < 1 << 12, "percent");
-_Static_assert(sizeof(struct table_extra) == 32, "the table is most of what the handler locks");
-_Static_assert((RING_RECORDS & (RING_RECORDS - 1)) == 0, "masked index");
+_Static_assert(sizeof(struct table_extra) == 40 &&
+		       sizeof(struct recorder) + sizeof(struct frames) <= 4000000,
+	       "most of what the handler locks");
+_Static_assert(FAST_BYTES % 8 == 0 && SLOW_BYTES % 8 == 0, "of 64-bit words");
 _Static_assert(sizeof(struct guard) % 8 == 0 && sizeof(struct guard) <= 1536, "guard budget");
 
 #endif

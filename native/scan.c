@@ -104,9 +104,8 @@ void scan_forget_one(uint16_t slot)
 	struct snapshot *s = &t->latest[slot];
 
 	scan.grown_pages -= rank_charged(s->anon_pages, t->extra[slot].base_pages);
-	s->gone = 1;
-	s->t_ms = scan.now_ms;
-	scan_record(s);
+	if (handler.frames && s->start_time)
+		record_gone(handler.frames, s, slot, t->extra[slot].since_us, scan.now_us);
 	table_remove(t, slot);
 }
 
@@ -178,6 +177,7 @@ void scan_begin(struct guarded *g)
 	scan.weighing =
 		weighing_of(handler.self.region, standing_of(handler.self.region, g->index));
 	scan.now_ms = sys_boot_ns() / 1000000;
+	scan.now_us = sys_now_ns() / 1000;
 	scan.grown_pages = 0;
 }
 
@@ -189,6 +189,19 @@ static uint64_t anon_of_scan(const struct guarded *g)
 
 	memcg_anon(&g->memcg, &now_bytes);
 	return now_bytes < scan.anon_bytes ? now_bytes : scan.anon_bytes;
+}
+
+/* Into the flight recorder. */
+static void record(const struct guarded *g, uint64_t usage_bytes)
+{
+	const struct frame head = { .t_us = scan.now_us,
+				    .usage_pages = (uint32_t)(usage_bytes / 4096),
+				    .inode = (uint32_t)g->guard->inode,
+				    .guard = (uint16_t)g->index };
+
+	for (int i = 0; handler.frames && i < 2; i++)
+		record_frame(&handler.records[i], head, handler.sampled->n, handler.table.latest,
+			     handler.table.used);
 }
 
 /* One scan of one guard. Says whether the group is inside its margin. */
@@ -233,6 +246,7 @@ int scan_guard(struct guarded *g)
 	    view_publish(g, handler.sampled, anon_of_scan(g)))
 		g->scanned_ms = scan.now_ms;
 	publish_counters(g, &room);
+	record(g, room.usage_bytes);
 	if (shared_load(&g->guard->designated.pid))
 		role_wake(FD_DOOR);
 	sys_clock_ns(SYS_CLOCK_THREAD_CPU, &end_ns);

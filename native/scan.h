@@ -15,7 +15,8 @@ struct scan {
 	int is_partial;			 /* somebody who lives could not be read */
 	int ask_tasks;			 /* somebody's leader is not known to be in the group */
 	int ask_all;			 /* leaders may have left since */
-	uint64_t now_ms;
+	uint64_t now_ms;		 /* CLOCK_BOOTTIME */
+	uint64_t now_us;		 /* CLOCK_MONOTONIC */
 	uint64_t anon_bytes; /* the group's own count of anonymous memory, before anybody is read */
 	int64_t grown_pages; /* by how much those read have grown since they were read last */
 };
@@ -36,8 +37,6 @@ void scan_forget_one(uint16_t slot);
 int scan_is_cut_short(void);
 /* What a process counts for, in percent; `proc`: its directory in /proc. */
 uint32_t scan_weigh(const struct snapshot *s, int proc);
-/* Into the flight recorder. */
-void scan_record(const struct snapshot *s);
 /* Reads the known: the primed, who has run, and one in SAMPLE_SHARE of the others. */
 void scan_read_known(void);
 /* Reads the new for the first time; those that cannot be read are left to the next scan. */

@@ -9,14 +9,6 @@
 
 enum { CLOCK_TICK_MS = 10, DETAILS_EVERY = 16, NEVER_KILLED = -1000 };
 
-void scan_record(const struct snapshot *s)
-{
-	struct recorder *r = handler.self.recorder;
-
-	r->ring[r->head & (RING_RECORDS - 1)] = *s;
-	shared_store(&r->head, r->head + 1);
-}
-
 /* What changes seldom: the split of memory, the score, the name. */
 static int read_details(struct snapshot *s, struct table_extra *e)
 {
@@ -70,7 +62,6 @@ static int read_memory(struct snapshot *s, struct table_extra *e, const struct c
 	if (e->base_pages > pages)
 		e->base_pages = pages;
 	s->t_ms = scan.now_ms;
-	scan_record(s);
 	return 0;
 }
 
@@ -163,6 +154,7 @@ static int admit(struct snapshot *s, struct table_extra *e)
 	int err;
 
 	has_run(s, e);
+	e->since_us = scan.now_us;
 	err = scan_is_cut_short() ? -EAGAIN : read_details(s, e);
 	if (!err)
 		err = read_memory(s, e, 0);
@@ -206,6 +198,7 @@ int scan_admit_born(uint16_t slot, uint32_t base_pages)
 	int err;
 
 	has_run(s, e);
+	e->since_us = scan.now_us;
 	err = read_details(s, e);
 	if (!err)
 		err = read_memory(s, e, 0);

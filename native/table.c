@@ -80,6 +80,9 @@ uint16_t table_add(struct table *t, uint32_t guard, uint32_t pid)
 	memset(&t->extra[slot], 0, sizeof(t->extra[slot]));
 	if (t->past_pages)
 		t->past_pages[slot] = 0;
+	for (int i = 0; i < 2; i++)
+		if (t->codes[i])
+			t->codes[i][slot] = 0;
 	t->latest[slot].pid = pid;
 	t->latest[slot].guard = (uint16_t)guard;
 	t->extra[slot].next = *head;

@@ -17,6 +17,7 @@ struct table {
 	struct table_extra *extra; /* the same */
 	uint16_t *chain;
 	uint32_t *past_pages; /* charged about a second ago (view.c); NULL: nobody asks */
+	uint16_t *codes[2];   /* the flight recorder's (record.h); NULL: there is none */
 	uint32_t used;	      /* slots below have been used */
 	uint16_t free;	      /* list through extra.next */
 	uint32_t lock;

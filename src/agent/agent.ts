@@ -116,11 +116,11 @@ export class Agent {
     this.#roles = ROLES.filter((role) => role !== "DOOR" || options.listener !== undefined);
     const isRanked = options.listener !== undefined;
     const most = guards.length + (options.follow?.room ?? 0);
-    const parts = { ...(options.follow?.parts ?? partsOf(guards)), isRanked };
+    const parts = { ...(options.follow?.parts ?? partsOf(guards)), isRanked, isRecorded: true };
     const regionFd = createRegion(options, most, parts);
     const buffer = core.mapRegion(regionFd);
     this.#region = new Region(buffer);
-    this.#history = new History(buffer);
+    this.#history = new History(core, buffer);
     this.#vitals = new VitalSigns(buffer);
     this.#region.setHourCap(options.hourCap ?? 0);
     this.#region.setSource(options.source ?? "SCAN");

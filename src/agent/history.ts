@@ -4,10 +4,12 @@
  * the region that a dead one has left. Only read.
  */
 
-import { readFileSync } from "node:fs";
+import type { Core } from "../native/core.ts";
 import { at, limit, size } from "../native/layout.ts";
 
 const PAGE_BYTES = 4096;
+/** Of a frame: who, and pages. */
+const PROCESS_BYTES = 8;
 
 /** One look of the sampler's at the group. */
 export interface Frame {
@@ -38,77 +40,99 @@ export interface Recorded {
 }
 
 export class History {
-  readonly #bytes: Uint8Array;
-  readonly #data: DataView;
+  readonly #core: Core;
+  readonly #region: Uint8Array;
 
   /** A whole region, as core.mapRegion() and core.viewRegion() give it. */
-  constructor(region: ArrayBuffer) {
-    this.#bytes = new Uint8Array(region);
-    this.#data = new DataView(region);
+  constructor(core: Core, region: ArrayBuffer) {
+    this.#core = core;
+    this.#region = new Uint8Array(region);
   }
 
-  /** From `sinceMs` before the moment `atNs` (CLOCK_MONOTONIC, as of a log's record; now) to the newest. */
-  frames(guard: number, sinceMs: number, atNs?: number): Recorded {
-    const atMs = atNs === undefined ? uptimeMs() : atNs / 1e6;
-    const processes: Record<string, Process> = {};
-    const held = new Map<number, number>();
-    const frames: Frame[] = [];
-    const frame = (tMs: number) => {
-      if (tMs < atMs - sinceMs) return;
-      const all = [...held];
-      frames.push({
-        t_us: Math.round((tMs - atMs) * 1000),
-        usage_bytes: all.reduce((sum, [, bytes]) => sum + bytes, 0),
-        processes: all,
-      });
-    };
-    let tMs = 0;
-    for (const base of this.#records()) {
-      if (this.#data.getUint16(base + at.snapshot_guard, true) !== guard) continue;
-      const nextMs = Number(this.#data.getBigUint64(base + at.snapshot_t_ms, true));
-      if (tMs !== 0 && nextMs !== tMs) frame(tMs);
-      tMs = nextMs;
-      const pid = this.#data.getUint32(base + at.snapshot_pid, true);
-      processes[pid] = this.#process(base);
-      if (this.#data.getUint16(base + at.snapshot_gone, true)) held.delete(pid);
-      else held.set(pid, this.#pages(base + at.snapshot_anon_pages));
+  /**
+   * From `sinceMs` before the moment `atNs` (CLOCK_MONOTONIC, as of a log's record; now) to the newest, and the one before, which
+   * holds at the begin: there is a frame where something has changed.
+   */
+  frames(guard: number, sinceMs: number, atNs = this.#core.logNs(Date.now())): Recorded {
+    const reader = new Uint8Array(size.history);
+    const names = new Names(this.#core, reader);
+    const raw: Uint8Array[] = [];
+    const sinceUs = atNs / 1000 - sinceMs * 1000;
+    const isThere = this.#core.openHistory(reader, this.#region, guard);
+    while (isThere && this.#core.nextFrame(reader)) {
+      const frame = reader.slice(at.history_now, endOf(reader));
+      if (timeOf(frame) <= sinceUs) raw.pop(); // of those before only the last
+      raw.push(frame);
     }
-    if (tMs !== 0) frame(tMs);
-    return { frames, processes };
-  }
-
-  // --- internal ---
-
-  /** What changed, oldest first. */
-  *#records(): Generator<number> {
-    const recorder = Number(this.#data.getBigUint64(at.region_recorder_offset, true));
-    const head = Number(this.#data.getBigUint64(recorder + at.recorder_head, true));
-    for (let i = Math.max(0, head - limit.RING_RECORDS); i < head; i++) {
-      yield recorder + at.recorder_ring + (i % limit.RING_RECORDS) * size.snapshot;
-    }
-  }
-
-  #process(base: number): Process {
-    const comm = this.#bytes.subarray(base + at.snapshot_comm).subarray(0, limit.COMM_BYTES);
-    const end = comm.indexOf(0);
-    return {
-      comm: new TextDecoder().decode(end < 0 ? comm : comm.subarray(0, end)),
-      uid: this.#data.getUint32(base + at.snapshot_uid, true),
-      start: Number(this.#data.getBigUint64(base + at.snapshot_start_time, true)),
-      oom_score_adj: this.#data.getInt16(base + at.snapshot_oom_score_adj, true),
-      file_bytes: this.#pages(base + at.snapshot_file_pages),
-      shmem_bytes: this.#pages(base + at.snapshot_shmem_pages),
-      swap_bytes: this.#pages(base + at.snapshot_swap_pages),
-    };
-  }
-
-  #pages(offset: number): number {
-    return this.#data.getUint32(offset, true) * PAGE_BYTES;
+    const frames = raw.map((frame) => frameOf(frame, atNs, names));
+    return { frames, processes: names.processes };
   }
 }
 
 // --- internal ---
 
-function uptimeMs(): number {
-  return Number.parseFloat(readFileSync("/proc/uptime", "latin1")) * 1000;
+/** Who the processes of a history are. */
+class Names {
+  readonly processes: Record<string, Process> = {};
+  readonly #core: Core;
+  readonly #reader: Uint8Array;
+  readonly #pids = new Map<number, number>();
+
+  constructor(core: Core, reader: Uint8Array) {
+    this.#core = core;
+    this.#reader = reader;
+  }
+
+  pidOf(who: number): number {
+    const known = this.#pids.get(who);
+    if (known !== undefined) return known;
+    const snapshot = new Uint8Array(size.snapshot);
+    this.#core.whoIs(this.#reader, who, snapshot);
+    const pid = new DataView(snapshot.buffer).getUint32(at.snapshot_pid, true);
+    this.processes[pid] = processOf(snapshot);
+    this.#pids.set(who, pid);
+    return pid;
+  }
+}
+
+/** Of the frame that a reader holds. */
+function endOf(reader: Uint8Array): number {
+  const data = new DataView(reader.buffer, at.history_now);
+  const count = data.getUint32(at.history_frame_processes, true);
+  return at.history_now + at.history_frame_process + count * PROCESS_BYTES;
+}
+
+/** In µs of CLOCK_MONOTONIC. */
+function timeOf(frame: Uint8Array): number {
+  return Number(new DataView(frame.buffer).getBigUint64(at.history_frame_t_us, true));
+}
+
+function frameOf(frame: Uint8Array, atNs: number, names: Names): Frame {
+  const data = new DataView(frame.buffer);
+  const count = data.getUint32(at.history_frame_processes, true);
+  return {
+    t_us: Math.round(timeOf(frame) - atNs / 1000),
+    usage_bytes: Number(data.getBigUint64(at.history_frame_usage_bytes, true)),
+    processes: Array.from({ length: count }, (_, i) => {
+      const base = at.history_frame_process + i * PROCESS_BYTES;
+      const pages = data.getUint32(base + 4, true);
+      return [names.pidOf(data.getUint32(base, true)), pages * PAGE_BYTES];
+    }),
+  };
+}
+
+function processOf(snapshot: Uint8Array): Process {
+  const data = new DataView(snapshot.buffer);
+  const pages = (offset: number) => data.getUint32(offset, true) * PAGE_BYTES;
+  const comm = snapshot.subarray(at.snapshot_comm, at.snapshot_comm + limit.COMM_BYTES);
+  const end = comm.indexOf(0);
+  return {
+    comm: new TextDecoder().decode(end < 0 ? comm : comm.subarray(0, end)),
+    uid: data.getUint32(at.snapshot_uid, true),
+    start: Number(data.getBigUint64(at.snapshot_start_time, true)),
+    oom_score_adj: data.getInt16(at.snapshot_oom_score_adj, true),
+    file_bytes: pages(at.snapshot_file_pages),
+    shmem_bytes: pages(at.snapshot_shmem_pages),
+    swap_bytes: pages(at.snapshot_swap_pages),
+  };
 }

@@ -31,7 +31,7 @@ export async function look(core: Core, guards: readonly GuardOrders[]): Promise<
   await using undo = new AsyncDisposableStack();
   const runDir = new RunDir(undo);
   const image = findCore(() => runDir.make());
-  const parts = { ...partsOf(guards), isRanked: false, isOrdered: true };
+  const parts = { ...partsOf(guards), isRanked: false, isOrdered: true, isRecorded: false };
   const memfd = core.createRegion(guards.length, process.pid, parts);
   undo.defer(() => closeSync(memfd));
   const region = new Region(core.mapRegion(memfd));

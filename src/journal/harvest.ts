@@ -77,7 +77,7 @@ class Seen {
   readonly history: History;
 
   constructor(core: Core, buffer: ArrayBuffer) {
-    this.history = new History(buffer);
+    this.history = new History(core, buffer);
     this.records = new Region(buffer).read().filter(({ incident }) => incident !== 0);
     this.#view = new RegionView(core, buffer);
   }

@@ -25,6 +25,8 @@ export interface RegionParts {
   readonly isRanked: boolean;
   /** Other orders than "kill". */
   readonly isOrdered: boolean;
+  /** The flight recorder. */
+  readonly isRecorded: boolean;
   /** So many different lists of what processes count for. */
   readonly weighings: number;
 }
@@ -40,12 +42,18 @@ export type Core = ReturnType<typeof openCore>;
 
 /** The library's functions, native/ffi.c. */
 const SYMBOLS = {
-  rpv_region_create: { args: ["ptr", "u64", "u32", "u32", "i32", "i32", "u32"], returns: "i32" },
+  rpv_region_create: {
+    args: ["ptr", "u64", "u32", "u32", "i32", "i32", "i32", "u32"],
+    returns: "i32",
+  },
   rpv_now_ns: { args: [], returns: "u64" },
   rpv_glob_matches: { args: ["ptr", "ptr"], returns: "i32" },
   rpv_region_map: { args: ["i32"], returns: "ptr" },
   rpv_region_view: { args: ["i32"], returns: "ptr" },
   rpv_explain: { args: ["ptr", "u32", "ptr", "u32"], returns: "u32" },
+  rpv_history_open: { args: ["ptr", "ptr", "u32"], returns: "i32" },
+  rpv_history_next: { args: ["ptr"], returns: "i32" },
+  rpv_history_who: { args: ["ptr", "u32", "ptr"], returns: "void" },
   rpv_hour_kills: { args: ["ptr", "u32"], returns: "u32" },
   rpv_eventfd: { args: [], returns: "i32" },
   rpv_system_create: { args: ["u32"], returns: "i32" },
@@ -175,15 +183,10 @@ function regionsBy(lib: Library) {
     createRegion(guards: number, agentPid: number, parts: RegionParts, place?: RegionPlace) {
       const { file, run = "0" } = place ?? {};
       const path = file === undefined ? null : cstring(file);
-      const flags = [Number(parts.isRanked), Number(parts.isOrdered)] as const;
-      const fd = lib.rpv_region_create(
-        path,
-        numberOf(run),
-        guards,
-        agentPid,
-        ...flags,
-        parts.weighings,
-      );
+      const { isRanked, isOrdered, isRecorded, weighings } = parts;
+      const flags = [Number(isRanked), Number(isOrdered), Number(isRecorded)] as const;
+      const number = numberOf(run);
+      const fd = lib.rpv_region_create(path, number, guards, agentPid, ...flags, weighings);
       return lifted(check("make the shared region", fd));
     },
     mapRegion: (fd: number) => mapped(lib.rpv_region_map(fd)),
@@ -192,6 +195,14 @@ function regionsBy(lib: Library) {
       const address = lib.rpv_region_view(fd);
       return address === null ? undefined : mapped(address);
     },
+    /** Of its flight recorder: a history of native/history.h. */
+    openHistory: (history: Uint8Array, region: Uint8Array, guard: number) =>
+      lib.rpv_history_open(history, region, guard) === 1,
+    /** Its next frame is in there. */
+    nextFrame: (history: Uint8Array) => lib.rpv_history_next(history) === 1,
+    /** A snapshot. */
+    whoIs: (history: Uint8Array, who: number, out: Uint8Array) =>
+      lib.rpv_history_who(history, who, out),
   };
 }
 

@@ -98,7 +98,7 @@ export function isDefault({ orders, caps, weigh }: GuardOrders): boolean {
   return isKill && caps === undefined && weigh === undefined;
 }
 
-export type Parts = Omit<RegionParts, "isRanked">;
+export type Parts = Omit<RegionParts, "isRanked" | "isRecorded">;
 
 /** What a region for these guards needs. */
 export function partsOf(guards: readonly GuardOrders[]): Parts {

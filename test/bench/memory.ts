@@ -2,7 +2,7 @@
 /**
  * Figure: locked memory of each helper, and kernel memory charged for the helpers, with one guard.
  *
- * The flight recorder is apart: it is locked in the handler only, and its size is a choice. The
+ * The sampler's table and the flight recorder are apart: it is locked in the handler only, and its size is a choice. The
  * helpers share one cgroup, whose kernel memory is so an upper bound for each of them.
  */
 import { readFileSync } from "node:fs";
@@ -39,7 +39,7 @@ function recorderKb(pid: number): number {
   region.close();
   const maps = readFileSync(`/proc/${pid}/maps`, "utf8").split("\n");
   const bytes = maps
-    .filter((line) => line.includes("/memfd:reprieve"))
+    .filter((line) => /\/memfd:reprieve-region|\/region-/.test(line))
     .map((line) => {
       const [, start = "", end = "", offset = ""] = /^(\w+)-(\w+) \S+ (\w+)/.exec(line) ?? [];
       const size = Number.parseInt(end, 16) - Number.parseInt(start, 16);

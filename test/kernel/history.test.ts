@@ -2,6 +2,7 @@
 /** The flight recorder: what every process did before an OOM, read in the region of a reprieve that runs. */
 import { afterEach, expect, test } from "bun:test";
 import { History } from "../../src/agent/history.ts";
+import { openCore } from "../../src/native/core.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { MB } from "../helpers/group.ts";
 import { SharedRegion } from "../helpers/region.ts";
@@ -20,11 +21,14 @@ describeWith("the recorder", kernelTest, () => {
     const scene = await Scene.set();
     const region = new SharedRegion(await scene.reprieve.helper("handler"));
     const neighbour = await scene.neighbour(NEIGHBOUR_KB);
+    const before = region.scans();
     const leaker = scene.board.start(scene.group, { means: "touch", kb: LEAK_KB, ...SLOW });
-    (await leaker.ready()).go();
+    await leaker.ready();
+    await until("both to be known", () => region.scans() >= before + 2);
+    leaker.go();
     await scene.closed();
     await until("the leaker's death", () => !leaker.isAlive());
-    const { frames, processes } = new History(region.copy()).frames(0, 60_000);
+    const { frames, processes } = new History(openCore(), region.copy()).frames(0, 60_000);
     region.close();
 
     const held = (pid: number) =>
