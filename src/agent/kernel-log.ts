@@ -58,11 +58,14 @@ export class KillLines {
   }
 }
 
-/** Did the victim live in the group or below it? Names are hostile: a line that says it twice says nothing. */
-export function isIn(oomLine: string, group: string): boolean {
+/** The group that the victim lived in and those above it, as far as can be told: names are hostile, a line that says it twice says
+ * nothing, and what ends at a slash, or where the group may end, may be one. There may be a thousand guards to be found. */
+export function groupsOf(oomLine: string): string[] {
   const [, rest = "", ...more] = oomLine.split(",task_memcg=");
-  const isBelow = rest.startsWith(`/${group}/`);
-  return more.length === 0 && (isBelow || rest.startsWith(`/${group},task=`));
+  if (more.length > 0) return [];
+  return [...rest.matchAll(/\/|,task=/g)].flatMap(({ index }) =>
+    index > 0 ? [rest.slice(1, index)] : [],
+  );
 }
 
 export class KernelLog {
@@ -98,8 +101,9 @@ export class KernelLog {
       if (record === undefined) return;
       const found = this.#lines.accept(record);
       if (found === undefined) continue;
-      for (const [group, seen] of this.#seen) {
-        if (!isIn(found.oomLine, group)) continue;
+      for (const group of groupsOf(found.oomLine)) {
+        const seen = this.#seen.get(group);
+        if (seen === undefined) continue;
         seen.push({ ...found.kill, seenMs: performance.now() });
         if (seen.length > KEPT_MAX) seen.shift();
       }

@@ -27,10 +27,13 @@ export interface Keep {
   add(records: readonly LogRecord[]): void;
 }
 
-/** A guard as it was told of last. */
+/** A guard as it was told of last; compared once a second, of which there may be a thousand. */
 interface Told {
   readonly state: number;
-  readonly counters: string;
+  readonly usageBytes: number;
+  readonly limitBytes: number | null;
+  readonly procs: number;
+  readonly handler: string;
 }
 
 export class Telling {
@@ -111,12 +114,8 @@ export class Telling {
     if (guard === undefined) return;
     const { usageBytes, limitBytes, procs } = this.#region.usage(index);
     const handler = this.#region.handler(index);
-    const now = {
-      state: this.#region.state(index),
-      counters: `${usageBytes} ${limitBytes} ${procs} ${handler}`,
-    };
-    const last = this.#lastGuard[index];
-    if (event === undefined && now.state === last?.state && now.counters === last.counters) return;
+    const now = { state: this.#region.state(index), usageBytes, limitBytes, procs, handler };
+    if (event === undefined && isSame(now, this.#lastGuard[index])) return;
     this.#lastGuard[index] = now;
     this.send([
       {
@@ -141,6 +140,16 @@ export class Telling {
 }
 
 // --- internal ---
+
+function isSame(now: Told, last: Told | undefined): boolean {
+  return (
+    now.state === last?.state &&
+    now.usageBytes === last.usageBytes &&
+    now.limitBytes === last.limitBytes &&
+    now.procs === last.procs &&
+    now.handler === last.handler
+  );
+}
 
 /** With the time at which the agent saw it. */
 export function stamped(draft: Draft): Message {

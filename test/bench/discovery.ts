@@ -9,7 +9,7 @@ import { mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { onEnd } from "./lib/cleanup.ts";
-import { Group, isV2, killQuietly, MIB } from "./lib/group.ts";
+import { Group, isV2, killQuietly, MIB, untilSettled } from "./lib/group.ts";
 import { ended, REPRIEVE, start } from "./lib/programs.ts";
 import { report, say } from "./lib/report.ts";
 
@@ -20,8 +20,6 @@ const LIMIT_FILE = isV2 ? "memory.max" : "memory.limit_in_bytes";
 const LIMIT_BYTES = 64 * MIB;
 /** Between two groups: each comes to a reprieve that has done with the one before. */
 const REST_MS = 10;
-/** Thresholds are set one after the other, each waiting for an RCU grace period. */
-const SETTLE_MS_PER_GUARD = 50;
 const STOP_BOUND_MS = 20_000;
 const BOUND_MS = 60_000;
 
@@ -63,7 +61,7 @@ async function latencies(others: number): Promise<number[]> {
   const made = await makeAll(others);
   const reprieve = new Watched();
   await reprieve.armed(others);
-  if (others > 0) await Bun.sleep(others * SETTLE_MS_PER_GUARD);
+  await untilSettled(made);
   const found: number[] = [];
   for (let n = 0; n < SAMPLES; n++) {
     say(`discovery: group ${n + 1} of ${SAMPLES}, beside ${others}`);

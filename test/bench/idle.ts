@@ -4,7 +4,7 @@
  * their limits, and nothing happens there.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { Group, isV2, killQuietly, MIB, removeChildren } from "./lib/group.ts";
+import { Group, isV2, killQuietly, MIB, removeChildren, untilSettled } from "./lib/group.ts";
 import { helperPid, type Role } from "./lib/helpers.ts";
 import { Page } from "./lib/page.ts";
 import { built, Reprieve, start } from "./lib/programs.ts";
@@ -14,8 +14,6 @@ const GUARDS = Number(process.env.GUARDS ?? 1000);
 /** In each group: one, and its children. */
 const PROCS = Number(process.env.PROCS ?? 5);
 const LIMIT_BYTES = 64 * MIB;
-/** The watchers' slow work at the start: an RCU grace period a guard (quiet.ts). */
-const SETTLE_MS_PER_GUARD = 50;
 const WINDOW_MS = 20_000;
 const ROLES: readonly Role[] = ["handler", "watchdog", "spare"];
 
@@ -27,7 +25,7 @@ const members: number[] = [];
 for (const path of paths) members.push(await fill(path));
 const reprieve = await Reprieve.guard(paths, ["--listen", "none"]);
 say(`idle: ${GUARDS} guards settle`);
-await Bun.sleep(GUARDS * SETTLE_MS_PER_GUARD);
+await untilSettled(paths);
 const pids = [reprieve.pid, ...ROLES.map((role) => helperPid(reprieve.pid, role))];
 const before = pids.map(cpuMs);
 await Bun.sleep(WINDOW_MS);

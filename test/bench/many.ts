@@ -3,12 +3,12 @@
  * Figures: TOGETHER guards driven into OOM at the same time, from when one's leaker sleeps in its OOM to the SIGKILL that it is sent; and
  * the victim's last good touch to its death where GUARDS others are guarded too, against one that is guarded alone.
  *
- * `armed` is said when a guard is held; its threshold, by which it need not be, is set in the seconds after. The second figure waits
- * for that, as it begins with a group that is not held.
+ * The second figure waits until all guards have settled: from `armed` on each is held, and looked at ten times a second, until its
+ * threshold stands; of a thousand that takes a second, and its CPU.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import type { Message } from "../../src/feed/protocol.ts";
-import { Group, isV2, killQuietly, MIB, removeChildren } from "./lib/group.ts";
+import { Group, isV2, killQuietly, MIB, removeChildren, untilSettled } from "./lib/group.ts";
 import { Page } from "./lib/page.ts";
 import { built, type Program, Reprieve, start } from "./lib/programs.ts";
 import { PAIRS, report, type Section } from "./lib/report.ts";
@@ -121,6 +121,7 @@ async function sideOf(name: string, others: readonly string[]): Promise<Side> {
   const group = new Group(name);
   await limited(LIMIT_BYTES)(group);
   const reprieve = await Reprieve.guard([group.path, ...others], ["--listen", "none"]);
+  await untilSettled([group.path, ...others]);
   const stop = async () => {
     await reprieve.stop();
     group.remove();

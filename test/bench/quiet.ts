@@ -7,15 +7,12 @@
  * the group in which reprieve was started: the helpers open everything before they move to groups of their own.
  */
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { Group, MIB } from "./lib/group.ts";
+import { Group, MIB, untilSettled } from "./lib/group.ts";
 import { cpuNs, helperPid, kilobytes, type Role } from "./lib/helpers.ts";
 import { Reprieve } from "./lib/programs.ts";
 import { report, say } from "./lib/report.ts";
 
 const GUARDS = Number(process.env.GUARDS ?? 1000);
-/** Each watcher sets a threshold a guard, and each waits for an RCU grace period of up to 20 ms. */
-const SETTLE_MS_PER_GUARD = 50;
-const SETTLE_MS_LEAST = 3000;
 const WINDOW_MS = 10_000;
 const LIMIT_BYTES = 64 * MIB;
 const WATCHERS: readonly Role[] = ["watchdog", "spare"];
@@ -55,7 +52,7 @@ async function costOf(guards: number): Promise<Cost> {
   const reprieve = await Reprieve.guard(paths, ["--listen", "none"]);
   writeFileSync(`${own.path}/../cgroup.procs`, String(process.pid));
   say(`quiet: ${guards} guards settle`);
-  await Bun.sleep(Math.max(SETTLE_MS_LEAST, guards * SETTLE_MS_PER_GUARD));
+  await untilSettled(paths);
   const kernelKb = Number(own.read("memory.kmem.usage_in_bytes")) / 1024;
   const pids = WATCHERS.map((role) => helperPid(reprieve.pid, role));
   const before = pids.map((pid) => ({ cpu: cpuNs(pid), wakes: wakesOf(pid) }));

@@ -11,6 +11,9 @@ export const MIB = 1 << 20;
 export const isV2 = existsSync("/sys/fs/cgroup/cgroup.controllers");
 const ROOT = isV2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
 const REMOVE_BOUND_MS = 3000;
+const SETTLE_BOUND_MS = 30_000;
+/** The helpers have joined their groups, and the other watcher has its thresholds too. */
+const SETTLED_MS = 2000;
 const MARGIN_BYTES = 16 * MIB; // src/cli/guards.ts: of a limit of 64 MB and more
 
 /** Who joins a group: in one that is split each has a child group of its own. */
@@ -54,7 +57,7 @@ export class Group {
 
   /** True while the kernel's killer is off: on v2 nothing switches it off. */
   killerOff(): boolean {
-    return !isV2 && this.read("memory.oom_control").includes("oom_kill_disable 1");
+    return !isV2 && isHeld(this.path);
   }
 
   pids(): number[] {
@@ -139,6 +142,24 @@ export function killQuietly(pid: number, signal: NodeJS.Signals = "SIGKILL"): vo
   } catch {
     // Gone already.
   }
+}
+
+/** Until guarded groups far from their limits are left to the kernel's killer: the thresholds stand by which a watcher hears that
+ * one comes near, and it has been seen for a second that none does. */
+export async function untilSettled(paths: readonly string[]): Promise<void> {
+  if (isV2) return await Bun.sleep(SETTLED_MS);
+  for (const path of paths) {
+    for (let waited = 0; isHeld(path); waited += 5) {
+      if (waited >= SETTLE_BOUND_MS)
+        throw new Error(`Cannot go on as the killer of ${path} stays off`);
+      await Bun.sleep(5);
+    }
+  }
+  await Bun.sleep(SETTLED_MS);
+}
+
+function isHeld(path: string): boolean {
+  return readFileSync(`${path}/memory.oom_control`, "utf8").includes("oom_kill_disable 1");
 }
 
 /** Groups below one of the bench's; the last who was in there may still be dying. */
