@@ -58,7 +58,7 @@ export class Journal {
         if (isOurs) removeKept(base, run);
       }
     }
-    if (this.#isMounted) run("umount", "--lazy", this.dir);
+    if (this.#isMounted) run("umount", "-l", this.dir);
     rmSync(this.dir, { recursive: true, force: true });
     journals.delete(this);
   }
