@@ -15,6 +15,8 @@ import { Spool } from "./spool.ts";
 /** At our end, for what waits. */
 const EXPORT_BOUND_MS = 1000;
 
+const OPEN_TRIES = 5;
+
 export interface JournalingSetup extends Pick<JournalSetup, "path" | "keepDays" | "keepBytes"> {
   readonly core: Core;
   readonly run: string;
@@ -36,9 +38,9 @@ export class Journaling {
 
   constructor(setup: JournalingSetup) {
     this.#setup = setup;
-    this.#dir = keepingDir();
-    if (this.#dir === undefined) setup.say(`no tmpfs for the region: ${LOST_WITH_US}`);
-    this.#spool = this.#openSpool();
+    const { dir, spool } = openSpool(setup);
+    this.#dir = dir;
+    this.#spool = spool;
     this.journal = new KeptIncidents(setup.run, {
       ...setup,
       tell: (state) => {
@@ -93,20 +95,27 @@ export class Journaling {
     const { core } = this.#setup;
     return this.inside === undefined ? incident : withMinute(incident, core, this.inside);
   }
-
-  #openSpool(): Spool | undefined {
-    const { run, say, path } = this.#setup;
-    if (this.#dir === undefined) return undefined;
-    try {
-      return new Spool({ file: spoolFile(this.#dir, run), run, journal: path, say });
-    } catch (error) {
-      say(`${(error as Error).message}: ${LOST_WITH_US}`);
-      return undefined;
-    }
-  }
 }
 
 // --- internal ---
+
+function openSpool({ run, path, say }: JournalingSetup): { dir?: string; spool?: Spool } {
+  for (let tries = 1; ; tries += 1) {
+    const dir = keepingDir();
+    if (dir === undefined) {
+      say(`no tmpfs for the region: ${LOST_WITH_US}`);
+      return {};
+    }
+    try {
+      return { dir, spool: new Spool({ file: spoolFile(dir, run), run, journal: path, say }) };
+    } catch (error) {
+      // The directory goes with the last other agent that had files there.
+      if ((error as NodeJS.ErrnoException).code === "ENOENT" && tries < OPEN_TRIES) continue;
+      say(`${(error as Error).message}: ${LOST_WITH_US}`);
+      return { dir };
+    }
+  }
+}
 
 function countOf(incidents: number): string {
   return incidents === 1 ? "1 incident is" : `${incidents} incidents are`;
