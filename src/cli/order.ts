@@ -35,6 +35,7 @@ export const BEFORE_WANTS_OURS =
 const AN_ORDER =
   "an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, terminate or terminate=TIME, " +
   "kill, kill=largest|newest|fastest|weight, kill-group or kill-group=all";
+const HAND_OVER = "it needs no order: behind the last one the kernel decides";
 const ORDER = /^(raise|reclaim|freeze|move|hook|terminate|kill|kill-group)(?:=(.+))?$/s;
 const BARE: Readonly<Record<string, StandingOrder>> = {
   reclaim: { order: "RECLAIM" },
@@ -53,6 +54,7 @@ const V2_ONLY: readonly OrderName[] = ["RECLAIM", "FREEZE"];
 /** One --order, or one of a guard's. */
 export const Order = v.pipe(
   v.string(AN_ORDER),
+  v.check((text) => text !== "hand-over", HAND_OVER),
   v.regex(ORDER, AN_ORDER),
   v.rawTransform(({ dataset, addIssue, NEVER }): StandingOrder => {
     const [, name = "", value] = ORDER.exec(dataset.value) ?? [];

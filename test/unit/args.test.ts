@@ -137,6 +137,7 @@ describe("Order", () => {
     ["", "an order is"],
     ["Kill", "an order is"],
     ["killx", "an order is"],
+    ["hand-over", "behind the last one the kernel decides"],
     ["raise", "raise is by a size"],
     ["raise=", "an order is"],
     ["raise=1M:2M:3M", "raise is by a size"],
