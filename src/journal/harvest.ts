@@ -33,33 +33,41 @@ export function leftBehind(core: Core, journal: string, say: (text: string) => v
     .filter((base) => existsSync(base) && isOursAlone(base))
     .flatMap((dir) => runsIn(dir).map((run) => ({ dir, run })))
     .flatMap(({ dir, run }) => {
-      const lines = spooledIn(spoolFile(dir, run));
-      const isOurs = lines.every((line) => !("journal" in line) || line.journal === journal);
-      if (!isOurs) return [];
-      const seen = seenIn(core, regionFile(dir, run), say);
-      if (seen === "not now") return [];
-      const incidents = incidentsIn(core, run, lines, seen);
-      return [{ incidents, remove: () => removeKept(dir, run) }];
+      try {
+        return leftOf(core, journal, dir, run) ?? [];
+      } catch (error) {
+        say(`cannot read ${regionFile(dir, run)}: ${(error as Error).message}`);
+        return [];
+      }
     });
 }
 
 // --- internal ---
 
+/** undefined: it is another journal's, or one of its own lives. */
+function leftOf(core: Core, journal: string, dir: string, run: string): Left | undefined {
+  const lines = spooledIn(spoolFile(dir, run));
+  if (lines.some((line) => "journal" in line && line.journal !== journal)) return undefined;
+  const file = regionFile(dir, run);
+  const region = existsSync(file) ? regionIn(core, file) : undefined;
+  if (region === "in use") return undefined;
+  const seen = region === undefined ? undefined : new Seen(core, region);
+  const incidents = incidentsIn(core, run, lines, seen);
+  return { incidents, remove: () => removeKept(dir, run) };
+}
+
 function spooledIn(file: string): Line[] {
   return existsSync(file) ? linesOf(file) : [];
 }
 
-/** "not now": one of its own lives, or is the only one that can read it. */
-function seenIn(core: Core, file: string, say: (text: string) => void) {
-  if (!existsSync(file)) return undefined;
+/** A copy: a mapping would keep the file's memory from being freed. */
+function regionIn(core: Core, file: string): ArrayBuffer | "in use" {
   const fd = openSync(file, "r");
   try {
-    if (core.isLocked(fd)) return "not now";
-    // A copy: a mapping would keep the file's memory from being freed.
+    if (core.isLocked(fd)) return "in use";
     const bytes = new Uint8Array(readFileSync(fd)).buffer;
-    if (isOurVersion(bytes)) return new Seen(core, bytes);
-    say(`${file} was left by a reprieve of another version: its own "incidents" reads it`);
-    return "not now";
+    if (isOurVersion(bytes)) return bytes;
+    throw new Error('it is of another version, whose own "reprieve incidents" reads it');
   } finally {
     closeSync(fd);
   }

@@ -58,19 +58,15 @@ export class Journaling {
     return { keepIn: this.#dir, keep: this.#spool };
   }
 
-  /** What dead agents have left is kept like our own. Whatever stands there, we go on. */
+  /** What dead agents have left is kept like our own. */
   harvest(): void {
     const { core, path, say } = this.#setup;
     this.#isOwed = false;
-    try {
-      for (const { incidents, remove } of leftBehind(core, path, say)) {
-        if (incidents.length === 0 || this.journal.keepLeft(incidents)) {
-          for (const incident of incidents) this.#export(incident);
-          remove();
-        } else this.#isOwed = true;
-      }
-    } catch (error) {
-      say(`cannot read what a dead reprieve has left: ${(error as Error).message}`);
+    for (const { incidents, remove } of leftBehind(core, path, say)) {
+      if (incidents.length === 0 || this.journal.keepLeft(incidents)) {
+        for (const incident of incidents) this.#export(incident);
+        remove();
+      } else this.#isOwed = true;
     }
   }
 

@@ -6,8 +6,10 @@
 import { Database } from "bun:sqlite";
 import { afterEach, expect, test } from "bun:test";
 import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import * as v from "valibot";
 import { Incident, IncidentSummary } from "../../src/journal/incident.ts";
+import { at, limit } from "../../src/native/layout.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { kill } from "../helpers/group.ts";
 import { Journal, leftBy } from "../helpers/journal.ts";
@@ -103,6 +105,28 @@ describeWith("the journal", [...kernelTest, program("mount", "util-linux")], () 
     expect((await incidents(journal)).out).toContain(String(closed.id));
     expect(existsSync(region.path)).toBe(false);
     await scene.strike();
+  });
+
+  test("begins whatever stands where dead agents leave theirs", async () => {
+    const journal = new Journal();
+    const scene = await Scene.set(journal.flags);
+    const dir = dirname((await leftBy(scene.reprieve)).path);
+    const garbage = crypto.getRandomValues(new Uint8Array(1 << 16));
+    new DataView(garbage.buffer).setUint32(at.region_layout, limit.REGION_LAYOUT, true);
+    const whose = `${JSON.stringify({ journal: journal.file })}\n`;
+    writeFileSync(`${dir}/region-aaaaaaaaaa`, garbage);
+    writeFileSync(`${dir}/spool-aaaaaaaaaa`, `${whose}{"place":0}\n{"record":{"role":"HAND`);
+    writeFileSync(`${dir}/region-bbbbbbbbbb`, "");
+    writeFileSync(`${dir}/spool-bbbbbbbbbb`, `${whose}\0\0\0`);
+    await scene.reprieve.stop();
+    scene.reprieve = await Reprieve.guard([scene.group.path], journal.flags);
+    await scene.leak();
+    await written(journal, 1);
+    for (const run of ["aaaaaaaaaa", "bbbbbbbbbb"]) {
+      expect(scene.reprieve.err).toContain(`cannot read ${dir}/region-${run}`);
+    }
+    expect((await incidents(journal)).code).toBe(0);
+    await scene.end();
   });
 
   test("is on a disk that is full: told, kept in memory, and written when there is room", async () => {
