@@ -35,7 +35,7 @@ Examples:
   reprieve run --config reprieve.toml
 
 Alone, "reprieve run" reads /etc/reprieve/reprieve.toml if it is there. Flags win over the file; with --cgroup the
-file's guards say how these groups are guarded, and no others are. Only [deny] wins over the --allow flags.
+file's guards say how these groups are guarded, and no others are. [deny] and --deny win over [allow] and --allow.
 
 Exit codes:
   0                done; with CMD: its own
