@@ -26,8 +26,8 @@ WARN := -Wall -Wextra -Wconversion -Wshadow -Werror
 CFLAGS := -std=c11 -O2 $(WARN) -DREPRIEVE_VERSION='"$(VERSION)"'
 FREE := -ffreestanding -nostdlib -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fvisibility=hidden -ffunction-sections -fdata-sections -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,defs -Wl,-z,noseparate-code
-SOURCES := $(filter-out native/layout.c native/explain.c native/ffi.c native/history.c native/listen.c native/signals.c,$(wildcard native/*.c)) native/start_x86_64.S
-SHARED := $(addprefix native/,caps.c explain.c ffi.c freezer.c glob.c history.c ledger.c listen.c lock.c log.c memcg.c memcg_before.c memcg_parent.c memcg_raise.c memcg_v1.c memcg_v2.c memory.c rank.c record.c signals.c text.c tree.c)
+SOURCES := $(filter-out native/layout.c native/explain.c native/ffi.c native/history.c native/listen.c native/replay.c native/signals.c,$(wildcard native/*.c)) native/start_x86_64.S
+SHARED := $(addprefix native/,caps.c explain.c ffi.c freezer.c glob.c history.c ledger.c listen.c lock.c log.c memcg.c memcg_before.c memcg_parent.c memcg_raise.c memcg_v1.c memcg_v2.c memory.c rank.c record.c replay.c signals.c text.c tree.c weigh.c)
 HEADERS := $(wildcard native/*.h)
 
 $(B):
@@ -39,7 +39,7 @@ $(B)/core: $(SOURCES) $(HEADERS) Makefile | $(B)
 $(B)/core.so: $(SHARED) $(HEADERS) Makefile | $(B)
 	gcc $(CFLAGS) $(FREE) -shared -fPIC -o $@ $(SHARED)
 
-$(B)/layout: native/layout.c native/explain.h native/history.h native/probe.h native/record.h native/region.h native/standing.h native/steps.h native/system.h native/caps.h native/designate.h native/limits.h native/rank.h native/weigh.h | $(B)
+$(B)/layout: native/layout.c native/explain.h native/history.h native/probe.h native/record.h native/replay.h native/region.h native/standing.h native/steps.h native/system.h native/caps.h native/designate.h native/limits.h native/rank.h native/weigh.h | $(B)
 	gcc -std=c11 $(WARN) -o $@ native/layout.c
 
 src/native/layout.ts: $(B)/layout
@@ -67,7 +67,7 @@ docs: src/native/layout.ts | node_modules
 # --- tests and the gate ---
 
 # The pure parts of the core, with sanitizers and the machine's libc; one behaviour a program.
-PURE := $(addprefix native/,verdict.c orders.c rank.c record.c history.c explain.c proc_events.c procfs.c procfs_group.c pids.c table.c log.c ledger.c lock.c text.c tree.c caps.c rest.c glob.c weigh.c system_judge.c)
+PURE := $(addprefix native/,verdict.c orders.c rank.c record.c history.c replay.c explain.c proc_events.c procfs.c procfs_group.c pids.c table.c log.c ledger.c lock.c text.c tree.c caps.c rest.c glob.c weigh.c system_judge.c)
 CASES := $(patsubst %.c,$(B)/%,$(wildcard test/native/*.c))
 
 # One run of bun over all layers, one over the boots of another kernel; the last line counts what really ran. The boots

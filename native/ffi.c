@@ -15,6 +15,7 @@
 #include "log.h"
 #include "memcg.h"
 #include "rank.h"
+#include "replay.h"
 #include "signals.h"
 #include "sys.h"
 #include "sys_socket.h"
@@ -149,6 +150,14 @@ EXPORT int rpv_history_next(void *history) { return history_next(history); }
 EXPORT void rpv_history_who(const void *history, uint32_t who, void *out)
 {
 	memcpy(out, history_who(history, who), sizeof(struct snapshot));
+}
+
+/* Whom orders would have killed (replay.h): how many may be, and their numbers in `order`. */
+EXPORT uint32_t rpv_replay(void *processes, uint32_t n, uint32_t by, const void *weighing,
+			   uint32_t *order)
+{
+	return replay_rank(processes, n, by < RANKS ? (enum rank_by)by : RANK_LARGEST, weighing,
+			   order);
 }
 
 /* Kills of the last hour, as the caps count them: in a guard's group, or by all guards (UINT32_MAX). */

@@ -7,6 +7,7 @@
 #include "history.h"
 #include "probe.h"
 #include "region.h"
+#include "replay.h"
 #include "system.h"
 #include <stddef.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ static void print_sizes(void)
 	SIZE(recorder);
 	SIZE(history);
 	SIZE(explained);
+	SIZE(replayed);
 	SIZE(probe);
 	SIZE(system_page);
 	CLOSE();
@@ -159,6 +161,14 @@ static void print_offsets(void)
 	AT(history_frame, full);
 	AT(history_frame, processes);
 	AT(history_frame, process);
+	AT(replayed, start_time);
+	AT(replayed, pid);
+	AT(replayed, uid);
+	AT(replayed, pages);
+	AT(replayed, grown);
+	AT(replayed, oom_score_adj);
+	AT(replayed, percent);
+	AT(replayed, name);
 	AT(explained, start_time);
 	AT(explained, pid);
 	AT(explained, uid);

@@ -17,7 +17,7 @@ import { type Decided, type OrderOptions, standingOf, warningsOf } from "./order
 import { bytes, visible } from "./timeline.ts";
 
 /** No burst outran the arming with 8 MiB or more, 240 tried (measured); twice that. */
-const MARGIN_MOST_BYTES = 16 * 2 ** 20;
+export const MARGIN_MOST_BYTES = 16 * 2 ** 20;
 
 export interface GuardSetup {
   readonly core: Core;

@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { CliError, exit } from "../errors.ts";
 import { codeOf, JournalFile, rowOf } from "../journal/database.ts";
 import { leftBehind } from "../journal/harvest.ts";
+import type { Incident } from "../journal/incident.ts";
 import type { IncidentQuery } from "../journal/journal.ts";
 import { openCore } from "../native/core.ts";
 import { incidentLine, incidentLines } from "./incident-text.ts";
@@ -29,8 +30,7 @@ export async function incidents(
   id: string | undefined,
   options: IncidentsOptions,
 ): Promise<number> {
-  const path = options.journal ?? journalOf(options.config);
-  if (path === "none") throw new CliError(exit.usage, "there is no journal: give --journal FILE");
+  const path = demandJournal(options);
   bringIn(path);
   const file = openToRead(path);
   const found = file === undefined ? [] : listed(file, options);
@@ -39,16 +39,38 @@ export async function incidents(
     if (found.length === 0) say("no incident is known");
     return exit.ok;
   }
-  const wanted = id ?? found[0]?.id;
-  const one = wanted === undefined ? undefined : file?.get(wanted);
-  if (one === undefined) {
-    throw new CliError(exit.noGroup, `no incident ${visible(wanted ?? "is known")} in ${path}`);
-  }
+  const one = demandOne(path, file, id ?? found[0]?.id);
   await print(options.json ? [JSON.stringify(one)] : incidentLines(one));
   return exit.ok;
 }
 
+/** The newest where none is named. */
+export function readIncident(id?: string, journal?: string): Incident {
+  const path = demandJournal({ journal });
+  bringIn(path);
+  const file = openToRead(path);
+  return demandOne(path, file, id ?? file?.list({ limit: 1 })[0]?.id);
+}
+
 // --- internal ---
+
+function demandJournal({
+  journal,
+  config,
+}: {
+  journal?: string | undefined;
+  config?: string;
+}): string {
+  const path = journal ?? journalOf(config);
+  if (path === "none") throw new CliError(exit.usage, "there is no journal: give --journal FILE");
+  return path;
+}
+
+function demandOne(path: string, file: JournalFile | undefined, id: string | undefined): Incident {
+  const one = id === undefined ? undefined : file?.get(id);
+  if (one !== undefined) return one;
+  throw new CliError(exit.noGroup, `no incident ${visible(id ?? "is known")} in ${path}`);
+}
 
 /** Newest first. */
 function listed(file: JournalFile, { guard, outcome, since, until, limit }: IncidentsOptions) {

@@ -48,6 +48,7 @@ export function addTelling(reprieve: Command, done: (code: number) => void): voi
       done(await (await import("./rehearse.ts")).rehearse(what, options)),
     );
   addIncidents(reprieve, done);
+  addReplay(reprieve, done);
   reprieve
     .command("doctor")
     .description("say what this host offers, hold the config against it, prove the promises live")
@@ -67,6 +68,21 @@ export function addTelling(reprieve: Command, done: (code: number) => void): voi
         (await import("./completion.ts")).completionOf(shell, reprieve),
       ]),
     );
+}
+
+function addReplay(reprieve: Command, done: (code: number) => void): void {
+  reprieve
+    .command("replay")
+    .description("say whom other orders would have killed in an incident of the journal, and when")
+    .argument("[id]", "of the incident (default: the newest)")
+    .option("--config <file>", "whose orders (default: those that the incident had)")
+    .option("--journal <file>", "which journal (default: as for run)", parsed(JournalPath))
+    .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0, 66 no such incident, or nothing is recorded of it; 77 the journal cannot be read",
+    )
+    .action(async (id, options) => done(await (await import("./replay.ts")).replay(id, options)));
 }
 
 function addIncidents(reprieve: Command, done: (code: number) => void): void {

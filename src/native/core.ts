@@ -5,7 +5,7 @@ import { type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import { constants } from "node:os";
 import { numberOf } from "../agent/run-id.ts";
 import { lifted, loadLibrary } from "./embed.ts";
-import { at, size } from "./layout.ts";
+import { at, limit, size } from "./layout.ts";
 
 /** A native call that failed: `errno` is its name, like "ENOENT". */
 export class NativeError extends Error {
@@ -51,6 +51,7 @@ const SYMBOLS = {
   rpv_region_map: { args: ["i32"], returns: "ptr" },
   rpv_region_view: { args: ["i32"], returns: "ptr" },
   rpv_explain: { args: ["ptr", "u32", "ptr", "u32"], returns: "u32" },
+  rpv_replay: { args: ["ptr", "u32", "u32", "ptr", "ptr"], returns: "u32" },
   rpv_history_open: { args: ["ptr", "ptr", "u32"], returns: "i32" },
   rpv_history_next: { args: ["ptr"], returns: "i32" },
   rpv_history_who: { args: ["ptr", "u32", "ptr"], returns: "void" },
@@ -98,11 +99,7 @@ export function openCore() {
     /** Is it what the pattern of a name or path means? As the core has it. */
     globMatches: (pattern: string, text: string) =>
       lib.rpv_glob_matches(cstring(pattern), cstring(text)) === 1,
-    /** Writes one struct explained after the other; how many. */
-    explain: (region: Uint8Array, guard: number, out: Uint8Array) =>
-      lib.rpv_explain(region, guard, out, Math.floor(out.byteLength / size.explained)),
-    /** By the guard's orders; without a guard, by those of all. */
-    hourKills: (region: Uint8Array, guard = 2 ** 32 - 1) => lib.rpv_hour_kills(region, guard),
+    ...ranksBy(lib),
     /** Of a system guard. */
     createSystem: (agentPid: number) => createSystem(lib, agentPid),
     mapSystem: (fd: number) => mappedAs(lib.rpv_system_map(fd), size.system_page),
@@ -203,6 +200,24 @@ function regionsBy(lib: Library) {
     /** A snapshot. */
     whoIs: (history: Uint8Array, who: number, out: Uint8Array) =>
       lib.rpv_history_who(history, who, out),
+  };
+}
+
+function ranksBy(lib: Library) {
+  return {
+    /** Writes one struct explained after the other; how many. */
+    explain: (region: Uint8Array, guard: number, out: Uint8Array) =>
+      lib.rpv_explain(region, guard, out, Math.floor(out.byteLength / size.explained)),
+    /** Of structs replayed, their numbers: the first to be killed foremost. */
+    replay(processes: Uint8Array, by: number, weighing: Uint8Array | null): number[] {
+      const order = new Uint32Array(limit.CANDIDATES_MAX);
+      const n = processes.length / size.replayed;
+      return [
+        ...order.subarray(0, n === 0 ? 0 : lib.rpv_replay(processes, n, by, weighing, order)),
+      ];
+    },
+    /** By the guard's orders; without a guard, by those of all. */
+    hourKills: (region: Uint8Array, guard = 2 ** 32 - 1) => lib.rpv_hour_kills(region, guard),
   };
 }
 

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+/** `reprieve replay`: what other orders would have done in an incident of the journal. Changes nothing. */
+
+import { requireMemory } from "../cgroup/hierarchy.ts";
+import { CliError, exit } from "../errors.ts";
+import type { Incident } from "../journal/incident.ts";
+import { openCore } from "../native/core.ts";
+import { rank_by } from "../native/layout.ts";
+import type { RankBy } from "../native/region.ts";
+import { weighingOf } from "../native/weighing.ts";
+import { below } from "./configured.ts";
+import { readIncident } from "./incidents.ts";
+import { print } from "./output.ts";
+import { readFile } from "./policy-files.ts";
+import { type ReplayOrders, replayLines, replayOf } from "./replayed.ts";
+import { visible } from "./timeline.ts";
+
+export interface ReplayOptions {
+  readonly journal?: string;
+  readonly config?: string;
+  readonly json?: true;
+}
+
+export async function replay(id: string | undefined, options: ReplayOptions): Promise<number> {
+  const incident = readIncident(id, options.journal);
+  if (incident.frames.length === 0) {
+    const what = `${incident.id}: nothing is recorded of its processes`;
+    throw new CliError(exit.noGroup, `cannot replay ${what}`);
+  }
+  const core = openCore();
+  const wanted =
+    options.config === undefined ? ordersOf(incident) : byFile(incident, options.config);
+  const weighing = wanted.weigh.length === 0 ? null : weighingOf(wanted.weigh);
+  const one = replayOf(incident, wanted, (processes, by) => core.replay(processes, by, weighing));
+  await print(options.json ? [JSON.stringify(one)] : replayLines(one));
+  return exit.ok;
+}
+
+// --- internal ---
+
+/** What the incident itself had; its rules of prefer and avoid are not kept with it. */
+function ordersOf({ orders }: Incident): ReplayOrders {
+  const by = orders.flatMap((one) => (one.startsWith("kill=") ? [rankOf(one)] : []))[0];
+  return {
+    by: "the incident",
+    orders: [by === undefined ? { order: "KILL" } : { order: "KILL", by }],
+    weigh: [],
+    when: "at-oom",
+    marginBytes: undefined,
+    mayKill: true,
+  };
+}
+
+function rankOf(order: string): RankBy | undefined {
+  const name = order.slice("kill=".length).toUpperCase();
+  return name in rank_by && name !== "LARGEST" ? (name as RankBy) : undefined;
+}
+
+/** As the guard of a config file that would decide for the group. */
+function byFile({ cgroup }: Incident, path: string): ReplayOrders {
+  const memory = requireMemory();
+  const file = readFile(path, memory);
+  const guard = file.policy.guardOf(below(memory, cgroup));
+  if (guard === undefined) {
+    const group = visible(below(memory, cgroup));
+    throw new CliError(
+      exit.noGroup,
+      `cannot replay: no guard of ${visible(path)} matches ${group}`,
+    );
+  }
+  const { margin, orders } = file.settingsOf(cgroup);
+  return {
+    by: `guard ${guard.name} of ${path}`,
+    orders: orders.order.length > 0 ? orders.order : [{ order: "KILL" }],
+    weigh: orders.weigh ?? [],
+    when: orders.when ?? "at-oom",
+    marginBytes: margin,
+    mayKill: orders.granted.has("kill"),
+  };
+}
