@@ -37,6 +37,7 @@ const WATCHER = [
   "pidfd_send_signal",
   "restart_syscall",
   "close", // of the pidfd of a handler that died
+  ...(memory.version === 1 ? ["statx"] : []), // with the counters: which group is its parent
 ];
 /** Before the group is held, its counters are opened; once it is the kernel's, children are looked for. */
 const OPENS = ["openat", "getdents64"];

@@ -10,10 +10,11 @@ import { isV2 } from "./group.ts";
 const TRACING = "/sys/kernel/tracing";
 /** Of the tasks that a leaker runs, only one that goes over a limit of its group comes there (memcg_memory_event()). */
 const TELLS = "reprieve_bench/tells";
-/** A leaker sleeps nowhere else, uninterruptible but for SIGKILL. */
+/** Uninterruptible but for SIGKILL. */
 const SLEEPS = "sched/sched_switch";
 const ASLEEP = 'prev_comm == "leaker" && prev_state & 2';
 const SIGNALS = "signal/signal_generate";
+const EVENTS = / (tells|sched_switch): /;
 const EVENT = isV2 ? TELLS : SLEEPS;
 
 export class Trace {
@@ -38,12 +39,13 @@ export class Trace {
    * was killed before), and when it was sent SIGKILL. */
   timesOf(pid: number): { eventMs: number | undefined; killMs: number } {
     const lines = readFileSync(`${TRACING}/trace`, "utf8").split("\n");
-    const event = lines.find((line) => isBy(pid, line) && / (tells|sched_switch): /.test(line));
     const kill = lines.find((line) => line.includes(" sig=9 ") && line.includes(` pid=${pid} `));
     if (kill === undefined) throw new Error(`Cannot count this round as ${pid} was not traced`);
     const killMs = msOf(kill);
-    const eventMs = event === undefined ? killMs : msOf(event);
-    return { eventMs: eventMs < killMs ? eventMs : undefined, killMs };
+    const times = lines.filter((line) => isBy(pid, line) && EVENTS.test(line)).map(msOf);
+    const before = times.filter((ms) => ms < killMs);
+    // It may go over memory.high again and again; for a page of its program it may have slept before.
+    return { eventMs: isV2 ? before[0] : before.at(-1), killMs };
   }
 
   /** ms between the two. */
