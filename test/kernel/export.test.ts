@@ -211,7 +211,7 @@ describeWith(
         REPRIEVE_OUTCOME: "relieved",
         REPRIEVE_CGROUP: scene.group.path,
         REPRIEVE_KILLED_PID: String(leaker.pid),
-        _COMM: "reprieve",
+        _PID: String(scene.reprieve.pid),
       });
       expect(String(entry?.MESSAGE)).toContain(`${closed.guard}  relieved`);
       await scene.end();
