@@ -3,11 +3,13 @@
 
 import { existsSync } from "node:fs";
 import { CliError, exit } from "../errors.ts";
+import { IncidentList } from "../http/schema.ts";
 import { codeOf, JournalFile, rowOf } from "../journal/database.ts";
 import { leftBehind } from "../journal/harvest.ts";
-import type { Incident } from "../journal/incident.ts";
+import { Incident, type IncidentSummary } from "../journal/incident.ts";
 import type { IncidentQuery } from "../journal/journal.ts";
 import { openCore } from "../native/core.ts";
+import { askApi } from "./api.ts";
 import { incidentLine, incidentLines } from "./incident-text.ts";
 import { print, say } from "./output.ts";
 import { visible } from "./timeline.ts";
@@ -23,6 +25,9 @@ export interface IncidentsOptions {
   readonly until?: number;
   readonly limit: number;
   readonly json?: true;
+  /** Of a reprieve that runs, instead of the file. */
+  readonly url?: string;
+  readonly token?: string;
 }
 
 export async function incidents(
@@ -30,60 +35,83 @@ export async function incidents(
   id: string | undefined,
   options: IncidentsOptions,
 ): Promise<number> {
-  const path = demandJournal(options);
-  bringIn(path);
-  const file = openToRead(path);
-  const found = file === undefined ? [] : listed(file, options);
+  const { list, get } = options.url === undefined ? ofFile(options) : ofApi(options);
+  const found = what === "list" || id === undefined ? await list() : [];
   if (what === "list") {
     await print(found.map((one) => (options.json ? JSON.stringify(one) : incidentLine(one))));
     if (found.length === 0) say("no incident is known");
     return exit.ok;
   }
-  const one = demandOne(path, file, id ?? found[0]?.id);
+  const wanted = id ?? found[0]?.id;
+  const one = demandOne(wanted, wanted === undefined ? undefined : await get(wanted));
   await print(options.json ? [JSON.stringify(one)] : incidentLines(one));
   return exit.ok;
 }
 
 /** The newest where none is named. */
 export function readIncident(id?: string, journal?: string): Incident {
-  const path = demandJournal({ journal });
-  bringIn(path);
-  const file = openToRead(path);
-  return demandOne(path, file, id ?? file?.list({ limit: 1 })[0]?.id);
+  const file = fileOf({ journal });
+  const wanted = id ?? file?.list({ limit: 1 })[0]?.id;
+  return demandOne(wanted, wanted === undefined ? undefined : file?.get(wanted));
 }
 
 // --- internal ---
 
-function demandJournal({
-  journal,
-  config,
-}: {
-  journal?: string | undefined;
-  config?: string;
-}): string {
+/** Where incidents are asked for; newest first. */
+interface Source {
+  list(): Promise<readonly IncidentSummary[]> | readonly IncidentSummary[];
+  get(id: string): Promise<Incident | undefined> | Incident | undefined;
+}
+
+function ofFile(options: IncidentsOptions): Source {
+  const { guard, outcome, since, until, limit } = options;
+  const file = fileOf(options);
+  return {
+    list: () => file?.list({ guard, outcome, from: since, to: until, limit }) ?? [],
+    get: (id) => file?.get(id),
+  };
+}
+
+interface Which {
+  readonly journal?: string | undefined;
+  readonly config?: string | undefined;
+}
+
+/** With what the dead have left for it; undefined: there is none yet. */
+function fileOf({ journal, config }: Which): JournalFile | undefined {
   const path = journal ?? journalOf(config);
   if (path === "none") throw new CliError(exit.usage, "there is no journal: give --journal FILE");
-  return path;
+  bringIn(path);
+  return openToRead(path);
 }
 
-function demandOne(path: string, file: JournalFile | undefined, id: string | undefined): Incident {
-  const one = id === undefined ? undefined : file?.get(id);
+function demandOne(id: string | undefined, one: Incident | undefined): Incident {
   if (one !== undefined) return one;
-  throw new CliError(exit.noGroup, `no incident ${visible(id ?? "is known")} in ${path}`);
+  throw new CliError(exit.noGroup, `no incident ${visible(id ?? "is known")}`);
 }
 
-/** Newest first. */
-function listed(file: JournalFile, { guard, outcome, since, until, limit }: IncidentsOptions) {
-  return file.list({ guard, outcome, from: since, to: until, limit });
+function ofApi({ url = "", token, ...options }: IncidentsOptions): Source {
+  const { guard, outcome, since: from, until: to, limit } = options;
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries({ guard, outcome, from, to, limit })) {
+    if (value !== undefined) query.set(key, String(value));
+  }
+  return {
+    list: async () =>
+      (await askApi({ url, token }, `/api/incidents?${query}`, IncidentList))?.incidents ?? [],
+    get: (id) => askApi({ url, token }, `/api/incidents/${encodeURIComponent(id)}`, Incident),
+  };
 }
 
 /** What dead reprieves have left for this journal; who may not write it is told what is missing. */
 function bringIn(path: string): void {
   for (const { incidents: left, remove } of leftBehind(openCore(), path, say)) {
     try {
-      const file = JournalFile.open(path);
-      file.put(left.map(rowOf), false);
-      file.close();
+      if (left.length > 0) {
+        const file = JournalFile.open(path);
+        file.put(left.map(rowOf), false);
+        file.close();
+      }
       remove();
     } catch (error) {
       const count = left.length === 1 ? "1 incident" : `${left.length} incidents`;

@@ -102,6 +102,13 @@ function addIncidents(reprieve: Command, done: (code: number) => void): void {
     )
     .option("--journal <file>", "which journal (default: as for run)", parsed(JournalPath))
     .option("--config <file>", "whose [journal] says which (default: /etc/reprieve/reprieve.toml)")
+    .addOption(
+      new Option(
+        "--url <url>",
+        "ask the reprieve that serves this instead: http://..., unix:PATH",
+      ).conflicts(["journal", "config"]),
+    )
+    .addOption(new Option("--token <token>", "of that reprieve").env("REPRIEVE_TOKEN"))
     .option("--json", "print one JSON object an incident, each on a line")
     .addHelpText("after", "\nExit codes: 0, 66 no such incident, 77 the journal cannot be read")
     .action(async (what, id, options) =>

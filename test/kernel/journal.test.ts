@@ -11,6 +11,7 @@ import * as v from "valibot";
 import { Incident, IncidentSummary } from "../../src/journal/incident.ts";
 import { at, limit } from "../../src/native/layout.ts";
 import { cleanUp } from "../helpers/clean.ts";
+import { serve } from "../helpers/feed.ts";
 import { kill } from "../helpers/group.ts";
 import { Journal, leftBy } from "../helpers/journal.ts";
 import { SharedRegion } from "../helpers/region.ts";
@@ -89,6 +90,30 @@ describeWith("the journal", [...kernelTest, program("mount", "util-linux")], () 
     expect(await count("--outcome", "handed-over")).toBe(0);
     expect(await count("--until", "1h")).toBe(0);
     expect((await incidents(journal, "show", "none-0-1")).code).toBe(66);
+    await scene.end();
+  });
+
+  test("can be asked for at a reprieve that runs: it has what cannot be written yet too", async () => {
+    const journal = new Journal();
+    journal.mount("size=4m");
+    const socket = `${journal.dir}/api.sock`;
+    const { scene, address, token } = await serve("--listen", `unix:${socket}`, ...journal.flags);
+    journal.remount("ro");
+    const { closed } = await scene.leak();
+    await told(scene, false);
+    expect((await incidents(journal)).out).toBe("");
+    const url = ["--url", `http://${address}/`, "--token", token];
+    const listed = await Reprieve.ends(["incidents", ...url]);
+    expect(listed.out).toContain(String(closed.id));
+    const shown = await Reprieve.ends(["incidents", "show", "--url", `unix:${socket}`]);
+    expect(shown.out).toContain("out of memory");
+    const none = await Reprieve.ends(["incidents", "show", "none-0-1", ...url]);
+    expect(none.code).toBe(66);
+    const refused = await Reprieve.ends(["incidents", ...url.slice(0, 2), "--token", "other"]);
+    expect(refused.code).toBe(77);
+    expect((await Reprieve.ends(["incidents", "--url", "http://127.0.0.1:1/"])).code).toBe(69);
+    journal.remount("rw");
+    await written(journal, 1);
     await scene.end();
   });
 
