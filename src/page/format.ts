@@ -30,19 +30,21 @@ export function percent(share: number): string {
   return `${Math.floor(share * 100)} %`;
 }
 
-/** Two nights a day are one too many for who is called in one. */
-const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
-const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+/** Made when it is needed: the first one takes some ms. Two nights a day are one too many for who is called in one. */
+let time: Intl.DateTimeFormat | undefined;
+let day: Intl.DateTimeFormat | undefined;
 
 /** In the reader's zone. */
 export function timeOf(ms: number): string {
-  return TIME.format(ms);
+  time ??= new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
+  return time.format(ms);
 }
 
 /** The day is said where it is not today. */
 export function momentOf(ms: number, now: number): string {
-  const day = DAY.format(ms);
-  return day === DAY.format(now) ? timeOf(ms) : `${day}, ${timeOf(ms)}`;
+  day ??= new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+  const that = day.format(ms);
+  return that === day.format(now) ? timeOf(ms) : `${that}, ${timeOf(ms)}`;
 }
 
 /** "12 s", "4 min", "3 h", "2 d": how long ago, or for how long. */
