@@ -9,7 +9,7 @@
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
 import { exit } from "../errors.ts";
-import type { Message } from "../feed/protocol.ts";
+import type { Message, Samples } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
 import {
@@ -32,6 +32,7 @@ import { Hooks } from "./hooks.ts";
 import { HOLD_NS } from "./incidents.ts";
 import { createRegion } from "./kept.ts";
 import { KernelLog } from "./kernel-log.ts";
+import { Newest } from "./newest.ts";
 import { keepWhatIsOwed } from "./owed.ts";
 import { type RunDir, runBases } from "./run-dir.ts";
 import { Slots } from "./slots.ts";
@@ -96,6 +97,7 @@ export class Agent {
   readonly #roles: readonly Role[];
   readonly #region: Region;
   readonly #history: History;
+  readonly #newest = new Newest((guard) => this.history(guard, 0));
   readonly #vitals: VitalSigns;
   readonly #crew: Crew;
   readonly #kernelLog: KernelLog;
@@ -208,8 +210,8 @@ export class Agent {
   }
 
   /** What they hold now. */
-  sample(_guard: string): undefined {
-    return undefined;
+  sample(guard: string): Samples["frame"] | undefined {
+    return this.#newest.of(guard, Date.now());
   }
 
   vitals(): Vitals {

@@ -106,8 +106,8 @@ describeWith("the page", [...kernelTest, chromium], () => {
     await page.locator(".candidates").getByText(String(neighbour.pid)).waitFor();
     await page.locator(".held").getByText(String(neighbour.pid)).waitFor();
     await page.locator("canvas").waitFor();
-    const before = await page.locator(".held caption").innerText();
-    await page.locator(".held caption", { hasNotText: before }).waitFor();
+    const later = await scene.neighbour(2 * 1024);
+    await page.locator(".held").getByText(String(later.pid)).waitFor();
     // Another time, chosen with the keyboard.
     await page.getByRole("slider").press("Home");
     const chosen = await page.locator(".held caption").innerText();
