@@ -9,8 +9,9 @@
 import type { Frame, GuardView, IncidentSummary, Message, ProcessInfo, Row } from "./types.ts";
 import { OUTCOMES } from "./words.ts";
 
-/** As often as a person can read. */
-const TELL_EVERY_MS = 250;
+/** Figures, as often as a person can read them; what has happened is told sooner. */
+const SEEN_EVERY_MS = 500;
+const HAPPENED_EVERY_MS = 50;
 /** An hour of one a second, or some minutes near the limit. */
 const LIVE_FRAMES_MOST = 4000;
 
@@ -56,8 +57,9 @@ export class Store {
     | undefined;
   readonly #paint: (draw: () => void) => void;
   #listeners = new Set<() => void>();
-  #isDue = false;
-  #lastTold = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #lastToldMs = Number.NEGATIVE_INFINITY;
+  #dueMs = Number.POSITIVE_INFINITY;
 
   /** `paint`: calls when the browser draws next. */
   constructor(paint: (draw: () => void) => void) {
@@ -70,6 +72,7 @@ export class Store {
   }
 
   accept(message: Message): void {
+    const before = this.statesChanged;
     switch (message.type) {
       case "armed": {
         const { cgroup, hierarchy, delay_ms, margin_bytes, powers, orders } = message;
@@ -102,7 +105,7 @@ export class Store {
         break;
       default:
     }
-    this.tell();
+    this.tell(this.statesChanged === before ? SEEN_EVERY_MS : HAPPENED_EVERY_MS);
   }
 
   /** What /api/guards says; of what the feed has told since it was asked the feed knows better. */
@@ -153,22 +156,26 @@ export class Store {
   setConnection(connection: Connection): void {
     const isSame = this.connection.state === connection.state;
     this.connection = isSame ? this.connection : connection;
-    this.tell();
+    this.tell(HAPPENED_EVERY_MS);
   }
 
   /** Soon, and once for all that has changed until then. */
-  tell(): void {
-    if (this.#isDue) return;
-    this.#isDue = true;
-    const wait = Math.max(0, this.#lastTold + TELL_EVERY_MS - performance.now());
-    setTimeout(() => this.#paint(() => this.#tellNow()), wait);
+  tell(everyMs: number = SEEN_EVERY_MS): void {
+    const dueMs = this.#lastToldMs + everyMs;
+    if (this.#dueMs <= dueMs) return;
+    clearTimeout(this.#timer);
+    this.#dueMs = dueMs;
+    this.#timer = setTimeout(
+      () => this.#paint(() => this.#tellNow()),
+      Math.max(0, dueMs - performance.now()),
+    );
   }
 
   // --- internal ---
 
   #tellNow(): void {
-    this.#isDue = false;
-    this.#lastTold = performance.now();
+    this.#dueMs = Number.POSITIVE_INFINITY;
+    this.#lastToldMs = performance.now();
     for (const listener of this.#listeners) listener();
   }
 
