@@ -87,12 +87,8 @@ async function measure(
   const program = start(command, "ignore");
   const line = await lineWith(program.stdout, word);
   const startMs = performance.now() - from;
-  const client = new WebSocket(address(line));
+  const client = await connected(address(line));
   const forget = onEnd(() => client.close());
-  await new Promise((resolve, reject) => {
-    client.onopen = resolve;
-    client.onerror = reject;
-  });
   await Bun.sleep(SETTLE_MS);
   const status = `/proc/${program.pid}/status`;
   const rssMb = kilobytes(status, "VmRSS") / 1024;
@@ -102,6 +98,20 @@ async function measure(
   killQuietly(program.pid, "SIGTERM");
   await ended(program, STOP_BOUND_MS);
   return { startMs, rssMb, anonMb };
+}
+
+/** What answers at the agent's port is loaded when it is armed: until then it says no. */
+async function connected(url: string): Promise<WebSocket> {
+  for (let tries = 0; tries < 1000; tries++) {
+    const client = new WebSocket(url);
+    const isOpen = await new Promise<boolean>((resolve) => {
+      client.onopen = () => resolve(true);
+      client.onerror = () => resolve(false);
+    });
+    if (isOpen) return client;
+    await Bun.sleep(5);
+  }
+  throw new Error(`Cannot go on as ${url} lets nobody in`);
 }
 
 async function lineWith(stream: ReadableStream<Uint8Array>, word: string): Promise<string> {

@@ -3,7 +3,7 @@
 # make bench-v2 those of cgroup v2, each in a boot of the VM: 5 minutes on an idle machine
 # PAIRS=5 make bench-stall runs one figure; JSON=1 prints one line a figure instead of a table.
 
-BENCH_FIGURES := stall death kernel-first thousand sampler memory quiet idle many discovery verdict agent tracing page
+BENCH_FIGURES := stall death kernel-first thousand sampler memory quiet idle many discovery verdict agent feed tracing page
 BENCH_C := $(patsubst test/bench/programs/%.c,$(B)/bench/%,$(wildcard test/bench/programs/*.c))
 
 # A boot each. The bound of one is for a VM that hangs: a busy machine takes several times as long as an idle one.
@@ -21,11 +21,14 @@ $(B)/bench/%: test/bench/programs/%.c $(wildcard test/bench/programs/*.h) | $(B)
 $(B)/bench/bare: test/bench/bare.ts Makefile | node_modules $(B)/bench
 	$(BUN) build $(COMPILE) $< --outfile $@
 
+$(B)/bench/flooded: test/bench/flooded.ts $(TS) $(B)/page.html | node_modules $(B)/bench
+	$(BUN) build $(COMPILE) $< --outfile $@
+
 # One after the other, also under make -j: they would measure each other.
-bench: dist/reprieve $(BENCH_C) $(B)/bench/bare
+bench: dist/reprieve $(BENCH_C) $(B)/bench/bare $(B)/bench/flooded
 	@for figure in $(BENCH_FIGURES); do $(BUN) test/bench/$$figure.ts || exit; done
 
-$(BENCH_FIGURES:%=bench-%): bench-%: dist/reprieve $(BENCH_C) $(B)/bench/bare
+$(BENCH_FIGURES:%=bench-%): bench-%: dist/reprieve $(BENCH_C) $(B)/bench/bare $(B)/bench/flooded
 	@$(BUN) test/bench/$*.ts
 
 bench-v2: dist/reprieve $(BENCH_C)
