@@ -57,6 +57,7 @@ static void print_offsets(void)
 	AT(region, sleeps_in);
 	AT(region, stop);
 	AT(region, hour_cap);
+	AT(region, is_watched);
 	AT(region, run);
 	AT(region, sampling_source);
 	AT(region, guards_used);

@@ -56,6 +56,7 @@ enum {
 	/* --- the responder --- */
 	RESPOND_TICK_MS = 1,  /* while an incident is open */
 	AGENT_WAKE_MS = 50,   /* a step that waits so long for the end of its incident is told */
+	AGENT_SOON_MS = 1,    /* the first one, where somebody looks on: a kill is sent by then */
 	HELP_AFTER_MS = 5,    /* a victim begins to free within 3, unless it is frozen (measured) */
 	ASKED_MAX = 16,	      /* suspects whose memory another reads; 4 us each (measured) */
 	ERRAND_BOUND_MS = 20, /* waiting for another to do so, or to read the lists; 1 (measured) */

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6576656972706572ull /* "reprieve" */
-#define REGION_LAYOUT 37u		   /* raised by every change of this file */
+#define REGION_LAYOUT 38u		   /* raised by every change of this file */
 
 /* Descriptors every role inherits from the agent, by number. */
 enum fd_of_role {
@@ -314,7 +314,8 @@ struct region {
 	uint32_t stop;		/* writer: the agent, release: put everything back and exit */
 	uint32_t
 		hour_cap; /* writer: the agent: the most kills of all guards in an hour; 0: no cap */
-	uint32_t reserved;
+	uint32_t
+		is_watched; /* writer: the agent: somebody looks on, and wants to see an incident while it lasts */
 	uint64_t
 		run; /* writer: the agent, before all others: by which its incidents are told from others' */
 	struct caps_hour hour;	/* writer: the responder */

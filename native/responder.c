@@ -14,6 +14,8 @@
 /* When the first step was logged that the agent does not know of; 0: none. It is woken when the incident is over, or soon: its
  * milliseconds of CPU are better spent on freeing memory, and then by those who had to wait for that. */
 static uint64_t told_ns;
+/* The agent, last. */
+static uint64_t woken_ns;
 
 void respond_tell(const struct guarded *g, enum step step, struct log_record r)
 {
@@ -92,12 +94,20 @@ static void find_restless(void)
 	}
 }
 
+/* Behind the victim's death, for till then the CPU is for those who have to wait; soon, and not again and again, where somebody looks
+ * on. */
 static void wake_agent(int open)
 {
-	if (!told_ns || (open && respond_ms_since(told_ns, sys_now_ns()) < AGENT_WAKE_MS))
+	uint64_t now_ns = sys_now_ns();
+	int is_soon = shared_load(&handler.self.region->is_watched) &&
+		      respond_ms_since(woken_ns, now_ns) >= AGENT_WAKE_MS;
+	uint32_t wait_ms = is_soon ? AGENT_SOON_MS : AGENT_WAKE_MS;
+
+	if (!told_ns || (open && respond_ms_since(told_ns, now_ns) < wait_ms))
 		return;
 	role_wake(FD_AGENT);
 	told_ns = 0;
+	woken_ns = now_ns;
 }
 
 /* That of an open incident is no news. */

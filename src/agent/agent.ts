@@ -214,6 +214,10 @@ export class Agent {
     return this.#newest.of(guard, Date.now());
   }
 
+  watched(isWatched: boolean): void {
+    this.#region.setWatched(isWatched);
+  }
+
   vitals(): Vitals {
     const pidOf = (role: Role) => this.#crew.pid(role);
     return this.#vitals.read(this.#roles, pidOf, performance.now());

@@ -37,6 +37,8 @@ export interface Inside {
   history(guard: string, sinceMs: number): Recorded;
   sample: Sample;
   vitals(): Vitals | undefined;
+  /** There are clients that look on, or none any more. */
+  watched(isWatched: boolean): void;
 }
 
 interface FeedSetup {
@@ -95,6 +97,7 @@ export class LateFeed {
       history: (guard, sinceMs) => inside.history(guard, sinceMs),
       sample: (guard) => inside.sample(guard),
       vitals: () => inside.vitals(),
+      watched: (isWatched) => inside.watched(isWatched),
     });
     for (const message of this.#early ?? []) this.#http.send(message);
     this.#early = undefined;

@@ -80,6 +80,7 @@ const NO_GUARD: Inside = {
   history: () => ({ frames: [], processes: {} }),
   sample: () => undefined,
   vitals: () => undefined,
+  watched: () => {},
 };
 
 /** Returns the exit code. */

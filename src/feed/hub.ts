@@ -36,6 +36,8 @@ export interface HubSetup {
   readonly run: string;
   readonly present: Present;
   readonly sampling: Sampling;
+  /** The first client has come, or the last one gone. */
+  readonly watched: (isWatched: boolean) => void;
   readonly limits?: HubLimits;
 }
 
@@ -82,6 +84,7 @@ export class Hub {
     const client = new Client(wire, this.#ring, this.#setup.present, from);
     for (const topic of ["guards", "incidents"] as const) client.add(topic, isOurs);
     this.#clients.set(client, new Speech(this.#limits.messages));
+    if (this.#clients.size === 1) this.#setup.watched(true);
     this.#sweep ??= setInterval(() => this.#dropStuck(), this.#limits.stuckMs / 4);
     client.tell(this.#hello(client, isOurs && this.#ring.holdsAfter(from)));
     client.advance(performance.now());
@@ -102,6 +105,7 @@ export class Hub {
     this.#setup.sampling.forget(client);
     client.end();
     if (this.#clients.size > 0) return;
+    this.#setup.watched(false);
     clearInterval(this.#sweep);
     this.#sweep = undefined;
   }

@@ -22,6 +22,7 @@ export interface HttpOptions
   /** Told of every message by who has it; undefined: the last incidents are kept here. */
   readonly journal: Journal | undefined;
   readonly vitals: () => Vitals | undefined;
+  readonly watched: (isWatched: boolean) => void;
   readonly token: string | undefined;
   readonly run: string;
 }
@@ -38,7 +39,7 @@ export function openHttp(ports: readonly Port[], options: HttpOptions): OpenHttp
   const journal = options.journal ?? recent;
   const explainer = new Explainer();
   const sampling = new Sampling(options.sample);
-  const hub = new Hub({ version, run: options.run, present, sampling });
+  const hub = new Hub({ ...options, version, present, sampling });
   const state = () => journal.state();
   const metrics = new Metrics({ ...options, version, present, hub, journal: state });
   const served = {
@@ -55,7 +56,7 @@ export function openHttp(ports: readonly Port[], options: HttpOptions): OpenHttp
   return {
     send(message) {
       seq += 1;
-      const entry = { seq, message, line: JSON.stringify({ ...message, seq }) };
+      const entry = { seq, message, line: numbered(message, seq) };
       present.accept(entry);
       if (journal === recent) recent.accept(message);
       metrics.accept(message);
@@ -63,4 +64,11 @@ export function openHttp(ports: readonly Port[], options: HttpOptions): OpenHttp
     },
     stop: () => hub.stop(),
   };
+}
+
+// --- internal ---
+
+/** As JSON, with `seq` as its last field. */
+function numbered(message: Message, seq: number): string {
+  return `${JSON.stringify(message).slice(0, -1)},"seq":${seq}}`;
 }

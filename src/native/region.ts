@@ -183,6 +183,11 @@ export class Region {
     this.#u32[at.region_hour_cap / 4] = kills;
   }
 
+  /** Somebody looks on: an incident is told while it lasts, and not behind the victim's death. */
+  setWatched(isWatched: boolean): void {
+    Atomics.store(this.#u32, at.region_is_watched / 4, isWatched ? 1 : 0);
+  }
+
   /** By what it is known which processes there are. */
   setSource(wanted: Source): void {
     this.#u32[at.region_sampling_source / 4] = source[wanted];

@@ -30,7 +30,7 @@ for (let pair = 0; pair < FAN_OUT_PAIRS; pair++) {
   bare.push(await bareUs(line.bytes));
 }
 const latencies = await latenciesMs();
-const flat = await memory(FEW, 0, MESSAGES, 20_000);
+const flat = await memory(FEW, 0, MESSAGES, 4_000);
 const crowded = await memory(CLIENTS, STUCK, 30 * 100, 100);
 report("feed", "The feed", [
   {

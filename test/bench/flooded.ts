@@ -4,9 +4,11 @@
  * messages, RATE a second, and says what memory it has by then.
  */
 import { readFileSync } from "node:fs";
+import { giveBackText } from "../../src/agent/footprint.ts";
 import type { Message } from "../../src/feed/protocol.ts";
 import { listenOn } from "../../src/http/listen.ts";
 import { openHttp } from "../../src/http/open.ts";
+import { openCore } from "../../src/native/core.ts";
 
 const TICK_MS = 10;
 const GUARDS = 100;
@@ -23,9 +25,12 @@ const http = openHttp([port], {
   history: () => ({ frames: [], processes: {} }),
   sample: () => undefined,
   vitals: () => undefined,
+  watched: () => {},
 });
 for (let i = 0; i < GUARDS; i += 1) http.send(armed(`tenants/web-${i}`));
 console.log(JSON.stringify({ type: "listening", port: port.server.port }));
+// As the agent does when it has started.
+giveBackText(openCore());
 for await (const _ of console) break;
 let sent = 0;
 const begin = performance.now();

@@ -64,11 +64,18 @@ function opened(name: string, n = 1): Message {
 class Feed {
   readonly present = new Present();
   readonly hub: Hub;
+  readonly watched: boolean[] = [];
   #seq = 0;
 
   constructor(limits: Partial<HubLimits> = {}, sample: Sample = () => undefined) {
     const sampling = new Sampling(sample);
-    const setup = { version: "1", run: "run", present: this.present, sampling };
+    const setup = {
+      version: "1",
+      run: "run",
+      present: this.present,
+      sampling,
+      watched: (is: boolean) => void this.watched.push(is),
+    };
     this.hub = new Hub({ ...setup, limits: { ...LIMITS, ...limits } });
   }
 
@@ -105,6 +112,15 @@ describe("what a client hears", () => {
     expect(wire.heard[2]).toMatchObject({ usage_bytes: 2, seq: 3 });
     await feed.say(guard("a", 3));
     expect(wire.heard.at(-1)).toMatchObject({ usage_bytes: 3, seq: 5 });
+  });
+
+  test("and that somebody does is told when the first comes and the last goes", () => {
+    const feed = new Feed();
+    const [a, b] = [feed.join(), feed.join()];
+    feed.hub.close(a.client);
+    expect(feed.watched).toEqual([true]);
+    feed.hub.close(b.client);
+    expect(feed.watched).toEqual([true, false]);
   });
 
   test("only its topics", async () => {

@@ -24,7 +24,7 @@ afterEach(async () => {
 async function start(limits: Partial<HubLimits> = {}) {
   const present = new Present();
   const sampling = new Sampling(() => undefined);
-  const setup = { version: "1", run: "run", present, sampling };
+  const setup = { version: "1", run: "run", present, sampling, watched: () => {} };
   const hub = new Hub({ ...setup, limits: { ...LIMITS, ...limits } });
   const port = await listenOn({ hostname: "127.0.0.1", port: 0 }, undefined, SILENCE_S);
   serveAt(port, {
