@@ -156,7 +156,7 @@ describeWith("exports", kernelTest, () => {
   });
 
   test("to a collector are tried until it takes them, in their order", async () => {
-    const collector = new Collector(503, 503, 200);
+    const collector = new Collector(503, 200);
     const { scene } = await exporting(collector.toml);
     const first = await scene.leak();
     const second = await scene.leak();
