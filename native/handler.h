@@ -105,6 +105,7 @@ struct guarded {
 	_Bool is_inside;     /* its margin, when last looked at */
 	uint64_t due_ms;
 	/* the responder's own */
+	_Bool is_looked_at;   /* in this turn already */
 	uint64_t deaf_ns;     /* v2: no event of it wakes us until then; 0: the next one does */
 	struct memcg_oom oom; /* read at the start of its turn */
 	struct response response;

@@ -89,8 +89,9 @@ static void find_restless(void)
 		const struct guarded *g = &handler.guarded[i];
 
 		guard_fetch(handler.self.region, i, g, sizeof(*g));
-		handler.restless[g->guard->tree] |=
-			g->response.fired || g->oom.under_oom || incident_is_open(g->response.word);
+		handler.restless[g->guard->tree] |= g->is_looked_at || g->response.fired ||
+						    g->oom.under_oom ||
+						    incident_is_open(g->response.word);
 	}
 }
 
@@ -116,7 +117,24 @@ static int has_news(const struct guarded *g)
 	return g->response.fired && !incident_is_open(g->response.word);
 }
 
-/* Looks at who may have something to see. Says whether to look again at the next tick. */
+/* Who has an event of its own comes before the many are gone through. Says whether to look again at the next tick. */
+static int look_at_news(const struct sys_epoll_event *events, int n)
+{
+	int open = 0;
+
+	for (int i = 0; i < n; i++) {
+		uint32_t index = (uint32_t)events[i].data;
+		struct guarded *g = &handler.guarded[index];
+
+		if (index == HANDLER_POKE || !has_news(g))
+			continue;
+		g->is_looked_at = 1;
+		open |= respond(g);
+	}
+	return open;
+}
+
+/* Looks at who else may have something to see. Says whether to look again at the next tick. */
 static int look_around(int was_open)
 {
 	uint64_t begun_ns = sys_now_ns();
@@ -126,8 +144,10 @@ static int look_around(int was_open)
 	for (uint32_t i = 0; i < handler_guards(); i++) {
 		struct guarded *g = &handler.guarded[i];
 
-		if (handler.restless[g->guard->tree] && hear_is_ours(g) && (!rests || has_news(g)))
+		if (!g->is_looked_at && handler.restless[g->guard->tree] && hear_is_ours(g) &&
+		    (!rests || has_news(g)))
 			open |= respond(g);
+		g->is_looked_at = 0;
 	}
 	if (!rests)
 		rest_begin(&handler.rest, begun_ns, sys_now_ns(), RESPOND_TICK_MS);
@@ -149,7 +169,7 @@ static int next_tick_ms(void)
 _Noreturn void responder_loop(void)
 {
 	struct sys_epoll_event events[16];
-	int open = 0;
+	int open = 0, news;
 
 	for (;;) {
 		int n = sys_epoll_wait(handler.respond_epoll, events, 16,
@@ -159,8 +179,9 @@ _Noreturn void responder_loop(void)
 		for (int i = 0; i < n; i++) {
 			hear_event((uint32_t)events[i].data);
 		}
+		news = look_at_news(events, n);
 		hear_late();
-		open = look_around(open);
+		open = look_around(open) | news;
 		wake_agent(open);
 	}
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
  * Figures: TOGETHER guards driven into OOM at the same time, from when one's leaker sleeps in its OOM to the SIGKILL that it is sent; and
- * the victim's last good touch to its death where GUARDS others are guarded too, against one that is guarded alone.
+ * the same, and the victim's last good touch to its death, where GUARDS others are guarded too, against one that is guarded alone.
  *
  * The second figure waits until all guards have settled: from `armed` on each is held, and looked at ten times a second, until its
  * threshold stands; of a thousand that takes a second, and its CPU.
@@ -25,6 +25,7 @@ const BURST: Burst = { bytes: 64 * MIB, means: "touch", threads: 1 };
 const OVER_BOUND_MS = 30_000;
 const LIMIT_FILE = isV2 ? "memory.max" : "memory.limit_in_bytes";
 
+const trace = new Trace();
 report("many", "Many guards", [await together(), await among()]);
 
 async function together(): Promise<Section> {
@@ -32,7 +33,6 @@ async function together(): Promise<Section> {
   const groups = childrenOf(home, TOGETHER);
   const reprieve = await Reprieve.guard(groups, ["--listen", "none"]);
   const leakers = await Promise.all(groups.map(leakerIn));
-  const trace = new Trace();
   trace.clear();
   for (const { pid } of leakers) process.kill(pid, "SIGUSR1");
   await reprieve.until(() => reprieve.closed(0).length >= TOGETHER, OVER_BOUND_MS);
@@ -41,7 +41,7 @@ async function together(): Promise<Section> {
   const right = kills.filter(({ pid }) => leakers.some((leaker) => leaker.pid === pid));
   const relieved = reprieve.closed(0).filter(({ outcome }) => outcome === "relieved");
   const told = relieved.filter(({ guard }) => right.some((kill) => kill.guard === guard));
-  const times = leakers.map(({ pid, page }) => timesOf(trace, pid, page));
+  const times = leakers.map(({ pid, page }) => timesOf(pid, page));
   await reprieve.stop();
   for (const { witness } of leakers) killQuietly(witness.pid);
   await removeChildren(groups);
@@ -73,7 +73,7 @@ async function together(): Promise<Section> {
 }
 
 /** Of the kill, whoever sent it. */
-function timesOf(trace: Trace, pid: number, page: Page): { sleepMs: number; touchMs: number } {
+function timesOf(pid: number, page: Page): { sleepMs: number; touchMs: number } {
   const { eventMs, killMs } = trace.timesOf(pid);
   const touchMs = killMs - page.lastTouchNs() / 1e6;
   return { sleepMs: eventMs === undefined ? touchMs : killMs - eventMs, touchMs };
@@ -83,17 +83,28 @@ async function among(): Promise<Section> {
   const home = new Group("others");
   const quiet = childrenOf(home, GUARDS);
   const sides = [await sideOf("alone", []), await sideOf("among", quiet)];
-  const results = await interleave(sides, PAIRS, (side) => round(side, BURST));
+  const kills = new Map(sides.map(({ name }) => [name, [] as number[]]));
+  const results = await interleave(sides, PAIRS, async (side) => {
+    trace.clear();
+    const result = await round(side, BURST);
+    kills.get(side.name)?.push(timesOf(side.page.get("leakerPid"), side.page).sleepMs);
+    return result;
+  });
   for (const side of sides) await side.stop();
   await removeChildren(quiet);
   home.remove();
+  const kill = (name: string) => kills.get(name) ?? [];
   const death = (name: string) => (results.get(name) ?? []).map(({ deathMs }) => deathMs);
+  const rowsOf = (what: string, of: (name: string) => number[], target?: { median: number }) => [
+    { label: `${what}, the only one, ms`, values: of("alone") },
+    { label: `one of ${GUARDS + 1}, ms`, values: of("among") },
+    { label: "ratio", values: ratios(of("among"), of("alone")), ...(target && { target }) },
+  ];
   return {
-    title: `last touch to death, one of ${GUARDS + 1} guards / the only one`,
+    title: `one of ${GUARDS + 1} guards / the only one`,
     rows: [
-      { label: "the only one, ms", values: death("alone") },
-      { label: `one of ${GUARDS + 1}, ms`, values: death("among") },
-      { label: "ratio", values: ratios(death("among"), death("alone")), target: { median: 1.2 } },
+      ...rowsOf("asleep to SIGKILL", kill, { median: 1.2 }),
+      ...rowsOf("last touch to death", death),
     ],
     counts: sides.map(({ name }) => ({
       ...relievedCount(new Map([["reprieve", results.get(name) ?? []]])),
