@@ -3,7 +3,7 @@
 # make ok       the gate: all of it             make soak    more drawn rounds: ROUNDS=20000
 # make fault    the fault matrix, into test/fault/RESULTS.md; make fault-v2: in qemu, into RESULTS-v2.md
 # make bench    every figure                    make demo    one OOM      make format  make clean
-# make docs     what dist/ says of the config file, from its schema
+# make docs     what dist/ says of the config file, the API and the feed, from their schemas
 # make test-vm  tests on Linux 6.1 in qemu      make vm      one command in there
 # Needs gcc, make, node and npm; everything else comes from the lockfile.
 
@@ -60,9 +60,10 @@ dist/reprieve: $(TS) $(B)/core $(B)/core.so $(B)/page.html package.json Makefile
 	$(BUN) build $(COMPILE) src/main.ts --outfile $(B)/reprieve
 	mv $(B)/reprieve $@
 
-# What dist/ says of the config file; test/unit/config-docs.test.ts tells when it is stale.
+# What dist/ says of the config file, the API and the feed; test/unit/config-docs.test.ts and http-docs.test.ts tell when it is stale.
 docs: src/native/layout.ts | node_modules
 	$(BUN) src/config/reference.ts
+	$(BUN) src/http/reference.ts
 
 # --- tests and the gate ---
 

@@ -36,6 +36,8 @@ export interface AppOptions {
   /** Numbers and no names of processes: may be read without the token. */
   readonly areMetricsOpen: boolean;
   readonly page: string;
+  /** What API and feed are, for programs: JSON by its name. */
+  readonly documents: Readonly<Record<string, string>>;
   /** Turns the request into a websocket; false when it is none, or there are too many. */
   readonly upgrade: (request: Request, resume: Resume) => "upgraded" | "not a websocket" | "full";
   /** False: more are asked for in a second than anybody needs. */
@@ -127,7 +129,10 @@ function demandToken({ door, areMetricsOpen, hasRoom }: AppOptions) {
   };
 }
 
-function addFeed(app: Hono, { upgrade, metrics }: AppOptions): void {
+function addFeed(app: Hono, { upgrade, metrics, documents }: AppOptions): void {
+  for (const [name, text] of Object.entries(documents)) {
+    app.get(`/${name}`, (c) => c.body(text, 200, { "Content-Type": "application/json" }));
+  }
   app.get("/feed", (c) => {
     const query = v.safeParse(FeedQuery, c.req.query());
     if (!query.success) return failed(c, 400, sentenceOf(query.issues));

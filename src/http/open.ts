@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** Puts together what a run serves. Loaded only where something is listened on, and when the guards are armed. */
 
+import asyncApi from "../../dist/asyncapi.json" with { type: "text" };
 import page from "../../dist/build/page.html" with { type: "text" };
+import openApi from "../../dist/openapi.json" with { type: "text" };
 import { version } from "../../package.json" with { type: "json" };
 import type { Vitals } from "../agent/vitals.ts";
 import { Hub } from "../feed/hub.ts";
@@ -50,6 +52,7 @@ export function openHttp(ports: readonly Port[], options: HttpOptions): OpenHttp
     explain: (cgroup: string) => explainer.explain(cgroup),
     metrics: () => metrics.scrape(),
     page,
+    documents: DOCUMENTS,
   };
   for (const port of ports) serveAt(port, served);
   let seq = 0;
@@ -67,6 +70,12 @@ export function openHttp(ports: readonly Port[], options: HttpOptions): OpenHttp
 }
 
 // --- internal ---
+
+/** Text, whatever the compiler takes a file of that name for. */
+const DOCUMENTS = {
+  "openapi.json": openApi as unknown as string,
+  "asyncapi.json": asyncApi as unknown as string,
+};
 
 /** As JSON, with `seq` as its last field. */
 function numbered(message: Message, seq: number): string {

@@ -19,6 +19,7 @@ const UNSEEN: End = { outcome: "unknown", reason: "unseen", faults: 0 };
 
 interface Open {
   readonly opened: Opened;
+  readonly limitBytes: number | undefined;
   readonly steps: IncidentStep[];
   readonly hooks: Hook[];
 }
@@ -26,6 +27,7 @@ interface Open {
 export class Assembler {
   readonly #run: string;
   readonly #armed = new Map<string, Armed>();
+  readonly #limits = new Map<string, number | null>();
   /** By id; the end of one may be told when the next one of its guard has begun. */
   readonly #open = new Map<string, Open>();
   /** The last of each guard: its hook may end later. */
@@ -43,9 +45,15 @@ export class Assembler {
       case "armed":
         this.#armed.set(message.guard, message);
         return undefined;
-      case "incident.opened":
-        this.#open.set(keyOf(message), { opened: message, steps: [], hooks: [] });
+      case "guard":
+        if (message.state === "gone") this.#limits.delete(message.guard);
+        else this.#limits.set(message.guard, message.limit_bytes);
         return undefined;
+      case "incident.opened": {
+        const limitBytes = this.#limits.get(message.guard) ?? undefined;
+        this.#open.set(keyOf(message), { opened: message, limitBytes, steps: [], hooks: [] });
+        return undefined;
+      }
       case "incident.step": {
         const open = this.#open.get(keyOf(message));
         if (open !== undefined && open.steps.length < STEPS_MOST) open.steps.push(message);
@@ -57,6 +65,7 @@ export class Assembler {
         return this.#close(message);
       case "released":
         this.#armed.delete(message.guard);
+        this.#limits.delete(message.guard);
         for (const [key, { opened }] of this.#open) {
           if (opened.guard === message.guard) this.#open.delete(key);
         }
@@ -100,7 +109,7 @@ export class Assembler {
     return incident;
   }
 
-  #incident({ opened, steps, hooks }: Open, end: End, durationUs: number): Incident {
+  #incident({ opened, limitBytes, steps, hooks }: Open, end: End, durationUs: number): Incident {
     const armed = this.#armed.get(opened.guard);
     const rule = steps.find(({ evidence }) => evidence !== undefined)?.evidence;
     return {
@@ -122,6 +131,7 @@ export class Assembler {
       orders: armed?.orders ?? [],
       powers: armed?.powers ?? [],
       delay_ms: armed?.delay_ms ?? 0,
+      ...(limitBytes !== undefined && { limit_bytes: limitBytes }),
       frames: [],
       processes: {},
       sleepers: [],

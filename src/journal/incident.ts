@@ -68,6 +68,8 @@ export const Incident = v.object({
   orders: v.array(v.string()),
   powers: v.array(v.string()),
   delay_ms: count,
+  /** Of the group, when it opened; absent where it was not known. */
+  limit_bytes: v.optional(count),
   frames: v.array(Frame),
   processes: Processes,
   sleepers: v.array(Sleeper),

@@ -20,6 +20,8 @@ describeWith("the API", kernelTest, () => {
     const ask = async (path: string) =>
       (await fetch(`http://${address}${path}`, { headers })).json();
     expect(v.parse(Readiness, await ask("/readyz"))).toEqual({ ready: true });
+    expect(await ask("/openapi.json")).toMatchObject({ openapi: "3.1.0" });
+    expect(await ask("/asyncapi.json")).toMatchObject({ asyncapi: "3.0.0" });
     const { leaker, closed } = await scene.leak();
     const { guards } = v.parse(Guards, await ask("/api/guards"));
     const name = String(closed.guard);

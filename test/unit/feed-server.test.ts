@@ -38,6 +38,7 @@ async function start(limits: Partial<HubLimits> = {}) {
     metrics: async () => ({ type: "text/plain", text: "" }),
     areMetricsOpen: false,
     page: "",
+    documents: {},
   });
   running.push({
     stop: () => {

@@ -32,6 +32,7 @@ function appWith(more: Partial<AppOptions> = {}, messages: readonly Message[] = 
     metrics: async () => ({ type: "text/plain", text: "up 1\n" }),
     areMetricsOpen: false,
     page: PAGE,
+    documents: { "openapi.json": "{}" },
     upgrade: () => "upgraded",
     hasRoom: () => true,
     ...more,
@@ -60,7 +61,14 @@ function closed(guard: string): Message {
 }
 
 describe("who may come in", () => {
-  const wanting = ["/feed", "/api/guards", "/api/incidents", "/metrics", "/no/such"];
+  const wanting = [
+    "/feed",
+    "/api/guards",
+    "/api/incidents",
+    "/metrics",
+    "/openapi.json",
+    "/no/such",
+  ];
 
   test.each(wanting)("%s wants the token", async (path) => {
     expect(await get(path)).toBe(401);

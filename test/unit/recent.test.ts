@@ -49,6 +49,17 @@ test("an incident is put together out of its messages", () => {
   expect(whole.steps).toHaveLength(3);
 });
 
+test("it has the limit that the group had when it opened", () => {
+  const guard = (limit: number): Message => {
+    const now = { usage_bytes: 1, procs: 1, state: "near" as const, limit_bytes: limit };
+    return { ...at, type: "guard", guard: "a", ...now };
+  };
+  const [opened, ...rest] = incident("a", 1) as [Message, ...Message[]];
+  const journal = journalOf(armed("a"), guard(1), guard(2), opened, guard(3), ...rest);
+  const [summary] = journal.list({ limit: 1 }).incidents;
+  expect(journal.get(summary?.id ?? "")?.limit_bytes).toBe(2);
+});
+
 test("a hook that ends behind its incident is added to it", () => {
   const hook = { type: "hook" as const, event: "ended" as const, program: "/bin/x", result: "ok" };
   const journal = journalOf(armed("a"), ...incident("a", 1));
