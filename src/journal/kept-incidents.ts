@@ -51,7 +51,8 @@ interface Waiting {
 export class KeptIncidents implements Journal {
   readonly #setup: JournalSetup;
   readonly #assembler: Assembler;
-  readonly #open = new Set<string>();
+  /** Guards by their open incidents. */
+  readonly #open = new Map<string, string>();
   /** Oldest first. */
   readonly #waiting = new Map<string, Waiting>();
   #file: JournalFile | undefined;
@@ -65,8 +66,9 @@ export class KeptIncidents implements Journal {
   }
 
   accept(message: Message): void {
-    if (message.type === "incident.opened") this.#open.add(message.incident);
+    if (message.type === "incident.opened") this.#open.set(message.incident, message.guard);
     if (message.type === "incident.closed") this.#open.delete(message.incident);
+    if (message.type === "released") this.#forget(message.guard);
     const assembled = this.#assembler.accept(message);
     if (assembled === undefined) return;
     const incident = this.#setup.withMinute(assembled);
@@ -125,6 +127,11 @@ export class KeptIncidents implements Journal {
   }
 
   // --- internal ---
+
+  /** What is open there is not told of any more. */
+  #forget(guard: string): void {
+    for (const [incident, of] of this.#open) if (of === guard) this.#open.delete(incident);
+  }
 
   #keep(incident: Incident): void {
     const { id } = incident;
