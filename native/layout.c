@@ -348,6 +348,7 @@ static void print_record_enums(void)
 	E(STEP_, HOOK);
 	E(STEP_, TERMINATE);
 	E(STEP_, ROOM);
+	E(STEP_, SLEPT);
 	CLOSE();
 	OPEN("cause");
 	E(CAUSE_, OOM);

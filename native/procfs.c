@@ -286,6 +286,23 @@ int procfs_sleeps_in(int wchan, const char *symbol)
 	return text_equal(now, symbol);
 }
 
+int procfs_read_wchan(uint32_t tid, char symbol[SYMBOL_BYTES])
+{
+	char buf[64];
+	struct text path = path_of(buf, sizeof(buf), tid);
+	int fd;
+	long n;
+
+	text_add(&path, "/wchan");
+	fd = sys_open(buf, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	n = sys_read(fd, symbol, SYMBOL_BYTES - 1);
+	sys_close(fd);
+	symbol[n > 0 ? n : 0] = 0;
+	return n < 0 ? (int)n : 0;
+}
+
 /* Called with each thread's directory name; stops at one that sleeps there. */
 static int visit_thread(int tasks, const char *tid, int depth, void *symbol)
 {

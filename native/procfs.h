@@ -53,6 +53,8 @@ int procfs_read_uids(uint32_t pid, struct procfs_uids *uids);
 /* Opens a thread's wchan (proc(5)) and reads it once; does the thread sleep in the kernel function `symbol`? */
 int procfs_open_wchan(uint32_t pid, uint32_t tid);
 int procfs_sleeps_in(int wchan, const char *symbol);
+/* Where a thread sleeps, terminated. 0 or -errno. Opens files. */
+int procfs_read_wchan(uint32_t tid, char symbol[SYMBOL_BYTES]);
 /* Does any thread of the process? Opens files: from outside the group. */
 int procfs_any_sleeps_in(uint32_t pid, const char *symbol);
 

@@ -48,6 +48,7 @@ enum step {
 		34, /* it has ended, or its bound is over; arg: its exit code, or HOOK_SIGNAL + n; result */
 	STEP_TERMINATE = 35, /* SIGTERM sent; result */
 	STEP_ROOM = 36,	     /* limits were raised for its sake; bytes: by so much in all; result */
+	STEP_SLEPT = 37,     /* pid: a thread, that slept in the OOM; bytes: so many us, at most */
 };
 
 enum cause {

@@ -12,6 +12,7 @@
 #include "high.h"
 #include "log.h"
 #include "procfs.h"
+#include "sleepers.h"
 #include "sys.h"
 #include "text.h"
 #include "threshold.h"
@@ -232,6 +233,8 @@ static int turn(uint64_t now_ns)
 		next_ms = watcher_sooner(next_ms, look_around());
 	if (!watcher_owns() || !peer_alive)
 		next_ms = watcher_sooner(next_ms, do_for_others());
+	if (!watcher_owns() || !peer_alive)
+		sleepers_see_to_all(now_ns);
 	return watcher_sooner(next_ms, see_to_the_rest(now_ns, peer_alive));
 }
 
@@ -257,6 +260,7 @@ _Noreturn void watcher_run(enum role role, const char *run_dir, char **groups)
 	add_to_epoll(watcher.self.agent, SYS_EPOLLIN, WAKE_AGENT);
 	role_hurry(&watcher.self);
 	threshold_start(guards_max);
+	sleepers_start();
 	role_ready(&watcher.self);
 	for (;;) {
 		int n = sys_epoll_wait(watcher.epoll, events, 16, timeout_ms);

@@ -54,6 +54,7 @@ const WITH_PROCESS: readonly number[] = [
   step.MRELEASE,
   step.VICTIM_DEAD,
   step.MOVE,
+  step.SLEPT,
 ];
 const WITH_EVIDENCE: readonly number[] = [step.CHOSE, step.WOULD_KILL];
 const WITH_RSS: readonly number[] = [step.CHOSE, step.WOULD_KILL, step.KILL, step.TERMINATE];
@@ -190,6 +191,7 @@ export class Incidents {
       ...(has(WITH_EVIDENCE) && { evidence: nameOf(evidence, record.arg) }),
       ...(has(WITH_USAGE) && { usage_bytes: record.bytes }),
       ...(has(WITH_BYTES) && record.result === 0 && { bytes: record.bytes }),
+      ...(record.step === step.SLEPT && { slept_us: record.bytes }),
       ...(record.step === step.WOULD && { order: nameOf(order, record.arg) }),
       ...(record.step === step.KILL_GROUP && record.result === 0 && { processes: record.bytes }),
       ...(why && record.arg !== reason.NONE && { reason: nameOf(reason, record.arg) }),

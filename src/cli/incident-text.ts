@@ -32,7 +32,7 @@ export function incidentLines(one: Incident): string[] {
     ...(one.recovered ? ["written by a later reprieve: the one that watched was killed"] : []),
     "",
     ...linesOf({ ...of, type: "incident.opened", cause }),
-    ...one.steps.flatMap(linesOf),
+    ...one.steps.filter(({ step }) => step !== "slept").flatMap(linesOf),
     ...one.hooks.flatMap(linesOf),
     ...(outcome === "unknown"
       ? [`${visible(guard)}: nobody saw its end`]

@@ -117,6 +117,7 @@ function step(message: IncidentStep): string {
   if (message.rss_bytes !== undefined) words.push(bytes(message.rss_bytes));
   if (message.usage_bytes !== undefined) words.push(`${bytes(message.usage_bytes)} used`);
   if (message.bytes !== undefined) words.push(bytes(message.bytes));
+  if (message.slept_us !== undefined) words.push(milliseconds(Math.ceil(message.slept_us / 1000)));
   if (message.order !== undefined) words.push(message.order);
   if (message.processes !== undefined) words.push(`${message.processes} more processes`);
   if (message.reason !== undefined) words.push(message.reason);

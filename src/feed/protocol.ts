@@ -85,6 +85,8 @@ export const IncidentStep = v.object({
   usage_bytes: v.optional(count),
   /** Of "raise": added to the limits in all; "reclaim": reclaimed; "freeze": held by the child that is frozen. */
   bytes: v.optional(count),
+  /** Of "slept": so long the thread was seen in the group's OOM, to 5 ms or a thirtieth of the time since it began. */
+  slept_us: v.optional(count),
   /** Of "would": what lacks its power. */
   order: v.optional(v.string()),
   /** Killed with the victim, or as a group. */

@@ -2,7 +2,7 @@
 /** Messages -> incidents. No clock and no I/O. Bounded: one open incident a guard, so many steps each. */
 
 import type { Armed, Hook, IncidentStep, Message } from "../feed/protocol.ts";
-import type { Incident, Victim } from "./incident.ts";
+import type { Incident, Sleeper, Victim } from "./incident.ts";
 
 /** More than any incident in the fault matrix has by ten times. */
 const STEPS_MOST = 1000;
@@ -134,7 +134,7 @@ export class Assembler {
       ...(limitBytes !== undefined && { limit_bytes: limitBytes }),
       frames: [],
       processes: {},
-      sleepers: [],
+      sleepers: sleepersOf(steps),
       recovered: false,
     };
   }
@@ -149,6 +149,16 @@ function lastUs({ steps }: Open): number {
 /** A group that comes back may have the number of its guard again, but not the id. */
 function keyOf({ id, incident }: Pick<Opened, "id" | "incident">): string {
   return id ?? incident;
+}
+
+/** Each once: on cgroup v2 one may sleep several times. */
+function sleepersOf(steps: readonly IncidentStep[]): Sleeper[] {
+  const sleepers = new Map<number, Sleeper>();
+  for (const { pid, comm = "", slept_us: us } of steps) {
+    if (us === undefined || pid === undefined) continue;
+    sleepers.set(pid, { pid, comm, slept_us: us + (sleepers.get(pid)?.slept_us ?? 0) });
+  }
+  return [...sleepers.values()];
 }
 
 /** Each once: who was asked to end may be killed after that. */

@@ -150,6 +150,7 @@ const STEPS: Readonly<Record<string, { readonly tone?: Tone; readonly word: stri
   "kill-group": { tone: "bad", word: "Its group is killed whole" },
   raise: { word: "The limit is raised" },
   room: { word: "Room is made for who was sent SIGTERM" },
+  slept: { word: "Slept in the OOM" },
   reclaim: { word: "Memory is reclaimed" },
   freeze: { word: "The largest child group stands still" },
   thaw: { word: "It goes on again" },

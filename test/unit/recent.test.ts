@@ -60,6 +60,21 @@ test("it has the limit that the group had when it opened", () => {
   expect(journal.get(summary?.id ?? "")?.limit_bytes).toBe(2);
 });
 
+test("who slept several times in an incident is told once, with all of it", () => {
+  const of = { v: 1 as const, t: 1000, guard: "a", incident: "a#1" };
+  const step = { type: "incident.step" as const, by: "spare" as const, result: "ok", at_us: 5 };
+  const slept = (pid: number, us: number): Message => {
+    return { ...of, ...step, step: "slept", pid, comm: "web", slept_us: us };
+  };
+  const [armedA, opened, ...rest] = [armed("a"), ...incident("a", 1)] as [Message, Message];
+  const journal = journalOf(armedA, opened, slept(8, 20), slept(9, 5), slept(8, 30), ...rest);
+  const [summary] = journal.list({ limit: 50 }).incidents;
+  expect(journal.get(summary?.id ?? "")?.sleepers).toEqual([
+    { pid: 8, comm: "web", slept_us: 50 },
+    { pid: 9, comm: "web", slept_us: 5 },
+  ]);
+});
+
 test("a hook that ends behind its incident is added to it", () => {
   const hook = { type: "hook" as const, event: "ended" as const, program: "/bin/x", result: "ok" };
   const journal = journalOf(armed("a"), ...incident("a", 1));
