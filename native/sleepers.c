@@ -185,7 +185,8 @@ static void see_to(const struct watched *w, uint64_t now_ns)
 		return;
 	d = dormitory_of(w->index, word);
 	apart_ns = (now_ns - opened_ns) / LOOKS_SHARE;
-	if (apart_ns < WATCH_TICK_MS * 1000000ull)
+	/* What is told behind the end may come too late for it. */
+	if (apart_ns < WATCH_TICK_MS * 1000000ull || shared_load(&w->guard->state) == GUARD_RELIEF)
 		apart_ns = WATCH_TICK_MS * 1000000ull;
 	if (now_ns - (d ? d->looked_ns : opened_ns) < apart_ns || !is_wanted(w->guard, d))
 		return;

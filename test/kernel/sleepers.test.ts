@@ -2,18 +2,23 @@
 /** Who slept in a group's OOM, and for how long. */
 import { afterEach, expect, test } from "bun:test";
 import { cleanUp } from "../helpers/clean.ts";
+import { HookFile, removeHooks } from "../helpers/hook.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LEAK_KB, Scene } from "../helpers/scene.ts";
 
 const HELD_MS = 300;
 const THREADS = 4;
 
-afterEach(cleanUp);
+afterEach(async () => {
+  await cleanUp();
+  removeHooks();
+});
 
 describeWith("sleepers", kernelTest, () => {
   test("threads that sleep in the OOM are told, each with its time", async () => {
-    const hook = ["--allow-hooks", "--order", "hook=/usr/bin/sleep 10", "--hook-bound"];
-    const scene = await Scene.set([...hook, `${HELD_MS}ms`, "--order", "kill", "--delay", "5s"]);
+    const hook = new HookFile("exec sleep 10");
+    const holding = ["--allow-hooks", "--order", `hook=${hook.path}`, "--hook-bound"];
+    const scene = await Scene.set([...holding, `${HELD_MS}ms`, "--order", "kill", "--delay", "5s"]);
     const plan = { means: "threads", kb: LEAK_KB, parts: THREADS } as const;
     const leaker = await scene.board.start(scene.group, plan).ready();
     leaker.go();
