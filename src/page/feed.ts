@@ -40,7 +40,6 @@ export class Feed {
   #seq = 0;
   #heardAt = 0;
   #retryMs = RETRY_LEAST_MS;
-  #isFilling = false;
   #samplesOf: string | undefined;
 
   constructor(store: Store) {
@@ -48,8 +47,8 @@ export class Feed {
   }
 
   start(): void {
-    this.#connect();
-    void this.#fill(); // beside the socket: whichever is first is shown
+    // The rows are drawn before the feed begins, which tells of each guard one by one.
+    void this.#fill().then(() => this.#connect());
     setInterval(() => void this.#watch(), 1000);
   }
 
@@ -106,12 +105,11 @@ export class Feed {
     this.#store.setConnection({ state: "live", since: Date.now() });
     this.#send("subscribe", "guards", GUARDS_MAX_HZ);
     if (this.#samplesOf !== undefined) this.#send("subscribe", `samples:${this.#samplesOf}`);
-    if (!resumed && !this.#isFilling) void this.#fill();
+    if (!resumed) void this.#fill();
   }
 
   /** The present state, where the messages since the last one are not all there. */
   async #fill(): Promise<void> {
-    this.#isFilling = true;
     const socket = this.#socket;
     const before = new Map(this.#store.rows);
     try {
@@ -123,8 +121,6 @@ export class Feed {
       this.#store.incidentsChanged += 1;
     } catch {
       setTimeout(() => socket === this.#socket && void this.#fill(), RETRY_MOST_MS);
-    } finally {
-      this.#isFilling = false;
     }
   }
 
