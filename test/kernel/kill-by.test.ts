@@ -94,7 +94,7 @@ describeWith("kill=newest", kernelTest, () => {
       const newest = await scene.board.start(child, plan).ready();
       await Bun.sleep(SAMPLED_MS);
       oldest.go();
-      await scene.closed();
+      expect(words(await scene.closed())).toBe("relieved killed");
       await until("its end", () => !newest.isAlive());
       expect(scene.steps("kill-group").map(({ processes }) => processes)).toEqual([1]);
       expect(oldest.isAlive()).toBe(true);
