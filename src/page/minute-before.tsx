@@ -39,7 +39,7 @@ export function MinuteBefore({ incident }: { incident: Incident }) {
     >
       <Chart
         stack={stack}
-        limit={null}
+        limit={incident.limit_bytes ?? null}
         range={range}
         isClock={false}
         at={chosen}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The protocol's words as sentences for a person. Pure; a word that is not known here is shown as it is. */
 
-import { size } from "./format.ts";
+import { duration, size } from "./format.ts";
 import type { IncidentStep, Outcome, State } from "./types.ts";
 
 /** How a thing went: a colour, and never the colour alone. */
@@ -174,6 +174,7 @@ export function stepDetails(step: IncidentStep): string[] {
   if (step.rss_bytes !== undefined) details.push(size(step.rss_bytes));
   if (step.usage_bytes !== undefined) details.push(`${size(step.usage_bytes)} used`);
   if (step.bytes !== undefined) details.push(size(step.bytes));
+  if (step.slept_us !== undefined) details.push(duration(step.slept_us));
   if (step.order !== undefined) details.push(`order ${step.order}`);
   if (step.processes !== undefined) details.push(`${step.processes} more processes`);
   if (step.evidence !== undefined) details.push(evidenceOf(step.evidence));
