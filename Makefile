@@ -56,7 +56,7 @@ COMPILE := --compile --minify --bytecode --format=esm --compile-exec-argv=--smol
 $(B)/page.html: $(PAGE) $(TS) package.json Makefile | node_modules $(B)
 	$(BUN) build --compile --target=browser --minify src/page/index.html --outfile $@
 
-dist/reprieve: $(TS) $(B)/core $(B)/core.so $(B)/page.html package.json Makefile | node_modules
+dist/reprieve: $(TS) $(B)/core $(B)/core.so $(B)/page.html dist/asyncapi.json dist/openapi.json package.json Makefile | node_modules
 	$(BUN) build $(COMPILE) src/main.ts --outfile $(B)/reprieve
 	mv $(B)/reprieve $@
 

@@ -2,6 +2,7 @@
 /** Hop 6b: what the helpers log, and where each guard stands, becomes messages. */
 
 import { kindOfGroup } from "../cgroup/kind.ts";
+import { pressureOf } from "../cgroup/pressure.ts";
 import { type Armed, type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
 import { state } from "../native/layout.ts";
@@ -40,6 +41,8 @@ export class Telling {
   readonly #region: Region;
   /** By their places in the region; undefined: it is free. */
   readonly #guards: (string | undefined)[] = [];
+  /** Groups whose pressure the kernel tells. */
+  readonly #pressed: (string | undefined)[] = [];
   readonly #kernelLog: KernelLog;
   readonly #send: (message: Message) => void;
   readonly #incidents: Incidents;
@@ -58,6 +61,7 @@ export class Telling {
   /** From now on the place is that guard's. */
   begin(index: number, guard: GuardOrders): void {
     this.#guards[index] = guard.name;
+    this.#pressed[index] = kindOfGroup(guard.path).name === "v2" ? guard.path : undefined;
     this.#lastGuard[index] = undefined;
     this.#kernelLog.follow(guard.name);
     this.#keep?.begin(index, armedOf(guard));
@@ -117,6 +121,8 @@ export class Telling {
     const now = { state: this.#region.state(index), usageBytes, limitBytes, procs, handler };
     if (event === undefined && isSame(now, this.#lastGuard[index])) return;
     this.#lastGuard[index] = now;
+    const pressed = this.#pressed[index];
+    const pressure = pressed === undefined ? undefined : pressureOf(pressed);
     this.send([
       {
         type: "guard",
@@ -126,6 +132,7 @@ export class Telling {
         procs,
         state: STATE_NAMES.get(now.state) as (typeof STATES)[number],
         handler,
+        ...(pressure && { pressure }),
         ...event,
       },
     ]);

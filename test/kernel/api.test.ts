@@ -6,6 +6,7 @@ import { GuardDetails, Guards, IncidentList, Readiness } from "../../src/http/sc
 import { Incident } from "../../src/journal/incident.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { runFile, serve } from "../helpers/feed.ts";
+import { memory } from "../helpers/memory.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LIMIT } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
@@ -27,6 +28,8 @@ describeWith("the API", kernelTest, () => {
     const name = String(closed.guard);
     expect(guards).toMatchObject([{ guard: name, cgroup: scene.group.path, handler: "own" }]);
     expect(guards[0]?.limit_bytes).toBe(LIMIT);
+    // The kernel tells it of groups of v2 alone.
+    expect(guards[0]?.pressure === null).toBe(memory.version === 1);
     const { incidents } = v.parse(IncidentList, await ask(`/api/incidents?guard=${name}`));
     expect(incidents).toMatchObject([{ incident: closed.incident, outcome: "relieved" }]);
     expect(incidents[0]?.victims.map(({ pid }) => pid)).toEqual(scene.victims());
