@@ -14,6 +14,8 @@ const GUARDS = Number(process.env.GUARDS ?? 1000);
 /** In each group: one, and its children. */
 const PROCS = Number(process.env.PROCS ?? 5);
 const LIMIT_BYTES = 64 * MIB;
+/** Behind its start the agent's runtime compiles and collects. */
+const WARM_MS = 30_000;
 const WINDOW_MS = 20_000;
 const ROLES: readonly Role[] = ["handler", "watchdog", "spare"];
 
@@ -26,6 +28,7 @@ for (const path of paths) members.push(await fill(path));
 const reprieve = await Reprieve.guard(paths, ["--listen", "none"]);
 say(`idle: ${GUARDS} guards settle`);
 await untilSettled(paths);
+await Bun.sleep(WARM_MS);
 const pids = [reprieve.pid, ...ROLES.map((role) => helperPid(reprieve.pid, role))];
 const before = pids.map(cpuMs);
 await Bun.sleep(WINDOW_MS);
