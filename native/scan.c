@@ -14,7 +14,9 @@
 #include "pids.h"
 #include "rank.h"
 #include "sys.h"
+#include "system.h"
 
+enum { PRESSURE_BYTES = 256 }; /* two lines, of 60 each */
 enum { LEADERS_EVERY = 8, LISTS_EVERY = 10 };
 
 struct scan scan;
@@ -191,15 +193,35 @@ static uint64_t anon_of_scan(const struct guarded *g)
 	return now_bytes < scan.anon_bytes ? now_bytes : scan.anon_bytes;
 }
 
+/* v2; where the kernel does not tell, there is none. In a full group it cannot be opened, and an incident has better to do. */
+static void read_pressure(const struct guarded *g, struct frame *head)
+{
+	char buf[PRESSURE_BYTES];
+	int fd = memcg_is_v2(&g->memcg) && !scan_is_cut_short()
+			 ? sys_openat(g->memcg.dir, "memory.pressure", O_RDONLY, 0)
+			 : -ENOENT;
+	long n = fd < 0 ? fd : sys_read(fd, buf, sizeof(buf));
+
+	if (fd >= 0)
+		sys_close(fd);
+	if (n <= 0)
+		return;
+	head->some = (uint16_t)system_parse_pressure(buf, buf + n, 0, 10);
+	head->full = (uint16_t)system_parse_pressure(buf, buf + n, 1, 10);
+}
+
 /* Into the flight recorder. */
 static void record(const struct guarded *g, uint64_t usage_bytes)
 {
-	const struct frame head = { .t_us = scan.now_us,
-				    .usage_pages = (uint32_t)(usage_bytes / 4096),
-				    .inode = (uint32_t)g->guard->inode,
-				    .guard = (uint16_t)g->index };
+	struct frame head = { .t_us = scan.now_us,
+			      .usage_pages = (uint32_t)(usage_bytes / 4096),
+			      .inode = (uint32_t)g->guard->inode,
+			      .guard = (uint16_t)g->index };
 
-	for (int i = 0; handler.frames && i < 2; i++)
+	if (!handler.frames)
+		return;
+	read_pressure(g, &head);
+	for (int i = 0; i < 2; i++)
 		record_frame(&handler.records[i], head, handler.sampled->n, handler.table.latest,
 			     handler.table.used);
 }

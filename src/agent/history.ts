@@ -16,6 +16,8 @@ export interface Frame {
   /** From the moment that was asked for; before it: below 0. */
   readonly t_us: number;
   readonly usage_bytes: number;
+  /** cgroup v2: in percent of the last 10 s; absent where nobody waited for memory. */
+  readonly pressure?: { some: number; full: number };
   /** Who was there, and its anonymous memory. */
   readonly processes: [pid: number, anon_bytes: number][];
 }
@@ -110,9 +112,12 @@ function timeOf(frame: Uint8Array): number {
 function frameOf(frame: Uint8Array, atNs: number, names: Names): Frame {
   const data = new DataView(frame.buffer);
   const count = data.getUint32(at.history_frame_processes, true);
+  const percent = (offset: number) => data.getUint16(offset, true) / 100;
+  const some = percent(at.history_frame_some);
   return {
     t_us: Math.round(timeOf(frame) - atNs / 1000),
     usage_bytes: Number(data.getBigUint64(at.history_frame_usage_bytes, true)),
+    ...(some > 0 && { pressure: { some, full: percent(at.history_frame_full) } }),
     processes: Array.from({ length: count }, (_, i) => {
       const base = at.history_frame_process + i * PROCESS_BYTES;
       const pages = data.getUint32(base + 4, true);

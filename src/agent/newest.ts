@@ -49,6 +49,7 @@ function frameOf({ frames, processes }: Recorded, nowMs: number): Frame | undefi
   return {
     t: nowMs + frame.t_us / 1000,
     usage_bytes: frame.usage_bytes,
+    ...(frame.pressure && { pressure: frame.pressure }),
     processes: frame.processes.flatMap(([pid, anon_bytes]) => {
       const process = processes[String(pid)];
       if (process === undefined) return [];

@@ -40,6 +40,8 @@ export const Frame = v.object({
   /** In an incident relative to its event, negative before it. */
   t_us: v.number(),
   usage_bytes: count,
+  /** cgroup v2: in percent of the last 10 s; absent where nobody waited for memory. */
+  pressure: v.optional(v.object({ some: v.number(), full: v.number() })),
   processes: v.array(v.tuple([count, count])),
 });
 

@@ -6,7 +6,7 @@ import { openCore } from "../../src/native/core.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { MB } from "../helpers/group.ts";
 import { SharedRegion } from "../helpers/region.ts";
-import { describeWith, kernelTest } from "../helpers/require.ts";
+import { describeWith, kernelTest, onlyOnV2 } from "../helpers/require.ts";
 import { LEAK_KB, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
@@ -17,6 +17,8 @@ const NEIGHBOUR_KB = 4096;
 const SLOW = { chunkKb: 256, pauseUs: 10_000 };
 
 describeWith("the recorder", kernelTest, () => {
+  const core = openCore();
+
   test("the frames before an OOM show who grew, and who did not", async () => {
     const scene = await Scene.set();
     const region = new SharedRegion(await scene.reprieve.helper("handler"));
@@ -28,7 +30,7 @@ describeWith("the recorder", kernelTest, () => {
     leaker.go();
     await scene.closed();
     await until("the leaker's death", () => !leaker.isAlive());
-    const { frames, processes } = new History(openCore(), region.copy()).frames(0, 60_000);
+    const { frames, processes } = new History(core, region.copy()).frames(0, 60_000);
     region.close();
 
     const held = (pid: number) =>
@@ -41,6 +43,18 @@ describeWith("the recorder", kernelTest, () => {
     expect(Math.max(...steady) - (steady.at(-1) ?? 0)).toBeLessThan(2 * MB);
     expect(processes[leaker.pid]).toMatchObject({ comm: "workload", uid: 0 });
     await neighbour.stop();
+    await scene.end();
+  });
+
+  const pressed = onlyOnV2("a group of v1 has no memory.pressure");
+  pressed("a frame has the pressure of its group", async () => {
+    const scene = await Scene.set();
+    const region = new SharedRegion(await scene.reprieve.helper("handler"));
+    const history = () => new History(core, region.copy()).frames(0, 60_000);
+    await scene.leak();
+    const isPressed = () => history().frames.some(({ pressure }) => pressure && pressure.some > 0);
+    await until("a frame with pressure", isPressed, 20_000);
+    region.close();
     await scene.end();
   });
 });
