@@ -181,7 +181,8 @@ int record_frame(struct record *r, struct frame head, uint32_t procs, const stru
 		return 0;
 	make_room(r, end);
 	end = put_slots(r, head.guard, is_key, end, latest, used);
-	if (!is_key && end == begin + sizeof(head) && usage == of->usage && procs == of->procs)
+	if (!is_key && end == begin + sizeof(head) && usage == of->usage && procs == of->procs &&
+	    head.some == of->some)
 		return 0;
 	while (end % 8)
 		put(r, &end, FRAME_SKIP);
@@ -195,6 +196,7 @@ int record_frame(struct record *r, struct frame head, uint32_t procs, const stru
 	of->inode = head.inode;
 	of->procs = procs;
 	of->usage = usage;
+	of->some = head.some;
 	return 1;
 }
 

@@ -51,6 +51,7 @@ struct recording {
 	uint32_t inode;
 	uint32_t procs;
 	uint16_t usage; /* its code */
+	uint16_t some;
 };
 
 struct record {

@@ -5,12 +5,16 @@ import { History } from "../../src/agent/history.ts";
 import { openCore } from "../../src/native/core.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { MB } from "../helpers/group.ts";
+import { HookFile, removeHooks } from "../helpers/hook.ts";
 import { SharedRegion } from "../helpers/region.ts";
 import { describeWith, kernelTest, onlyOnV2 } from "../helpers/require.ts";
 import { LEAK_KB, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
-afterEach(cleanUp);
+afterEach(async () => {
+  await cleanUp();
+  removeHooks();
+});
 
 const NEIGHBOUR_KB = 4096;
 /** So slow that the sampler sees it grow before it comes near, and near. */
@@ -48,7 +52,9 @@ describeWith("the recorder", kernelTest, () => {
 
   const pressed = onlyOnV2("a group of v1 has no memory.pressure");
   pressed("a frame has the pressure of its group", async () => {
-    const scene = await Scene.set();
+    const hook = new HookFile("exec sleep 10");
+    const holding = ["--allow-hooks", "--order", `hook=${hook.path}`, "--hook-bound", "3s"];
+    const scene = await Scene.set([...holding, "--order", "kill", "--delay", "20s"]);
     const region = new SharedRegion(await scene.reprieve.helper("handler"));
     const history = () => new History(core, region.copy()).frames(0, 60_000);
     await scene.leak();
