@@ -102,11 +102,16 @@ const rest: Boot[] = [
       { file: "test/kernel/container.test.ts" },
       { file: "test/kernel/comeback.test.ts" }, // paths and inodes, which are one code
       { file: "test/kernel/bad-input.test.ts" }, // flags
-      // The one CPU has not the time for 100 groups a second.
-      { file: "test/kernel/discovery.test.ts", env: { STORM: "300" } },
       { file: "test/kernel/config.test.ts" },
       { file: "test/kernel/feed.test.ts" },
     ],
+  },
+  {
+    // Linux 6.1 panics (list_lru_add(), list_lru_del()) where a boot has removed thousands of groups: nothing comes behind it.
+    name: "v2-groups",
+    cgroups: "v2",
+    // The one CPU has not the time for 100 groups a second.
+    files: [{ file: "test/kernel/discovery.test.ts", env: { STORM: "300" } }],
   },
   {
     name: "v2-rest-2",
