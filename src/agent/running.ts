@@ -85,13 +85,28 @@ export function runDirs(ourName: string): { name: string; path: string }[] {
     .filter(({ name }) => name !== ourName && /^\d+(-\d+)?$/.test(name));
 }
 
-/** Those of this user that run with a config file; the process id of a dead one may be another's by now, or of another pid namespace. */
+/** Those of this user that run with a config file. */
 export function configuredOnes(): { readonly pid: number; readonly file: string }[] {
-  return runDirs("").flatMap(({ name, path }) => {
-    const pid = Number.parseInt(name, 10);
-    const file = readIfThere(join(path, "config"))?.replace(/\n$/, "");
-    return file !== undefined && hasOpen(pid, join(path, "ledger")) ? [{ pid, file }] : [];
+  return runningDirs().flatMap(({ pid, path }) => {
+    const file = lineIn(path, "config");
+    return file === undefined ? [] : [{ pid, file }];
   });
+}
+
+/** A reprieve of this user that runs, and where it is asked. */
+export interface Serving {
+  readonly pid: number;
+  /** As their file `address` has them; none: it serves nothing. */
+  readonly urls: readonly string[];
+  readonly token: string | undefined;
+}
+
+export function servingOnes(): Serving[] {
+  return runningDirs().map(({ pid, path }) => ({
+    pid,
+    urls: lineIn(path, "address")?.split("\n") ?? [],
+    token: lineIn(path, "token"),
+  }));
 }
 
 /** The groups whose lock a process holds; none where we may not look. */
@@ -112,6 +127,17 @@ export function idOf(file: string): string {
 }
 
 // --- internal ---
+
+/** The process id of a dead one may be another's by now, or of another pid namespace. */
+function runningDirs(): { readonly pid: number; readonly path: string }[] {
+  return runDirs("")
+    .map(({ name, path }) => ({ pid: Number.parseInt(name, 10), path }))
+    .filter(({ pid, path }) => hasOpen(pid, join(path, "ledger")));
+}
+
+function lineIn(dir: string, name: string): string | undefined {
+  return readIfThere(join(dir, name))?.replace(/\n$/, "");
+}
 
 function hasOpen(pid: number, file: string): boolean {
   const dir = `/proc/${pid}/fd`;

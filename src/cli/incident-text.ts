@@ -13,11 +13,15 @@ const SHOWN_MOST = 5;
 
 /** One of several. */
 export function incidentLine(one: IncidentSummary): string {
-  const [first, ...others] = [...one.victims, ...(one.kernel_killed ?? [])];
-  const more = others.length === 0 ? "" : ` and ${others.length} more`;
-  const killed = first === undefined ? "nobody was killed" : `${processName(first)}${more}`;
   const parts = [localTime(one.opened_t), one.id, visible(one.guard), one.outcome];
-  return [...parts, durationOf(one.duration_us), killed].join("  ");
+  return [...parts, durationOf(one.duration_us), killedIn(one)].join("  ");
+}
+
+/** By us or by the kernel. */
+export function killedIn({ victims, kernel_killed: others = [] }: IncidentSummary): string {
+  const [first, ...more] = [...victims, ...others];
+  if (first === undefined) return "nobody was killed";
+  return `${processName(first)}${more.length === 0 ? "" : ` and ${more.length} more`}`;
 }
 
 /** All of one. */
@@ -50,6 +54,16 @@ export function sparkline(values: readonly number[]): string {
   return values
     .map((value) => BARS[Math.min(BARS.length - 1, Math.floor((value / most) * BARS.length))])
     .join("");
+}
+
+export function durationOf(us: number): string {
+  return us < 1_000_000 ? `${(us / 1000).toFixed(1)} ms` : `${(us / 1_000_000).toFixed(1)} s`;
+}
+
+/** 2026-11-30 13:14:07.084 in this host's time zone. */
+export function localTime(ms: number): string {
+  const offsetMs = new Date(ms).getTimezoneOffset() * 60_000;
+  return new Date(ms - offsetMs).toISOString().replace("T", " ").slice(0, -1);
 }
 
 // --- internal ---
@@ -92,14 +106,4 @@ interface Named {
   readonly pid: number;
   readonly comm: string;
   readonly rss_bytes?: number | undefined;
-}
-
-function durationOf(us: number): string {
-  return us < 1_000_000 ? `${(us / 1000).toFixed(1)} ms` : `${(us / 1_000_000).toFixed(1)} s`;
-}
-
-/** 2026-11-30 13:14:07.084 in this host's time zone. */
-function localTime(ms: number): string {
-  const offsetMs = new Date(ms).getTimezoneOffset() * 60_000;
-  return new Date(ms - offsetMs).toISOString().replace("T", " ").slice(0, -1);
 }

@@ -37,6 +37,16 @@ export class Lines {
     else this.#add(line);
   }
 
+  /** The reader has it all. */
+  get isTaken(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  /** The reader is gone for good. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** Waits for the reader, at most so long. False: it did not get everything. */
   async end(boundMs: number): Promise<boolean> {
     if (this.#dropped > 0) {

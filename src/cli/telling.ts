@@ -47,6 +47,7 @@ export function addTelling(reprieve: Command, done: (code: number) => void): voi
     .action(async (what, options) =>
       done(await (await import("./rehearse.ts")).rehearse(what, options)),
     );
+  addLive(reprieve, done);
   addIncidents(reprieve, done);
   addReplay(reprieve, done);
   reprieve
@@ -67,6 +68,32 @@ export function addTelling(reprieve: Command, done: (code: number) => void): voi
       (await import("./output.ts")).print([
         (await import("./completion.ts")).completionOf(shell, reprieve),
       ]),
+    );
+}
+
+const AGENTS_HELP = `
+Without --url all reprieves of this user that run here are asked.
+Exit codes: 0, 66 no reprieve runs, or none has that guard; 69 it does not answer, 77 it wants another token`;
+
+/** Of the reprieves that run. */
+function addLive(reprieve: Command, done: (code: number) => void): void {
+  const asking = (command: Command) =>
+    command
+      .argument("[guard]", "its name; none: all guards")
+      .option("--url <url>", "ask the reprieve that serves this: http://..., unix:PATH")
+      .addOption(new Option("--token <token>", "of that reprieve").env("REPRIEVE_TOKEN"))
+      .addHelpText("after", AGENTS_HELP);
+  asking(reprieve.command("status"))
+    .description("say how the guards stand now, and what happened last; of one its processes too")
+    .option("--json", "print what the API says, one JSON object a reprieve, each on a line")
+    .action(async (guard, options) =>
+      done(await (await import("./status.ts")).status(guard, options)),
+    );
+  asking(reprieve.command("watch"))
+    .description("show the guards as they change, until q is pressed; without a terminal: lines")
+    .option("--json", "print the messages of the feed, one JSON object a line")
+    .action(async (guard, options) =>
+      done(await (await import("./watch.ts")).watch(guard, options)),
     );
 }
 

@@ -32,6 +32,7 @@ const LINES: readonly (readonly [string, readonly string[], readonly string[]])[
   ["completion ", ["bash", "zsh", "fish"], []],
   ["explain --", ["--config", "--json"], ["--effective"]],
   ["check --e", ["--effective"], ["--json"]],
+  ["watch --", ["--url", "--token", "--json"], ["--config"]],
   ["run --allow-", ["--allow-kill", "--allow-limits", "--allow-move"], ["--keep"]],
   ["run --handler ", ["outside", "inside", "designated"], ["--json"]],
 ];

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+/** `status` and `watch`: what the guards of a reprieve that runs look like from a terminal, with a real OOM behind it. */
+import { afterEach, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as v from "valibot";
+import { exit } from "../../src/errors.ts";
+import { FeedMessage } from "../../src/feed/protocol.ts";
+import { GuardDetails, Guards } from "../../src/http/schema.ts";
+import { asUser } from "../helpers/as-user.ts";
+import { cleanUp } from "../helpers/clean.ts";
+import { type Feed, serve } from "../helpers/feed.ts";
+import { kill } from "../helpers/group.ts";
+import { binary } from "../helpers/paths.ts";
+import { Reprieve } from "../helpers/reprieve.ts";
+import { describeWith, kernelTest } from "../helpers/require.ts";
+import { Scene } from "../helpers/scene.ts";
+import { closeTerminals, Terminal, tmux } from "../helpers/terminal.ts";
+import { until } from "../helpers/wait.ts";
+
+afterEach(async () => {
+  closeTerminals();
+  await cleanUp();
+});
+
+const nameOf = ({ group }: Scene) => group.path.split("/").at(-1) ?? "";
+
+/** Of that reprieve alone: others may run on the host. */
+const at = ({ address, token }: Feed) => ["--url", `http://${address}/`, "--token", token];
+
+const ended = (...args: string[]) => Reprieve.ends(args);
+
+describeWith("status", kernelTest, () => {
+  test("shows a guard, its processes, and after an OOM what happened", async () => {
+    const feed = await serve();
+    const { scene } = feed;
+    const neighbour = await scene.neighbour(4096);
+    const { leaker } = await scene.leak();
+    const name = nameOf(scene);
+    const { code, out } = await ended("status", ...at(feed));
+    expect(code).toBe(exit.ok);
+    expect(out).toMatch(new RegExp(`^${name}  \\w+ +[█░]{10} +\\S+ \\w+ +48.0 MiB`, "m"));
+    expect(out).toMatch(new RegExp(`^${name}  .* relieved  .*\\b${leaker.pid}\\b`, "m"));
+    expect(out).not.toContain("\u001b");
+    await until("its process", async () => {
+      const one = await ended("status", name, ...at(feed));
+      return new RegExp(`^workload +${neighbour.pid} `, "m").test(one.out);
+    });
+    await scene.end();
+  });
+
+  test("--json prints what the API says", async () => {
+    const feed = await serve();
+    const name = nameOf(feed.scene);
+    const all = await ended("status", "--json", ...at(feed));
+    expect(v.parse(Guards, JSON.parse(all.out)).guards).toMatchObject([{ guard: name }]);
+    const one = await ended("status", name, "--json", ...at(feed));
+    expect(v.parse(GuardDetails, JSON.parse(one.out))).toMatchObject({ guard: name });
+    await feed.scene.end();
+  });
+
+  test("finds the reprieves that run, by their sockets too, and says where none is to be asked", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "reprieve-status-"));
+    const path = join(dir, "socket");
+    const scene = await Scene.set(["--listen", `unix:${path}`]);
+    await until("the feed", () => scene.reprieve.err.includes("feed unix:"));
+    const line = new RegExp(`^reprieve ${scene.reprieve.pid}  unix:${path}  1 guard$`, "m");
+    expect((await ended("status")).out).toMatch(line);
+    const user = asUser();
+    const { code, err } = await Reprieve.ends(["status"], user);
+    user.remove();
+    expect(err).toContain("no reprieve of this user runs here");
+    expect(code).toBe(exit.noGroup);
+    rmSync(dir, { recursive: true });
+    await scene.end();
+  });
+
+  test.each(["status", "watch"])("%s: a wrong name, token or address is said", async (command) => {
+    const feed = await serve();
+    const url = `http://${feed.address}/`;
+    const wrong = async (...args: string[]) => (await ended(command, ...args)).code;
+    expect(await wrong("no\u001bguard", ...at(feed))).toBe(exit.noGroup);
+    expect(await wrong("--url", url, "--token", "x")).toBe(exit.notPermitted);
+    expect(await wrong("--url", "unix:/none")).toBe(exit.host);
+    await feed.scene.end();
+  });
+});
+
+describeWith("watch in a pipe", kernelTest, () => {
+  test("prints the lines of run, or the messages of the feed, until it is ended", async () => {
+    const feed = await serve();
+    const { scene } = feed;
+    const lines = Reprieve.start(["watch", ...at(feed)]);
+    const json = Reprieve.start(["watch", "--json", nameOf(scene), ...at(feed)]);
+    await until("both to begin", () => lines.out.includes("guarding ") && json.messages.length > 0);
+    const { leaker } = await scene.leak();
+    await until("the end", () => lines.out.includes(": relieved after"));
+    expect(lines.out).toMatch(new RegExp(`^ +\\+\\d+ us {2}kill .*\\b${leaker.pid}\\b`, "m"));
+    await json.message("incident.closed");
+    for (const message of json.messages) v.parse(FeedMessage, message);
+    expect([await lines.stop(), await json.stop()]).toEqual([exit.ok, exit.ok]);
+    await scene.end();
+  });
+
+  test("says when the reprieve is gone, and goes on when there is one again", async () => {
+    const feed = await serve("--no-token");
+    const watch = Reprieve.start(["watch", "--url", `http://${feed.address}/`]);
+    await until("it to begin", () => watch.out.includes("guarding "));
+    await feed.scene.reprieve.stop();
+    await until("that it is gone", () => watch.err.includes("is gone since "));
+    const { path } = feed.scene.group;
+    const again = ["--listen", feed.address, "--no-token"];
+    feed.scene.reprieve = await Reprieve.guard([path], again);
+    await until("that it is back", () => watch.err.includes("answers again"), 10_000);
+    await until("its guard", () => watch.out.split("guarding ").length > 2);
+    expect(await watch.stop()).toBe(exit.ok);
+    await feed.scene.end();
+  });
+});
+
+describeWith("watch in a terminal", [...kernelTest, tmux], () => {
+  const command = (feed: Feed, ...more: string[]) =>
+    [binary, "watch", ...more, ...at(feed)].join(" ");
+
+  test("shows what happens, in the size that it has, and gives the terminal back", async () => {
+    const feed = await serve();
+    const { scene } = feed;
+    const name = nameOf(scene);
+    const terminal = await Terminal.open(100, 24);
+    terminal.type(`${command(feed)}; echo "code $?"`);
+    await terminal.shows(`${name}  `);
+    expect(terminal.isOther).toBe(true);
+    const { leaker } = await scene.leak();
+    await terminal.shows("LAST OF");
+    await terminal.shows(new RegExp(`relieved .*\\b${leaker.pid}\\b`));
+    terminal.resize(40, 10);
+    await terminal.shows(/^GUARD +STATE +USAGE +LIMIT$/m);
+    terminal.resize(160, 30);
+    await terminal.shows("PROCS  HANDLER");
+    terminal.press("q");
+    await terminal.shows("code 0");
+    expect(terminal.isOther).toBe(false);
+    expect(terminal.screen()).not.toContain("HANDLER");
+    await scene.end();
+  });
+
+  test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("%s gives it back too", async (signal) => {
+    const feed = await serve();
+    const terminal = await Terminal.open();
+    terminal.type(`${command(feed, nameOf(feed.scene))}; echo "code $?"; stty -a`);
+    await terminal.shows("orders    kill");
+    kill(watcherOf(feed), signal);
+    await terminal.shows("code 0");
+    await terminal.shows(" icanon ");
+    expect(terminal.screen()).toContain(" echo ");
+    expect(terminal.isOther).toBe(false);
+    await feed.scene.end();
+  });
+
+  test("of one guard it shows the processes, as they come", async () => {
+    const feed = await serve();
+    const terminal = await Terminal.open();
+    terminal.type(command(feed, nameOf(feed.scene)));
+    await terminal.shows("orders    kill");
+    const { pid } = await feed.scene.neighbour(4096);
+    await terminal.shows(new RegExp(`^workload +${pid} `, "m"));
+    await feed.scene.end();
+  });
+
+  test("says since when a stopped or ended agent is gone", async () => {
+    const feed = await serve();
+    const terminal = await Terminal.open(120);
+    terminal.type(command(feed));
+    await terminal.shows("1 guard");
+    kill(feed.scene.reprieve.pid, "SIGSTOP");
+    await terminal.shows("GONE since", 20_000);
+    kill(feed.scene.reprieve.pid, "SIGCONT");
+    await terminal.lacks("GONE");
+    await feed.scene.end();
+    await terminal.shows("GONE since");
+    terminal.press("C-c");
+    await terminal.lacks("GONE");
+    expect(terminal.isOther).toBe(false);
+  });
+
+  test.each([
+    ["", true],
+    ["1", false],
+  ])("NO_COLOR=%p", async (noColour, isColoured) => {
+    const feed = await serve();
+    const terminal = await Terminal.open(100, 24, { NO_COLOR: noColour });
+    terminal.type(command(feed));
+    await terminal.shows("1 guard");
+    await feed.scene.end();
+    await terminal.shows("GONE since");
+    expect(terminal.screen("-e").includes("\u001b[31m")).toBe(isColoured);
+  });
+});
+
+/** The watch whose command line has that address. */
+function watcherOf({ address }: Feed): number {
+  const lineOf = (pid: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    } catch {
+      return []; // it is gone, or none
+    }
+  };
+  const pid = readdirSync("/proc").find((one) => {
+    const [, what, ...args] = lineOf(one);
+    return what === "watch" && args.includes(`http://${address}/`);
+  });
+  return Number(pid);
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+import { describe, expect, test } from "bun:test";
+import { type AgentSeen, guardLines, statusLines } from "../../src/cli/status-text.ts";
+import type { Paper } from "../../src/cli/table.ts";
+import type { GuardView } from "../../src/http/schema.ts";
+
+const HOSTILE = "evil\u001b[2J\n\u202e";
+const MB = 2 ** 20;
+const ANY: Paper = { width: Infinity, height: Infinity, isColoured: false };
+
+const GUARD: GuardView = {
+  guard: "web",
+  cgroup: "/sys/fs/cgroup/web",
+  hierarchy: "v1",
+  state: "quiet",
+  usage_bytes: 50 * MB,
+  limit_bytes: 100 * MB,
+  procs: 3,
+  delay_ms: 100,
+  margin_bytes: 16 * MB,
+  when: "at-oom",
+  orders: ["kill"],
+  powers: ["kill"],
+  handler: "own",
+  pressure: null,
+  incident: null,
+};
+
+const OPEN = { incident: "web#7", opened_t: 1000, deadline_t: 1100 };
+
+function agent(guards: readonly Partial<GuardView>[], more: Partial<AgentSeen> = {}): AgentSeen {
+  const all = guards.map((one) => ({ ...GUARD, ...one }));
+  return { pid: 7, url: "unix:/run/x", now: 1016, guards: all, incidents: [], ...more };
+}
+
+const rows = (agents: readonly AgentSeen[], paper = ANY) => statusLines(agents, paper).slice(3);
+
+describe("a guard's row", () => {
+  test.each([
+    [{}, "web    quiet  █████░░░░░  50.0 MiB  100.0 MiB      3  own"],
+    [{ limit_bytes: null }, "web    quiet  50.0 MiB  no limit      3  own"],
+    [{ usage_bytes: 200 * MB }, "web    quiet  ██████████  200.0 MiB  100.0 MiB      3  own"],
+    [
+      { pressure: { some_avg10: 12.34, full_avg10: 1 } },
+      "web    quiet  █████░░░░░  50.0 MiB  100.0 MiB      3    12.3 %  own",
+    ],
+    [
+      { state: "oom", incident: OPEN },
+      "web    oom    █████░░░░░  50.0 MiB  100.0 MiB      3  own      #7, 84 ms of 100 ms left",
+    ],
+    [
+      { state: "handed", incident: { ...OPEN, deadline_t: 1016 } },
+      "web    handed  █████░░░░░  50.0 MiB  100.0 MiB      3  own      #7, its 100 ms are over",
+    ],
+  ] as const)("%p", (fields, line) => expect(rows([agent([fields])])).toEqual([line]));
+
+  test("is where it belongs: trouble first, then by name, of all reprieves", () => {
+    const one = agent([{ guard: "b" }, { guard: "c", state: "near" }]);
+    const two = agent([{ guard: "a" }, { guard: "d", incident: OPEN }]);
+    const names = statusLines([one, two], ANY)
+      .slice(4)
+      .map((line) => line[0]);
+    expect(names.join("")).toBe("dcab");
+  });
+});
+
+describe("a terminal", () => {
+  const guards = Array.from({ length: 30 }, (_, n) => ({
+    guard: `tenants/日本語-${"x".repeat(n)}-${n}`,
+    incident: OPEN,
+    pressure: { some_avg10: 99, full_avg10: 99 },
+  }));
+
+  test.each([20, 30, 40, 60, 80, 132, 300])("%p columns wide: no line is wider", (width) => {
+    const lines = statusLines([agent(guards)], { ...ANY, width });
+    expect(Math.max(...lines.map((line) => Bun.stringWidth(line)))).toBeLessThanOrEqual(width);
+    expect(lines.at(-1)).toContain("-29");
+  });
+
+  test.each([1, 5, 10, 24, 50])("%p lines high: no more lines, and how many are left", (height) => {
+    const lines = statusLines([agent(guards)], { ...ANY, height });
+    expect(lines.length).toBeLessThanOrEqual(height);
+    const shown = lines.filter((line) => line.includes("日本")).length;
+    if (height > 4 && height < 30) expect(lines).toContain(`and ${30 - shown} more`);
+  });
+
+  test("a wide name takes the place that it takes", () => {
+    const [wide = "", narrow = ""] = rows([agent([{ guard: "日本" }, { guard: "e\u0301" }])]).map(
+      (line) => line.slice(0, line.indexOf("quiet")),
+    );
+    expect(Bun.stringWidth(wide)).toBe(Bun.stringWidth(narrow));
+  });
+
+  test("is coloured where it helps, and where it is wanted", () => {
+    const near = [agent([{ state: "near" }])];
+    expect(rows(near, { ...ANY, isColoured: true })[0]).toContain("\u001b[33mnear \u001b[39m");
+    expect(rows(near).join("")).not.toContain("\u001b");
+    expect(rows([agent([{}])], { ...ANY, isColoured: true }).join("")).not.toContain("\u001b");
+  });
+});
+
+describe("names", () => {
+  const hostile = { guard: HOSTILE, cgroup: HOSTILE, orders: [HOSTILE], incident: OPEN };
+  const process = { pid: 8, comm: HOSTILE, uid: 0, anon_bytes: 1 } as const;
+  const processes = [{ ...process, file_bytes: 0, shmem_bytes: 0, swap_bytes: 0 }];
+  const seen = agent([hostile], { url: HOSTILE, gone: { since: 0, why: HOSTILE } });
+
+  test("cannot steer the terminal", () => {
+    const one = { agent: seen, guard: { ...GUARD, ...hostile }, processes };
+    const text = [...statusLines([seen], ANY), ...guardLines(one, ANY)].join("");
+    expect(text).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+    expect(text.split("evil\u{fffd}[2J\u{fffd}\u{fffd}").length).toBeGreaterThan(7);
+  });
+});
+
+describe("of one guard", () => {
+  const of = (pid: number, anon: number) => ({
+    ...{ pid, comm: `p${pid}`, uid: 0, anon_bytes: anon },
+    ...{ file_bytes: 0, shmem_bytes: 0, swap_bytes: 0 },
+  });
+
+  test("the processes that hold most come first, as many as there is room for", () => {
+    const processes = [of(1, 5), of(2, 50), of(3, 20)];
+    const seen = { agent: agent([{}]), guard: GUARD, processes };
+    const lines = guardLines(seen, { ...ANY, height: 14 });
+    expect(lines.slice(12).map((line) => line.slice(0, 2))).toEqual(["p2", "p3"]);
+    expect(lines).toContain("usage     █████░░░░░  50.0 MiB of 100.0 MiB, 3 processes");
+  });
+
+  test("that there is none is said, and since when a reprieve is gone", () => {
+    const gone = { since: Date.UTC(2026, 10, 30), why: "it ends" };
+    const seen = { agent: agent([], { gone }), guard: undefined, processes: [] };
+    const lines = guardLines(seen, ANY);
+    expect(lines[0]).toMatch(
+      /GONE since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, shown as it was: it ends$/,
+    );
+    expect(lines.at(-1)).toBe("there is no such guard now");
+  });
+});
