@@ -71,12 +71,15 @@ docs: src/native/layout.ts | node_modules
 PURE := $(addprefix native/,verdict.c orders.c rank.c record.c history.c replay.c explain.c proc_events.c procfs.c procfs_group.c pids.c table.c log.c ledger.c lock.c text.c tree.c caps.c rest.c glob.c weigh.c system_judge.c)
 CASES := $(patsubst %.c,$(B)/%,$(wildcard test/native/*.c))
 
-# One run of bun over all layers, one over the boots of another kernel; the last line counts what really ran. The boots
-# have what the first leaves of the CPUs: it waits for most of its time, and their clock counts instructions.
+# One run of bun over the layers that act here, one over the boots of another kernel and the model; the last line counts what really
+# ran. The second has what the first leaves of the CPUs: that waits for most of its time, and of the boots the clock counts instructions.
+# The fault matrix at three stages a row, the next row at others; make fault plays all.
+HERE := $(addprefix test/,attack browser fault kernel native unit)
+test: export FAULT_STAGES ?= 3
 test: dist/reprieve $(CASES)
 	@rm -f $(B)/junit.xml $(B)/vm/junit.xml
-	@chrt -i 0 $(BUN) test ./test/vm/vm.ts --reporter=junit --reporter-outfile=$(B)/vm/junit.xml >$(B)/vm.log 2>&1 & vm=$$!; \
-		$(BUN) test test --reporter=junit --reporter-outfile=$(B)/junit.xml; here=$$?; \
+	@chrt -i 0 $(BUN) test ./test/vm/vm.ts test/model --reporter=junit --reporter-outfile=$(B)/vm/junit.xml >$(B)/vm.log 2>&1 & vm=$$!; \
+		$(BUN) test $(HERE) --reporter=junit --reporter-outfile=$(B)/junit.xml; here=$$?; \
 		wait $$vm; there=$$?; cat $(B)/vm.log; \
 		$(BUN) test/summary.ts $$((here + there)) $(B)/junit.xml $(B)/vm/junit.xml
 

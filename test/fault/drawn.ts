@@ -123,7 +123,7 @@ function strikeOf(arena: Arena, fault: DrawnFault, helpers: ReadonlyMap<Role, nu
         heal: () => void kill(reprieve.pid, "SIGCONT"),
       };
     case "kill-agent":
-      return { strike: () => void kill(reprieve.pid, "SIGKILL"), heal: NOTHING };
+      return agentKill(reprieve.pid);
     case "limit":
       return {
         strike: () => void tryLimit(group, limit + fault.by),
@@ -141,6 +141,20 @@ function strikeOf(arena: Arena, fault: DrawnFault, helpers: ReadonlyMap<Role, nu
         heal: NOTHING,
       };
   }
+}
+
+/** It is dead before anybody asks whether it lives: that takes it longer than some rounds. */
+function agentKill(pid: number): Strike {
+  let isStruck = false;
+  return {
+    strike: () => {
+      isStruck = true;
+      kill(pid, "SIGKILL");
+    },
+    heal: async () => {
+      if (isStruck) await until("the agent's death", () => !isAlive(pid));
+    },
+  };
 }
 
 /** False where the kernel refuses: there is more in the group than that, or more swap limit is needed first. */

@@ -14,7 +14,7 @@ import { type Arena, draw, enter, leave } from "../helpers/round.ts";
 import { isAlive } from "../helpers/workload.ts";
 import { checkParting, drawFaults, playDrawn } from "./drawn.ts";
 
-const rounds = Number(process.env.ROUNDS ?? 150);
+const rounds = Number(process.env.ROUNDS ?? 100);
 const seed = seedFromEnv();
 const ROUNDS_PER_ARENA = 6;
 const BOUND_MS = 30_000; // and for each round, which takes about 300 ms:

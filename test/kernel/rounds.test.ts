@@ -13,7 +13,7 @@ import { Random, seedFromEnv } from "../helpers/random.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { type Arena, draw, enter, leave, play } from "../helpers/round.ts";
 
-const rounds = Number(process.env.ROUNDS ?? 200);
+const rounds = Number(process.env.ROUNDS ?? 150);
 const seed = seedFromEnv();
 const ROUNDS_PER_GROUP = 50;
 const BOUND_MS = 30_000; // and for each round, which takes about 100 ms, on v2 500 and more:
