@@ -90,15 +90,16 @@ const EVENTS: Readonly<Record<string, string>> = {
   mended: "the kernel's killer was off, and not by reprieve: it is on again",
 };
 
-const NO_POWER = "--allow-kill lets it act";
-
 /** Right-aligned, so that the steps of an incident form a column. */
 function micro(us: number): string {
   return `+${us} us`.padStart(11);
 }
 
 function armed(message: Armed): string {
-  const power = message.powers.length > 0 ? "" : `, observing only: ${NO_POWER}`;
+  const power =
+    message.powers.length > 0
+      ? ""
+      : ", observing only: it has no power to act (--allow-kill grants one)";
   const when = message.when === "before" ? ", before the limit" : "";
   const isDefault = message.orders.join() === "kill";
   const orders = isDefault ? "" : `, orders: ${message.orders.join(", ")}`;

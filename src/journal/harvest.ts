@@ -66,8 +66,11 @@ function regionIn(core: Core, file: string): ArrayBuffer | "in use" {
   try {
     if (core.isLocked(fd)) return "in use";
     const bytes = new Uint8Array(readFileSync(fd)).buffer;
-    if (isOurVersion(bytes)) return bytes;
-    throw new Error('it is of another version, whose own "reprieve incidents" reads it');
+    if (!isOurVersion(bytes)) {
+      throw new Error('it is of another version, whose own "reprieve incidents" reads it');
+    }
+    if (!isWhole(bytes)) throw new Error("it is damaged");
+    return bytes;
   } finally {
     closeSync(fd);
   }
@@ -76,6 +79,11 @@ function regionIn(core: Core, file: string): ArrayBuffer | "in use" {
 function isOurVersion(bytes: ArrayBuffer): boolean {
   if (bytes.byteLength < size.region) return false;
   return new DataView(bytes).getUint32(at.region_layout, true) === limit.REGION_LAYOUT;
+}
+
+function isWhole(bytes: ArrayBuffer): boolean {
+  const sizeBytes = new DataView(bytes).getBigUint64(at.region_size_bytes, true);
+  return sizeBytes === BigInt(bytes.byteLength);
 }
 
 /** A dead agent's region. */
