@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { JournalFile, rowOf } from "../../src/journal/database.ts";
 import type { Incident } from "../../src/journal/incident.ts";
 import { thinned } from "../../src/journal/minute.ts";
+import { plainIncident } from "../helpers/incident.ts";
 
 let dir: string;
 let path: string;
@@ -17,26 +18,10 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 const incident = (number: number, more: Partial<Incident> = {}): Incident => ({
+  ...plainIncident,
   id: `run-0-${number}`,
   guard: number % 2 === 0 ? "even" : "odd",
-  incident: `guard#${number}`,
-  cgroup: "/group",
-  outcome: "relieved",
-  reason: "killed",
   opened_t: 1000 + number,
-  duration_us: 10,
-  victims: [],
-  cause: "oom",
-  steps: [],
-  hooks: [],
-  faults: 0,
-  orders: ["kill"],
-  powers: ["kill"],
-  delay_ms: 100,
-  frames: [],
-  processes: {},
-  sleepers: [],
-  recovered: false,
   ...more,
 });
 

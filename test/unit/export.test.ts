@@ -4,29 +4,15 @@ import { Exporter } from "../../src/journal/exporter.ts";
 import type { Incident } from "../../src/journal/incident.ts";
 import { fieldsOf } from "../../src/journal/journald.ts";
 import { logsOf } from "../../src/journal/otlp.ts";
+import { plainIncident } from "../helpers/incident.ts";
 
 const incident = (id: string, more: Partial<Incident> = {}): Incident => ({
+  ...plainIncident,
   id,
-  guard: "web",
-  incident: "web#1",
-  cgroup: "/web",
   outcome: "handed-over",
   reason: "deadline",
-  opened_t: 1_764_504_847_084.239,
-  duration_us: 21_524,
   victims: [{ pid: 7, comm: "leak", by: "handler" }],
   kernel_killed: [{ pid: 8, comm: "a\nb", rss_bytes: 1 }],
-  cause: "oom",
-  steps: [],
-  hooks: [],
-  faults: 0,
-  orders: ["kill"],
-  powers: ["kill"],
-  delay_ms: 100,
-  frames: [],
-  processes: {},
-  sleepers: [],
-  recovered: false,
   ...more,
 });
 

@@ -2,30 +2,20 @@
 import { describe, expect, test } from "bun:test";
 import { incidentLine, incidentLines, sparkline } from "../../src/cli/incident-text.ts";
 import type { Incident } from "../../src/journal/incident.ts";
+import { plainIncident } from "../helpers/incident.ts";
 
 const HOSTILE = "evil\u001b[2J\n";
 const SHOWN = "evil\u{fffd}[2J\u{fffd}";
 
 const INCIDENT: Incident = {
-  id: "run-0-1",
+  ...plainIncident,
   guard: HOSTILE,
   incident: `${HOSTILE}#1`,
   cgroup: `/${HOSTILE}`,
-  outcome: "relieved",
-  reason: "killed",
-  opened_t: 1_764_504_847_084.239,
-  duration_us: 21_524,
   victims: [
     { pid: 7, comm: HOSTILE, rss_bytes: 1 << 20, by: "handler" },
     { pid: 8, comm: "b", by: "handler" },
   ],
-  cause: "oom",
-  steps: [],
-  hooks: [],
-  faults: 0,
-  orders: ["kill"],
-  powers: ["kill"],
-  delay_ms: 100,
   frames: [
     { t_us: -59_500_000, usage_bytes: 100, processes: [[7, 100]] },
     { t_us: -500_000, usage_bytes: 800, processes: [[7, 800]] },
