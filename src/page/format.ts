@@ -9,7 +9,7 @@ export function size(bytes: number): string {
   return `${rank === 0 ? scaled : threeDigits(scaled)} ${units[rank]}`;
 }
 
-/** 118 -> "118 us", 2443 -> "2.44 ms", 61000000 -> "61.0 s". */
+/** 118 -> "118 µs", 2443 -> "2.44 ms", 61000000 -> "61.0 s". */
 export function duration(us: number): string {
   if (us < 1000) return `${Math.round(us)} µs`;
   if (us < 1e6) return `${threeDigits(us / 1e3)} ms`;
