@@ -10,7 +10,7 @@ import { Watched } from "./watched.ts";
 /** As often as a person can read it. */
 const DRAW_MS = 250;
 const MAX_HZ = 4;
-const QUITTING = new Set(["q", "Q", "\u0003"]);
+const QUITTING = new Set(["q", "C-c"]);
 
 /** Drawn on the terminal. */
 export class OnScreen implements Show<Watched> {
@@ -20,15 +20,11 @@ export class OnScreen implements Show<Watched> {
   readonly #screen: Screen;
   readonly #timer: Timer;
   #isDirty = true;
-  #isResized = false;
 
   constructor(name: string | undefined, end: End) {
     this.#name = name;
     this.#screen = new Screen((key) => {
       if (QUITTING.has(key)) end.resolve();
-    });
-    process.on("SIGWINCH", () => {
-      this.#isResized = true;
     });
     this.#timer = setInterval(() => {
       if (this.#screen.isGone) end.resolve();
@@ -58,8 +54,9 @@ export class OnScreen implements Show<Watched> {
 
   #turn(): void {
     for (const watched of this.#all) void watched.askIncidents();
-    if (!this.#isDirty && !this.#isResized && ![...this.#all].some((one) => one.isCounting)) return;
-    if (this.#screen.draw(this.#lines(), this.#isResized)) this.#isDirty = this.#isResized = false;
+    const isCounting = [...this.#all].some((one) => one.isCounting);
+    if (!this.#isDirty && !this.#screen.isStale && !isCounting) return;
+    if (this.#screen.draw(this.#lines())) this.#isDirty = false;
   }
 
   #lines(): string[] {

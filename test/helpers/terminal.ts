@@ -55,12 +55,20 @@ export class Terminal {
 
   /** Whether the program in it has the other screen. */
   get isOther(): boolean {
-    return this.#tmux("display-message", "-p", "#{alternate_on}").trim() === "1";
+    return this.#flag("alternate_on");
+  }
+
+  get hasCursor(): boolean {
+    return this.#flag("cursor_flag");
   }
 
   close(): void {
     this.#tmux("kill-server");
     open.delete(this);
+  }
+
+  #flag(name: string): boolean {
+    return this.#tmux("display-message", "-p", `#{${name}}`).trim() === "1";
   }
 
   async #until(what: string | RegExp, isThere: boolean, boundMs: number): Promise<void> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** `status` and `watch`: what the guards of a reprieve that runs look like from a terminal, with a real OOM behind it. */
 import { afterEach, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -11,18 +11,12 @@ import { GuardDetails, Guards } from "../../src/http/schema.ts";
 import { asUser } from "../helpers/as-user.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { type Feed, serve } from "../helpers/feed.ts";
-import { kill } from "../helpers/group.ts";
-import { binary } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { Scene } from "../helpers/scene.ts";
-import { closeTerminals, Terminal, tmux } from "../helpers/terminal.ts";
 import { until } from "../helpers/wait.ts";
 
-afterEach(async () => {
-  closeTerminals();
-  await cleanUp();
-});
+afterEach(cleanUp);
 
 const nameOf = ({ group }: Scene) => group.path.split("/").at(-1) ?? "";
 
@@ -118,98 +112,3 @@ describeWith("watch in a pipe", kernelTest, () => {
     await feed.scene.end();
   });
 });
-
-describeWith("watch in a terminal", [...kernelTest, tmux], () => {
-  const command = (feed: Feed, ...more: string[]) =>
-    [binary, "watch", ...more, ...at(feed)].join(" ");
-
-  test("shows what happens, in the size that it has, and gives the terminal back", async () => {
-    const feed = await serve();
-    const { scene } = feed;
-    const name = nameOf(scene);
-    const terminal = await Terminal.open(100, 24);
-    terminal.type(`${command(feed)}; echo "code $?"`);
-    await terminal.shows(`${name}  `);
-    expect(terminal.isOther).toBe(true);
-    const { leaker } = await scene.leak();
-    await terminal.shows("LAST OF");
-    await terminal.shows(new RegExp(`relieved .*\\b${leaker.pid}\\b`));
-    terminal.resize(40, 10);
-    await terminal.shows(/^GUARD +STATE +USAGE +LIMIT$/m);
-    terminal.resize(160, 30);
-    await terminal.shows("PROCS  HANDLER");
-    terminal.press("q");
-    await terminal.shows("code 0");
-    expect(terminal.isOther).toBe(false);
-    expect(terminal.screen()).not.toContain("HANDLER");
-    await scene.end();
-  });
-
-  test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("%s gives it back too", async (signal) => {
-    const feed = await serve();
-    const terminal = await Terminal.open();
-    terminal.type(`${command(feed, nameOf(feed.scene))}; echo "code $?"; stty -a`);
-    await terminal.shows("orders    kill");
-    kill(watcherOf(feed), signal);
-    await terminal.shows("code 0");
-    await terminal.shows(" icanon ");
-    expect(terminal.screen()).toContain(" echo ");
-    expect(terminal.isOther).toBe(false);
-    await feed.scene.end();
-  });
-
-  test("of one guard it shows the processes, as they come", async () => {
-    const feed = await serve();
-    const terminal = await Terminal.open();
-    terminal.type(command(feed, nameOf(feed.scene)));
-    await terminal.shows("orders    kill");
-    const { pid } = await feed.scene.neighbour(4096);
-    await terminal.shows(new RegExp(`^workload +${pid} `, "m"));
-    await feed.scene.end();
-  });
-
-  test("says since when a stopped or ended agent is gone", async () => {
-    const feed = await serve();
-    const terminal = await Terminal.open(120);
-    terminal.type(command(feed));
-    await terminal.shows("1 guard");
-    kill(feed.scene.reprieve.pid, "SIGSTOP");
-    await terminal.shows("GONE since", 20_000);
-    kill(feed.scene.reprieve.pid, "SIGCONT");
-    await terminal.lacks("GONE");
-    await feed.scene.end();
-    await terminal.shows("GONE since");
-    terminal.press("C-c");
-    await terminal.lacks("GONE");
-    expect(terminal.isOther).toBe(false);
-  });
-
-  test.each([
-    ["", true],
-    ["1", false],
-  ])("NO_COLOR=%p", async (noColour, isColoured) => {
-    const feed = await serve();
-    const terminal = await Terminal.open(100, 24, { NO_COLOR: noColour });
-    terminal.type(command(feed));
-    await terminal.shows("1 guard");
-    await feed.scene.end();
-    await terminal.shows("GONE since");
-    expect(terminal.screen("-e").includes("\u001b[31m")).toBe(isColoured);
-  });
-});
-
-/** The watch whose command line has that address. */
-function watcherOf({ address }: Feed): number {
-  const lineOf = (pid: string) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    } catch {
-      return []; // it is gone, or none
-    }
-  };
-  const pid = readdirSync("/proc").find((one) => {
-    const [, what, ...args] = lineOf(one);
-    return what === "watch" && args.includes(`http://${address}/`);
-  });
-  return Number(pid);
-}
