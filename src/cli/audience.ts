@@ -4,6 +4,7 @@
 import type { RunDir } from "../agent/run-dir.ts";
 import type { Message } from "../feed/protocol.ts";
 import type { Journal } from "../journal/journal.ts";
+import { Minutes } from "../journal/minute.ts";
 import type { Core } from "../native/core.ts";
 import type { RunOptions } from "./flags.ts";
 import { openJournal } from "./journaled.ts";
@@ -26,14 +27,15 @@ export async function openAudience(
 ) {
   const told = { send: (_: Message) => {} };
   const send = (message: Message) => told.send(message);
-  const journaling = await openJournal(options, { core, run, send, say });
+  const minutes = new Minutes(core);
+  const journaling = await openJournal(options, { core, run, minutes, send, say });
   undo.defer(() => journaling?.stop());
   const journal = journaling?.journal;
-  const feed = new LateFeed({ options, runDir, undo, run, journal });
+  const feed = new LateFeed({ options, runDir, undo, run, minutes, journal });
   told.send = sendTo(lines, feed, journal);
   // With --replace its port may be the old one's.
   if (!options.replace) await feed.open();
-  return { feed, journaling, send };
+  return { feed, journaling, minutes, send };
 }
 
 // --- internal ---

@@ -4,10 +4,11 @@
 import { existsSync } from "node:fs";
 import { CliError, exit } from "../errors.ts";
 import { IncidentList } from "../http/schema.ts";
-import { codeOf, JournalFile, rowOf } from "../journal/database.ts";
+import { codeOf, JournalFile } from "../journal/database.ts";
 import { leftBehind } from "../journal/harvest.ts";
 import { Incident, type IncidentSummary } from "../journal/incident.ts";
 import type { IncidentQuery } from "../journal/journal.ts";
+import { rowOf } from "../journal/row.ts";
 import { openCore } from "../native/core.ts";
 import { askApi } from "./api.ts";
 import { incidentLine, incidentLines } from "./incident-text.ts";

@@ -15,6 +15,7 @@ import type { Sample } from "../feed/samples.ts";
 import type { Port } from "../http/listen.ts";
 import type { OpenHttp } from "../http/open.ts";
 import type { Journal } from "../journal/journal.ts";
+import type { Minutes } from "../journal/minute.ts";
 import type { ListenAddress } from "./args.ts";
 import { say } from "./output.ts";
 
@@ -47,6 +48,7 @@ interface FeedSetup {
   readonly undo: AsyncDisposableStack;
   /** Of this run. */
   readonly run: string;
+  readonly minutes: Minutes;
   /** undefined: there is none. */
   readonly journal: Journal | undefined;
 }
@@ -86,11 +88,12 @@ export class LateFeed {
   /** From now on it answers, and says where. */
   async serve(inside: Inside): Promise<void> {
     if (this.#ports.length === 0) return;
-    const { options, run, journal } = this.#setup;
+    const { options, run, minutes, journal } = this.#setup;
     const { openHttp } = await import("../http/open.ts");
     this.#http = openHttp(this.#ports, {
       token: this.#token,
       run,
+      minutes,
       journal,
       areMetricsOpen: options.openMetrics ?? false,
       whyNotReady: () => inside.whyNotReady(),

@@ -157,7 +157,7 @@ async function guardAndWait(
   const { image, runDir, ledger } = await makeRunDir(state, guardsOf(state));
   void signals.listen();
   const run = newRun();
-  const { feed, journaling, send } = await openAudience(state, runDir, run, lines);
+  const { feed, journaling, minutes, send } = await openAudience(state, runDir, run, lines);
   await watchSystem(state, image, send);
   if (state.isSystemOnly) return await waitOnly(state, feed);
   const own = home === undefined ? undefined : makeOwnGroup(state, home, runDir.name);
@@ -203,7 +203,7 @@ async function guardAndWait(
   await agent.attach();
   await takeOver(core, locks, running);
   await agent.arm();
-  if (journaling !== undefined) journaling.inside = agent;
+  minutes.recorder = agent;
   agent.lacks.forEach(say);
   if (options.replace) {
     await awaitEnd(core, running);

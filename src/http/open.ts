@@ -11,6 +11,7 @@ import { Present } from "../feed/present.ts";
 import type { Message } from "../feed/protocol.ts";
 import { type Sample, Sampling } from "../feed/samples.ts";
 import type { Journal } from "../journal/journal.ts";
+import type { Minutes } from "../journal/minute.ts";
 import { RecentIncidents } from "../journal/recent.ts";
 import type { AppOptions } from "./app.ts";
 import { Explainer } from "./explain.ts";
@@ -23,6 +24,7 @@ export interface HttpOptions
   readonly sample: Sample;
   /** Told of every message by who has it; undefined: the last incidents are kept here. */
   readonly journal: Journal | undefined;
+  readonly minutes: Minutes;
   readonly vitals: () => Vitals | undefined;
   readonly watched: (isWatched: boolean) => void;
   readonly token: string | undefined;
@@ -37,7 +39,7 @@ export interface OpenHttp {
 
 export function openHttp(ports: readonly Port[], options: HttpOptions): OpenHttp {
   const present = new Present();
-  const recent = new RecentIncidents(options.run);
+  const recent = new RecentIncidents(options.run, options.minutes);
   const journal = options.journal ?? recent;
   const explainer = new Explainer();
   const sampling = new Sampling(options.sample);

@@ -5,8 +5,9 @@ import { constants, Database, SQLiteError } from "bun:sqlite";
 import { closeSync, fchmodSync, constants as fs, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import * as v from "valibot";
-import { Incident, IncidentSummary, summaryOf } from "./incident.ts";
+import { type Incident, IncidentSummary } from "./incident.ts";
 import type { IncidentQuery } from "./journal.ts";
+import { incidentOf, type Place, type Row } from "./row.ts";
 
 /** Each brings the file from the version that is its index to the next one; none is ever changed. */
 const MIGRATIONS = [
@@ -25,41 +26,6 @@ const MIGRATIONS = [
 const BUSY_MS = 20;
 /** Of the log that SQLite keeps beside the file, between two of its checkpoints. */
 const WAL_BYTES = 1 << 20;
-
-/** An incident as it is stored. */
-export interface Row {
-  readonly id: string;
-  readonly opened_t: number;
-  readonly guard: string;
-  readonly outcome: string;
-  readonly summary: string;
-  readonly incident: Uint8Array;
-}
-
-export function rowOf(incident: Incident): Row {
-  const { id, opened_t, guard, outcome } = incident;
-  const all = Bun.zstdCompressSync(JSON.stringify(incident));
-  return {
-    id,
-    opened_t,
-    guard,
-    outcome,
-    summary: JSON.stringify(summaryOf(incident)),
-    incident: all,
-  };
-}
-
-export function incidentOf({ incident }: Pick<Row, "incident">): Incident {
-  return v.parse(Incident, JSON.parse(Bun.zstdDecompressSync(incident).toString()));
-}
-
-/** Where an incident stands in the order of all. */
-export type Place = Pick<Row, "opened_t" | "id">;
-
-/** For sort(): the newest first. */
-export function newestFirst(a: Place, b: Place): number {
-  return b.opened_t - a.opened_t || Number(a.id < b.id) - Number(a.id > b.id);
-}
 
 export class JournalFile {
   readonly #db: Database;

@@ -9,7 +9,7 @@ import type { Exporter } from "./exporter.ts";
 import { leftBehind } from "./harvest.ts";
 import type { Incident } from "./incident.ts";
 import { type JournalSetup, KeptIncidents } from "./kept-incidents.ts";
-import { type Flight, withMinute } from "./minute.ts";
+import type { Minutes } from "./minute.ts";
 import { Spool } from "./spool.ts";
 
 /** At our end, for what waits. */
@@ -20,6 +20,7 @@ const OPEN_TRIES = 5;
 export interface JournalingSetup extends Pick<JournalSetup, "path" | "keepDays" | "keepBytes"> {
   readonly core: Core;
   readonly run: string;
+  readonly minutes: Minutes;
   readonly exporters: readonly Exporter[];
   readonly send: (message: Message) => void;
   readonly say: (text: string) => void;
@@ -27,8 +28,6 @@ export interface JournalingSetup extends Pick<JournalSetup, "path" | "keepDays" 
 
 export class Journaling {
   readonly journal: KeptIncidents;
-  /** undefined: it is not there yet. */
-  inside: Flight | undefined;
   readonly #setup: JournalingSetup;
   /** undefined: there is no file system in memory. */
   readonly #dir: string | undefined;
@@ -47,7 +46,7 @@ export class Journaling {
         setup.send({ v: PROTOCOL_VERSION, t: Date.now(), type: "journal", ...state });
         if (state.ok && this.#isOwed) this.harvest();
       },
-      withMinute: (incident) => this.#withMinute(incident),
+      withMinute: (incident) => setup.minutes.of(incident),
       closed: (incident) => this.#export(incident),
       written: (ids) => this.#spool?.written(ids),
     });
@@ -85,11 +84,6 @@ export class Journaling {
 
   #export(incident: Incident): void {
     for (const exporter of this.#setup.exporters) exporter.add(incident);
-  }
-
-  #withMinute(incident: Incident): Incident {
-    const { core } = this.#setup;
-    return this.inside === undefined ? incident : withMinute(incident, core, this.inside);
   }
 }
 

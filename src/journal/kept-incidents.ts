@@ -8,17 +8,18 @@
 import { renameSync, rmSync } from "node:fs";
 import type { Message } from "../feed/protocol.ts";
 import { Assembler } from "./assemble.ts";
+import { codeOf, JournalFile } from "./database.ts";
+import type { Incident } from "./incident.ts";
+import type { IncidentPage, IncidentQuery, Journal, JournalState } from "./journal.ts";
 import {
-  codeOf,
   incidentOf,
-  JournalFile,
+  isWanted,
   newestFirst,
   type Place,
   type Row,
   rowOf,
-} from "./database.ts";
-import type { Incident, IncidentSummary } from "./incident.ts";
-import type { IncidentPage, IncidentQuery, Journal, JournalState } from "./journal.ts";
+  summaryIn,
+} from "./row.ts";
 
 /** In memory while they cannot be written: a few KB each, 100 with the processes of a minute. */
 const KEPT_MOST = 200;
@@ -96,7 +97,7 @@ export class KeptIncidents implements Journal {
       ...kept.filter(({ id }) => !this.#waiting.has(id)),
       ...[...this.#waiting.values()]
         .map(({ row }) => row)
-        .filter((row) => isWanted(row, wanted, before))
+        .filter((row) => isWanted(row, wanted) && isBehind(row, before))
         .map(summaryIn),
     ].sort(newestFirst);
     const incidents = found.slice(0, limit);
@@ -237,20 +238,6 @@ const WHY: Readonly<Record<string, string>> = {
   ELOOP: "it is a link: name the file itself",
 };
 
-function isWanted(
-  row: Row,
-  { guard, outcome, from = 0, to = Infinity }: IncidentQuery,
-  before?: Place,
-) {
-  return (
-    (guard === undefined || row.guard === guard) &&
-    (outcome === undefined || row.outcome === outcome) &&
-    row.opened_t >= from &&
-    row.opened_t < to &&
-    (before === undefined || newestFirst(before, row) < 0)
-  );
-}
-
-function summaryIn({ summary }: Row): IncidentSummary {
-  return JSON.parse(summary) as IncidentSummary;
+function isBehind(row: Row, before: Place | undefined): boolean {
+  return before === undefined || newestFirst(before, row) < 0;
 }

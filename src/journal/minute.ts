@@ -14,6 +14,20 @@ export interface Flight {
   frames(place: number, sinceMs: number, atNs: number): Recorded;
 }
 
+/** Of a run: the recorder is there from the agent's start on. */
+export class Minutes {
+  recorder: Flight | undefined;
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  of(incident: Incident): Incident {
+    return this.recorder === undefined ? incident : withMinute(incident, this.#core, this.recorder);
+  }
+}
+
 export function withMinute(incident: Incident, core: Core, flight: Flight): Incident {
   const [, place] = incident.id.split("-");
   const recorded = flight.frames(Number(place), BEFORE_MS, core.logNs(incident.opened_t));

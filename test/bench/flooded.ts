@@ -8,6 +8,7 @@ import { giveBackText } from "../../src/agent/footprint.ts";
 import type { Message } from "../../src/feed/protocol.ts";
 import { listenOn } from "../../src/http/listen.ts";
 import { openHttp } from "../../src/http/open.ts";
+import { Minutes } from "../../src/journal/minute.ts";
 import { openCore } from "../../src/native/core.ts";
 
 const TICK_MS = 10;
@@ -17,6 +18,7 @@ const TOLD = 20;
 const [messages = 1_000_000, rate = 10_000] = process.argv.slice(2).map(Number);
 const port = await listenOn({ hostname: "127.0.0.1", port: 0 });
 const http = openHttp([port], {
+  minutes: new Minutes(openCore()),
   token: undefined,
   run: "bench",
   journal: undefined,

@@ -7,6 +7,7 @@ import { Incident } from "../../src/journal/incident.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { runFile, serve } from "../helpers/feed.ts";
 import { memory } from "../helpers/memory.ts";
+import { SharedRegion } from "../helpers/region.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LIMIT } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
@@ -38,6 +39,23 @@ describeWith("the API", kernelTest, () => {
     expect(incident.steps.find(({ step }) => step === "kill")?.pid).toBe(leaker.pid);
     const details = v.parse(GuardDetails, await ask(`/api/guards/${encodeURIComponent(name)}`));
     expect(details.incidents).toEqual(incidents);
+    await scene.end();
+  });
+
+  test("has of an incident the minute before, without a journal too", async () => {
+    const { scene, address, token } = await serve("--journal", "none");
+    const neighbour = await scene.neighbour(4096);
+    const region = new SharedRegion(await scene.reprieve.helper("handler"));
+    await until("the recorder to know it", () => region.nameOf(neighbour.pid) !== undefined);
+    region.close();
+    const { closed } = await scene.leak();
+    const headers = { Authorization: `Bearer ${token}` };
+    const answer = await fetch(`http://${address}/api/incidents/${closed.id}`, { headers });
+    const { frames, processes } = v.parse(Incident, await answer.json());
+    expect(frames.some((frame) => frame.processes.some(([pid]) => pid === neighbour.pid))).toBe(
+      true,
+    );
+    expect(processes[neighbour.pid]).toMatchObject({ comm: "workload" });
     await scene.end();
   });
 

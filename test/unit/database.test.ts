@@ -2,9 +2,10 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { JournalFile, rowOf } from "../../src/journal/database.ts";
+import { JournalFile } from "../../src/journal/database.ts";
 import type { Incident } from "../../src/journal/incident.ts";
 import { thinned } from "../../src/journal/minute.ts";
+import { rowOf } from "../../src/journal/row.ts";
 import { plainIncident } from "../helpers/incident.ts";
 
 let dir: string;

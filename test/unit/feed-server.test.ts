@@ -31,7 +31,7 @@ async function start(limits: Partial<HubLimits> = {}) {
     token: undefined,
     hub,
     present,
-    journal: new RecentIncidents("run"),
+    journal: new RecentIncidents("run", { of: (incident) => incident }),
     history: () => ({ frames: [], processes: {} }),
     explain: async () => ({}),
     whyNotReady: () => undefined,

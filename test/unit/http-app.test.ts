@@ -17,7 +17,7 @@ const DOOR = { token: TOKEN, hostname: "127.0.0.1", cookie: "reprieve-7461", isT
 
 function appWith(more: Partial<AppOptions> = {}, messages: readonly Message[] = []) {
   const present = new Present();
-  const journal = new RecentIncidents("run");
+  const journal = new RecentIncidents("run", { of: (incident) => incident });
   messages.forEach((message, i) => {
     present.accept({ seq: i + 1, message, line: "" });
     journal.accept(message);

@@ -33,7 +33,7 @@ function incident(guard: string, n: number, t = 1000): Message[] {
 }
 
 function journalOf(...messages: Message[]): RecentIncidents {
-  const journal = new RecentIncidents("run");
+  const journal = new RecentIncidents("run", { of: (incident) => incident });
   for (const message of messages) journal.accept(message);
   return journal;
 }
@@ -115,4 +115,28 @@ test("no more than 100 are kept, whatever comes", () => {
   const journal = journalOf(armed("a"), ...all);
   expect(journal.state()).toEqual({ ok: true, written: 0, kept_in_memory: 100 });
   expect(journal.list({ limit: 500 }).incidents[0]?.incident).toBe("a#999");
+});
+
+test("no more than 4 MiB are kept, and the newest whatever it holds", () => {
+  const frame = { usage_bytes: 1, processes: [] };
+  let most = 0;
+  const journal = new RecentIncidents("run", {
+    // Times that no compression makes less of.
+    of: (one) => {
+      const frames = Array.from({ length: most }, () => ({ ...frame, t_us: Math.random() }));
+      return { ...one, frames };
+    },
+  });
+  const play = (n: number) => {
+    for (const message of incident("a", n)) journal.accept(message);
+    return journal.list({ limit: 500 }).incidents.map((one) => one.incident);
+  };
+  most = 100_000;
+  for (let n = 0; n < 20; n += 1) play(n);
+  const kept = play(20);
+  expect(kept.length).toBeGreaterThan(2);
+  expect(kept.length).toBeLessThan(10);
+  expect(kept[0]).toBe("a#20");
+  most = 1_000_000;
+  expect(play(21)).toEqual(["a#21"]);
 });

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/** An incident as it is stored: small, its summary beside all of it. Pure. */
+
+import * as v from "valibot";
+import { Incident, type IncidentSummary, summaryOf } from "./incident.ts";
+import type { IncidentQuery } from "./journal.ts";
+
+export interface Row {
+  readonly id: string;
+  readonly opened_t: number;
+  readonly guard: string;
+  readonly outcome: string;
+  /** JSON */
+  readonly summary: string;
+  /** JSON, compressed by zstd. */
+  readonly incident: Uint8Array;
+}
+
+/** Where an incident stands in the order of all. */
+export type Place = Pick<Row, "opened_t" | "id">;
+
+export function rowOf(incident: Incident): Row {
+  const { id, opened_t, guard, outcome } = incident;
+  const all = Bun.zstdCompressSync(JSON.stringify(incident));
+  const summary = JSON.stringify(summaryOf(incident));
+  return { id, opened_t, guard, outcome, summary, incident: all };
+}
+
+export function incidentOf({ incident }: Pick<Row, "incident">): Incident {
+  return v.parse(Incident, JSON.parse(Bun.zstdDecompressSync(incident).toString()));
+}
+
+export function summaryIn({ summary }: Row): IncidentSummary {
+  return JSON.parse(summary) as IncidentSummary;
+}
+
+/** For sort(): the newest first. */
+export function newestFirst(a: Place, b: Place): number {
+  return b.opened_t - a.opened_t || Number(a.id < b.id) - Number(a.id > b.id);
+}
+
+/** Whatever comes before it. */
+export function isWanted(row: Row, { guard, outcome, from = 0, to = Infinity }: IncidentQuery) {
+  return (
+    (guard === undefined || row.guard === guard) &&
+    (outcome === undefined || row.outcome === outcome) &&
+    row.opened_t >= from &&
+    row.opened_t < to
+  );
+}
