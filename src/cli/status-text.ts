@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** What reprieves tell of their guards -> the lines of `status` and `watch`. Pure. Names of groups and processes are hostile. */
 
+import type { JournalMessage, System } from "../feed/protocol.ts";
 import type { GuardView } from "../http/schema.ts";
 import type { IncidentSummary } from "../journal/incident.ts";
 import { durationOf, killedIn, localTime } from "./incident-text.ts";
 import { type Colour, type Column, cut, type Paper, painted, table } from "./table.ts";
-import { bytes, milliseconds, visible } from "./timeline.ts";
+import { bytes, linesOf, milliseconds, visible } from "./timeline.ts";
 
 /** A reprieve, as far as it was told. */
 export interface AgentSeen {
@@ -17,6 +18,10 @@ export interface AgentSeen {
   readonly gone?: { readonly since: number; readonly why: string } | undefined;
   readonly guards: readonly GuardView[];
   readonly incidents: readonly IncidentSummary[];
+  /** What its system guard has said last; undefined: it has none. */
+  readonly system?: System | undefined;
+  /** What it has said of its journal last. */
+  readonly journal?: JournalMessage | undefined;
 }
 
 export interface ProcessSeen {
@@ -37,52 +42,89 @@ export interface GuardSeen {
   readonly processes: readonly ProcessSeen[];
 }
 
+/** Lines of a screen, and which of its rows they have: those that there is no room for are reached by `from`. */
+export interface Part {
+  readonly lines: readonly string[];
+  readonly from: number;
+  readonly shown: number;
+}
+
 const BAR_CELLS = 10;
 /** Where there is no terminal whose height would say it. */
 const PROCESSES_MOST = 20;
 const INCIDENTS_MOST = 5;
+/** At least, of a terminal's height: beside many rows. */
+const INCIDENTS_SHARE = 1 / 5;
+const KEYS = "arrows, PgUp, PgDn, Home, End";
 
 /** Of all guards, trouble first. */
-export function statusLines(agents: readonly AgentSeen[], paper: Paper): string[] {
+export function statusPart(agents: readonly AgentSeen[], paper: Paper, from = 0): Part {
   const rows = agents
     .flatMap(({ guards, now }) => guards.map((guard) => ({ guard, now })))
     .sort((a, b) => rankOf(a.guard) - rankOf(b.guard) || compare(a.guard.guard, b.guard.guard));
-  const head = agents.map((agent) => headLine(agent, paper));
-  const last = lastLines(agents, paper);
-  const room = paper.height - head.length - last.length - 2; // a blank line, the titles
-  const shown = rows.slice(0, rows.length <= room ? rows.length : Math.max(1, room - 1));
-  const left = rows.length - shown.length;
-  return [
-    ...head,
-    "",
-    ...(rows.length === 0 ? ["no guards"] : table(COLUMNS, shown, paper)),
-    ...(left === 0 ? [] : [`and ${left} more`]),
-    ...last,
-  ].slice(0, paper.height);
+  const head = [...agents.flatMap((agent) => headLines(agent, paper)), ""];
+  const table = { columns: COLUMNS, rows, what: "guards", most: rows.length };
+  if (rows.length === 0) head.push("no guards");
+  return partOf({ head, table, last: agents, paper, from });
 }
 
 /** Of one guard. */
-export function guardLines({ agent, guard, processes }: GuardSeen, paper: Paper): string[] {
-  if (guard === undefined) return [headLine(agent, paper), "", "there is no such guard now"];
-  const head = [
-    headLine(agent, paper),
-    "",
+export function guardPart({ agent, guard, processes }: GuardSeen, paper: Paper, from = 0): Part {
+  const head = [...headLines(agent, paper), ""];
+  if (guard === undefined) {
+    return { lines: [...head, "there is no such guard now"], from: 0, shown: 0 };
+  }
+  head.push(
     painted(cut(visible(guard.guard), paper.width), "bold", paper),
     ...factsOf(guard, agent.now).map((line) => cut(line, paper.width)),
-  ];
-  const last = lastLines([agent], paper);
-  const room = paper.height - head.length - last.length - 2;
-  const shown = processes
-    .toSorted((a, b) => b.anon_bytes - a.anon_bytes)
-    .slice(0, Math.min(PROCESSES_MOST, Math.max(1, room)));
-  return [
-    ...head,
-    ...(shown.length === 0 ? [] : ["", ...table(PROCESS_COLUMNS, shown, paper)]),
-    ...last,
-  ].slice(0, paper.height);
+  );
+  const rows = processes.toSorted((a, b) => b.anon_bytes - a.anon_bytes);
+  if (rows.length > 0) head.push("");
+  const most = Number.isFinite(paper.height) ? rows.length : PROCESSES_MOST;
+  const table = { columns: PROCESS_COLUMNS, rows, what: "processes", most };
+  return partOf({ head, table, last: [agent], paper, from });
 }
 
 // --- internal ---
+
+interface Screenful<Row> {
+  readonly head: readonly string[];
+  readonly table: {
+    readonly columns: readonly Column<Row>[];
+    readonly rows: readonly Row[];
+    readonly what: string;
+    readonly most: number;
+  };
+  /** Whose last incidents. */
+  readonly last: readonly AgentSeen[];
+  readonly paper: Paper;
+  readonly from: number;
+}
+
+function partOf<Row>({ head, table: all, last, paper, from }: Screenful<Row>): Part {
+  const { columns, rows, what, most } = all;
+  const [titles = "", ...lines] = rows.length === 0 ? [] : table(columns, rows, paper);
+  const below = paper.height - head.length - 1; // the titles
+  const spare = Math.max(below - rows.length, Math.floor(paper.height * INCIDENTS_SHARE));
+  const incidents = lastLines(last, paper, spare);
+  const room = Math.max(2, below - incidents.length);
+  const shown = Math.min(most, rows.length <= room ? rows.length : room - 1);
+  const begin = Math.max(0, Math.min(from, rows.length - shown));
+  const part = `${what} ${begin + 1} to ${begin + shown} of ${rows.length}`;
+  const isAll = shown === rows.length;
+  return {
+    lines: [
+      ...head,
+      ...(rows.length === 0 ? [] : [titles, ...lines.slice(begin, begin + shown)]),
+      ...(isAll
+        ? []
+        : [cut(Number.isFinite(paper.height) ? `${part}: ${KEYS}` : part, paper.width)]),
+      ...incidents,
+    ].slice(0, paper.height),
+    from: begin,
+    shown,
+  };
+}
 
 interface Row {
   readonly guard: GuardView;
@@ -135,13 +177,24 @@ const INCIDENT_COLUMNS: readonly Column<IncidentSummary>[] = [
   { title: "INCIDENT", cell: ({ id }) => id, dispensable: 2 },
 ];
 
-function headLine({ pid, url, guards, gone }: AgentSeen, paper: Paper): string {
+/** With what of it concerns no guard. */
+function headLines({ pid, url, guards, gone, system, journal }: AgentSeen, paper: Paper): string[] {
   const name = ["reprieve", ...(pid === undefined ? [] : [pid]), ` ${visible(url)}`].join(" ");
   const count = guards.length === 1 ? "1 guard" : `${guards.length} guards`;
-  if (gone === undefined) return cut(`${name}  ${count}`, paper.width);
-  const since = secondOf(gone.since);
-  const line = `${name}  GONE since ${since}, shown as it was: ${visible(gone.why)}`;
-  return painted(cut(line, paper.width), "red", paper);
+  const line = (text: string, colour?: Colour) =>
+    painted(cut(text, paper.width), gone === undefined ? colour : "red", paper);
+  const isCalm = system?.event === "armed" || system?.event === "relieved";
+  return [
+    gone === undefined
+      ? line(`${name}  ${count}`)
+      : line(`${name}  GONE since ${secondOf(gone.since)}, shown as it was: ${visible(gone.why)}`),
+    ...(journal?.ok === false ? linesOf(journal).map((text) => line(text, "yellow")) : []),
+    ...(system === undefined
+      ? []
+      : linesOf(system).map((text) =>
+          line(`${secondOf(system.t)}  ${text.trimStart()}`, isCalm ? undefined : "yellow"),
+        )),
+  ];
 }
 
 function factsOf(guard: GuardView, now: number): string[] {
@@ -169,11 +222,12 @@ function factsOf(guard: GuardView, now: number): string[] {
   return facts.map(([name, text]) => `${name.padEnd(10)}${text}`);
 }
 
-function lastLines(agents: readonly AgentSeen[], paper: Paper): string[] {
+/** No more lines than that. */
+function lastLines(agents: readonly AgentSeen[], paper: Paper, room: number): string[] {
   const last = agents
     .flatMap(({ incidents }) => incidents)
     .sort((a, b) => b.opened_t - a.opened_t)
-    .slice(0, INCIDENTS_MOST);
+    .slice(0, Math.max(0, Math.min(INCIDENTS_MOST, room - 2))); // a blank line, the titles
   if (last.length === 0) return [];
   return ["", ...table(INCIDENT_COLUMNS, last, paper)];
 }

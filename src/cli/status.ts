@@ -6,7 +6,7 @@ import { GuardDetails, Guards, IncidentList } from "../http/schema.ts";
 import { type Agent, type AgentOptions, type Answer, askAll, demandAgents } from "./agents.ts";
 import { print, say } from "./output.ts";
 import { paperOf } from "./screen.ts";
-import { guardLines, type ProcessSeen, statusLines } from "./status-text.ts";
+import { guardPart, type ProcessSeen, statusPart } from "./status-text.ts";
 import { visible } from "./timeline.ts";
 
 export interface StatusOptions extends AgentOptions {
@@ -68,8 +68,10 @@ async function ofAll(
     now: value?.t ?? 0,
     guards: value?.guards ?? [],
     incidents: last.find((one) => one.agent === agent)?.value?.incidents ?? [],
+    system: value?.system,
+    journal: value?.journal,
   }));
-  return statusLines(seen, { ...paperOf(), height: Number.POSITIVE_INFINITY });
+  return [...statusPart(seen, { ...paperOf(), height: Number.POSITIVE_INFINITY }).lines];
 }
 
 async function ofOne(
@@ -80,8 +82,9 @@ async function ofOne(
   return answers.flatMap(({ agent, value }) => {
     if (value === undefined) return [];
     if (json) return [JSON.stringify(value)];
-    const seen = { ...agent, now: value.t, guards: [value], incidents: value.incidents };
-    return guardLines({ agent: seen, guard: value, processes: processesOf(value) }, paper);
+    const { t: now, incidents, system, journal } = value;
+    const seen = { ...agent, now, guards: [value], incidents, system, journal };
+    return guardPart({ agent: seen, guard: value, processes: processesOf(value) }, paper).lines;
   });
 }
 

@@ -45,6 +45,8 @@ export class Watched implements Followed {
       gone: this.#gone,
       guards: present.names.flatMap((name) => viewOf(present, name) ?? []),
       incidents: this.#incidents,
+      system: present.system,
+      journal: present.journal,
     };
   }
 

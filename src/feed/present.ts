@@ -5,7 +5,7 @@
  * Pure. Bounded by the guards there are: what is released or removed is forgotten.
  */
 
-import type { Armed, Guard, Message } from "./protocol.ts";
+import type { Armed, Guard, JournalMessage, Message, System } from "./protocol.ts";
 
 export interface Entry {
   /** Of the messages of this run, counted from 1. */
@@ -78,6 +78,17 @@ export class Present {
 
   opened(guard: string): Opened | undefined {
     return this.#opened.get(guard)?.message as Opened | undefined;
+  }
+
+  /** What the system guard has said last. */
+  get system(): System | undefined {
+    const entry = this.#system.get("last") ?? this.#system.get("armed");
+    return entry?.message as System | undefined;
+  }
+
+  /** What was said of the journal last. */
+  get journal(): JournalMessage | undefined {
+    return this.#journal?.message as JournalMessage | undefined;
   }
 
   // --- internal ---

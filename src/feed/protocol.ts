@@ -308,4 +308,5 @@ export type Hook = v.InferOutput<typeof Hook>;
 export type IncidentClosed = v.InferOutput<typeof IncidentClosed>;
 export type Guard = v.InferOutput<typeof Guard>;
 export type KernelKill = v.InferOutput<typeof KernelKill>;
+export type JournalMessage = v.InferOutput<typeof JournalMessage>;
 export type Message = v.InferOutput<typeof Message>;

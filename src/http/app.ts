@@ -155,14 +155,15 @@ function addFeed(app: Hono, { upgrade, metrics, documents }: AppOptions): void {
 function addApi(app: Hono, { present, journal, history, explain }: AppOptions): void {
   app.get("/api/guards", (c) => {
     const guards = present.names.flatMap((name) => viewOf(present, name) ?? []);
-    return c.json({ t: Date.now(), guards });
+    return c.json({ t: Date.now(), guards, ...besideOf(present) });
   });
   app.get("/api/guards/:name", (c) => {
     const name = c.req.param("name");
     const view = viewOf(present, name);
     if (view === undefined) return failed(c, 404, "no such guard: /api/guards lists them");
     const { incidents } = journal.list({ guard: name, limit: LAST_INCIDENTS });
-    return c.json({ t: Date.now(), ...view, history: history(name, HISTORY_MS), incidents });
+    const recorded = history(name, HISTORY_MS);
+    return c.json({ t: Date.now(), ...view, history: recorded, incidents, ...besideOf(present) });
   });
   app.get("/api/incidents", (c) => {
     const filter = v.safeParse(IncidentFilter, c.req.query());
@@ -182,6 +183,10 @@ function addApi(app: Hono, { present, journal, history, explain }: AppOptions): 
     if (explanation === "busy") return failed(c, 429, "too many ask for that at once");
     return c.json(explanation);
   });
+}
+
+function besideOf({ system, journal }: Present) {
+  return { system, journal };
 }
 
 /** Hostile text is quoted by JSON. */

@@ -2,7 +2,7 @@
 /** What the HTTP API takes and answers: the only definition. Fields may be added; none is renamed or removed. */
 
 import * as v from "valibot";
-import { HANDLERS, Pressure, STATES } from "../feed/protocol.ts";
+import { HANDLERS, JournalMessage, Pressure, STATES, System } from "../feed/protocol.ts";
 import { Frame, IncidentSummary, KEPT_OUTCOMES, Processes } from "../journal/incident.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -38,7 +38,10 @@ export const GuardView = v.object({
   ),
 });
 
-export const Guards = v.object({ t: v.number(), guards: v.array(GuardView) });
+/** What concerns no guard, as it was told last; absent: nothing was. */
+const beside = { system: v.optional(System), journal: v.optional(JournalMessage) };
+
+export const Guards = v.object({ t: v.number(), guards: v.array(GuardView), ...beside });
 
 export const GuardDetails = v.object({
   /** Of this answer, wall clock, ms: the times of its frames are relative to it. */
@@ -47,6 +50,7 @@ export const GuardDetails = v.object({
   history: v.object({ frames: v.array(Frame), processes: Processes }),
   /** The last ones. */
   incidents: v.array(IncidentSummary),
+  ...beside,
 });
 
 export const IncidentList = v.object({

@@ -3,11 +3,14 @@
 import { afterEach, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
-import { type Feed, serve } from "../helpers/feed.ts";
+import { guard, Stage } from "../helpers/config.ts";
+import { type Feed, freePort, serve, served } from "../helpers/feed.ts";
 import { kill } from "../helpers/group.ts";
+import { Journal } from "../helpers/journal.ts";
 import { binary } from "../helpers/paths.ts";
+import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
-import type { Scene } from "../helpers/scene.ts";
+import { LIMIT, type Scene } from "../helpers/scene.ts";
 import { closeTerminals, Terminal, tmux } from "../helpers/terminal.ts";
 
 afterEach(async () => {
@@ -104,6 +107,60 @@ describeWith("watch in a terminal", [...kernelTest, tmux], () => {
     await terminal.shows(begun);
     terminal.press("q"); // is taken at once: its modes are there again
     await terminal.lacks(begun);
+    await feed.scene.end();
+  });
+
+  test("more guards than rows: keys show the others, and which part is seen is said", async () => {
+    const stage = new Stage();
+    const names = Array.from({ length: 30 }, (_, n) => `g${n + 10}`);
+    for (const name of names) stage.tenants.child(name, LIMIT);
+    const address = `127.0.0.1:${freePort()}`;
+    // Observed only: the host is always short of memory to it.
+    const system = '[system]\nmemory = ["100%", "0%"]\nswap = "100%"\n';
+    const feed = `[feed]\nlisten = "${address}"\ntoken = false\n`;
+    stage.config.write(`${feed}${system}${guard("all", `${stage.at}/*`)}`);
+    const reprieve = await stage.config.start(names.length, "--journal", "none");
+    await served(reprieve);
+    const terminal = await Terminal.open(80, 24);
+    terminal.type(`${binary} watch --url http://${address}/`);
+    await terminal.shows("guards 1 to 19 of 30: arrows, PgUp, PgDn, Home, End");
+    await terminal.shows(/^\d{4}-\S+ \S+ {2}(the host: low memory|would terminate) /m);
+    expect(terminal.screen()).not.toContain("g30 ");
+    const pressed = [
+      ["Down", 2],
+      ["NPage", 12],
+      ["Up", 11],
+      ["PPage", 1],
+      ["End", 12],
+      ["Home", 1],
+    ] as const;
+    for (const [key, from] of pressed) {
+      terminal.press(key);
+      await terminal.shows(`guards ${from} to ${from + 18} of 30`);
+      expect(terminal.screen()).toMatch(new RegExp(`^\\S*g${from + 9} `, "m"));
+    }
+    terminal.resize(80, 40);
+    await terminal.lacks("guards 1 to");
+    expect(await reprieve.stop()).toBe(0);
+    await stage.end();
+  });
+
+  test("says that the journal cannot be written, as status does, until it can", async () => {
+    const journal = new Journal();
+    journal.mount("size=4m");
+    const feed = await serve(...journal.flags);
+    journal.remount("ro"); // nobody has it open yet
+    const remark = `cannot write the journal ${journal.file}: it is read-only`;
+    const terminal = await Terminal.open(132);
+    terminal.type(command(feed));
+    await feed.scene.leak();
+    await terminal.shows(remark, 20_000);
+    for (const what of [[], [nameOf(feed.scene)]]) {
+      const { out } = await Reprieve.ends(["status", ...what, ...at(feed)]);
+      expect(out.split("\n")[1]).toBe(remark);
+    }
+    journal.remount("rw");
+    await terminal.lacks(remark, 20_000);
     await feed.scene.end();
   });
 

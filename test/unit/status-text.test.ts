@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from "bun:test";
-import { type AgentSeen, guardLines, statusLines } from "../../src/cli/status-text.ts";
+import {
+  type AgentSeen,
+  type GuardSeen,
+  guardPart,
+  statusPart,
+} from "../../src/cli/status-text.ts";
 import type { Paper } from "../../src/cli/table.ts";
+import type { System } from "../../src/feed/protocol.ts";
 import type { GuardView } from "../../src/http/schema.ts";
+import type { IncidentSummary } from "../../src/journal/incident.ts";
 
 const HOSTILE = "evil\u001b[2J\n\u202e";
 const MB = 2 ** 20;
@@ -28,11 +35,19 @@ const GUARD: GuardView = {
 
 const OPEN = { incident: "web#7", opened_t: 1000, deadline_t: 1100 };
 
+const CLOSED: IncidentSummary = {
+  ...{ id: "id", guard: "web", incident: "web#6", cgroup: "/web", outcome: "relieved" },
+  ...{ reason: "killed", opened_t: 1000, duration_us: 5000, victims: [] },
+};
+
 function agent(guards: readonly Partial<GuardView>[], more: Partial<AgentSeen> = {}): AgentSeen {
   const all = guards.map((one) => ({ ...GUARD, ...one }));
   return { pid: 7, url: "unix:/run/x", now: 1016, guards: all, incidents: [], ...more };
 }
 
+const statusLines = (agents: readonly AgentSeen[], paper: Paper, from = 0) =>
+  statusPart(agents, paper, from).lines;
+const guardLines = (seen: GuardSeen, paper: Paper) => guardPart(seen, paper).lines;
 const rows = (agents: readonly AgentSeen[], paper = ANY) => statusLines(agents, paper).slice(3);
 
 describe("a guard's row", () => {
@@ -77,11 +92,39 @@ describe("a terminal", () => {
     expect(lines.at(-1)).toContain("-29");
   });
 
-  test.each([1, 5, 10, 24, 50])("%p lines high: no more lines, and how many are left", (height) => {
+  test.each([1, 5, 10, 24, 50])("%p lines high: no more lines, and which part it is", (height) => {
     const lines = statusLines([agent(guards)], { ...ANY, height });
     expect(lines.length).toBeLessThanOrEqual(height);
     const shown = lines.filter((line) => line.includes("日本")).length;
-    if (height > 4 && height < 30) expect(lines).toContain(`and ${30 - shown} more`);
+    const part = `guards 1 to ${shown} of 30: arrows, PgUp, PgDn, Home, End`;
+    if (height > 4 && height < 30) expect(lines).toContain(part);
+  });
+
+  test.each([
+    [0, 1],
+    [7, 8],
+    [29, 11],
+    [Infinity, 11],
+    [-1, 1],
+  ])("from row %p on: as many as there are", (from, first) => {
+    const many = guards.map((one, n) => ({ ...one, guard: `g${String(n + 1).padStart(2, "0")}` }));
+    const part = statusPart([agent(many)], { ...ANY, height: 24 }, from);
+    expect(part).toMatchObject({ from: first - 1, shown: 20 });
+    expect(part.lines[3]).toStartWith(`g${String(first).padStart(2, "0")} `);
+    expect(part.lines.at(-1)).toStartWith(`guards ${first} to ${first + 19} of 30: `);
+  });
+
+  test.each([
+    [10, 0],
+    [24, 2],
+    [40, 5],
+  ])("%p lines high: last incidents get a fifth, or what is free", (height, count) => {
+    const incidents = Array.from({ length: 9 }, (_, n) => ({ ...CLOSED, id: `id-${n}` }));
+    const shown = (guards: readonly Partial<GuardView>[]) =>
+      statusLines([agent(guards, { incidents })], { ...ANY, height }).filter((one) =>
+        one.includes("id-"),
+      ).length;
+    expect([shown(guards), shown([{}])]).toEqual([count, Math.min(5, height - 6)]);
   });
 
   test("a wide name takes the place that it takes", () => {
@@ -96,6 +139,32 @@ describe("a terminal", () => {
     expect(rows(near, { ...ANY, isColoured: true })[0]).toContain("\u001b[33mnear \u001b[39m");
     expect(rows(near).join("")).not.toContain("\u001b");
     expect(rows([agent([{}])], { ...ANY, isColoured: true }).join("")).not.toContain("\u001b");
+  });
+});
+
+describe("what concerns no guard is said above", () => {
+  const stamp = { v: 1, t: Date.UTC(2026, 10, 30) } as const;
+  const system = (event: System["event"], more: Partial<System> = {}): System => ({
+    ...{ ...stamp, type: "system", event, available_bytes: 20 * MB, result: "ok" },
+    ...more,
+  });
+  const head = (more: Partial<AgentSeen>, paper = ANY) => statusLines([agent([], more)], paper)[1];
+
+  test.each([
+    ["armed", {}, "watching the memory of the host, 20.0 MiB left", false],
+    ["low", { cause: "memory" }, "the host: low memory, 20.0 MiB left", true],
+    ["kill", { comm: "hog\n", pid: 7 }, "kill  hog\u{fffd} (7)  20.0 MiB left", true],
+  ] as const)("the system guard: %p", (event, more, text, isTrouble) => {
+    const one = { system: system(event, more) };
+    expect(head(one)).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}/);
+    expect(head(one)).toEndWith(`  ${text}`);
+    expect(head(one, { ...ANY, isColoured: true })?.includes("\u001b[33m")).toBe(isTrouble);
+  });
+
+  test("a journal that cannot be written; not one that can", () => {
+    const journal = { ...stamp, type: "journal", ok: false, remark: `${HOSTILE}: full` } as const;
+    expect(head({ journal })).toEndWith("\u{fffd}\u{fffd}: full");
+    expect(head({ journal: { ...journal, ok: true } })).toBe("");
   });
 });
 
@@ -123,7 +192,9 @@ describe("of one guard", () => {
     const processes = [of(1, 5), of(2, 50), of(3, 20)];
     const seen = { agent: agent([{}]), guard: GUARD, processes };
     const lines = guardLines(seen, { ...ANY, height: 14 });
-    expect(lines.slice(12).map((line) => line.slice(0, 2))).toEqual(["p2", "p3"]);
+    expect(lines.at(-1)).toStartWith("processes 1 to 1 of 3: ");
+    const all = guardLines(seen, ANY).slice(12);
+    expect(all.map((line) => line.slice(0, 2))).toEqual(["p2", "p3", "p1"]);
     expect(lines).toContain("usage     █████░░░░░  50.0 MiB of 100.0 MiB, 3 processes");
   });
 
