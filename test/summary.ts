@@ -36,8 +36,10 @@ process.exit(wrong > 0 ? 1 : failed.length > 0 ? 0 : Number(code));
 function passesAlone({ file, name }: Case): boolean {
   if (ONE_TRY.test(file)) return false;
   const exactly = `${name.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}$`;
+  const seed = /\bSEED=(\d+)/.exec(name)?.[1]; // the name is another one with another seed
   console.log(`second try, alone: ${file}: ${name}`);
   const run = Bun.spawnSync([process.execPath, "test", `./${file}`, "-t", exactly], {
+    env: seed === undefined ? process.env : { ...process.env, SEED: seed },
     stdio: ["ignore", "inherit", "inherit"],
   });
   return run.exitCode === 0;

@@ -107,7 +107,10 @@ export class Reprieve {
   }
 
   async helper(role: Role): Promise<number> {
-    return until(`a ${role}`, () => this.helpers().get(role));
+    const has = () => `has ${[...this.helpers().keys()]}, exit code ${this.proc.exitCode}`;
+    return until(`a ${role}`, () => this.helpers().get(role)).catch((error: Error) => {
+      throw new Error(`${error.message}: ${this.pid} ${has()}: ${this.#tail(0)}`);
+    });
   }
 
   /** Returns when it lives in its own groups: that is the last slow step of its start. */

@@ -172,9 +172,10 @@ export const ours: readonly LeakRow[] = [
   {
     name: "agent itself in the group, handler SIGSTOP",
     stages: ["quiet", "near"],
+    // Not before: the pages of the program that it reads again count in the group, which then may not be quiet.
     prepare: async (scene) => {
-      scene.group.add(scene.reprieve.pid);
-      return signal(scene, ["handler"], "SIGSTOP");
+      const joins = { strike: () => scene.group.add(scene.reprieve.pid) };
+      return together([joins, await signal(scene, ["handler"], "SIGSTOP")]);
     },
   },
 ];
