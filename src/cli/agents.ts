@@ -9,6 +9,8 @@ import { type ApiOptions, askApi } from "./api.ts";
 export interface AgentOptions {
   readonly url?: string;
   readonly token?: string;
+  /** Where it is https, and its certificate not one that this host trusts: PEM. */
+  readonly ca?: string;
 }
 
 export interface Agent extends ApiOptions {
@@ -29,11 +31,11 @@ export function demandAgents(options: AgentOptions): readonly Agent[] {
   );
 }
 
-export function agentsNow({ url, token }: AgentOptions): readonly Agent[] {
-  if (url !== undefined) return [{ url, token }];
+export function agentsNow({ url, token, ca }: AgentOptions): readonly Agent[] {
+  if (url !== undefined) return [{ url, token, ca }];
   return servingOnes().flatMap(({ pid, urls, token: own }) => {
     const [best] = urls.toSorted((a, b) => rankOf(a) - rankOf(b));
-    return best === undefined ? [] : [{ pid, url: best, token: own }];
+    return best === undefined ? [] : [{ pid, url: best, token: own, ca }];
   });
 }
 

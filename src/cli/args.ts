@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** What may stand behind a flag: sizes, durations, names and listen addresses, as valibot schemas. Pure. */
+/** What may stand behind a flag: sizes, durations, names and addresses, as valibot schemas. Pure, but for a file of certificates. */
 
+import { readFileSync } from "node:fs";
 import { InvalidArgumentError } from "commander";
 import * as v from "valibot";
 
@@ -178,6 +179,28 @@ export const Listen = v.union(
     ),
   ],
   AN_ADDRESS,
+);
+
+const A_URL = "a reprieve is asked at http://HOST:PORT/, https://HOST:PORT/ or unix:/PATH";
+
+export const AgentUrl = v.pipe(
+  v.string(A_URL),
+  v.regex(/^(unix:\/.|https?:\/\/.)/, A_URL),
+  v.check((text) => URL.canParse(text), A_URL),
+);
+
+/** What is in the file of that name. */
+export const CaFile = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset: { value: path }, addIssue, NEVER }) => {
+    try {
+      return readFileSync(path, "utf8");
+    } catch (error) {
+      addIssue({ message: `cannot read ${path}: ${(error as NodeJS.ErrnoException).code}` });
+      return NEVER;
+    }
+  }),
+  v.regex(/^-----BEGIN (TRUSTED )?CERTIFICATE-----$/m, "there is no certificate in it: PEM"),
 );
 
 /** A commander argument parser that answers with the schema's own sentence. */

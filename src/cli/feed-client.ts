@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import { CliError } from "../errors.ts";
 import { FeedMessage, type Hello, type Message, type Samples } from "../feed/protocol.ts";
-import { type ApiOptions, askApi } from "./api.ts";
+import { type ApiOptions, askApi, unixPathOf } from "./api.ts";
 
 /** For so long a quiet agent is not asked whether it lives: a peer that is stopped, or behind a dead network, just says no more. */
 const SILENT_MS = 4000;
@@ -68,9 +68,10 @@ export class FeedClient {
   // --- internal ---
 
   #connect(): void {
-    const { url, token } = this.#options.where();
+    const { url, token, ca } = this.#options.where();
+    const tls = ca === undefined ? {} : { tls: { ca } };
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    const socket = new WebSocket(feedUrl(url, this.#run, this.#seq), { headers });
+    const socket = new WebSocket(feedUrl(url, this.#run, this.#seq), { headers, ...tls });
     this.#socket = socket;
     socket.onmessage = ({ data }) => {
       if (socket === this.#socket) this.#hear(String(data));
@@ -173,7 +174,7 @@ async function noAnswer(): Promise<string> {
 
 function feedUrl(url: string, run: string | undefined, seq: number): string {
   const since = run === undefined ? "" : `?since=${seq}&run=${run}`;
-  const unix = /^unix:(.+)$/.exec(url)?.[1];
+  const unix = unixPathOf(url);
   if (unix !== undefined) return `ws+unix://${unix}:/feed${since}`;
   return new URL(`/feed${since}`, url.replace(/^http/, "ws")).href;
 }

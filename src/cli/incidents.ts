@@ -29,6 +29,7 @@ export interface IncidentsOptions {
   /** Of a reprieve that runs, instead of the file. */
   readonly url?: string;
   readonly token?: string;
+  readonly ca?: string;
 }
 
 export async function incidents(
@@ -91,7 +92,7 @@ function demandOne(id: string | undefined, one: Incident | undefined): Incident 
   throw new CliError(exit.noGroup, `no incident ${visible(id ?? "is known")}`);
 }
 
-function ofApi({ url = "", token, ...options }: IncidentsOptions): Source {
+function ofApi({ url = "", token, ca, ...options }: IncidentsOptions): Source {
   const { guard, outcome, since: from, until: to, limit } = options;
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries({ guard, outcome, from, to, limit })) {
@@ -99,8 +100,8 @@ function ofApi({ url = "", token, ...options }: IncidentsOptions): Source {
   }
   return {
     list: async () =>
-      (await askApi({ url, token }, `/api/incidents?${query}`, IncidentList))?.incidents ?? [],
-    get: (id) => askApi({ url, token }, `/api/incidents/${encodeURIComponent(id)}`, Incident),
+      (await askApi({ url, token, ca }, `/api/incidents?${query}`, IncidentList))?.incidents ?? [],
+    get: (id) => askApi({ url, token, ca }, `/api/incidents/${encodeURIComponent(id)}`, Incident),
   };
 }
 

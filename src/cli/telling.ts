@@ -3,7 +3,7 @@
 
 import { Argument, type Command, Option } from "commander";
 import { OUTCOMES } from "../feed/protocol.ts";
-import { Count, JournalPath, Moment, parsed } from "./args.ts";
+import { AgentUrl, CaFile, Count, JournalPath, Moment, parsed } from "./args.ts";
 
 const COMPLETION_HELP = `
 Examples:
@@ -80,8 +80,9 @@ function addLive(reprieve: Command, done: (code: number) => void): void {
   const asking = (command: Command) =>
     command
       .argument("[guard]", "its name; none: all guards")
-      .option("--url <url>", "ask the reprieve that serves this: http://..., unix:PATH")
-      .addOption(new Option("--token <token>", "of that reprieve").env("REPRIEVE_TOKEN"))
+      .addOption(urlOption("ask the reprieve that serves this"))
+      .addOption(tokenOption())
+      .addOption(caOption())
       .addHelpText("after", AGENTS_HELP);
   asking(reprieve.command("status"))
     .description("say how the guards stand now, and what happened last; of one its processes too")
@@ -95,6 +96,23 @@ function addLive(reprieve: Command, done: (code: number) => void): void {
     .action(async (guard, options) =>
       done(await (await import("./watch.ts")).watch(guard, options)),
     );
+}
+
+function urlOption(text: string): Option {
+  return new Option("--url <url>", `${text}: http://..., https://..., unix:PATH`).argParser(
+    parsed(AgentUrl),
+  );
+}
+
+function tokenOption(): Option {
+  return new Option("--token <token>", "of that reprieve").env("REPRIEVE_TOKEN");
+}
+
+function caOption(): Option {
+  return new Option(
+    "--ca <file>",
+    "PEM: where it is https, who its certificate is trusted by, or itself",
+  ).argParser(parsed(CaFile));
 }
 
 function addReplay(reprieve: Command, done: (code: number) => void): void {
@@ -130,12 +148,10 @@ function addIncidents(reprieve: Command, done: (code: number) => void): void {
     .option("--journal <file>", "which journal (default: as for run)", parsed(JournalPath))
     .option("--config <file>", "whose [journal] says which (default: /etc/reprieve/reprieve.toml)")
     .addOption(
-      new Option(
-        "--url <url>",
-        "ask the reprieve that serves this instead: http://..., unix:PATH",
-      ).conflicts(["journal", "config"]),
+      urlOption("ask the reprieve that serves this instead").conflicts(["journal", "config"]),
     )
-    .addOption(new Option("--token <token>", "of that reprieve").env("REPRIEVE_TOKEN"))
+    .addOption(tokenOption())
+    .addOption(caOption())
     .option("--json", "print one JSON object an incident, each on a line")
     .addHelpText("after", "\nExit codes: 0, 66 no such incident, 77 the journal cannot be read")
     .action(async (what, id, options) =>

@@ -5,12 +5,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setUser } from "../helpers/as-user.ts";
+import { certificateIn, openssl } from "../helpers/certificate.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { freePort, runFile } from "../helpers/feed.ts";
 import { Group } from "../helpers/group.ts";
 import { programOf } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
-import { describeWith, kernelTest, program } from "../helpers/require.ts";
+import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
@@ -150,13 +151,10 @@ describeWith("--listen", kernelTest, () => {
   });
 });
 
-describeWith("TLS", [...kernelTest, program("openssl", "apt-get install openssl")], () => {
+describeWith("TLS", [...kernelTest, openssl], () => {
   test("by files: page, API and feed are https, and the cookie is for that only", async () => {
     const dir = directory();
-    const [cert, key] = [join(dir, "cert.pem"), join(dir, "key.pem")];
-    const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"];
-    const make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-    Bun.spawnSync(["openssl", ...make, "-keyout", key, "-out", cert, ...subject]);
+    const { cert, key } = certificateIn(dir);
     const port = freePort();
     const scene = await listen([`127.0.0.1:${port}`], "--tls-cert", cert, "--tls-key", key);
     const token = runFile(scene, "token");

@@ -9,8 +9,9 @@ import { exit } from "../../src/errors.ts";
 import { FeedMessage } from "../../src/feed/protocol.ts";
 import { GuardDetails, Guards } from "../../src/http/schema.ts";
 import { asUser } from "../helpers/as-user.ts";
+import { certificateIn, openssl } from "../helpers/certificate.ts";
 import { cleanUp } from "../helpers/clean.ts";
-import { type Feed, serve } from "../helpers/feed.ts";
+import { type Feed, freePort, runFile, serve, served } from "../helpers/feed.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { Scene } from "../helpers/scene.ts";
@@ -78,6 +79,35 @@ describeWith("status", kernelTest, () => {
     expect(await wrong("--url", url, "--token", "x")).toBe(exit.notPermitted);
     expect(await wrong("--url", "unix:/none")).toBe(exit.host);
     await feed.scene.end();
+  });
+});
+
+describeWith("https with a certificate of one's own", [...kernelTest, openssl], () => {
+  test("is said not to be trusted, and is where --ca names it", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "reprieve-status-"));
+    const { cert, key } = certificateIn(dir);
+    const address = `127.0.0.1:${freePort()}`;
+    const flags = ["--listen", address, "--tls-cert", cert, "--tls-key", key];
+    const scene = await Scene.set(flags);
+    await served(scene.reprieve);
+    const url = `https://${address}/`;
+    const asked = ["--url", url, "--token", runFile(scene, "token")];
+    for (const command of ["status", "incidents", "watch"]) {
+      const refused = await ended(command, ...asked);
+      expect(refused).toMatchObject({ code: exit.host, out: "" });
+      expect(refused.err).toBe(
+        `reprieve: cannot reach ${url}: its certificate is not trusted here: name it, or its authority's, by --ca FILE\n`,
+      );
+      expect((await ended(command, ...asked, "--ca", key)).code).toBe(exit.usage);
+    }
+    const trusting = [...asked, "--ca", cert];
+    expect((await ended("status", ...trusting)).out).toContain("1 guard");
+    expect((await ended("incidents", ...trusting)).code).toBe(exit.ok);
+    const watch = Reprieve.start(["watch", ...trusting]);
+    await until("it to begin", () => watch.out.includes("guarding "));
+    expect(await watch.stop()).toBe(exit.ok);
+    rmSync(dir, { recursive: true });
+    await scene.end();
   });
 });
 
