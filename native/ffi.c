@@ -140,9 +140,9 @@ EXPORT uint32_t rpv_explain(const void *region, uint32_t guard, void *out, uint3
 }
 
 /* The flight recorder of a region that was mapped (history.h), read into `history`. 0: there is none. */
-EXPORT int rpv_history_open(void *history, const void *region, uint32_t guard)
+EXPORT int rpv_history_open(void *history, const void *region, uint32_t guard, uint64_t since_us)
 {
-	return history_open(history, region, guard);
+	return history_open(history, region, guard, since_us);
 }
 
 EXPORT int rpv_history_next(void *history) { return history_next(history); }

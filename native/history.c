@@ -95,27 +95,56 @@ static void take_slots(const struct history *h, struct tape *t, const struct fra
 	}
 }
 
+/* What the frame at `at` begins with. False: there is none. */
+static int head_at(const struct tape *t, uint64_t at, struct frame *f)
+{
+	if (at + sizeof(*f) > t->end)
+		return 0;
+	record_copy(t->data, t->size, at, f, sizeof(*f));
+	return (f->bytes & ~7u) >= sizeof(*f);
+}
+
+static int is_its(const struct history *h, const struct frame *f)
+{
+	return f->guard == h->guard && (!h->inode || f->inode == h->inode);
+}
+
+/* To the guard's last key frame that is not younger: all that came after it follows from there. False: there is none. */
+static int seek(const struct history *h, struct tape *t, uint64_t since_us)
+{
+	struct frame f;
+	int is_found = 0;
+
+	for (uint64_t at = t->at; head_at(t, at, &f); at += f.bytes & ~7u) {
+		if (!is_its(h, &f))
+			continue;
+		if (f.t_us > since_us)
+			break;
+		if (f.bytes & FRAME_IS_KEY) {
+			t->at = at;
+			is_found = 1;
+		}
+	}
+	return is_found;
+}
+
 /* The guard's next frame of a ring. */
 static int next_of(const struct history *h, struct tape *t, struct frame *f)
 {
-	while (t->at + sizeof(*f) <= t->end) {
-		int is_key, is_its;
+	while (head_at(t, t->at, f)) {
+		int is_told = is_its(h, f);
 
-		record_copy(t->data, t->size, t->at, f, sizeof(*f));
-		is_key = f->bytes & FRAME_IS_KEY;
-		if ((f->bytes & ~7u) < sizeof(*f))
-			break;
-		is_its = f->guard == h->guard && (!h->inode || f->inode == h->inode);
-		if (is_its && is_key) {
+		if (is_told && f->bytes & FRAME_IS_KEY) {
 			memset(t->codes, 0, t->used * sizeof(*t->codes));
 			for (uint32_t i = 0; i < PROCS_MAX; i++)
 				t->who[i] = HISTORY_NOBODY;
 			t->is_keyed = 1;
 		}
-		if (is_its && t->is_keyed)
+		is_told = is_told && t->is_keyed;
+		if (is_told)
 			take_slots(h, t, f);
 		t->at += f->bytes & ~7u;
-		if (is_its && t->is_keyed)
+		if (is_told)
 			return 1;
 	}
 	t->at = t->end;
@@ -140,7 +169,7 @@ static int tell(struct history *h, const struct tape *t, const struct frame *f)
 	return 1;
 }
 
-int history_open(struct history *h, const struct region *r, uint32_t guard)
+int history_open(struct history *h, const struct region *r, uint32_t guard, uint64_t since_us)
 {
 	const struct frames *f = frames_of(r);
 
@@ -148,8 +177,12 @@ int history_open(struct history *h, const struct region *r, uint32_t guard)
 		return 0;
 	h->guard = guard;
 	h->inode = (uint32_t)shared_load(&r->guards[guard].inode);
-	copy_ring(&h->slow, h->slow_bytes, &f->slow, f->slow_bytes, SLOW_BYTES, SLOW_BITS);
+	h->slow = (struct tape){ 0 };
 	copy_ring(&h->fast, h->fast_bytes, &f->fast, f->fast_bytes, FAST_BYTES, FAST_BITS);
+	if (!seek(h, &h->fast, since_us)) {
+		copy_ring(&h->slow, h->slow_bytes, &f->slow, f->slow_bytes, SLOW_BYTES, SLOW_BITS);
+		seek(h, &h->slow, since_us);
+	}
 	copy_names(h, (const void *)((const char *)r + r->recorder_offset), f);
 	if (!next_of(h, &h->fast, &h->pending))
 		h->pending.t_us = UINT64_MAX;

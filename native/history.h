@@ -44,8 +44,11 @@ struct history {
 	uint8_t slow_bytes[SLOW_BYTES];
 };
 
-/* Of a guard, and of its present group, where it has one. False: there is no flight recorder. */
-int history_open(struct history *h, const struct region *region, uint32_t guard);
+/*
+ * Of a guard, and of its present group, where it has one: what held at `since_us` and what came after it, and of what was before as
+ * little as that takes. False: there is no flight recorder.
+ */
+int history_open(struct history *h, const struct region *region, uint32_t guard, uint64_t since_us);
 /* Its next frame, in h->now: 1, or 0 behind the newest. */
 int history_next(struct history *h);
 /* Who that is. */

@@ -31,10 +31,10 @@ uint32_t record_pages(uint16_t code, uint32_t bits)
 
 void record_copy(const uint8_t *data, uint32_t size, uint64_t at, void *to, uint32_t n)
 {
-	uint8_t *out = to;
+	uint32_t from = (uint32_t)(at % size), first = n < size - from ? n : size - from;
 
-	for (uint32_t i = 0; i < n; i++)
-		out[i] = data[(at + i) % size];
+	memcpy(to, data + from, first);
+	memcpy((uint8_t *)to + first, data, n - first);
 }
 
 static struct frame head_at(const struct record *r, uint64_t at)

@@ -201,7 +201,7 @@ export class Agent {
   /** What the processes of a guard held lately. */
   history(guard: string, sinceMs: number): Recorded {
     const slot = this.#slots.all.find((one) => one.guard.name === guard);
-    return slot ? this.#history.frames(slot.index, sinceMs) : { frames: [], processes: {} };
+    return slot ? this.#history.lately(slot.index, sinceMs) : { frames: [], processes: {} };
   }
 
   /** The same of its place, from a moment of the logs on. */

@@ -6,6 +6,7 @@
 
 import type { Core } from "../native/core.ts";
 import { at, limit, size } from "../native/layout.ts";
+import { type Measured, thinned } from "./thinning.ts";
 
 const PAGE_BYTES = 4096;
 /** Of a frame: who, and pages. */
@@ -56,18 +57,40 @@ export class History {
    * holds at the begin: there is a frame where something has changed.
    */
   frames(guard: number, sinceMs: number, atNs = this.#core.logNs(Date.now())): Recorded {
+    return this.#told(guard, sinceMs, atNs, (frames) => [...frames]);
+  }
+
+  /** The same until now, in as few as an answer can have. */
+  lately(guard: number, sinceMs: number): Recorded {
+    const atNs = this.#core.logNs(Date.now());
+    const span = [atNs / 1000 - sinceMs * 1000, atNs / 1000] as const;
+    return this.#told(guard, sinceMs, atNs, (frames) => thinned(frames, span));
+  }
+
+  #told(
+    guard: number,
+    sinceMs: number,
+    atNs: number,
+    chosen: (frames: Iterable<Raw>) => Raw[],
+  ): Recorded {
     const reader = new Uint8Array(size.history);
     const names = new Names(this.#core, reader);
-    const raw: Uint8Array[] = [];
-    const sinceUs = atNs / 1000 - sinceMs * 1000;
-    const isThere = this.#core.openHistory(reader, this.#region, guard);
-    while (isThere && this.#core.nextFrame(reader)) {
-      const frame = reader.slice(at.history_now, endOf(reader));
-      if (timeOf(frame) <= sinceUs) raw.pop(); // of those before only the last
-      raw.push(frame);
-    }
+    const raw = chosen(this.#read(reader, guard, atNs / 1000 - sinceMs * 1000));
     const frames = raw.map((frame) => frameOf(frame, atNs, names));
     return { frames, processes: names.processes };
+  }
+
+  /** Of those before only the last. */
+  *#read(reader: Uint8Array, guard: number, sinceUs: number): Generator<Raw> {
+    let before: Raw | undefined;
+    const isThere = this.#core.openHistory(reader, this.#region, guard, sinceUs);
+    while (isThere && this.#core.nextFrame(reader)) {
+      const frame = rawOf(reader);
+      if (frame.t_us > sinceUs && before !== undefined) yield before;
+      before = frame.t_us > sinceUs ? undefined : frame;
+      if (before === undefined) yield frame;
+    }
+    if (before !== undefined) yield before;
   }
 }
 
@@ -97,28 +120,32 @@ class Names {
   }
 }
 
-/** Of the frame that a reader holds. */
-function endOf(reader: Uint8Array): number {
-  const data = new DataView(reader.buffer, at.history_now);
-  const count = data.getUint32(at.history_frame_processes, true);
-  return at.history_now + at.history_frame_process + count * PROCESS_BYTES;
+/** A frame as the core tells it; by CLOCK_MONOTONIC. */
+interface Raw extends Measured {
+  readonly data: DataView;
 }
 
-/** In µs of CLOCK_MONOTONIC. */
-function timeOf(frame: Uint8Array): number {
-  return Number(new DataView(frame.buffer).getBigUint64(at.history_frame_t_us, true));
+/** The one that a reader holds now. */
+function rawOf(reader: Uint8Array): Raw {
+  const now = new DataView(reader.buffer, at.history_now);
+  const pairs = now.getUint32(at.history_frame_processes, true);
+  const end = at.history_now + at.history_frame_process + pairs * PROCESS_BYTES;
+  return {
+    t_us: Number(now.getBigUint64(at.history_frame_t_us, true)),
+    usage_bytes: Number(now.getBigUint64(at.history_frame_usage_bytes, true)),
+    pairs,
+    data: new DataView(reader.buffer.slice(at.history_now, end)),
+  };
 }
 
-function frameOf(frame: Uint8Array, atNs: number, names: Names): Frame {
-  const data = new DataView(frame.buffer);
-  const count = data.getUint32(at.history_frame_processes, true);
+function frameOf({ t_us, usage_bytes, pairs, data }: Raw, atNs: number, names: Names): Frame {
   const percent = (offset: number) => data.getUint16(offset, true) / 100;
   const some = percent(at.history_frame_some);
   return {
-    t_us: Math.round(timeOf(frame) - atNs / 1000),
-    usage_bytes: Number(data.getBigUint64(at.history_frame_usage_bytes, true)),
+    t_us: Math.round(t_us - atNs / 1000),
+    usage_bytes,
     ...(some > 0 && { pressure: { some, full: percent(at.history_frame_full) } }),
-    processes: Array.from({ length: count }, (_, i) => {
+    processes: Array.from({ length: pairs }, (_, i) => {
       const base = at.history_frame_process + i * PROCESS_BYTES;
       const pages = data.getUint32(base + 4, true);
       return [names.pidOf(data.getUint32(base, true)), pages * PAGE_BYTES];

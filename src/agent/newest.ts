@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The newest frame of each guard that somebody watches: to find it all of the recorder's are gone through, so that it is not asked too often. */
+/** The newest frame of each guard that somebody watches, however many do. */
 
 import type { Samples } from "../feed/protocol.ts";
 import type { Recorded } from "./history.ts";

@@ -52,7 +52,7 @@ const SYMBOLS = {
   rpv_region_view: { args: ["i32"], returns: "ptr" },
   rpv_explain: { args: ["ptr", "u32", "ptr", "u32"], returns: "u32" },
   rpv_replay: { args: ["ptr", "u32", "u32", "ptr", "ptr"], returns: "u32" },
-  rpv_history_open: { args: ["ptr", "ptr", "u32"], returns: "i32" },
+  rpv_history_open: { args: ["ptr", "ptr", "u32", "u64"], returns: "i32" },
   rpv_history_next: { args: ["ptr"], returns: "i32" },
   rpv_history_who: { args: ["ptr", "u32", "ptr"], returns: "void" },
   rpv_hour_kills: { args: ["ptr", "u32"], returns: "u32" },
@@ -192,9 +192,9 @@ function regionsBy(lib: Library) {
       const address = lib.rpv_region_view(fd);
       return address === null ? undefined : mapped(address);
     },
-    /** Of its flight recorder: a history of native/history.h. */
-    openHistory: (history: Uint8Array, region: Uint8Array, guard: number) =>
-      lib.rpv_history_open(history, region, guard) === 1,
+    /** Of its flight recorder: a history of native/history.h, from `sinceUs` of CLOCK_MONOTONIC on. */
+    openHistory: (history: Uint8Array, region: Uint8Array, guard: number, sinceUs: number) =>
+      lib.rpv_history_open(history, region, guard, BigInt(Math.floor(Math.max(0, sinceUs)))) === 1,
     /** Its next frame is in there. */
     nextFrame: (history: Uint8Array) => lib.rpv_history_next(history) === 1,
     /** A snapshot. */

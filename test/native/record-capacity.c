@@ -30,7 +30,7 @@ int main(void)
 			recorded.recorder.latest[slot].anon_pages = pages_at(slot, looks);
 		look(&fast, 0, PROCS, t_us);
 	}
-	CHECK(history_open(&history, &recorded.region, 0));
+	CHECK(history_open(&history, &recorded.region, 0, 0));
 	while (history_next(&history)) {
 		const struct history_frame *now = &history.now;
 

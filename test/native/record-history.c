@@ -82,7 +82,7 @@ int main(void)
 		for (uint32_t guard = 0; guard < 3; guard++)
 			look(&fast, guard, count(n), n * look_us);
 	}
-	CHECK(history_open(&history, &recorded.region, 1));
+	CHECK(history_open(&history, &recorded.region, 1, 0));
 	while (history_next(&history)) {
 		uint64_t n = history.now.t_us / look_us;
 
@@ -92,6 +92,6 @@ int main(void)
 		checked++;
 	}
 	CHECK(checked > KEPT / 2);
-	CHECK(!history_open(&history, &recorded.region, GUARDS));
+	CHECK(!history_open(&history, &recorded.region, GUARDS, 0));
 	CHECK_DONE();
 }

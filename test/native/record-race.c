@@ -32,7 +32,7 @@ int main(void)
 	for (int reads = 0; reads < READS || !frames; reads++) {
 		uint64_t last_us = 0;
 
-		CHECK(history_open(&history, &recorded.region, 0));
+		CHECK(history_open(&history, &recorded.region, 0, 0));
 		for (; history_next(&history); frames++) {
 			const struct history_frame *now = &history.now;
 

@@ -17,7 +17,7 @@ static uint32_t minute_of(uint32_t guard, uint64_t end_us, int *is_whole)
 	uint32_t n = 0;
 
 	*is_whole = 0;
-	CHECK(history_open(&history, &recorded.region, guard));
+	CHECK(history_open(&history, &recorded.region, guard, 0));
 	while (history_next(&history)) {
 		*is_whole |= history.now.t_us <= begin_us;
 		n += history.now.t_us > begin_us;
