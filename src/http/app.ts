@@ -16,10 +16,8 @@ import type { Journal } from "../journal/journal.ts";
 import { type Door, giveCookie, isLetIn, isToken, whyForeign } from "./auth.ts";
 import { viewOf } from "./guard-view.ts";
 import { policyOf } from "./page-policy.ts";
-import { FeedQuery, IncidentFilter } from "./schema.ts";
+import { FeedQuery, GuardQuery, IncidentFilter } from "./schema.ts";
 
-/** Of a guard's view. */
-const HISTORY_MS = 180_000;
 const LAST_INCIDENTS = 20;
 
 export interface AppOptions {
@@ -161,8 +159,10 @@ function addApi(app: Hono, { present, journal, history, explain }: AppOptions): 
     const name = c.req.param("name");
     const view = viewOf(present, name);
     if (view === undefined) return failed(c, 404, "no such guard: /api/guards lists them");
+    const query = v.safeParse(GuardQuery, c.req.query());
+    if (!query.success) return failed(c, 400, sentenceOf(query.issues));
     const { incidents } = journal.list({ guard: name, limit: LAST_INCIDENTS });
-    const recorded = history(name, HISTORY_MS);
+    const recorded = history(name, query.output.last_s * 1000);
     return c.json({ t: Date.now(), ...view, history: recorded, incidents, ...besideOf(present) });
   });
   app.get("/api/incidents", (c) => {

@@ -14,6 +14,7 @@ import {
   Failure,
   FeedQuery,
   GuardDetails,
+  GuardQuery,
   Guards,
   Health,
   IncidentFilter,
@@ -50,7 +51,8 @@ const ANSWERS = {
     summary:
       "One guard, with its last minutes and its last 20 incidents; in its name a slash is %2F",
     schema: GuardDetails,
-    failures: [404],
+    query: GuardQuery,
+    failures: [400, 404],
   },
   "/api/incidents": {
     summary: "Incidents, newest first",
@@ -97,7 +99,7 @@ function openApi(): object {
 interface Answer {
   readonly summary: string;
   readonly schema?: v.GenericSchema;
-  readonly query?: typeof IncidentFilter;
+  readonly query?: v.GenericSchema;
   readonly isOpen?: boolean;
   readonly failures: readonly number[];
 }

@@ -75,6 +75,25 @@ const limit = v.pipe(
   v.maxValue(INCIDENTS_MOST, A_LIMIT),
 );
 
+/** The flight recorder has an hour. */
+const LAST_MOST_S = 3600;
+const LAST_DEFAULT_S = 180;
+const A_LAST = `last_s is a number of seconds from 1 to ${LAST_MOST_S}`;
+
+/** The query of /api/guards/NAME: how much of its history, in at most some hundred frames, of each part the one with the most memory. */
+export const GuardQuery = v.strictObject({
+  last_s: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,4}$/, A_LAST),
+      v.transform(Number),
+      v.minValue(1, A_LAST),
+      v.maxValue(LAST_MOST_S, A_LAST),
+    ),
+    String(LAST_DEFAULT_S),
+  ),
+});
+
 const AN_OUTCOME = `outcome is one of ${KEPT_OUTCOMES.join(", ")}`;
 
 const A_SEQ = "since is the seq of a message";

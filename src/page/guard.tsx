@@ -20,13 +20,20 @@ import { STATES } from "./words.ts";
 
 /** Orders change by a reload only, candidates all the time. */
 const EXPLAIN_EVERY_MS = 5000;
+/** The recorder thins what is old. What has come since is live, of which that much is kept. */
+const HISTORY_EVERY_MS = 60_000;
+const SPANS = { "3 min": 180, "15 min": 900, "1 h": 3600 } as const;
+type Span = keyof typeof SPANS;
 
 export function GuardPage({ store, feed, name }: Shared & { name: string }) {
   useStore(store);
   const look = useTick(EXPLAIN_EVERY_MS);
   const isLive = store.connection.state === "live";
   const again = `${store.incidentsChanged} ${isLive ? store.connection.since : ""}`;
-  const { data, error } = useAsk<GuardAnswer>(`/api/guards/${encodeURIComponent(name)}`, again);
+  const minute = useTick(HISTORY_EVERY_MS);
+  const [span, setSpan] = useState<Span>("3 min");
+  const path = `/api/guards/${encodeURIComponent(name)}?last_s=${SPANS[span]}`;
+  const { data, error } = useAsk<GuardAnswer>(path, `${again} ${minute}`);
   useEffect(() => {
     feed.wantSamples(name);
     return () => feed.wantSamples(undefined);
@@ -50,7 +57,7 @@ export function GuardPage({ store, feed, name }: Shared & { name: string }) {
       <Head row={row} now={store.now} isGone={store.isFilled && !store.rows.has(name)} />
       <div class="columns">
         <div>
-          <LastMinutes store={store} row={row} answer={data} />
+          <LastMinutes store={store} row={row} answer={data} span={span} setSpan={setSpan} />
         </div>
         <div>
           <Explained guard={name} again={`${again} ${look}`} />
@@ -127,21 +134,16 @@ function sentence({ state, margin_bytes, limit_bytes, usage_bytes }: Row): strin
   return `${what.charAt(0).toUpperCase()}${what.slice(1)}${room}.`;
 }
 
-const SPANS = { "1 min": 60, "3 min": 180, "10 min": 600 } as const;
-/** Points that a chart can show; of more, each n-th. */
-const POINTS_MOST = 1200;
+interface LastMinutesProps {
+  readonly store: Store;
+  readonly row: Row;
+  readonly answer: GuardAnswer | undefined;
+  readonly span: Span;
+  readonly setSpan: (span: Span) => void;
+}
 
-function LastMinutes({
-  store,
-  row,
-  answer,
-}: {
-  store: Store;
-  row: Row;
-  answer: GuardAnswer | undefined;
-}) {
+function LastMinutes({ store, row, answer, span, setSpan }: LastMinutesProps) {
   const [at, setAt] = useState<number>();
-  const [span, setSpan] = useState<keyof typeof SPANS>("1 min");
   useTick(1000);
   const now = Math.ceil(store.now() / 1000);
   const from = now - SPANS[span];
@@ -187,7 +189,7 @@ function LastMinutes({
 
 const NOBODY: ReadonlySet<number> = new Set();
 
-/** The recorder's until the feed's begin; by the clock. */
+/** The recorder's until it was asked, and the feed's since; by the clock. */
 function joined(
   answer: GuardAnswer | undefined,
   live: readonly Frame[],
@@ -195,14 +197,13 @@ function joined(
   [fromUs, toUs]: readonly [number, number],
 ): Recording {
   const base = (answer?.t ?? 0) * 1000;
-  const until = live[0]?.t_us ?? Number.POSITIVE_INFINITY;
-  const recorded = (answer?.history.frames ?? [])
-    .map((frame) => ({ ...frame, t_us: frame.t_us + base }))
-    .filter(({ t_us }) => t_us < until);
-  const all = windowOf([...recorded, ...live], fromUs, toUs);
-  const every = Math.ceil(all.length / POINTS_MOST);
+  const recorded = (answer?.history.frames ?? []).map((frame) => ({
+    ...frame,
+    t_us: frame.t_us + base,
+  }));
+  const newest = recorded.at(-1)?.t_us ?? 0;
   return {
-    frames: every <= 1 ? all : all.filter((_, index) => (all.length - 1 - index) % every === 0),
+    frames: windowOf([...recorded, ...live.filter(({ t_us }) => t_us > newest)], fromUs, toUs),
     processes: { ...answer?.history.processes, ...Object.fromEntries(seen ?? []) },
   };
 }

@@ -35,26 +35,21 @@ export function replaceRoute(link: string): void {
 export interface Answer<T> {
   readonly data: T | undefined;
   readonly error: ApiError | undefined;
-  readonly isAsking: boolean;
 }
 
-/** Asks anew when the path or `again` is another; until that answers, what is known of the same path stays. */
-export function useAsk<T>(path: string | undefined, again: unknown = 0): Answer<T> {
-  const [answer, setAnswer] = useState<Answer<T> & { path?: string }>(ASKING);
+/** Asks anew when the path or `again` is another; until that answers, what is known stays. */
+export function useAsk<T>(path: string, again: unknown = 0): Answer<T> {
+  const [answer, setAnswer] = useState<Answer<T> & { path?: string }>(NONE);
   useEffect(() => {
-    if (path === undefined) return;
     let isWanted = true;
-    const set = (next: Answer<T>) => isWanted && setAnswer({ ...next, path });
-    setAnswer((known) => (known.path === path ? { ...known, isAsking: true } : ASKING));
     ask<T>(path).then(
-      (data) => set({ data, error: undefined, isAsking: false }),
+      (data) => isWanted && setAnswer({ path, data, error: undefined }),
       (error: ApiError) =>
         isWanted &&
         setAnswer((known) => ({
           path,
           data: known.path === path ? known.data : undefined,
           error,
-          isAsking: false,
         })),
     );
     return () => {
@@ -64,7 +59,7 @@ export function useAsk<T>(path: string | undefined, again: unknown = 0): Answer<
   return answer;
 }
 
-const ASKING = { data: undefined, error: undefined, isAsking: true };
+const NONE = { data: undefined, error: undefined };
 
 /** A number that grows every so often; `everyMs` 0: never. */
 export function useTick(everyMs: number): number {

@@ -12,8 +12,8 @@ import { OUTCOMES } from "./words.ts";
 /** Figures, as often as a person can read them; what has happened is told sooner. */
 const SEEN_EVERY_MS = 500;
 const HAPPENED_EVERY_MS = 50;
-/** An hour of one a second, or some minutes near the limit. */
-const LIVE_FRAMES_MOST = 4000;
+/** Two a second: more than come until the recorder is asked again. */
+const LIVE_FRAMES_MOST = 300;
 
 export interface Connection {
   /** "unknown": the agent does not know who we are. */

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import * as v from "valibot";
+import { GuardDetails } from "../../src/http/schema.ts";
 import { Incident } from "../../src/journal/incident.ts";
 import { chromium, launch, Tab } from "../helpers/browser.ts";
 import { fixture } from "../helpers/build.ts";
@@ -114,6 +115,13 @@ describeWith("the page", [...kernelTest, chromium], () => {
     expect(await page.getByRole("slider").getAttribute("aria-valuetext")).toContain(
       chosen.replace("at ", ""),
     );
+    // More of what the recorder has; what is live goes on behind it.
+    const hour = page.waitForResponse((response) => response.url().endsWith("?last_s=3600"));
+    await page.getByRole("button", { name: "1 h" }).click();
+    const { history } = v.parse(GuardDetails, await (await hour).json());
+    expect(history.processes[String(neighbour.pid)]?.comm).toBe("workload");
+    const last = await scene.neighbour(2 * 1024);
+    await page.locator(".held").getByText(String(last.pid)).waitFor();
     await tab.close();
     await scene.end();
   });

@@ -6,6 +6,7 @@ import { GuardDetails, Guards, IncidentList, Readiness } from "../../src/http/sc
 import { Incident } from "../../src/journal/incident.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { runFile, serve } from "../helpers/feed.ts";
+import { MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { SharedRegion } from "../helpers/region.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
@@ -71,6 +72,12 @@ describeWith("the API", kernelTest, () => {
       return text.includes(`"pid":${neighbour.pid}`) ? JSON.parse(text) : undefined;
     });
     expect(told).toMatchObject({ v: 1, reprieve: scene.reprieve.pid, by: "largest" });
+    const hour = `http://${address}/api/guards/${name}?last_s=3600`;
+    await until("what it holds in the history", async () => {
+      const { history } = v.parse(GuardDetails, await (await fetch(hour, { headers })).json());
+      const held = history.frames.at(-1)?.processes.find(([pid]) => pid === neighbour.pid);
+      return held !== undefined && held[1] >= 4 * MB;
+    });
     await scene.end();
   });
 

@@ -225,6 +225,21 @@ describe("what it answers", () => {
     );
   });
 
+  test("one guard's history is as long as is asked for, and a wrong question is refused", async () => {
+    const asked: number[] = [];
+    const history = (_: string, sinceMs: number) => {
+      asked.push(sinceMs);
+      return { frames: [], processes: {} };
+    };
+    const app = appWith({ history }, [armed("a")]);
+    const statusOf = (query: string) => get(`/api/guards/a${query}`, BEARER, app);
+    expect(await statusOf("")).toBe(200);
+    expect(await statusOf("?last_s=3600")).toBe(200);
+    expect(asked).toEqual([180_000, 3_600_000]);
+    for (const wrong of ["last_s=0", "last_s=3601", "last_s=1e3", "last_s=", "last=1"])
+      expect(await statusOf(`?${wrong}`)).toBe(400);
+  });
+
   test("incidents: a list and each of them", async () => {
     const messages = [armed("a"), opened("a"), closed("a")];
     const { body } = await ask("/api/incidents?guard=a&outcome=relieved&limit=1", messages);
