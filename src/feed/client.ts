@@ -48,6 +48,8 @@ export class Client {
   readonly #ring: Ring;
   readonly #present: Present;
   readonly #topics = new Set<Topic>();
+  /** What is told of these: asked for each message, of a thousand clients. */
+  #types: ReadonlySet<Message["type"]> = new Set();
   /** Whose present state was not told yet. */
   readonly #untold = new Set<Topic>();
   /** To be told before what is new in the ring; of a guard the newest only. */
@@ -77,11 +79,13 @@ export class Client {
   add(topic: Topic, isKnown = false): void {
     if (this.#topics.has(topic)) return;
     this.#topics.add(topic);
+    this.#types = typesOf(this.#topics);
     if (!isKnown) this.#tellState(topic);
   }
 
   remove(topic: Topic): void {
     this.#topics.delete(topic);
+    this.#types = typesOf(this.#topics);
   }
 
   limitTo(hz: number): void {
@@ -239,12 +243,16 @@ export class Client {
 
   #wanted(seq: number): Entry | undefined {
     const entry = this.#ring.get(seq);
-    if (entry === undefined) return undefined;
-    return TOPICS[entry.message.type].some((topic) => this.#topics.has(topic)) ? entry : undefined;
+    return entry !== undefined && this.#types.has(entry.message.type) ? entry : undefined;
   }
 }
 
 // --- internal ---
+
+function typesOf(topics: ReadonlySet<Topic>): Set<Message["type"]> {
+  const types = Object.keys(TOPICS) as Message["type"][];
+  return new Set(types.filter((type) => TOPICS[type].some((topic) => topics.has(topic))));
+}
 
 /** One that is cut off has all up to the last that it got, and goes on from there. */
 function inOrder(entries: readonly Entry[]): Entry[] {

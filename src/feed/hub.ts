@@ -4,6 +4,7 @@
  * in the ring.
  */
 
+import { fullGC } from "bun:jsc";
 import * as v from "valibot";
 import { Client, type Topic, type Wire } from "./client.ts";
 import type { Entry, Present } from "./present.ts";
@@ -27,6 +28,12 @@ export const LIMITS: HubLimits = {
   messages: 20,
   sampledGuards: 64,
 };
+
+/**
+ * Messages, four rings of them. What the ring lets go has grown old in it, and the collector leaves what is old alone until it is
+ * 20 MB. With a full look, 14 ms, each so many, the agent holds 75 MB at most at 20,000 messages a second, where it held 94.
+ */
+const COLLECT_EVERY = 16_384;
 
 /** RFC 6455, 7.4.1. */
 export const closing = { goingAway: 1001, badMessage: 1008, tooBig: 1009, tryLater: 1013 } as const;
@@ -53,6 +60,7 @@ export class Hub {
   readonly #ring = new Ring();
   readonly #clients = new Map<Client, Speech>();
   #isFlushing = false;
+  #collectAt = COLLECT_EVERY;
   #sweep: Timer | undefined;
   #dropped = 0;
 
@@ -122,6 +130,14 @@ export class Hub {
     this.#isFlushing = false;
     const nowMs = performance.now();
     for (const client of this.#clients.keys()) client.advance(nowMs);
+    this.#collect();
+  }
+
+  /** All are told by then. */
+  #collect(): void {
+    if (this.#ring.newest < this.#collectAt) return;
+    this.#collectAt = this.#ring.newest + COLLECT_EVERY;
+    fullGC();
   }
 
   #obey(client: Client, message: ClientMessage): void {

@@ -61,7 +61,7 @@ export function openHttp(ports: readonly Port[], options: HttpOptions): OpenHttp
   return {
     send(message) {
       seq += 1;
-      const entry = { seq, message, line: numbered(message, seq) };
+      const entry = { seq, message, line: JSON.stringify({ ...message, seq }) };
       present.accept(entry);
       if (journal === recent) recent.accept(message);
       metrics.accept(message);
@@ -78,8 +78,3 @@ const DOCUMENTS = {
   "openapi.json": openApi as unknown as string,
   "asyncapi.json": asyncApi as unknown as string,
 };
-
-/** As JSON, with `seq` as its last field. */
-function numbered(message: Message, seq: number): string {
-  return `${JSON.stringify(message).slice(0, -1)},"seq":${seq}}`;
-}

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { edenGC } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import * as v from "valibot";
@@ -254,6 +255,21 @@ describe("who is slow", () => {
     feed.hub.close(stuck.client);
     feed.hub.close(slow.client);
   });
+});
+
+test("what the ring has let go does not wait for the collector's time", async () => {
+  const feed = new Feed();
+  const grown: WeakRef<Message>[] = [];
+  for (let turn = 0; turn < 100; turn += 1) {
+    const messages = Array.from({ length: 200 }, (_, n) => guard(`web-${n % 100}`, turn));
+    if (turn < 20) grown.push(...messages.map((message) => new WeakRef(message)));
+    await feed.say(...messages);
+    // What was there at a short look is left alone by the next ones.
+    if (turn < 20) edenGC();
+    await Bun.sleep(0);
+  }
+  const alive = grown.filter((one) => one.deref() !== undefined);
+  expect(alive.length).toBeLessThan(grown.length / 10);
 });
 
 describe("samples", () => {
