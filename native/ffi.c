@@ -340,6 +340,8 @@ EXPORT int rpv_ledger_put_back(int fd, const char *path)
 
 EXPORT int rpv_lock_is_held(int fd) { return lock_is_held(fd); }
 
+EXPORT int rpv_lock_take(int fd) { return lock_take(fd); }
+
 EXPORT int rpv_pidfd_open(int pid) { return sys_pidfd_open(pid); }
 
 EXPORT int rpv_pidfd_signal(int pidfd, int signal) { return sys_pidfd_signal(pidfd, signal); }

@@ -63,7 +63,7 @@ const WITH_USAGE: readonly number[] = [step.SEEN, step.RELIEF];
 const WITH_REASON: readonly number[] = [step.GAVE_UP, step.TOOK_OVER];
 
 /** Of no other incident anywhere: what the region alone tells, so that it is the same whoever tells it. */
-export function idOf(run: string, guard: number, incident: number): string {
+export function idOf(run: string, guard: number | "system", incident: number): string {
   return `${run}-${guard}-${incident}`;
 }
 

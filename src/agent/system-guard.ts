@@ -5,7 +5,7 @@
  */
 
 import { closeSync } from "node:fs";
-import type { Message } from "../feed/protocol.ts";
+import { type Message, SYSTEM, type System } from "../feed/protocol.ts";
 import { type Core, errnoName } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
 import { reason, system_cause, system_step } from "../native/layout.ts";
@@ -13,8 +13,8 @@ import type { Logged } from "../native/log-reader.ts";
 import { type SystemOrders, SystemPage } from "../native/system-page.ts";
 import { BackOff } from "./back-off.ts";
 import { wakesOf } from "./crew.ts";
-import { type Draft, nameOf } from "./incidents.ts";
-import { stamped } from "./telling.ts";
+import { type Draft, idOf, nameOf } from "./incidents.ts";
+import { type Keep, stamped } from "./telling.ts";
 
 const READY_BOUND_MS = 5000;
 const START_TICK_MS = 5;
@@ -25,6 +25,8 @@ export interface SystemGuardSetup {
   readonly core: Core;
   readonly image: CoreImage;
   readonly orders: SystemOrders;
+  readonly run: string;
+  readonly keep?: Keep | undefined;
   readonly send: (message: Message) => void;
   readonly say: (text: string) => void;
 }
@@ -37,6 +39,8 @@ export class SystemGuard {
   readonly #wakes: ReturnType<typeof wakesOf>;
   #program: Bun.Subprocess | undefined;
   #isStopping = false;
+  /** Of the incident that is told. */
+  #openedNs = 0;
 
   constructor(setup: SystemGuardSetup) {
     const { core, orders } = setup;
@@ -55,7 +59,8 @@ export class SystemGuard {
     while (!this.#page.isReady && performance.now() < deadline) await Bun.sleep(START_TICK_MS);
     const { availableBytes } = this.#page.available;
     if (!this.#page.isReady) return false;
-    this.#send([{ type: "system", event: "armed", available_bytes: availableBytes, result: "ok" }]);
+    const armed = { event: "armed", available_bytes: availableBytes, result: "ok" } as const;
+    this.#setup.send(stamped({ type: "system", ...armed }));
     this.#tell();
     void this.#listen();
     return true;
@@ -114,11 +119,25 @@ export class SystemGuard {
   }
 
   #tell(): void {
-    this.#send(this.#page.log.drain().map(draftOf));
+    const messages = this.#page.log.read().map((record) => this.#messageOf(record));
+    if (messages.length > 0) this.#setup.keep?.addSystem(messages);
+    this.#page.log.taken();
+    messages.forEach(this.#setup.send);
   }
 
-  #send(drafts: readonly SystemDraft[]): void {
-    for (const draft of drafts) this.#setup.send(stamped(draft));
+  #messageOf(record: Logged): System {
+    const { core, run, orders } = this.#setup;
+    const isFirst = record.step === system_step.LOW;
+    if (isFirst) this.#openedNs = record.tNs;
+    return stamped({
+      ...draftOf(record),
+      id: idOf(run, SYSTEM, record.incident),
+      ...(isFirst && {
+        opened_t: core.wallMs(record.tNs),
+        powers: orders.allowed ? [SYSTEM] : [],
+      }),
+      at_us: Math.round((record.tNs - this.#openedNs) / 1000),
+    }) as System;
   }
 }
 
@@ -131,7 +150,7 @@ export function draftOf(record: Logged): SystemDraft {
   return {
     type: "system",
     event: (step === WOULD ? would : nameOf(system_step, step)) as SystemDraft["event"],
-    incident: `system#${record.incident}`,
+    incident: `${SYSTEM}#${record.incident}`,
     available_bytes: record.availableBytes,
     ...(step === LOW && { cause: nameOf(system_cause, arg), swap_free_bytes: bytes }),
     ...(has(WOULD, TERMINATE, KILL, DEAD) && { pid, comm, rss_bytes: bytes }),

@@ -3,7 +3,13 @@
 
 import { kindOfGroup } from "../cgroup/kind.ts";
 import { pressureOf } from "../cgroup/pressure.ts";
-import { type Armed, type Message, PROTOCOL_VERSION, type STATES } from "../feed/protocol.ts";
+import {
+  type Armed,
+  type Message,
+  PROTOCOL_VERSION,
+  type STATES,
+  type System,
+} from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
 import { state } from "../native/layout.ts";
 import type { GuardOrders, LogRecord, Region } from "../native/region.ts";
@@ -26,6 +32,8 @@ export interface Keep {
   /** From now on the place is that guard's. */
   begin(place: number, armed: Armed): void;
   add(records: readonly LogRecord[]): void;
+  /** The same of the system guard. */
+  addSystem(messages: readonly System[]): void;
 }
 
 /** A guard as it was told of last; compared once a second, of which there may be a thousand. */

@@ -30,7 +30,7 @@ export function incidentLines(one: Incident): string[] {
   const of = { v: PROTOCOL_VERSION, t, guard, incident } as const;
   return [
     `${one.id}  ${localTime(one.opened_t)}`,
-    `group   ${visible(one.cgroup)}`,
+    one.scope === "host" ? "group   the host as a whole" : `group   ${visible(one.cgroup)}`,
     `orders  ${one.orders.map(visible).join(", ")}; delay ${milliseconds(one.delay_ms)}`,
     `powers  ${one.powers.length === 0 ? "none: it only observed" : one.powers.join(", ")}`,
     ...(one.recovered ? ["written by a later reprieve: the one that watched was killed"] : []),

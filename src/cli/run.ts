@@ -11,12 +11,12 @@ import { Agent, type GuardSpec } from "../agent/agent.ts";
 import { giveBackText } from "../agent/footprint.ts";
 import { RunDir, runBases } from "../agent/run-dir.ts";
 import { newRun } from "../agent/run-id.ts";
-import { SystemGuard } from "../agent/system-guard.ts";
+import { SystemGuard, type SystemGuardSetup } from "../agent/system-guard.ts";
 import { emptyGroup, processesOf } from "../cgroup/group.ts";
 import { type Hierarchy, requireMemory } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
-import type { Message } from "../feed/protocol.ts";
+import type { Journaling } from "../journal/journaling.ts";
 import { type Core, openCore } from "../native/core.ts";
 import { type CoreImage, findCore } from "../native/embed.ts";
 import { openAudience } from "./audience.ts";
@@ -158,8 +158,8 @@ async function guardAndWait(
   void signals.listen();
   const run = newRun();
   const { feed, journaling, minutes, send } = await openAudience(state, runDir, run, lines);
-  await watchSystem(state, image, send);
-  if (state.isSystemOnly) return await waitOnly(state, feed);
+  await watchSystem(state, { image, run, send, keep: journaling?.keeping.keep });
+  if (state.isSystemOnly) return await waitOnly(state, feed, journaling);
   const own = home === undefined ? undefined : makeOwnGroup(state, home, runDir.name);
   const wanted = own === undefined ? state.wanted : [settingsOf(options, state.memory, own, true)];
   const prepared = prepareGuards(state, wanted, own !== undefined, leftOut);
@@ -294,8 +294,13 @@ function guardsOf({ wanted, expected }: Run): number {
 }
 
 /** Where no group is guarded, and only the host as a whole is. */
-async function waitOnly({ options, signals }: Run, feed: LateFeed): Promise<number> {
+async function waitOnly(
+  { options, signals }: Run,
+  feed: LateFeed,
+  journaling: Journaling | undefined,
+): Promise<number> {
   if (options.replace) await feed.open();
+  journaling?.harvest();
   await feed.serve(NO_GUARD);
   await signals.first;
   return exit.ok;
@@ -303,11 +308,10 @@ async function waitOnly({ options, signals }: Run, feed: LateFeed): Promise<numb
 
 async function watchSystem(
   { options: { system: orders }, core, undo }: Run,
-  image: CoreImage,
-  send: (message: Message) => void,
+  told: Pick<SystemGuardSetup, "image" | "run" | "send" | "keep">,
 ): Promise<void> {
   if (orders === undefined) return;
-  const guard = new SystemGuard({ core, image, orders, send, say });
+  const guard = new SystemGuard({ ...told, core, orders, say });
   undo.defer(() => guard.stop());
   if (!(await guard.start())) throw new CliError(exit.internal, "the system guard does not start");
   if (!orders.allowed) say("the system guard only observes: [allow] system lets it act");

@@ -66,6 +66,8 @@ const OPENED: Readonly<Record<string, string>> = {
   oom: "out of memory",
   "kernel-kill": "out of memory, the kernel killed first",
   near: "near its limit with what cannot be reclaimed",
+  memory: "the host is short of memory",
+  pressure: "the host is under pressure for memory",
   starving: "full, and its programs' calls fail for want of memory",
 };
 
@@ -117,13 +119,14 @@ function step(message: IncidentStep): string {
   }
   if (message.rss_bytes !== undefined) words.push(bytes(message.rss_bytes));
   if (message.usage_bytes !== undefined) words.push(`${bytes(message.usage_bytes)} used`);
+  if (message.available_bytes !== undefined) words.push(`${bytes(message.available_bytes)} left`);
   if (message.bytes !== undefined) words.push(bytes(message.bytes));
   if (message.slept_us !== undefined) words.push(milliseconds(Math.ceil(message.slept_us / 1000)));
   if (message.order !== undefined) words.push(message.order);
   if (message.processes !== undefined) words.push(`${message.processes} more processes`);
   if (message.reason !== undefined) words.push(message.reason);
   if (message.result !== "ok") words.push(message.result);
-  if (message.by !== "handler") words.push(`by the ${message.by}`);
+  if (message.by !== "handler" && message.by !== "system") words.push(`by the ${message.by}`);
   return words.join("  ");
 }
 

@@ -76,13 +76,16 @@ export const IncidentStep = v.object({
   incident: name,
   ...journaled,
   step: v.string(),
-  by: v.picklist(["handler", "watchdog", "spare"]),
+  /** "system": of the host as a whole, and in the journal only. */
+  by: v.picklist(["handler", "watchdog", "spare", "system"]),
   pid: v.optional(count),
   comm: v.optional(v.string()),
   /** Anonymous memory of the process. */
   rss_bytes: v.optional(count),
   /** Memory charged to the group. */
   usage_bytes: v.optional(count),
+  /** Of the host as a whole: memory that was left. */
+  available_bytes: v.optional(count),
   /** Of "raise": added to the limits in all; "reclaim": reclaimed; "freeze": held by the child that is frozen. */
   bytes: v.optional(count),
   /** Of "slept": so long the thread was seen in the group's OOM, to 5 ms or a thirtieth of the time since it began. */
@@ -117,6 +120,9 @@ export const Hook = v.object({
   result,
 });
 
+/** What the host as a whole is called where a guard has its name. */
+export const SYSTEM = "system";
+
 /** The system guard: the host as a whole. */
 export const System = v.object({
   ...stamp,
@@ -134,6 +140,10 @@ export const System = v.object({
   ]),
   /** From "low" to "relieved". */
   incident: v.optional(name),
+  ...journaled,
+  /** Of "low": when it happened; from then on `at_us` counts. */
+  opened_t: v.optional(v.number()),
+  at_us: v.optional(count),
   available_bytes: count,
   /** Of "low". */
   swap_free_bytes: v.optional(count),
@@ -145,6 +155,8 @@ export const System = v.object({
   rss_bytes: v.optional(count),
   /** Of "hand-over": why there was no kill any more. */
   reason: v.optional(v.string()),
+  /** Of "low": "system", or none: it only observes. */
+  powers: v.optional(v.array(v.string())),
   result,
 });
 

@@ -2,12 +2,11 @@
 /** Messages -> incidents. No clock and no I/O. Bounded: one open incident a guard, so many steps each. */
 
 import type { Armed, Hook, IncidentStep, Message } from "../feed/protocol.ts";
-import type { Incident, Sleeper, Victim } from "./incident.ts";
+import { SystemAssembler } from "./assemble-system.ts";
+import type { Incident } from "./incident.ts";
+import { STEPS_MOST, sleepersOf, victimsOf } from "./kept-steps.ts";
 
-/** More than any incident in the fault matrix has by ten times. */
-const STEPS_MOST = 1000;
 const HOOKS_MOST = 100;
-const KILLS: ReadonlySet<string> = new Set(["kill", "terminate"]);
 
 type Opened = Extract<Message, { type: "incident.opened" }>;
 type Closed = Extract<Message, { type: "incident.closed" }>;
@@ -32,6 +31,7 @@ export class Assembler {
   readonly #open = new Map<string, Open>();
   /** The last of each guard: its hook may end later. */
   readonly #closed = new Map<string, Incident>();
+  readonly #system = new SystemAssembler();
   #count = 0;
 
   /** `run` is nobody else's: with a number behind it, it is the id of an incident. */
@@ -63,6 +63,8 @@ export class Assembler {
         return this.#hook(message);
       case "incident.closed":
         return this.#close(message);
+      case "system":
+        return this.#system.accept(message);
       case "released":
         this.#armed.delete(message.guard);
         this.#limits.delete(message.guard);
@@ -80,7 +82,12 @@ export class Assembler {
   unfinished(): Incident[] {
     const all = [...this.#open.values()].map((open) => this.#incident(open, UNSEEN, lastUs(open)));
     this.#open.clear();
-    return all;
+    return [...all, ...this.unfinishedOfHost("unseen")];
+  }
+
+  /** The system guard dies with its agent: of that nobody else tells. */
+  unfinishedOfHost(reason: string): Incident[] {
+    return this.#system.unfinished(reason);
   }
 
   // --- internal ---
@@ -149,23 +156,4 @@ function lastUs({ steps }: Open): number {
 /** A group that comes back may have the number of its guard again, but not the id. */
 function keyOf({ id, incident }: Pick<Opened, "id" | "incident">): string {
   return id ?? incident;
-}
-
-/** Each once: on cgroup v2 one may sleep several times. */
-function sleepersOf(steps: readonly IncidentStep[]): Sleeper[] {
-  const sleepers = new Map<number, Sleeper>();
-  for (const { pid, comm = "", slept_us: us } of steps) {
-    if (us === undefined || pid === undefined) continue;
-    sleepers.set(pid, { pid, comm, slept_us: us + (sleepers.get(pid)?.slept_us ?? 0) });
-  }
-  return [...sleepers.values()];
-}
-
-/** Each once: who was asked to end may be killed after that. */
-function victimsOf(steps: readonly IncidentStep[]): Victim[] {
-  const victims = steps.flatMap(({ step, pid, comm = "", rss_bytes, by }) => {
-    if (!KILLS.has(step) || pid === undefined) return [];
-    return [[pid, { pid, comm, by, ...(rss_bytes !== undefined && { rss_bytes }) }] as const];
-  });
-  return [...new Map(victims).values()];
 }

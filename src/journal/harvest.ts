@@ -10,7 +10,7 @@ import { Incidents } from "../agent/incidents.ts";
 import { regionFile, removeKept, runsIn, spoolFile } from "../agent/kept.ts";
 import { isOursAlone, runBases } from "../agent/run-dir.ts";
 import { armedOf, stamped } from "../agent/telling.ts";
-import type { Armed } from "../feed/protocol.ts";
+import type { Armed, Message } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
 import { at, limit, size } from "../native/layout.ts";
 import { type LogRecord, Region } from "../native/region.ts";
@@ -46,7 +46,8 @@ export function leftBehind(core: Core, journal: string, say: (text: string) => v
 
 /** undefined: it is another journal's, or one of its own lives. */
 function leftOf(core: Core, journal: string, dir: string, run: string): Left | undefined {
-  const lines = spooledIn(spoolFile(dir, run));
+  const lines = spooledIn(core, spoolFile(dir, run));
+  if (lines === "in use") return undefined;
   if (lines.some((line) => "journal" in line && line.journal !== journal)) return undefined;
   const file = regionFile(dir, run);
   const region = existsSync(file) ? regionIn(core, file) : undefined;
@@ -56,8 +57,14 @@ function leftOf(core: Core, journal: string, dir: string, run: string): Left | u
   return { incidents, remove: () => removeKept(dir, run) };
 }
 
-function spooledIn(file: string): Line[] {
-  return existsSync(file) ? linesOf(file) : [];
+function spooledIn(core: Core, file: string): Line[] | "in use" {
+  if (!existsSync(file)) return [];
+  const fd = openSync(file, "r");
+  try {
+    return core.isLocked(fd) ? "in use" : linesOf(file);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** A copy: a mapping would keep the file's memory from being freed. */
@@ -114,11 +121,14 @@ function incidentsIn(
   const incidents = new Incidents(names, { run, wallMs: core.wallMs });
   const assembler = new Assembler(run);
   const found: Incident[] = [];
+  const hear = (message: Message) => {
+    const incident = assembler.accept(message);
+    if (incident !== undefined) found.push(incident);
+  };
   const tell = (records: readonly LogRecord[]) => {
     const inOrder = [...records].sort((a, b) => a.tNs - b.tNs);
     for (const draft of incidents.accept(inOrder, Number.POSITIVE_INFINITY).drafts) {
-      const incident = assembler.accept(stamped(draft));
-      if (incident !== undefined) found.push(incident);
+      hear(stamped(draft));
     }
   };
   const begin = (place: number, armed: Armed) => {
@@ -128,6 +138,7 @@ function incidentsIn(
   const batch: LogRecord[] = [];
   for (const line of lines) {
     if ("record" in line) batch.push(line.record);
+    else if ("system" in line) hear(line.system);
     else if ("place" in line) {
       tell(batch.splice(0));
       begin(line.place, line.armed);

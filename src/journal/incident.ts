@@ -21,8 +21,11 @@ export const IncidentSummary = v.object({
   /** URL-safe, and nobody else's on any host. */
   id: v.string(),
   guard: v.string(),
+  /** "host": of the system guard, the host as a whole; absent: of a group. */
+  scope: v.optional(v.literal("host")),
   /** Of its guard: what the feed calls it. */
   incident: v.string(),
+  /** "" of the host as a whole. */
   cgroup: v.string(),
   outcome: v.picklist(KEPT_OUTCOMES),
   reason: v.string(),

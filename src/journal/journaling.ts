@@ -89,7 +89,7 @@ export class Journaling {
 
 // --- internal ---
 
-function openSpool({ run, path, say }: JournalingSetup): { dir?: string; spool?: Spool } {
+function openSpool({ core, run, path, say }: JournalingSetup): { dir?: string; spool?: Spool } {
   for (let tries = 1; ; tries += 1) {
     const dir = keepingDir();
     if (dir === undefined) {
@@ -97,7 +97,10 @@ function openSpool({ run, path, say }: JournalingSetup): { dir?: string; spool?:
       return {};
     }
     try {
-      return { dir, spool: new Spool({ file: spoolFile(dir, run), run, journal: path, say }) };
+      return {
+        dir,
+        spool: new Spool({ file: spoolFile(dir, run), run, journal: path, lock: core.lock, say }),
+      };
     } catch (error) {
       // The directory goes with the last other agent that had files there.
       if ((error as NodeJS.ErrnoException).code === "ENOENT" && tries < OPEN_TRIES) continue;

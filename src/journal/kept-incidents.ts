@@ -74,7 +74,7 @@ export class KeptIncidents implements Journal {
     if (assembled === undefined) return;
     const incident = this.#setup.withMinute(assembled);
     this.#keep(incident);
-    if (message.type === "incident.closed") this.#setup.closed(incident);
+    if (message.type !== "hook") this.#setup.closed(incident);
   }
 
   /** A dead agent's, unless they are there; false: they cannot be written now. */
@@ -121,6 +121,10 @@ export class KeptIncidents implements Journal {
   /** Writes what waits, if it can. */
   stop(): void {
     clearTimeout(this.#timer);
+    for (const incident of this.#assembler.unfinishedOfHost("released")) {
+      this.#keep(incident);
+      this.#setup.closed(incident);
+    }
     if (this.#waiting.size > 0) this.#write();
     clearTimeout(this.#timer);
     this.#file?.close();

@@ -24,11 +24,13 @@ export class Minutes {
   }
 
   of(incident: Incident): Incident {
-    return this.recorder === undefined ? incident : withMinute(incident, this.#core, this.recorder);
+    const { recorder } = this;
+    return recorder === undefined ? incident : withMinute(incident, this.#core, recorder);
   }
 }
 
 export function withMinute(incident: Incident, core: Core, flight: Flight): Incident {
+  if (incident.scope === "host") return incident; // it has no recorder
   const [, place] = incident.id.split("-");
   const recorded = flight.frames(Number(place), BEFORE_MS, core.logNs(incident.opened_t));
   return { ...incident, frames: thinned(recorded.frames), processes: recorded.processes };

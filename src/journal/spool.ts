@@ -5,11 +5,19 @@
  * agent is dead (harvest.ts) can put the incident together. That one record is there and in the region too is no harm.
  */
 
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from "node:fs";
 import * as v from "valibot";
 import { idOf } from "../agent/incidents.ts";
 import { LOST_WITH_US } from "../agent/kept.ts";
-import { Armed } from "../feed/protocol.ts";
+import { Armed, System } from "../feed/protocol.ts";
 import { type LogRecord, ROLES } from "../native/region.ts";
 
 /** Of memory: 25,000 steps, of a thousand groups in OOM together. With a journal that cannot be written the oldest incidents go then. */
@@ -35,6 +43,7 @@ const Record = v.object({
 const Line = v.union([
   v.object({ journal: v.string() }),
   v.object({ record: Record }),
+  v.object({ system: System }),
   v.object({ place: number, armed: Armed }),
 ]);
 export type Line = v.InferOutput<typeof Line>;
@@ -44,6 +53,8 @@ interface SpoolSetup {
   readonly run: string;
   /** The file of the journal that it is for. */
   readonly journal: string;
+  /** Nobody else's as long as we live. */
+  readonly lock: (fd: number) => void;
   readonly say: (text: string) => void;
 }
 
@@ -62,13 +73,15 @@ export class Spool {
   readonly #leastBytes: number;
   #isFull = false;
 
-  constructor({ file, run, journal, say }: SpoolSetup) {
+  constructor({ file, run, journal, lock, say }: SpoolSetup) {
     this.#file = file;
     this.#run = run;
     this.#say = say;
     const { O_CREAT, O_EXCL, O_APPEND, O_RDWR } = constants;
-    this.#fd = openSync(file, O_CREAT | O_EXCL | O_APPEND | O_RDWR, 0o600);
+    this.#fd = openSync(`${file}.new`, O_CREAT | O_EXCL | O_APPEND | O_RDWR, 0o600);
     this.#leastBytes = writeSync(this.#fd, textOf([{ journal }]));
+    lock(this.#fd);
+    renameSync(`${file}.new`, file); // whoever finds it by its name finds it locked
     this.#bytes = this.#leastBytes;
   }
 
@@ -80,15 +93,12 @@ export class Spool {
 
   add(records: readonly LogRecord[]): void {
     const lines = records.filter(({ incident }) => incident !== 0).flatMap((one) => this.#of(one));
-    if (lines.length === 0) return;
-    try {
-      if (this.#bytes > MOST_BYTES) this.#dropOldest();
-      this.#append(lines);
-      this.#isFull = false;
-    } catch (error) {
-      if (!this.#isFull) this.#say(`${(error as Error).message}: ${LOST_WITH_US}`);
-      this.#isFull = true;
-    }
+    this.#addLines(lines);
+  }
+
+  addSystem(messages: readonly System[]): void {
+    for (const { id } of messages) if (id !== undefined) this.#pending.add(id);
+    this.#addLines(messages.map((system) => ({ system })));
   }
 
   /** They are in the journal. */
@@ -107,6 +117,18 @@ export class Spool {
   }
 
   // --- internal ---
+
+  #addLines(lines: readonly Line[]): void {
+    if (lines.length === 0) return;
+    try {
+      if (this.#bytes > MOST_BYTES) this.#dropOldest();
+      this.#append(lines);
+      this.#isFull = false;
+    } catch (error) {
+      if (!this.#isFull) this.#say(`${(error as Error).message}: ${LOST_WITH_US}`);
+      this.#isFull = true;
+    }
+  }
 
   #of(record: LogRecord): Line[] {
     const { guard, incident } = record;
@@ -141,6 +163,7 @@ export class Spool {
   }
 
   #idOf(line: Line): string | undefined {
+    if ("system" in line) return line.system.id;
     if (!("record" in line)) return undefined;
     return idOf(this.#run, line.record.guard, line.record.incident);
   }

@@ -75,6 +75,7 @@ const SYMBOLS = {
   rpv_ledger_owns: { args: ["i32"], returns: "i32" },
   rpv_ledger_put_back: { args: ["i32", "ptr"], returns: "i32" },
   rpv_lock_is_held: { args: ["i32"], returns: "i32" },
+  rpv_lock_take: { args: ["i32"], returns: "i32" },
   rpv_pidfd_open: { args: ["i32"], returns: "i32" },
   rpv_pidfd_signal: { args: ["i32", "i32"], returns: "i32" },
   rpv_pidfd_dead: { args: ["i32"], returns: "i32" },
@@ -138,6 +139,8 @@ export function openCore() {
     putBack: (ledger: number, path: string) =>
       void check(`put back ${path}`, lib.rpv_ledger_put_back(ledger, cstring(path))),
     isLocked: (fd: number) => lib.rpv_lock_is_held(fd) === 1,
+    /** As long as it is open. */
+    lock: (fd: number) => check("lock a file", lib.rpv_lock_take(fd)),
     openPidfd: (pid: number) => check(`open process ${pid}`, lib.rpv_pidfd_open(pid)),
     /** 0 or -errno. */
     signal: (pidfd: number, signal: NodeJS.Signals) =>

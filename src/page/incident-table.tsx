@@ -2,8 +2,8 @@
 /** Incidents, a row each: of the list, and of one guard. */
 
 import { duration, momentOf } from "./format.ts";
-import { OutcomeBadge, Text, Victims } from "./parts.tsx";
-import { guardLink, incidentLink } from "./route.ts";
+import { Guard, OutcomeBadge, Victims } from "./parts.tsx";
+import { incidentLink } from "./route.ts";
 import type { IncidentSummary } from "./types.ts";
 import { reasonOf } from "./words.ts";
 
@@ -53,9 +53,7 @@ export function IncidentTable({ incidents, now, isOfOne = false }: Props) {
             </th>
             {!isOfOne && (
               <td class="guard">
-                <a href={guardLink(incident.guard)}>
-                  <Text of={incident.guard} />
-                </a>
+                <Guard {...incident} />
               </td>
             )}
             <td class="outcome">

@@ -6,8 +6,7 @@ import type { Shared } from "./app.tsx";
 import { duration, momentOf, size } from "./format.ts";
 import { useAsk, useStore } from "./hooks.ts";
 import { MinuteBefore } from "./minute-before.tsx";
-import { Fact, Nothing, OutcomeBadge, Panel, Process, Text } from "./parts.tsx";
-import { guardLink } from "./route.ts";
+import { Fact, Guard, Nothing, OutcomeBadge, Panel, Process, Text } from "./parts.tsx";
 import { Timeline } from "./timeline.tsx";
 import type { Incident } from "./types.ts";
 import { causeOf, OUTCOMES, reasonOf } from "./words.ts";
@@ -52,7 +51,7 @@ export function IncidentPage({ store, id }: Shared & { id: string }) {
 // --- internal ---
 
 function Head({ incident, path, now }: { incident: Incident; path: string; now: number }) {
-  const { guard, cgroup, outcome, reason, opened_t, duration_us, delay_ms, cause } = incident;
+  const { scope, cgroup, outcome, reason, opened_t, duration_us, delay_ms, cause } = incident;
   const relief = incident.steps.find(({ step }) => step === "relief");
   return (
     <header class="head">
@@ -61,10 +60,7 @@ function Head({ incident, path, now }: { incident: Incident; path: string; now: 
         <span>{incident.id}</span>
       </p>
       <h1>
-        <OutcomeBadge outcome={outcome} />{" "}
-        <a href={guardLink(guard)}>
-          <Text of={guard} />
-        </a>
+        <OutcomeBadge outcome={outcome} /> <Guard {...incident} />
       </h1>
       <p class="lead">
         {causeOf(cause)}. {capital(OUTCOMES[outcome]?.sentence ?? outcome)}: {reasonOf(reason)}.
@@ -77,9 +73,13 @@ function Head({ incident, path, now }: { incident: Incident; path: string; now: 
         <Fact name="Reprieve">{delay_ms === 0 ? "none" : duration(delay_ms * 1000)}</Fact>
         <Fact name="Closed after">{duration(duration_us)}</Fact>
         <Fact name="Group">
-          <code>
-            <Text of={cgroup} />
-          </code>
+          {scope === "host" ? (
+            "the host as a whole"
+          ) : (
+            <code>
+              <Text of={cgroup} />
+            </code>
+          )}
         </Fact>
         {incident.faults > 0 && <Fact name="Page faults of the handler">{incident.faults}</Fact>}
         {incident.recovered && (

@@ -4,6 +4,7 @@
 import type { ComponentChildren } from "preact";
 import { visible } from "../cli/timeline.ts";
 import { percent, shareOf, size, span } from "./format.ts";
+import { guardLink } from "./route.ts";
 import type { GuardView, IncidentSummary, Outcome, State, Victim } from "./types.ts";
 import { OUTCOMES, STATES, type Tone } from "./words.ts";
 
@@ -66,6 +67,16 @@ export function Usage({ usage_bytes: used, limit_bytes: limit, margin_bytes, sta
         <u style={{ left: `${(mark * 100).toFixed(2)}%` }} />
       </span>
     </span>
+  );
+}
+
+/** Whose incident it is; the host as a whole is no guard that could be looked at. */
+export function Guard({ guard, scope }: Pick<IncidentSummary, "guard" | "scope">) {
+  if (scope === "host") return <>the host</>;
+  return (
+    <a href={guardLink(guard)}>
+      <Text of={guard} />
+    </a>
   );
 }
 

@@ -83,7 +83,9 @@ function StepText({ step }: { step: IncidentStep }) {
         </>
       )}
       {details.length > 0 && <span class="quiet"> {details.join(", ")}</span>}
-      {step.by !== "handler" && <span class="quiet"> by the {step.by}</span>}
+      {step.by !== "handler" && step.by !== "system" && (
+        <span class="quiet"> by the {step.by}</span>
+      )}
     </>
   );
 }

@@ -71,6 +71,8 @@ const CAUSES: Readonly<Record<string, string>> = {
   oom: "Out of memory: somebody in the group waits for memory that is not there",
   "kernel-kill": "Out of memory: all that was seen of it is the kernel's kill",
   near: "Near its limit with what cannot be reclaimed",
+  memory: "The host has less memory left than its mark",
+  pressure: "The host waits for memory more than its mark allows",
   starving: "Full: nobody sleeps, but calls that need memory fail",
 };
 
@@ -173,6 +175,7 @@ export function stepDetails(step: IncidentStep): string[] {
   const details: string[] = [];
   if (step.rss_bytes !== undefined) details.push(size(step.rss_bytes));
   if (step.usage_bytes !== undefined) details.push(`${size(step.usage_bytes)} used`);
+  if (step.available_bytes !== undefined) details.push(`${size(step.available_bytes)} available`);
   if (step.bytes !== undefined) details.push(size(step.bytes));
   if (step.slept_us !== undefined) details.push(duration(step.slept_us));
   if (step.order !== undefined) details.push(`order ${step.order}`);

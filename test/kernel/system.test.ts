@@ -2,11 +2,14 @@
 /** The system guard: the host's own memory, taken for real in the VM; observed everywhere. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import * as v from "valibot";
 import { exit } from "../../src/errors.ts";
+import { Incident } from "../../src/journal/incident.ts";
 import { fixture } from "../helpers/build.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile, FEED, guard } from "../helpers/config.ts";
 import { Group, kill, MB } from "../helpers/group.ts";
+import { Journal } from "../helpers/journal.ts";
 import { memory } from "../helpers/memory.ts";
 import { type Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, inVm, kernelTest } from "../helpers/require.ts";
@@ -23,14 +26,16 @@ function meminfo(key: string): number {
   return Number(new RegExp(`^${key}: +(\\d+) kB$`, "m").exec(text)?.[1] ?? 0) * 1024;
 }
 
+/** Its first mark is reached at once, and it stays so. */
+const ALWAYS = 'memory = ["100%", "0%"]\nswap = "100%"\n';
 const config = new ConfigFile();
 
 afterEach(cleanUp);
 afterAll(() => config.remove());
 
-async function watching(table: string, allow = ""): Promise<Reprieve> {
+async function watching(table: string, allow = "", ...flags: string[]): Promise<Reprieve> {
   config.write(`${FEED}${allow}[system]\n${table}`);
-  const reprieve = Reprieve.start(["run", "--config", config.path, "--json"]);
+  const reprieve = Reprieve.start(["run", "--config", config.path, "--json", ...flags]);
   await reprieve.message("system", { where: ({ event }) => event === "armed", boundMs: 20_000 });
   return reprieve;
 }
@@ -69,7 +74,7 @@ function isSystem(pid: number): boolean {
 
 describeWith("a system guard without its power", kernelTest, () => {
   test("says whom it would take, once, and takes nobody", async () => {
-    const reprieve = await watching('memory = ["100%", "0%"]\nswap = "100%"\n');
+    const reprieve = await watching(ALWAYS);
     const would = await event(reprieve, "would-terminate");
     await Bun.sleep(CALM_MS);
     expect(events(reprieve)).toEqual(["armed", "low", "would-terminate"]);
@@ -87,6 +92,51 @@ describeWith("a system guard without its power", kernelTest, () => {
     kill(reprieve.pid, "SIGKILL");
     await until("its end", () => !existsSync(`/proc/${second}`));
     await reprieve.ended();
+  });
+
+  test("has its incident in the journal, exported too, though it went on when reprieve ended", async () => {
+    const journal = new Journal();
+    const file = `${journal.dir}/exported.jsonl`;
+    const reprieve = await watching(`${ALWAYS}[export]\njsonl = "${file}"\n`, "", ...journal.flags);
+    const { id, opened_t } = await event(reprieve, "low");
+    const { pid } = await event(reprieve, "would-terminate");
+    expect(await reprieve.stop()).toBe(exit.ok);
+    const incident = { id, scope: "host", outcome: "unknown", reason: "released", opened_t };
+    expect(journal.incidents()).toMatchObject([{ ...incident, guard: "system", victims: [] }]);
+    const { out } = await Reprieve.ends(["incidents", "show", ...journal.flags]);
+    expect(out).toContain("the host as a whole");
+    expect(out).toMatch(new RegExp(`would terminate .*\\(${pid}\\) .* left`));
+    const [line = ""] = readFileSync(file, "utf8").split("\n");
+    const { steps } = v.parse(Incident, { ...JSON.parse(line), frames: [], processes: {} });
+    expect(steps).toMatchObject([
+      { step: "low", by: "system" },
+      { step: "would-terminate", pid },
+    ]);
+  });
+
+  test("loses none to a kill of the agent: it is brought in, and not while that lives", async () => {
+    const journal = new Journal();
+    const ids: unknown[] = [];
+    const killed = async () => {
+      const reprieve = await watching(ALWAYS, "", ...journal.flags);
+      const { id } = await event(reprieve, "low");
+      await event(reprieve, "would-terminate");
+      if (ids.length === 0) expect((await asked()).messages).toEqual([]);
+      kill(reprieve.pid, "SIGKILL");
+      await reprieve.ended();
+      ids.push(id);
+    };
+    const asked = () => Reprieve.ends(["incidents", "--json", ...journal.flags]);
+    await killed();
+    const [first] = ids;
+    const unseen = { outcome: "unknown", reason: "unseen" };
+    expect((await asked()).messages).toMatchObject([{ id: first, ...unseen }]);
+    expect((await asked()).messages).toHaveLength(1);
+    await killed();
+    const next = await watching('memory = "0%"\n', "", ...journal.flags);
+    await until("the next start to bring it in", () => journal.incidents().length === 2);
+    expect(await next.stop()).toBe(exit.ok);
+    expect(journal.incidents().map(({ id }) => id)).toEqual(ids.map(String));
   });
 
   test("stands beside guards, and [deny] wins over [allow]", async () => {
@@ -143,7 +193,9 @@ function powerful(): void {
     "by the default marks has the hog of nearly all memory end by SIGTERM, and it is over",
     async () => {
       const bystander = await hog(0);
-      const reprieve = await watching("", ALLOW);
+      const journal = new Journal();
+      const listen = `unix:${journal.dir}/api`;
+      const reprieve = await watching("", ALLOW, "--listen", listen, ...journal.flags);
       const leaker = await hog(Math.floor(meminfo("MemAvailable") / MB));
       await until("its end", () => !leaker.isAlive(), BOUND_MS);
       const { available_bytes } = await event(reprieve, "terminate");
@@ -151,6 +203,12 @@ function powerful(): void {
       await event(reprieve, "relieved");
       expect(events(reprieve)).toEqual(["armed", "low", "terminate", "dead", "relieved"]);
       expect(killedPids(reprieve, "terminate")).toEqual([leaker.pid]);
+      await until("the journal to have it", () => journal.incidents().length === 1);
+      const [incident] = journal.incidents();
+      expect(incident).toMatchObject({ scope: "host", outcome: "relieved", reason: "terminated" });
+      expect(incident?.victims.map(({ pid }) => pid)).toEqual([leaker.pid]);
+      const { messages } = await Reprieve.ends(["incidents", "--json", "--url", listen]);
+      expect(messages.map(({ id }) => id)).toEqual([incident?.id]);
       expect(bystander.isAlive()).toBe(true);
       expect(await reprieve.stop()).toBe(exit.ok);
     },
