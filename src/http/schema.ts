@@ -108,6 +108,8 @@ export const FeedQuery = v.strictObject({
 /** The query of /api/incidents. */
 export const IncidentFilter = v.strictObject({
   guard: v.optional(v.pipe(v.string(), v.maxLength(4096, "guard is too long"))),
+  /** Words of which each is a part of the guard's name, or, with `*` in it, all of it. */
+  name: v.optional(v.pipe(v.string(), v.maxLength(4096, "name is too long"))),
   outcome: v.optional(v.picklist(KEPT_OUTCOMES, AN_OUTCOME)),
   from: v.optional(time),
   to: v.optional(time),

@@ -7,6 +7,7 @@ import { dirname } from "node:path";
 import * as v from "valibot";
 import { type Incident, IncidentSummary } from "./incident.ts";
 import type { IncidentQuery } from "./journal.ts";
+import { isNamed } from "./named.ts";
 import { incidentOf, type Place, type Row } from "./row.ts";
 
 /** Each brings the file from the version that is its index to the next one; none is ever changed. */
@@ -88,17 +89,22 @@ export class JournalFile {
   }
 
   /** `before`: what the query's stands for. */
-  list({ guard, outcome, from, to, limit }: IncidentQuery, before?: Place): IncidentSummary[] {
+  list(query: IncidentQuery, before?: Place): IncidentSummary[] {
+    const { guard, name, outcome, from, to, limit } = query;
+    const named = name === undefined ? null : this.#guards().filter((one) => isNamed([one], name));
     return this.#db
       .query<{ summary: string }, Record<string, string | number | null>>(
         `SELECT summary FROM incidents
-         WHERE ($guard IS NULL OR guard = $guard) AND ($outcome IS NULL OR outcome = $outcome)
+         WHERE ($guard IS NULL OR guard = $guard)
+           AND ($named IS NULL OR guard IN (SELECT value FROM json_each($named)))
+           AND ($outcome IS NULL OR outcome = $outcome)
            AND opened_t >= $from AND opened_t < $to
            AND ($before_t IS NULL OR (opened_t, id) < ($before_t, $before_id))
          ORDER BY opened_t DESC, id DESC LIMIT $limit`,
       )
       .all({
         guard: guard ?? null,
+        named: named && JSON.stringify(named),
         outcome: outcome ?? null,
         from: from ?? 0,
         to: to ?? Number.MAX_SAFE_INTEGER,
@@ -140,6 +146,21 @@ export class JournalFile {
   }
 
   // --- internal ---
+
+  /** From one name to the next in the index: they are few, and their incidents many. */
+  #guards(): string[] {
+    return this.#db
+      .query<{ guard: string }, []>(
+        `WITH RECURSIVE names(guard) AS (
+           SELECT min(guard) FROM incidents
+           UNION ALL
+           SELECT (SELECT min(guard) FROM incidents WHERE guard > names.guard) FROM names
+             WHERE guard IS NOT NULL
+         ) SELECT guard FROM names WHERE guard IS NOT NULL`,
+      )
+      .all()
+      .map(({ guard }) => guard);
+  }
 
   #migrate(): void {
     this.#db.run("PRAGMA journal_mode = WAL");

@@ -6,6 +6,8 @@ import type { Incident, IncidentSummary, KEPT_OUTCOMES } from "./incident.ts";
 
 export interface IncidentQuery {
   readonly guard?: string | undefined;
+  /** Of guards that are so named (named.ts). */
+  readonly name?: string | undefined;
   readonly outcome?: (typeof KEPT_OUTCOMES)[number] | undefined;
   /** Opened at this time or later, and before that one; wall clock, ms. */
   readonly from?: number | undefined;

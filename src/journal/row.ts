@@ -4,6 +4,7 @@
 import * as v from "valibot";
 import { Incident, type IncidentSummary, summaryOf } from "./incident.ts";
 import type { IncidentQuery } from "./journal.ts";
+import { isNamed } from "./named.ts";
 
 export interface Row {
   readonly id: string;
@@ -40,9 +41,11 @@ export function newestFirst(a: Place, b: Place): number {
 }
 
 /** Whatever comes before it. */
-export function isWanted(row: Row, { guard, outcome, from = 0, to = Infinity }: IncidentQuery) {
+export function isWanted(row: Row, query: IncidentQuery): boolean {
+  const { guard, name, outcome, from = 0, to = Infinity } = query;
   return (
     (guard === undefined || row.guard === guard) &&
+    (name === undefined || isNamed([row.guard], name)) &&
     (outcome === undefined || row.outcome === outcome) &&
     row.opened_t >= from &&
     row.opened_t < to

@@ -47,6 +47,12 @@ export function momentOf(ms: number, now: number): string {
   return that === day.format(now) ? timeOf(ms) : `${that}, ${timeOf(ms)}`;
 }
 
+/** As a field for a time of the reader's zone has it, to the minute: 2026-11-30T15:40. */
+export function localOf(ms: number): string {
+  const offsetMs = new Date(ms).getTimezoneOffset() * 60_000;
+  return new Date(ms - offsetMs).toISOString().slice(0, 16);
+}
+
 /** "12 s", "4 min", "3 h", "2 d": how long ago, or for how long. */
 export function span(ms: number): string {
   const s = Math.max(0, Math.round(ms / 1000));

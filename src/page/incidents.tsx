@@ -4,9 +4,10 @@
 import { useEffect, useState } from "preact/hooks";
 import { ask } from "./api.ts";
 import type { Shared } from "./app.tsx";
+import { localOf } from "./format.ts";
 import { replaceRoute, useAsk, useStore } from "./hooks.ts";
 import { IncidentTable } from "./incident-table.tsx";
-import { Nothing } from "./parts.tsx";
+import { Nothing, Text } from "./parts.tsx";
 import { queryLink } from "./route.ts";
 import type { IncidentSummary } from "./types.ts";
 import { OUTCOMES } from "./words.ts";
@@ -18,12 +19,14 @@ interface Page {
 
 const HOUR_MS = 3_600_000;
 
-/** How far back; "": all that is kept. */
+/** How far back; "": all that is kept; BETWEEN: two times that are given. */
 const SPANS: Readonly<Record<string, { readonly word: string; readonly ms: number }>> = {
   "1h": { word: "the last hour", ms: HOUR_MS },
   "24h": { word: "the last day", ms: 24 * HOUR_MS },
   "7d": { word: "the last week", ms: 7 * 24 * HOUR_MS },
 };
+
+const BETWEEN = "between";
 
 /** While somebody types. */
 const TYPING_MS = 250;
@@ -32,12 +35,12 @@ const ROUND_MS = 60_000;
 
 export function Incidents({ store, query }: Shared & { query: URLSearchParams }) {
   useStore(store);
-  const guard = useLate(query.get("guard") ?? "", TYPING_MS);
-  const outcome = query.get("outcome") ?? "";
-  const within = query.get("within") ?? "";
-  const ms = SPANS[within]?.ms;
-  const from = ms === undefined ? "" : String(Math.floor((store.now() - ms) / ROUND_MS) * ROUND_MS);
-  const path = pathOf({ guard, outcome, from });
+  const name = useLate(query.get("name") ?? "", TYPING_MS);
+  const wanted = {
+    ...{ guard: query.get("guard") ?? "", name },
+    ...{ outcome: query.get("outcome") ?? "", ...timesOf(query, store.now()) },
+  };
+  const path = pathOf(wanted);
   const { data, error } = useAsk<Page>(path, store.incidentsChanged);
   const [older, setOlder] = useState<Page & { of: string }>();
   const more = older?.of === path ? older : undefined;
@@ -46,7 +49,7 @@ export function Incidents({ store, query }: Shared & { query: URLSearchParams })
   const all = [...first, ...(more?.incidents ?? []).filter(({ id }) => !isShown.has(id))];
   const next = more === undefined ? data?.next : more.next;
   const showOlder = async () => {
-    const page = await ask<Page>(pathOf({ guard, outcome, from, before: next ?? "" }));
+    const page = await ask<Page>(pathOf({ ...wanted, before: next ?? "" }));
     setOlder({
       of: path,
       incidents: [...(more?.incidents ?? []), ...page.incidents],
@@ -61,7 +64,7 @@ export function Incidents({ store, query }: Shared & { query: URLSearchParams })
         <Nothing>{error === undefined ? "Asking the agent …" : error.message}</Nothing>
       ) : all.length === 0 ? (
         <Nothing>
-          No incident{guard + outcome + from === "" ? " so far." : " is like that."}
+          No incident{Object.values(wanted).join("") === "" ? " so far." : " is like that."}
         </Nothing>
       ) : (
         <IncidentTable incidents={all} now={store.now()} />
@@ -82,6 +85,20 @@ function pathOf(fields: Readonly<Record<string, string>>): string {
   return `/api/incidents?${query}`;
 }
 
+/** Opened at `from` or later, and before `to`: in ms, as the API takes them. */
+function timesOf(query: URLSearchParams, nowMs: number): { from: string; to: string } {
+  const within = query.get("within") ?? "";
+  const ms = SPANS[within]?.ms;
+  if (ms !== undefined) {
+    return { from: String(Math.floor((nowMs - ms) / ROUND_MS) * ROUND_MS), to: "" };
+  }
+  const time = (name: string) => {
+    const at = within === BETWEEN ? Date.parse(query.get(name) ?? "") : Number.NaN;
+    return Number.isNaN(at) ? "" : String(Math.max(0, at));
+  };
+  return { from: time("from"), to: time("to") };
+}
+
 function useLate(value: string, ms: number): string {
   const [late, setLate] = useState(value);
   useEffect(() => {
@@ -94,15 +111,23 @@ function useLate(value: string, ms: number): string {
 function Filters({ query }: { query: URLSearchParams }) {
   const set = (name: string, value: string) =>
     replaceRoute(queryLink("incidents", { ...Object.fromEntries(query), [name]: value }));
+  const guard = query.get("guard") ?? "";
   return (
     <div class="filters">
-      <input
-        type="search"
-        value={query.get("guard") ?? ""}
-        placeholder="Guard, its whole name"
-        aria-label="Guard"
-        onInput={(event) => set("guard", event.currentTarget.value)}
-      />
+      {guard === "" ? (
+        <input
+          type="search"
+          value={query.get("name") ?? ""}
+          placeholder="Guard: a part of its name, or web*"
+          aria-label="Guard"
+          onInput={(event) => set("name", event.currentTarget.value)}
+        />
+      ) : (
+        <button type="button" title="of any guard" onClick={() => set("guard", "")}>
+          <Text of={guard} /> <span aria-hidden="true">×</span>
+          <span class="unseen">: show those of any guard</span>
+        </button>
+      )}
       <Choice
         name="outcome"
         query={query}
@@ -117,16 +142,51 @@ function Filters({ query }: { query: URLSearchParams }) {
         set={set}
         all="all that is kept"
         label="Time"
-        options={Object.entries(SPANS).map(([value, { word }]) => [value, word])}
+        options={[
+          ...Object.entries(SPANS).map(([value, { word }]) => [value, word] as const),
+          [BETWEEN, "between …"],
+        ]}
       />
+      {query.get("within") === BETWEEN && (
+        <>
+          <Moment name="from" query={query} set={set} label="From" />
+          <Moment name="to" query={query} set={set} label="To" />
+        </>
+      )}
     </div>
+  );
+}
+
+type Setter = (name: string, value: string) => void;
+
+interface MomentProps {
+  readonly name: string;
+  readonly query: URLSearchParams;
+  readonly set: Setter;
+  readonly label: string;
+}
+
+/** In the reader's zone; in the address in that of nobody, so that a link means the same to all. */
+function Moment({ name, query, set, label }: MomentProps) {
+  const at = Date.parse(query.get(name) ?? "");
+  return (
+    <label class="moment">
+      {label}
+      <input
+        type="datetime-local"
+        value={Number.isNaN(at) ? "" : localOf(at)}
+        onChange={({ currentTarget: { value } }) =>
+          set(name, value === "" ? "" : new Date(value).toISOString())
+        }
+      />
+    </label>
   );
 }
 
 interface ChoiceProps {
   readonly name: string;
   readonly query: URLSearchParams;
-  readonly set: (name: string, value: string) => void;
+  readonly set: Setter;
   readonly all: string;
   readonly label: string;
   readonly options: readonly (readonly [string, string])[];

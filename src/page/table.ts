@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Which guards are shown, and in which order. Pure. */
 
+import { isNamed } from "../journal/named.ts";
 import { shareOf } from "./format.ts";
 import type { Row, State } from "./types.ts";
 import { STATE_RANK, STATES } from "./words.ts";
@@ -61,15 +62,8 @@ export function fieldsOf({ text, show, sort, isDescending }: Wanted): Record<str
   };
 }
 
-/** Every word of the text is somewhere in the row. */
 export function selected(rows: Iterable<Row>, { text, show, sort, isDescending }: Wanted): Row[] {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const found: Row[] = [];
-  for (const row of rows) {
-    if (!SHOWS[show](row)) continue;
-    const hay = words.length === 0 ? "" : hayOf(row);
-    if (words.every((word) => hay.includes(word))) found.push(row);
-  }
+  const found = [...rows].filter((row) => SHOWS[show](row) && isNamed(wordsIn(row), text));
   const compare = COMPARE[sort];
   const sign = isDescending ? -1 : 1;
   return found.sort((a, b) => sign * compare(a, b) || byShare(b, a) || byName(a, b));
@@ -77,9 +71,8 @@ export function selected(rows: Iterable<Row>, { text, show, sort, isDescending }
 
 // --- internal ---
 
-function hayOf({ guard, cgroup, state, handler, orders }: Row): string {
-  const words = [guard, cgroup, state, wordOf(state), handler, ...orders];
-  return words.join("\n").toLowerCase();
+function wordsIn({ guard, cgroup, state, handler, orders }: Row): string[] {
+  return [guard, cgroup, state, wordOf(state), handler, ...orders];
 }
 
 function wordOf(state: State): string {

@@ -126,6 +126,44 @@ describeWith("the page", [...kernelTest, chromium], () => {
     await scene.end();
   });
 
+  test("finds incidents by a part of the guard's name, and between two times", async () => {
+    const { scene, address } = await serve("--no-token");
+    await scene.leak();
+    const tab = await Tab.open(browser, `http://${address}/#/incidents`);
+    const { page } = await tab.live();
+    const found = page.locator("tbody th a");
+    const none = page.getByText("No incident is like that.");
+    await found.waitFor();
+    const name = page.getByLabel("Guard", { exact: true });
+    await name.fill("nobody");
+    await none.waitFor();
+    await name.fill("REPRIEVE-*-scene");
+    await found.waitFor();
+    expect(page.url()).toContain("name=REPRIEVE-*-scene");
+
+    await page.getByLabel("Time").selectOption("between …");
+    await page.getByLabel("To").fill("2001-02-03T04:05");
+    await none.waitFor();
+    const shared = await tab.another(page.url());
+    await shared.page.getByText("No incident is like that.").waitFor();
+    expect(await shared.page.getByLabel("To").inputValue()).toBe("2001-02-03T04:05");
+    await page.getByLabel("To").fill("");
+    await page.getByLabel("From").fill("2001-02-03T04:05");
+    await found.waitFor();
+    await page.getByLabel("From").fill("2101-02-03T04:05");
+    await none.waitFor();
+
+    // From a guard's view: those of that guard, and of no other of a longer name.
+    await page.goto(`http://${address}/#/guards/${encodeURIComponent(nameOf(scene.group))}`);
+    await page.getByRole("link", { name: "all of them" }).click();
+    await found.waitFor();
+    await page.getByRole("button", { name: nameOf(scene.group) }).click();
+    await name.waitFor();
+    expect(page.url()).not.toContain("guard=");
+    await tab.close();
+    await scene.end();
+  });
+
   test("says when the agent is gone, and goes on with the next one", async () => {
     const address = `127.0.0.1:${freePort()}`;
     const group = new Group("scene", { limit: LIMIT });

@@ -2,10 +2,11 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
+import fc from "fast-check";
 import { JournalFile } from "../../src/journal/database.ts";
 import type { Incident } from "../../src/journal/incident.ts";
 import { thinned } from "../../src/journal/minute.ts";
-import { rowOf } from "../../src/journal/row.ts";
+import { isWanted, newestFirst, rowOf } from "../../src/journal/row.ts";
 import { plainIncident } from "../helpers/incident.ts";
 
 let dir: string;
@@ -48,6 +49,31 @@ describe("JournalFile", () => {
     expect(file.list({ limit: 9, guard: "odd", from: 1002, to: 1005 })).toHaveLength(1);
     expect(file.get("run-0-3")).toEqual(incident(3));
     expect(file.get("run-0-9")).toBeUndefined();
+    file.close();
+  });
+
+  test("whatever is asked of it, it finds what the same incidents in memory would", () => {
+    const file = JournalFile.open(path);
+    const names = ["web", "web-2", "tenants/web", "Ä*", "a b", "db"];
+    const rows = numbers(1, 60).map((number) =>
+      rowOf(incident(number, { guard: names[(number * 7) % names.length] ?? "" })),
+    );
+    file.put(rows, true);
+    const aQuery = fc.record({
+      guard: fc.option(fc.constantFrom(...names), { nil: undefined }),
+      name: fc.option(fc.constantFrom("", "web", "WEB", "ä", "web*", "*web", "b a", "x", "*"), {
+        nil: undefined,
+      }),
+      from: fc.option(fc.integer({ min: 990, max: 1070 }), { nil: undefined }),
+      to: fc.option(fc.integer({ min: 990, max: 1070 }), { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(aQuery, (query) => {
+        const found = file.list({ ...query, limit: 100 }).map(({ id }) => id);
+        const wanted = rows.filter((row) => isWanted(row, { ...query, limit: 100 }));
+        expect(found).toEqual(wanted.sort(newestFirst).map(({ id }) => id));
+      }),
+    );
     file.close();
   });
 
