@@ -65,7 +65,7 @@ struct response {
 	_Bool is_wide;	    /* those looked at first do not explain it (suspects.c) */
 	uint8_t asked;	    /* enum order: of a watcher; 0: nothing */
 	uint8_t order_at;   /* which of the standing orders is the current one (step.h) */
-	uint8_t gives_up;   /* enum reason: why the last one was left */
+	uint8_t gives_up;   /* enum reason: why, where the current one is the hand-over, or none */
 	uint8_t victim;	    /* enum victim */
 	int victim_pidfd;   /* -1: killed by pid */
 	uint32_t victim_pid;

@@ -295,6 +295,7 @@ static void print_control_enums(void)
 	E(ORDER_, KILL_WHOLE);
 	E(ORDER_, HOOK);
 	E(ORDER_, TERMINATE);
+	E(ORDER_, HAND_OVER);
 	CLOSE();
 	OPEN("rank_by");
 	E(RANK_, LARGEST);
@@ -416,6 +417,7 @@ static void print_record_enums(void)
 	E(REASON_, HOST_CAP);
 	E(REASON_, HOOK);
 	E(REASON_, TERMINATED);
+	E(REASON_, ORDERED);
 	CLOSE();
 	OPEN("why");
 	E(WHY_, CANDIDATE);

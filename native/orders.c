@@ -14,6 +14,8 @@ uint32_t orders_power(enum order order)
 		return GUARD_ALLOW_MOVE;
 	case ORDER_HOOK:
 		return GUARD_ALLOW_HOOKS;
+	case ORDER_HAND_OVER:
+		return 0; /* it is the kernel that acts */
 	default:
 		return GUARD_ALLOW_KILL;
 	}
@@ -38,8 +40,9 @@ static enum next next_of_order(const struct sight *s)
 enum next orders_next(const struct sight *s)
 {
 	int dying = s->victim == VICTIM_DYING && s->idle_ms < VICTIM_BOUND_MS;
+	int is_kernels = s->order == ORDER_NONE || s->order == ORDER_HAND_OVER;
 
-	if (!s->powers && s->order != ORDER_NONE)
+	if (!s->powers && !is_kernels)
 		return NEXT_OBSERVE; /* also when the kernel has killed already */
 	/* Its room is no relief: what it holds has to be given back first. */
 	if (s->victim == VICTIM_ASKED && s->held)
@@ -56,7 +59,7 @@ enum next orders_next(const struct sight *s)
 		return NEXT_WAIT;
 	if (s->victim == VICTIM_DEAD && s->idle_ms < RESPOND_TICK_MS)
 		return NEXT_WAIT; /* dead a moment ago: those it held up wake now */
-	if (s->order == ORDER_NONE)
+	if (is_kernels)
 		return NEXT_GIVE_UP;
 	return s->powers & orders_power(s->order) ? next_of_order(s) : NEXT_OBSERVE;
 }

@@ -12,7 +12,7 @@ enum next {
 	NEXT_ORDER,    /* it has brought no relief: the next one */
 	NEXT_OBSERVE,  /* say what one would have done; the next one */
 	NEXT_RELIEVED, /* nobody waits any more, and the victim's memory is back */
-	NEXT_GIVE_UP,  /* all were tried: ask for the hand-over */
+	NEXT_GIVE_UP,  /* all were tried, or it is the next order: ask for the hand-over */
 };
 
 enum victim {

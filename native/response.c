@@ -30,6 +30,7 @@ void response_begin(struct guarded *g, uint64_t now_ns)
 					 .begun_ns = now_ns,
 					 .progress_ns = now_ns,
 					 .last_kills = kills_before(g),
+					 .gives_up = REASON_ORDERED,
 					 .victim_pidfd = -1 };
 	shared_store(&g->guard->kills, 0);
 	shared_store(&g->guard->faults, 0);

@@ -25,10 +25,11 @@ enum order {
 	ORDER_KILL_WHOLE = 7, /* everybody in the group */
 	ORDER_HOOK = 8,	      /* a program, run by the agent */
 	ORDER_TERMINATE = 9,  /* the largest: SIGTERM, room to act on it, SIGKILL */
-	ORDERS = 10,
+	ORDER_HAND_OVER = 10, /* to the kernel, at once; the last one, or the only one */
+	ORDERS = 11,
 	/* in no list */
-	ORDER_WAKE = 10, /* who was moved sleeps on, where the kernel forgets that */
-	ORDER_ROOM = 11, /* for who has been sent SIGTERM */
+	ORDER_WAKE = 11, /* who was moved sleeps on, where the kernel forgets that */
+	ORDER_ROOM = 12, /* for who has been sent SIGTERM */
 };
 
 /* The longest that is waited for relief by it before the next is tried, on v1; memcg_patience() times as long on v2. The last
@@ -89,5 +90,6 @@ static inline uint64_t standing_ask(uint32_t word, enum order order)
 }
 
 _Static_assert(sizeof(struct standing) % 8 == 0, "of 64-bit words");
+_Static_assert((int)ORDERS_MAX >= (int)ORDERS, "each once, and the end");
 
 #endif

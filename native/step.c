@@ -230,10 +230,11 @@ void step_leave(struct guarded *g, uint64_t now_ns)
 		if (kills_a_group(order))
 			pardon(r);
 	}
-	r->gives_up = (uint8_t)(orders_kills(order) && cap ? cap
-				: order == ORDER_KILL	   ? REASON_NO_CANDIDATE
-							   : REASON_NO_ORDER_LEFT);
 	r->order_at++;
+	r->gives_up = (uint8_t)(orders_kills(order) && cap	   ? cap
+				: step_order(g) == ORDER_HAND_OVER ? REASON_ORDERED
+				: order == ORDER_KILL		   ? REASON_NO_CANDIDATE
+								   : REASON_NO_ORDER_LEFT);
 	r->step_ns = 0;
 	r->asked = r->is_over = r->is_answered = 0;
 }

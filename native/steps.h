@@ -110,6 +110,7 @@ enum reason {
 	REASON_HOST_CAP = 26,	   /* the same, for all guards */
 	REASON_HOOK = 27,	   /* a program of the orders was at work, or had been */
 	REASON_TERMINATED = 28,	   /* who was sent SIGTERM has ended by it */
+	REASON_ORDERED = 29,	   /* the orders say so: "hand-over" was their next */
 };
 
 /* What becomes of the last victim. */

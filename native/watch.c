@@ -74,7 +74,8 @@ void watch_resume(struct watched *w)
 static int is_asked_for(enum reason reason)
 {
 	return reason == REASON_NO_CANDIDATE || reason == REASON_NO_ORDER_LEFT ||
-	       reason == REASON_KILL_CAP || reason == REASON_HOUR_CAP || reason == REASON_HOST_CAP;
+	       reason == REASON_ORDERED || reason == REASON_KILL_CAP || reason == REASON_HOUR_CAP ||
+	       reason == REASON_HOST_CAP;
 }
 
 static void hand_over(struct watched *w, enum reason reason, uint64_t now_ns)

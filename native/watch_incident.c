@@ -59,6 +59,14 @@ static enum reason reason_of(uint32_t order)
 	}
 }
 
+/* Nothing is to be tried: it is not held either. */
+static int is_kernels_by_order(const struct watched *w)
+{
+	const struct standing *st = standing_of(watcher.self.region, w->index);
+
+	return st && st->orders[0] == ORDER_HAND_OVER;
+}
+
 static enum outcome outcome_of(const struct watched *w, uint32_t word, int unrelieved,
 			       enum reason *reason)
 {
@@ -72,8 +80,10 @@ static enum outcome outcome_of(const struct watched *w, uint32_t word, int unrel
 	if (unrelieved)
 		return OUTCOME_UNRELIEVED;
 	if (!(w->guard->flags & GUARD_POWERS)) {
-		*reason = REASON_OBSERVING;
-		return OUTCOME_OBSERVED;
+		int is_ordered = is_kernels_by_order(w);
+
+		*reason = is_ordered ? REASON_ORDERED : REASON_OBSERVING;
+		return is_ordered ? OUTCOME_HANDED_OVER : OUTCOME_OBSERVED;
 	}
 	if (*reason == REASON_SWITCH_WRITTEN)
 		return OUTCOME_OWNER_OVERRODE;

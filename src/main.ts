@@ -260,8 +260,8 @@ function addOrders(run: Command): void {
       new Option(
         "--order <order>",
         "what to try at an OOM, repeatable, in this order: raise=SIZE[:MOST], reclaim, freeze, " +
-          "move=GROUP, hook=PROGRAM, terminate[=TIME], kill[=largest|newest|fastest|weight], kill-group[=all]; " +
-          "at last the kernel decides",
+          "move=GROUP, hook=PROGRAM, terminate[=TIME], kill[=largest|newest|fastest|weight], kill-group[=all], " +
+          "hand-over; at last the kernel decides",
       )
         .argParser((given: string, all: StandingOrder[]) => [...all, parsed(Order)(given)])
         .default([], "kill"),

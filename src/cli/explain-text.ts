@@ -94,7 +94,7 @@ function usageOf({ usage_bytes, limit_bytes }: Explanation): string {
 
 function orderLine({ order, acts, by, bound_ms }: OrderTold, index: number): string {
   const bound = bound_ms === null ? "for what is left of the delay" : milliseconds(bound_ms);
-  const how = acts ? `waits ${bound}` : "only observed";
+  const how = !acts ? "only observed" : bound_ms === 0 ? "at once" : `waits ${bound}`;
   return `${index + 1}. ${order}, ${how} (${by})`;
 }
 

@@ -36,6 +36,9 @@ export function ordersOf(
   const has = { kill: allowKill, limits: allowLimits, move: allowMove, hooks: allowHooks };
   return orders.map((one, index) => {
     const power = POWER_OF[one.order];
+    if (power === undefined) {
+      return { order: textOf(one), power: null, acts: true, by: "it takes no power", bound_ms: 0 };
+    }
     const acts = has[power];
     // The file may have changed since, and flags win over it.
     const about = one.order === "HOOK" ? one.argv[0] : cgroup;

@@ -13,7 +13,8 @@ export interface RuleTold {
 
 export interface OrderTold {
   readonly order: string;
-  readonly power: Power;
+  /** Null: it takes none. */
+  readonly power: Power | null;
   /** False: it is only observed. */
   readonly acts: boolean;
   /** The key that says so. */

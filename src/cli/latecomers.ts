@@ -20,7 +20,7 @@ import {
   type Wanted,
   whyNoLimit,
 } from "./guards.ts";
-import { POWER_OF, POWERS } from "./order.ts";
+import { POWERS, poweredOf } from "./order.ts";
 import type { OrderOptions } from "./orders.ts";
 import { visible } from "./timeline.ts";
 
@@ -186,7 +186,7 @@ export class Latecomers implements Claims {
     const { decided: _, foundBy: __, orders: ordered, ...others } = wanted;
     const { granted, ...orders } = ordered;
     const needed =
-      orders.order.length === 0 ? ["kill"] : orders.order.map((one) => POWER_OF[one.order]);
+      orders.order.length === 0 ? ["kill"] : poweredOf(orders.order).map(({ power }) => power);
     const powers = POWERS.filter((power) => granted.has(power) && needed.includes(power));
     return JSON.stringify({ ...others, orders, powers });
   }

@@ -14,7 +14,8 @@ export type OrderName = StandingOrder["order"];
 export const POWERS = ["kill", "limits", "move", "hooks"] as const;
 export type Power = (typeof POWERS)[number];
 
-export const POWER_OF: Readonly<Record<OrderName, Power>> = {
+/** Undefined: it takes none. */
+export const POWER_OF: Readonly<Record<OrderName, Power | undefined>> = {
   RAISE: "limits",
   RECLAIM: "limits",
   MOVE: "move",
@@ -24,6 +25,7 @@ export const POWER_OF: Readonly<Record<OrderName, Power>> = {
   KILL_GROUP: "kill",
   KILL_WHOLE: "kill",
   HOOK: "hooks",
+  HAND_OVER: undefined,
 };
 
 /** Why nothing could be done before the limit. */
@@ -34,14 +36,14 @@ export const BEFORE_WANTS_OURS =
 
 const AN_ORDER =
   "an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, terminate or terminate=TIME, " +
-  "kill, kill=largest|newest|fastest|weight, kill-group or kill-group=all";
-const HAND_OVER = "it needs no order: behind the last one the kernel decides";
-const ORDER = /^(raise|reclaim|freeze|move|hook|terminate|kill|kill-group)(?:=(.+))?$/s;
+  "kill, kill=largest|newest|fastest|weight, kill-group, kill-group=all or hand-over";
+const ORDER = /^(raise|reclaim|freeze|move|hook|terminate|kill|kill-group|hand-over)(?:=(.+))?$/s;
 const BARE: Readonly<Record<string, StandingOrder>> = {
   reclaim: { order: "RECLAIM" },
   freeze: { order: "FREEZE" },
   kill: { order: "KILL" },
   "kill-group": { order: "KILL_GROUP" },
+  "hand-over": { order: "HAND_OVER" },
 };
 const KILL_BY: Readonly<Record<string, StandingOrder>> = {
   largest: { order: "KILL" },
@@ -54,7 +56,6 @@ const V2_ONLY: readonly OrderName[] = ["RECLAIM", "FREEZE"];
 /** One --order, or one of a guard's. */
 export const Order = v.pipe(
   v.string(AN_ORDER),
-  v.check((text) => text !== "hand-over", HAND_OVER),
   v.regex(ORDER, AN_ORDER),
   v.rawTransform(({ dataset, addIssue, NEVER }): StandingOrder => {
     const [, name = "", value] = ORDER.exec(dataset.value) ?? [];
@@ -81,9 +82,24 @@ export function textOf(one: StandingOrder): string {
   return `${word}=${sizeOf(one.byBytes)}${most}`;
 }
 
+/** Those that take a power. */
+export function poweredOf(orders: readonly StandingOrder[]) {
+  return orders.flatMap(({ order }) => {
+    const power = POWER_OF[order];
+    return power === undefined ? [] : [{ order, power }];
+  });
+}
+
 /** The first that is there before already. */
 export function twiceIn(names: readonly OrderName[]): OrderName | undefined {
   return names.find((name, index) => names.indexOf(name) !== index);
+}
+
+/** A sentence where some would never be carried out. */
+export function whyNeverReached(names: readonly OrderName[]): string | undefined {
+  const behind = names[names.indexOf("HAND_OVER") + 1];
+  if (!names.includes("HAND_OVER") || behind === undefined) return undefined;
+  return `hand-over comes last: ${wordOf(behind)} behind it would never be carried out`;
 }
 
 /** The first that such a host does not know. */

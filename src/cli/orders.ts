@@ -16,12 +16,13 @@ import {
   BEFORE_WANTS_OURS,
   boundMsOf,
   type OrderName,
-  POWER_OF,
   POWERS,
   type Power,
+  poweredOf,
   programOf,
   strangeTo,
   twiceIn,
+  whyNeverReached,
   whyTooLong,
   wordOf,
 } from "./order.ts";
@@ -102,7 +103,10 @@ export function demandOrders(
     throw wrong(`${called("KILL_WHOLE")} would kill the handler: give --handler outside`);
   }
   const why =
-    whyNotBefore(when, delay, handler) ?? whyTooLong(kind, order, delay) ?? whyTooMany(weigh ?? []);
+    whyNeverReached(names) ??
+    whyNotBefore(when, delay, handler) ??
+    whyTooLong(kind, order, delay) ??
+    whyTooMany(weigh ?? []);
   if (why !== undefined) throw wrong(why);
   const program = programOf(order);
   const whyNot = program === undefined ? undefined : whyNotRun(program);
@@ -168,7 +172,7 @@ function whyNotBefore(
 }
 
 function needs({ orders }: Pick<Ordered, "orders">, power: Power): boolean {
-  return orders.some(({ order }) => POWER_OF[order] === power);
+  return poweredOf(orders).some((one) => one.power === power);
 }
 
 /** Those that are granted and needed: by an order; to kill, where the group is held and all else has failed (native/handed.c). */
@@ -180,20 +184,20 @@ function usedOf({ orders, granted, handler }: Pick<Ordered, "orders" | "granted"
 
 /** Where nothing is granted, to observe is what is wanted. */
 function lackingByFlags({ orders, granted, decided }: Ordered): string[] {
-  if (decided !== undefined || !orders.some(({ order }) => granted.has(POWER_OF[order]))) return [];
-  return orders
-    .filter(({ order }) => !granted.has(POWER_OF[order]))
+  const powered = poweredOf(orders);
+  if (decided !== undefined || !powered.some(({ power }) => granted.has(power))) return [];
+  return powered
+    .filter(({ power }) => !granted.has(power))
     .map(
-      ({ order }) =>
-        `--order ${wordOf(order)} is only observed: --allow-${POWER_OF[order]} lets it act`,
+      ({ order, power }) =>
+        `--order ${wordOf(order)} is only observed: --allow-${power} lets it act`,
     );
 }
 
 /** One line for a guard's order and what keeps it, with the first of the groups. */
 function lackingByGroup(all: readonly Ordered[]): string[] {
   const lacking = all.flatMap(({ name, orders, decided }) =>
-    orders.flatMap(({ order }) => {
-      const power = POWER_OF[order];
+    poweredOf(orders).flatMap(({ order, power }) => {
       const keeper = decided?.whyNot(power);
       if (keeper === undefined) return [];
       const who = decided?.guard === undefined ? "reprieve" : `guard ${decided.guard}`;

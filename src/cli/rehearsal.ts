@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { order_bound_ms, order as orderNumber } from "../native/layout.ts";
 import type { StandingOrder } from "../native/region.ts";
 import type { Explanation, OrderTold, ProcessTold } from "./explanation.ts";
-import { Order, type OrderName } from "./order.ts";
+import { Order, type OrderName, textOf } from "./order.ts";
 import { bytes, milliseconds, visible } from "./timeline.ts";
 
 /** Part of a group, with what it holds. */
@@ -85,11 +85,12 @@ export function rehearsalOf(one: Explanation, facts: Facts): Rehearsal {
       left_processes: Math.max(0, one.processes - left.dead.size),
     };
   });
+  const handOver = steps.find(({ order }) => order === textOf({ order: "HAND_OVER" }));
   const { cgroup, reprieve, why_not, usage_bytes, limit_bytes, processes } = one;
   const { victim, choice_us, scan_us } = facts;
   return {
     ...{ v: 1, cgroup, reprieve, why_not, usage_bytes, limit_bytes, processes },
-    ...{ victim, choice_us, scan_us, steps, hand_over_ms: one.delay_ms },
+    ...{ victim, choice_us, scan_us, steps, hand_over_ms: handOver?.at_ms ?? one.delay_ms },
   };
 }
 
@@ -207,6 +208,8 @@ function effectOf(
         ends: pids,
         does: `kill everybody, ${counted(pids.length)}`,
       };
+    case "HAND_OVER":
+      return { ...none, does: "wait no longer" };
   }
 }
 

@@ -85,7 +85,7 @@ export function replayOf(incident: Incident, wanted: ReplayOrders, rank: Ranker)
     cgroup: incident.cgroup,
     by: wanted.by,
     orders: wanted.orders.map(textOf),
-    untold: wanted.orders.slice(0, wanted.orders.findIndex(isKill)).map(textOf),
+    untold: untoldOf(wanted.orders).map(textOf),
     at_us: frame.t_us,
     usage_bytes: frame.usage_bytes,
     candidates,
@@ -108,7 +108,7 @@ export function replayOf(incident: Incident, wanted: ReplayOrders, rank: Ranker)
 export function replayLines(one: Replayed): string[] {
   const { victim, left, really } = one;
   const when = one.at_us === 0 ? "at the event" : `${(one.at_us / 1e6).toFixed(1)} s before it`;
-  const nobody = "nobody is worth a kill: the kernel would have decided";
+  const why = one.candidates.length === 0 ? "nobody is worth a kill" : "no order kills";
   const verb = one.would === "observe" ? "would have been named, for the power to kill lacks" : "";
   return [
     `${one.id}  ${visible(one.cgroup)}`,
@@ -120,7 +120,7 @@ export function replayLines(one: Replayed): string[] {
       ? [`        ${one.unheeded} rules by program or group are left out: neither is recorded`]
       : []),
     victim === null
-      ? `replay  ${nobody}`
+      ? `replay  ${why}: the kernel would have decided`
       : `replay  ${nameOf(victim)}, ${bytes(victim.anon_bytes)}${weightOf(victim)}, ${verb || `would have been killed ${when}`}`,
     `left    ${left.processes} processes, ${bytes(left.usage_bytes)} of ${bytes(one.usage_bytes)}`,
     `really  ${really.length === 0 ? "nobody was killed" : really.map(nameOf).join(", ")}`,
@@ -139,6 +139,12 @@ function weightOf({ weight }: ReplayedProcess): string {
 
 function isKill({ order }: StandingOrder): boolean {
   return order === "KILL" || order.startsWith("KILL_") || order === "TERMINATE";
+}
+
+/** Tried before a kill. */
+function untoldOf(orders: readonly StandingOrder[]): readonly StandingOrder[] {
+  const end = orders.findIndex((one) => isKill(one) || one.order === "HAND_OVER");
+  return end < 0 ? orders : orders.slice(0, end);
 }
 
 function killOf(orders: readonly StandingOrder[]) {

@@ -98,8 +98,9 @@ function micro(us: number): string {
 }
 
 function armed(message: Armed): string {
+  const isKernels = message.orders.join() === "hand-over";
   const power =
-    message.powers.length > 0
+    message.powers.length > 0 || isKernels
       ? ""
       : ", observing only: it has no power to act (--allow-kill grants one)";
   const when = message.when === "before" ? ", before the limit" : "";

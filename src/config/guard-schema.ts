@@ -9,6 +9,7 @@ import {
   Order,
   programOf,
   strangeTo,
+  whyNeverReached,
   whyTooLong,
   withHookBound,
 } from "../cli/order.ts";
@@ -55,6 +56,10 @@ const Orders = v.pipe(
   v.checkItems(
     (one, index, all) => all.findIndex(({ order }) => order === one.order) === index,
     "it is given twice",
+  ),
+  v.check(
+    (all) => whyNeverReached(namesOf(all)) === undefined,
+    ({ input }) => whyNeverReached(namesOf(input)) ?? "",
   ),
 );
 
@@ -104,7 +109,7 @@ const GuardTable = table(
         "What is tried at an OOM, each after the one before has brought no relief: `raise=SIZE` or `raise=SIZE:MOST`, " +
           "`reclaim` and `freeze` (cgroup v2), `move=/GROUP`, `hook=/PROGRAM ARGS` (a word with spaces in it in double quotes), `terminate` or `terminate=TIME` (SIGTERM, SIGKILL when TIME is over), `kill`, `kill=newest`, `kill=fastest` " +
           "(grown most in the last second), `kill=weight` (of the highest weight, whatever it holds), `kill-group`, " +
-          "`kill-group=all`. Whom `kill` takes, `move`, `terminate` and `kill-group` take too. At last the kernel decides. Those before the last together have to end within the delay.",
+          "`kill-group=all`, and as the last `hand-over`: the kernel decides at once, whatever is left of the delay. Whom `kill` takes, `move`, `terminate` and `kill-group` take too. At last the kernel decides. Those before the last together have to end within the delay.",
         '`["kill"]`',
       ),
       ["kill"],
@@ -204,9 +209,13 @@ export function weighOf({ prefer = [], avoid = [] }: Weighed): readonly WeighRul
 
 // --- internal ---
 
+function namesOf(orders: readonly StandingOrder[]) {
+  return orders.map(({ order }) => order);
+}
+
 /** Of hosts with v1 and with v2, those that know the orders: a sentence where none of them has the time. */
 function whyTooLongAnywhere({ orders, delay, hook_bound }: Ordered): string | undefined {
-  const names = orders.map(({ order }) => order);
+  const names = namesOf(orders);
   const kinds = KINDS.filter((kind) => strangeTo(kind, names) === undefined);
   const bounded = withHookBound(orders, hook_bound);
   const whys = kinds.map((kind) => whyTooLong(kind, bounded, delay));

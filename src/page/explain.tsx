@@ -88,10 +88,15 @@ function Order({ order, acts, by, bound_ms: bound }: OrderTold) {
       </code>
       <Badge tone={acts ? "good" : "calm"}>{acts ? "acts" : "observed only"}</Badge>
       <span class="quiet">
-        {bound === null ? "waits for what is left" : `waits ${milliseconds(bound)}`} · {by}
+        {waits(bound)} · {by}
       </span>
     </li>
   );
+}
+
+function waits(bound: OrderTold["bound_ms"]): string {
+  if (bound === null) return "waits for what is left";
+  return bound === 0 ? "at once" : `waits ${milliseconds(bound)}`;
 }
 
 const BY: Readonly<Record<string, string>> = {

@@ -93,6 +93,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "hour-cap": "the most kills in an hour for this guard",
   "host-cap": "the most kills in an hour for the host",
   "no-order-left": "all standing orders were tried in vain",
+  ordered: "hand-over was the next of its orders",
   budget: "too much of the last minute was OOM",
   burst: "the burst was faster than the arming",
   observing: "reprieve only observes here",

@@ -68,6 +68,12 @@ describeWith("replay", kernelTest, () => {
     expect(newest).toMatchObject({ would: "observe", victim: { pid: leaker.pid } });
     expect(newest.left).toMatchObject({ processes: 2, usage_bytes: newest.usage_bytes });
 
+    write('orders = ["raise=1M", "hand-over"]\n', "");
+    const kernels = await replayed(journal, ...file);
+    expect(kernels).toMatchObject({ would: "hand-over", victim: null, untold: ["raise=1M"] });
+    const { out } = await Reprieve.ends(["replay", ...journal.flags, ...file]);
+    expect(out).toContain("no order kills: the kernel would have decided");
+
     write(`avoid = ["name=work*,weight=0"]\nwhen = "before"\nmargin = "${40 * MB}"\n`);
     const before = await replayed(journal, ...file);
     expect(before.at_us).toBeLessThan(0);

@@ -71,10 +71,27 @@ static void check_terminate(void)
 	      NEXT_ORDER);
 }
 
+/* The hand-over takes no power, and no time; who can still relieve does. */
+static void check_hand_over(void)
+{
+#define HAND_OVER OURS, .order = ORDER_HAND_OVER, .is_last = 1
+	CHECK(next_of((struct sight){ HAND_OVER }) == NEXT_GIVE_UP);
+	CHECK(next_of((struct sight){ HAND_OVER, .is_capped = 1 }) == NEXT_GIVE_UP);
+	CHECK(next_of((struct sight){ HAND_OVER, .victim = VICTIM_DYING }) == NEXT_WAIT);
+	CHECK(next_of((struct sight){ HAND_OVER, .victim = VICTIM_DYING,
+				      .idle_ms = VICTIM_BOUND_MS }) == NEXT_GIVE_UP);
+	CHECK(next_of((struct sight){ .held = 1,
+				      .powers = GUARD_POWERS,
+				      .order = ORDER_HAND_OVER }) == NEXT_RELIEVED);
+	CHECK(next_of((struct sight){ .in_oom = 1, .order = ORDER_HAND_OVER }) == NEXT_WAIT);
+	CHECK(orders_power(ORDER_HAND_OVER) == 0);
+	CHECK(!orders_kills(ORDER_HAND_OVER));
+}
+
 /* With no power it observes all; with some, what they are not for. */
 static void check_powers(void)
 {
-	for (int order = ORDER_RAISE; order < ORDERS; order++) {
+	for (int order = ORDER_RAISE; order < ORDER_HAND_OVER; order++) {
 		uint32_t power = orders_power((enum order)order);
 
 		CHECK(power == GUARD_ALLOW_KILL || power == GUARD_ALLOW_LIMITS ||
@@ -98,6 +115,7 @@ int main(void)
 	check_kill();
 	check_step();
 	check_terminate();
+	check_hand_over();
 	check_powers();
 	CHECK(next_of((struct sight){ .held = 1, .powers = GUARD_POWERS, .order = ORDER_KILL }) ==
 	      NEXT_RELIEVED);

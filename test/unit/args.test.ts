@@ -122,6 +122,7 @@ describe("Order", () => {
     ["terminate=2.5s", { order: "TERMINATE", graceMs: 2500 }],
     ["kill-group", { order: "KILL_GROUP" }],
     ["kill-group=all", { order: "KILL_WHOLE" }],
+    ["hand-over", { order: "HAND_OVER" }],
     ["hook=/bin/a", { order: "HOOK", argv: ["/bin/a"] }],
     ["hook= /bin/a  -x  y=z ", { order: "HOOK", argv: ["/bin/a", "-x", "y=z"] }],
     [
@@ -137,7 +138,7 @@ describe("Order", () => {
     ["", "an order is"],
     ["Kill", "an order is"],
     ["killx", "an order is"],
-    ["hand-over", "behind the last one the kernel decides"],
+    ["hand-over=1s", "hand-over takes no value"],
     ["raise", "raise is by a size"],
     ["raise=", "an order is"],
     ["raise=1M:2M:3M", "raise is by a size"],

@@ -394,12 +394,12 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
   [
     "an order that is none",
     `${GUARD}orders = ["reclaim",\n  "kil"]\n`,
-    '5:3: guard.0.orders.1 = "kil": an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, terminate or terminate=TIME, kill, kill=largest|newest|fastest|weight, kill-group or kill-group=all',
+    '5:3: guard.0.orders.1 = "kil": an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, terminate or terminate=TIME, kill, kill=largest|newest|fastest|weight, kill-group, kill-group=all or hand-over',
   ],
   [
     "a table for an order",
     `${GUARD}orders = [{ raise = "64M" }]\n`,
-    "4:11: guard.0.orders.0: an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, terminate or terminate=TIME, kill, kill=largest|newest|fastest|weight, kill-group or kill-group=all",
+    "4:11: guard.0.orders.0: an order is raise=SIZE or raise=SIZE:MOST, reclaim, freeze, move=GROUP, hook=PROGRAM, terminate or terminate=TIME, kill, kill=largest|newest|fastest|weight, kill-group, kill-group=all or hand-over",
   ],
   [
     "a raise by nothing",
@@ -530,6 +530,11 @@ export const BAD: readonly [name: string, toml: string, says: string][] = [
     "orders longer than any host's delay",
     `${GUARD}orders = ["raise=1M", "move=/b", "kill", "kill-group", "kill-group=all"]\n`,
     '4:1: guard.0.orders = ["raise=1M", "move=/b", "kill", "kill-group", "kill-group=all"]: the orders before the last may take 150 ms on cgroup v1, and the delay is 100 ms: give fewer orders or a longer delay',
+  ],
+  [
+    "an order behind the hand-over",
+    `${GUARD}orders = ["raise=1M", "hand-over", "kill"]\n`,
+    '4:1: guard.0.orders = ["raise=1M", "hand-over", "kill"]: hand-over comes last: kill behind it would never be carried out',
   ],
   [
     "several orders without a delay",

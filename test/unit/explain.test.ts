@@ -162,12 +162,17 @@ test("shortLine() is one line, whatever names say", () => {
 
 const HOOK = 'hook=/a -b "c d" "" "\\"e\\"" \\f';
 
-test.each(["kill", "raise=64M:256M", "raise=1500", "kill-group=all", "move=/a/b", HOOK])(
-  "textOf() gives %s as it was given",
-  (text) => {
-    expect(textOf(v.parse(Order, text))).toBe(text);
-  },
-);
+test.each([
+  "kill",
+  "raise=64M:256M",
+  "raise=1500",
+  "kill-group=all",
+  "hand-over",
+  "move=/a/b",
+  HOOK,
+])("textOf() gives %s as it was given", (text) => {
+  expect(textOf(v.parse(Order, text))).toBe(text);
+});
 
 describe("rulesOf()", () => {
   const rulesOf = (path: string, ...guard: object[]) => {

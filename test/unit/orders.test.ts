@@ -37,6 +37,19 @@ describe("orders that do not go together", () => {
     [2, { order: bare("RECLAIM") }, "none"],
     [1, inside, "--order kill-group=all would kill the handler: give --handler outside"],
     [1, long, "none"],
+    [1, { order: bare("KILL", "HAND_OVER") }, "none"],
+    [1, { order: bare("HAND_OVER"), delay: 0 }, "none"],
+    [
+      1,
+      { order: bare("HAND_OVER", "KILL_WHOLE") },
+      "hand-over comes last: kill-group=all behind it would never be carried out",
+    ],
+    [
+      1,
+      { order: bare("KILL", "HAND_OVER"), delay: 50 },
+      "the orders before the last may take 50 ms on cgroup v1, and the delay is 50 ms: " +
+        "give fewer orders or a longer delay",
+    ],
     [
       2,
       long,
@@ -68,6 +81,10 @@ describe("of the powers those are used that are granted", () => {
     expect(powers(both, "kill", "move")).toEqual(["allowKill"]);
     expect(powers(both, "limits", "move")).toEqual(["allowLimits"]);
     expect(powers(both, "kill", "limits")).toEqual(["allowKill", "allowLimits"]);
+  });
+
+  test("and none for the hand-over", () => {
+    expect(powers({ order: bare("HAND_OVER"), handler: "outside" }, "kill")).toEqual([]);
   });
 
   test("and that to kill also where the group is held all the same", () => {
@@ -149,5 +166,8 @@ describe("of powers is said", () => {
       "--allow-move is for nothing: no --order needs it",
     ]);
     expect(warningsOf(flags(bare("KILL"), "kill", "limits"), true)).toEqual([]);
+    expect(warningsOf(flags(bare("HAND_OVER"), "kill"), false)).toEqual([
+      "--allow-kill is for nothing: no --order needs it",
+    ]);
   });
 });

@@ -140,6 +140,13 @@ describe("rehearsalOf()", () => {
     expect(last?.at_ms).toBe(0);
   });
 
+  test("has the kernel decide at once behind those before the hand-over", () => {
+    const handOver = ordered("hand-over", { power: null, by: "it takes no power" });
+    const one = rehearsalOf(explanation(ordered("kill"), handOver), facts);
+    expect(one.steps.at(-1)).toMatchObject({ at_ms: 50, why_not: null, frees_bytes: 0 });
+    expect(one.hand_over_ms).toBe(50);
+  });
+
   test("raises by no more than is left of the most", () => {
     const one = explanation(ordered("raise=4M:6M"));
     expect(steps({ ...one, raised_bytes: 4 * MB })[0]?.does).toStartWith(
