@@ -99,7 +99,7 @@ const A_JOURNAL = "a journal is a file, named by its absolute path, or none";
 
 export const JournalPath = v.pipe(v.string(A_JOURNAL), v.regex(/^(none|\/.*[^/])$/, A_JOURNAL));
 
-const A_MOMENT = "a time is 30m, 2h or 3d ago, or a date like 2026-11-30 12:00";
+const A_MOMENT = "a time is 30m, 2h or 3d ago, 14:30 of today, or a date like 2026-11-30 12:00";
 const UNITS_MS: Readonly<Record<string, number>> = { ...MS, h: 3_600_000, d: 86_400_000 };
 
 /** Wall clock, ms. */
@@ -107,9 +107,13 @@ export const Moment = v.pipe(
   v.string(A_MOMENT),
   v.transform((text) => {
     const [, number, unit = ""] = /^(\d+)([smhd])$/.exec(text) ?? [];
-    return number === undefined
-      ? Date.parse(text)
-      : Date.now() - Number(number) * (UNITS_MS[unit] ?? 0);
+    if (number !== undefined) return Date.now() - Number(number) * (UNITS_MS[unit] ?? 0);
+    const ofToday = /^\d?\d:\d\d(:\d\d)?$/.test(text);
+    // A date alone would be that of Greenwich.
+    const isDate = /^\d{4}-\d\d-\d\d$/.test(text);
+    return Date.parse(
+      ofToday ? `${new Date().toDateString()} ${text}` : text + (isDate ? " 00:00" : ""),
+    );
   }),
   v.finite(A_MOMENT),
 );

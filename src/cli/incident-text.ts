@@ -3,18 +3,28 @@
 
 import { PROTOCOL_VERSION } from "../feed/protocol.ts";
 import type { Frame, Incident, IncidentSummary } from "../journal/incident.ts";
+import { type Column, type Paper, table } from "./table.ts";
 import { bytes, linesOf, milliseconds, visible } from "./timeline.ts";
 
 const BARS = "▁▂▃▄▅▆▇█";
+/** A second each, where there is room. */
 const BUCKETS = 60;
+const BUCKETS_LEAST = 10;
+/** Behind a sparkline: size, name and pid. */
+const NAME_CELLS = "  1000.0 MiB 123456789012345 (4194304)".length;
 const BEFORE_US = 60_000_000;
 /** Of the processes of the minute before, those that held the most. */
 const SHOWN_MOST = 5;
 
-/** One of several. */
+/** One, where several are of one line each. */
 export function incidentLine(one: IncidentSummary): string {
   const parts = [localTime(one.opened_t), one.id, visible(one.guard), one.outcome];
   return [...parts, durationOf(one.duration_us), killedIn(one)].join("  ");
+}
+
+/** Several, to be looked at one by one: each has its id. */
+export function incidentTable(all: readonly IncidentSummary[], paper: Paper): string[] {
+  return table(COLUMNS, all, paper);
 }
 
 /** By us or by the kernel. */
@@ -24,8 +34,8 @@ export function killedIn({ victims, kernel_killed: others = [] }: IncidentSummar
   return `${processName(first)}${more.length === 0 ? "" : ` and ${more.length} more`}`;
 }
 
-/** All of one. */
-export function incidentLines(one: Incident): string[] {
+/** All of one; what can be drawn narrower is no wider than that. */
+export function incidentLines(one: Incident, width = Number.POSITIVE_INFINITY): string[] {
   const { cause, outcome, guard, incident, opened_t: t } = one;
   const of = { v: PROTOCOL_VERSION, t, guard, incident } as const;
   return [
@@ -44,7 +54,7 @@ export function incidentLines(one: Incident): string[] {
     ...one.sleepers.map(
       (who) => `${processName(who)} slept in the OOM for ${durationOf(who.slept_us)}`,
     ),
-    ...minuteLines(one),
+    ...minuteLines(one, width),
   ];
 }
 
@@ -66,13 +76,28 @@ export function localTime(ms: number): string {
   return new Date(ms - offsetMs).toISOString().replace("T", " ").slice(0, -1);
 }
 
+/** 2026-11-30 13:14:07 */
+export function secondOf(ms: number): string {
+  return localTime(ms).slice(0, "2026-11-30 13:14:07".length);
+}
+
 // --- internal ---
 
-function minuteLines({ frames, processes }: Incident): string[] {
+const COLUMNS: readonly Column<IncidentSummary>[] = [
+  { title: "GUARD", cell: ({ guard }) => guard },
+  { title: "WHEN", cell: (one) => secondOf(one.opened_t), dispensable: 2 },
+  { title: "OUTCOME", cell: ({ outcome }) => outcome, dispensable: 1 },
+  { title: "AFTER", cell: (one) => durationOf(one.duration_us), isRight: true, dispensable: 3 },
+  { title: "KILLED", cell: killedIn, dispensable: 4 },
+  { title: "INCIDENT", cell: ({ id }) => id },
+];
+
+function minuteLines({ frames, processes }: Incident, width: number): string[] {
   if (frames.length === 0) return [];
-  const usage = buckets(frames, ({ usage_bytes: used }) => used);
+  const count = Math.max(BUCKETS_LEAST, Math.min(BUCKETS, width - NAME_CELLS));
+  const usage = buckets(frames, count, ({ usage_bytes: used }) => used);
   const held = (pid: number) =>
-    buckets(frames, (frame) => frame.processes.find(([one]) => one === pid)?.[1] ?? 0);
+    buckets(frames, count, (frame) => frame.processes.find(([one]) => one === pid)?.[1] ?? 0);
   const largest = Object.entries(processes)
     .map(([pid, { comm }]) => ({ pid: Number(pid), comm, values: held(Number(pid)) }))
     .sort((a, b) => Math.max(...b.values) - Math.max(...a.values))
@@ -87,10 +112,14 @@ function minuteLines({ frames, processes }: Incident): string[] {
   ];
 }
 
-/** The last known of each second before the event; before the first frame nothing is known. */
-function buckets(frames: readonly Frame[], valueIn: (frame: Frame) => number): number[] {
-  const width = BEFORE_US / BUCKETS;
-  return Array.from({ length: BUCKETS }, (_, index) => {
+/** The last known of each part of the minute before the event; before the first frame nothing is known. */
+function buckets(
+  frames: readonly Frame[],
+  count: number,
+  valueIn: (frame: Frame) => number,
+): number[] {
+  const width = BEFORE_US / count;
+  return Array.from({ length: count }, (_, index) => {
     const end = -BEFORE_US + (index + 1) * width;
     const last = frames.findLast(({ t_us }) => t_us <= end);
     return last === undefined ? 0 : valueIn(last);

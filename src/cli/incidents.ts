@@ -1,134 +1,97 @@
 // SPDX-License-Identifier: MIT
-/** `reprieve incidents`: what the journal has, whether a reprieve runs or not; and what dead ones have left for it. */
+/** `reprieve incidents`: those that were, whether a reprieve runs or not. */
 
-import { existsSync } from "node:fs";
 import { CliError, exit } from "../errors.ts";
-import { IncidentList } from "../http/schema.ts";
-import { codeOf, JournalFile } from "../journal/database.ts";
-import { leftBehind } from "../journal/harvest.ts";
-import { Incident, type IncidentSummary } from "../journal/incident.ts";
-import type { IncidentQuery } from "../journal/journal.ts";
-import { rowOf } from "../journal/row.ts";
-import { openCore } from "../native/core.ts";
-import { askApi } from "./api.ts";
-import { incidentLine, incidentLines } from "./incident-text.ts";
+import type { Incident, IncidentSummary } from "../journal/incident.ts";
+import { newestFirst } from "../journal/row.ts";
+import { type Query, type Source, sourcesOf, type Which } from "./incident-sources.ts";
+import { incidentLines, incidentTable } from "./incident-text.ts";
 import { print, say } from "./output.ts";
+import { paperOf } from "./screen.ts";
 import { visible } from "./timeline.ts";
-import { journalOf } from "./which-journal.ts";
 
-export interface IncidentsOptions {
-  readonly journal?: string;
-  readonly config?: string;
+export interface IncidentsOptions extends Which, Pick<Query, "outcome" | "limit"> {
+  /** As a person names it: journal/named.ts. */
   readonly guard?: string;
-  readonly outcome?: IncidentQuery["outcome"];
   /** Wall clock, ms. */
   readonly since?: number;
   readonly until?: number;
-  readonly limit: number;
   readonly json?: true;
-  /** Of a reprieve that runs, instead of the file. */
-  readonly url?: string;
-  readonly token?: string;
-  readonly ca?: string;
 }
+
+/** Of ids that begin alike. */
+const NAMED_MOST = 3;
 
 export async function incidents(
   what: "list" | "show",
   id: string | undefined,
   options: IncidentsOptions,
 ): Promise<number> {
-  const { list, get } = options.url === undefined ? ofFile(options) : ofApi(options);
-  const found = what === "list" || id === undefined ? await list() : [];
-  if (what === "list") {
-    await print(found.map((one) => (options.json ? JSON.stringify(one) : incidentLine(one))));
-    if (found.length === 0) say("no incident is known");
+  const { guard: name, outcome, since: from, until: to, limit, json } = options;
+  const query = { name, outcome, from, to, limit };
+  const sources = sourcesOf(options);
+  if (what === "show") {
+    const one = await demandIncident(sources, id, query);
+    await print(json ? [JSON.stringify(one)] : incidentLines(one, paperOf().width));
     return exit.ok;
   }
-  const wanted = id ?? found[0]?.id;
-  const one = demandOne(wanted, wanted === undefined ? undefined : await get(wanted));
-  await print(options.json ? [JSON.stringify(one)] : incidentLines(one));
+  const found = await listed(sources, query);
+  if (json) await print(found.map((one) => JSON.stringify(one)));
+  else if (found.length > 0) await print(incidentTable(found, paperOf()));
+  if (found.length === 0) say(noneIn(sources, query));
   return exit.ok;
 }
 
-/** The newest where none is named. */
-export function readIncident(id?: string, journal?: string): Incident {
-  const file = fileOf({ journal });
-  const wanted = id ?? file?.list({ limit: 1 })[0]?.id;
-  return demandOne(wanted, wanted === undefined ? undefined : file?.get(wanted));
+/** The one whose id is this, or begins so; the newest where none is named. Throws where there is none, or several. */
+export async function demandIncident(
+  sources: readonly Source[],
+  id: string | undefined,
+  query: Query = { limit: 1 },
+): Promise<Incident> {
+  const wanted = id ?? (await listed(sources, { ...query, limit: 1 }))[0]?.id;
+  if (wanted === undefined) throw new CliError(exit.noGroup, noneIn(sources, query));
+  const one = await got(sources, wanted);
+  if (one !== undefined) return one;
+  const ids = await Promise.all(sources.map((source) => source.idsFrom(wanted)));
+  const [only, ...others] = new Set(ids.flat());
+  const found = only === undefined || others.length > 0 ? undefined : await got(sources, only);
+  if (found !== undefined) return found;
+  throw only === undefined
+    ? await whyNone(sources, wanted)
+    : new CliError(exit.noGroup, severalBegin(wanted, [only, ...others]));
 }
 
 // --- internal ---
 
-/** Where incidents are asked for; newest first. */
-interface Source {
-  list(): Promise<readonly IncidentSummary[]> | readonly IncidentSummary[];
-  get(id: string): Promise<Incident | undefined> | Incident | undefined;
+/** What two of them know is listed once. */
+async function listed(sources: readonly Source[], query: Query): Promise<IncidentSummary[]> {
+  const all = await Promise.all(sources.map((source) => source.list(query)));
+  const byId = new Map(all.flat().map((one) => [one.id, one]));
+  return [...byId.values()].sort(newestFirst).slice(0, query.limit);
 }
 
-function ofFile(options: IncidentsOptions): Source {
-  const { guard, outcome, since, until, limit } = options;
-  const file = fileOf(options);
-  return {
-    list: () => file?.list({ guard, outcome, from: since, to: until, limit }) ?? [],
-    get: (id) => file?.get(id),
-  };
+async function got(sources: readonly Source[], id: string): Promise<Incident | undefined> {
+  const all = await Promise.all(sources.map((source) => source.get(id)));
+  return all.find((one) => one !== undefined);
 }
 
-interface Which {
-  readonly journal?: string | undefined;
-  readonly config?: string | undefined;
+function noneIn(sources: readonly Source[], { name, outcome, from, to }: Query): string {
+  const isNarrowed = [name, outcome, from, to].some((one) => one !== undefined);
+  const where = sources.map((source) => visible(source.name)).join(", ");
+  return `no incident ${isNarrowed ? "is like that" : "is known"}: looked in ${where}`;
 }
 
-/** With what the dead have left for it; undefined: there is none yet. */
-function fileOf({ journal, config }: Which): JournalFile | undefined {
-  const path = journal ?? journalOf(config);
-  if (path === "none") throw new CliError(exit.usage, "there is no journal: give --journal FILE");
-  bringIn(path);
-  return openToRead(path);
+function severalBegin(begin: string, ids: readonly string[]): string {
+  const more = ids.length > NAMED_MOST ? ", ..." : "";
+  const first = ids.toSorted().slice(0, NAMED_MOST).join(", ");
+  return `${ids.length} incidents begin with ${visible(begin) || "nothing"}: ${first}${more}`;
 }
 
-function demandOne(id: string | undefined, one: Incident | undefined): Incident {
-  if (one !== undefined) return one;
-  throw new CliError(exit.noGroup, `no incident ${visible(id ?? "is known")}`);
-}
-
-function ofApi({ url = "", token, ca, ...options }: IncidentsOptions): Source {
-  const { guard, outcome, since: from, until: to, limit } = options;
-  const query = new URLSearchParams();
-  for (const [key, value] of Object.entries({ guard, outcome, from, to, limit })) {
-    if (value !== undefined) query.set(key, String(value));
-  }
-  return {
-    list: async () =>
-      (await askApi({ url, token, ca }, `/api/incidents?${query}`, IncidentList))?.incidents ?? [],
-    get: (id) => askApi({ url, token, ca }, `/api/incidents/${encodeURIComponent(id)}`, Incident),
-  };
-}
-
-/** What dead reprieves have left for this journal; who may not write it is told what is missing. */
-function bringIn(path: string): void {
-  for (const { incidents: left, remove } of leftBehind(openCore(), path, say)) {
-    try {
-      if (left.length > 0) {
-        const file = JournalFile.open(path);
-        file.put(left.map(rowOf), false);
-        file.close();
-      }
-      remove();
-    } catch (error) {
-      const count = left.length === 1 ? "1 incident" : `${left.length} incidents`;
-      say(`${count} of a dead reprieve cannot be written to ${path}: ${(error as Error).message}`);
-    }
-  }
-}
-
-/** undefined: there is none yet. */
-function openToRead(path: string): JournalFile | undefined {
-  if (!existsSync(path)) return undefined;
-  try {
-    return JournalFile.read(path);
-  } catch (error) {
-    const why = codeOf(error) || (error as Error).message;
-    throw new CliError(exit.notPermitted, `cannot read the journal ${path}: ${why}`);
-  }
+/** It may be open still: that is told by the reprieve whose it is. */
+async function whyNone(sources: readonly Source[], id: string): Promise<CliError> {
+  const open = await Promise.all(sources.map((source) => source.openFrom(id)));
+  const guard = open.find((one) => one !== undefined);
+  if (guard === undefined) return new CliError(exit.noGroup, `no incident ${visible(id)}`);
+  const see = `reprieve watch ${visible(guard)} shows it`;
+  return new CliError(exit.inUse, `incident ${visible(id)} is open still: ${see}; try again`);
 }

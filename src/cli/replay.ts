@@ -9,7 +9,8 @@ import { rank_by } from "../native/layout.ts";
 import type { RankBy } from "../native/region.ts";
 import { weighingOf } from "../native/weighing.ts";
 import { below } from "./configured.ts";
-import { readIncident } from "./incidents.ts";
+import { sourcesOf } from "./incident-sources.ts";
+import { demandIncident } from "./incidents.ts";
 import { print } from "./output.ts";
 import { readFile } from "./policy-files.ts";
 import { type ReplayOrders, replayLines, replayOf } from "./replayed.ts";
@@ -22,7 +23,8 @@ export interface ReplayOptions {
 }
 
 export async function replay(id: string | undefined, options: ReplayOptions): Promise<number> {
-  const incident = readIncident(id, options.journal);
+  const { journal } = options;
+  const incident = await demandIncident(sourcesOf(journal === undefined ? {} : { journal }), id);
   if (incident.frames.length === 0) {
     const what = `${incident.id}: nothing is recorded of its processes`;
     throw new CliError(exit.noGroup, `cannot replay ${what}`);

@@ -4,7 +4,7 @@
 import type { JournalMessage, System } from "../feed/protocol.ts";
 import type { GuardView } from "../http/schema.ts";
 import type { IncidentSummary } from "../journal/incident.ts";
-import { durationOf, killedIn, localTime } from "./incident-text.ts";
+import { durationOf, killedIn, secondOf } from "./incident-text.ts";
 import { type Colour, type Column, cut, type Paper, painted, table } from "./table.ts";
 import { bytes, linesOf, milliseconds, visible } from "./timeline.ts";
 
@@ -230,10 +230,6 @@ function lastLines(agents: readonly AgentSeen[], paper: Paper, room: number): st
     .slice(0, Math.max(0, Math.min(INCIDENTS_MOST, room - 2))); // a blank line, the titles
   if (last.length === 0) return [];
   return ["", ...table(INCIDENT_COLUMNS, last, paper)];
-}
-
-function secondOf(ms: number): string {
-  return localTime(ms).slice(0, "2026-11-30 13:14:07".length);
 }
 
 function barOf({ usage_bytes: used, limit_bytes: limit }: GuardView): string {

@@ -119,41 +119,51 @@ function addReplay(reprieve: Command, done: (code: number) => void): void {
   reprieve
     .command("replay")
     .description("say whom other orders would have killed in an incident of the journal, and when")
-    .argument("[id]", "of the incident (default: the newest)")
+    .argument("[id]", "of the incident, or how it begins (default: the newest)")
     .option("--config <file>", "whose orders (default: those that the incident had)")
     .option("--journal <file>", "which journal (default: as for run)", parsed(JournalPath))
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nExit codes: 0, 66 no such incident, or nothing is recorded of it; 77 the journal cannot be read",
+      "\nExit codes: 0, 66 no such incident, or nothing is recorded of it; 75 it is open still; 77 the journal cannot be read",
     )
     .action(async (id, options) => done(await (await import("./replay.ts")).replay(id, options)));
 }
+
+const INCIDENTS_HELP = `
+Without --journal, --config and --url the host's journal is read, and the reprieves of this user that run are asked.
+Exit codes: 0, 66 no such incident, 69 it does not answer, 75 it is open still, 77 the journal cannot be read`;
 
 function addIncidents(reprieve: Command, done: (code: number) => void): void {
   reprieve
     .command("incidents")
     .description("list the incidents of the journal, newest first, or show one with all its steps")
     .addArgument(new Argument("[what]", "what to do").choices(["list", "show"]).default("list"))
-    .argument("[id]", "of the one to show (default: the newest)")
-    .addOption(new Option("--guard <name>", "of this guard only"))
+    .argument("[id]", "of the one to show, or how it begins (default: the newest)")
+    .option(
+      "--guard <name>",
+      "of guards with this in their names, or with *: of this name: 'tenants/*'",
+    )
     .addOption(
       new Option("--outcome <outcome>", "that ended so only").choices([...OUTCOMES, "unknown"]),
     )
-    .option("--since <time>", "opened since: 2h, 3d, or 2026-11-30 12:00", parsed(Moment))
+    .option("--since <time>", "opened since: 2h, 3d, 14:30, 2026-11-30 12:00", parsed(Moment))
     .option("--until <time>", "opened before, likewise", parsed(Moment))
     .addOption(
       new Option("--limit <count>", "so many at most").argParser(parsed(Count)).default(50),
     )
-    .option("--journal <file>", "which journal (default: as for run)", parsed(JournalPath))
-    .option("--config <file>", "whose [journal] says which (default: /etc/reprieve/reprieve.toml)")
+    .option("--journal <file>", "this journal alone (default: as for run)", parsed(JournalPath))
+    .option(
+      "--config <file>",
+      "that of this file's [journal] (default: /etc/reprieve/reprieve.toml)",
+    )
     .addOption(
       urlOption("ask the reprieve that serves this instead").conflicts(["journal", "config"]),
     )
     .addOption(tokenOption())
     .addOption(caOption())
     .option("--json", "print one JSON object an incident, each on a line")
-    .addHelpText("after", "\nExit codes: 0, 66 no such incident, 77 the journal cannot be read")
+    .addHelpText("after", INCIDENTS_HELP)
     .action(async (what, id, options) =>
       done(await (await import("./incidents.ts")).incidents(what, id, options)),
     );

@@ -120,6 +120,15 @@ export class JournalFile {
     return this.#db.query<Place, [string]>(sql).get(id) ?? undefined;
   }
 
+  /** In no order. */
+  idsFrom(begin: string): string[] {
+    const sql = "SELECT id FROM incidents WHERE substr(id, 1, length($begin)) = $begin";
+    return this.#db
+      .query<{ id: string }, { begin: string }>(sql)
+      .all({ begin })
+      .map(({ id }) => id);
+  }
+
   get(id: string): Incident | undefined {
     const row = this.#db
       .query<{ incident: Uint8Array }, [string]>("SELECT incident FROM incidents WHERE id = ?")

@@ -185,7 +185,7 @@ describeWith("the journal", [...kernelTest, program("mount", "util-linux")], () 
     scene.reprieve = await Reprieve.guard([scene.group.path], journal.flags);
     await scene.leak();
     expect((await told(scene, false)).remark).toContain("read-only");
-    expect((await incidents(journal)).out.trim().split("\n")).toHaveLength(1);
+    expect((await incidents(journal, "--json")).out.trim().split("\n")).toHaveLength(1);
     journal.remount("rw");
     await told(scene, true);
     await written(journal, 2);

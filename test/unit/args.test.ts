@@ -6,6 +6,7 @@ import {
   Limit,
   Listen,
   Mode,
+  Moment,
   Name,
   parsed,
   Size,
@@ -56,6 +57,25 @@ describe("Duration", () => {
       expect(() => parsed(Duration)(text)).toThrow(/duration|delay/);
     },
   );
+});
+
+describe("Moment", () => {
+  const moment = parsed(Moment);
+  const local = (...args: [number, number, number, number?, number?]) =>
+    new Date(...args).getTime();
+
+  test("is so long ago, or a time of this host: of a day, of today, or its begin", () => {
+    expect(Math.abs(moment("2h") - (Date.now() - 7_200_000))).toBeLessThan(60_000);
+    expect(moment("2026-11-30 12:05")).toBe(local(2026, 10, 30, 12, 5));
+    expect(moment("2026-11-30")).toBe(local(2026, 10, 30));
+    expect(moment("2026-11-30T12:05:00Z")).toBe(Date.UTC(2026, 10, 30, 12, 5));
+    const today = new Date();
+    expect(moment("0:00:01")).toBe(new Date(today).setHours(0, 0, 1, 0));
+  });
+
+  test.each(["", "yesterday", "25:00", "2h ago", "2026-13-01"])("refuses %p", (text) => {
+    expect(() => moment(text)).toThrow(/a time is/);
+  });
 });
 
 describe("Listen", () => {

@@ -47,6 +47,8 @@ describe("JournalFile", () => {
       ...["run-0-4", "run-0-3", "run-0-2", "run-0-1"],
     ]);
     expect(file.list({ limit: 9, guard: "odd", from: 1002, to: 1005 })).toHaveLength(1);
+    expect(file.idsFrom("run-0-").length).toBe(6);
+    expect([file.idsFrom("run-0-6"), file.idsFrom("%")]).toEqual([["run-0-6"], []]);
     expect(file.get("run-0-3")).toEqual(incident(3));
     expect(file.get("run-0-9")).toBeUndefined();
     file.close();

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from "bun:test";
-import { incidentLine, incidentLines, sparkline } from "../../src/cli/incident-text.ts";
+import {
+  incidentLine,
+  incidentLines,
+  incidentTable,
+  sparkline,
+} from "../../src/cli/incident-text.ts";
 import type { Incident } from "../../src/journal/incident.ts";
 import { plainIncident } from "../helpers/incident.ts";
 
@@ -51,6 +56,27 @@ describe("an incident in lines", () => {
     );
     expect(line).toEndWith(`${SHOWN} (7) 1.0 MiB and 1 more`);
     expect(incidentLine({ ...INCIDENT, victims: [] })).toEndWith("nobody was killed");
+  });
+
+  test.each([
+    [Infinity, /^GUARD +WHEN +OUTCOME +AFTER +KILLED +INCIDENT$/],
+    [80, /^GUARD +WHEN +OUTCOME +AFTER +INCIDENT$/],
+    [40, /^GUARD +OUTCOME +INCIDENT$/],
+  ])("a table %p wide has the ids, and no line is wider", (width, titles) => {
+    const all = [INCIDENT, { ...INCIDENT, id: "1234567890-1-12", guard: "g".repeat(50) }];
+    const lines = incidentTable(all, { width, height: 24, isColoured: false });
+    expect(lines[0]).toMatch(titles);
+    expect(lines[1]).toContain("run-0-1");
+    expect(lines[2]).toEndWith("1234567890-1-12");
+    for (const line of lines) expect(Bun.stringWidth(line)).toBeLessThanOrEqual(width);
+    expect(lines.join("")).not.toContain("\u001b");
+  });
+
+  test.each([40, 60])("the minute before fits %p columns", (width) => {
+    const lines = incidentLines(INCIDENT, width);
+    const drawn = lines.filter((line) => /^[▁▂▃▄▅▆▇█]/.test(line));
+    expect(drawn).toHaveLength(2);
+    for (const line of drawn) expect(Bun.stringWidth(line)).toBeLessThanOrEqual(width);
   });
 
   test("of the minute before what is known, and nothing of what came after", () => {
