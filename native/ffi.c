@@ -353,12 +353,12 @@ EXPORT int rpv_signals_catch(uint64_t which) { return signals_catch(which); }
 /* Gives the pages of a mapping back to the kernel; what is needed again is read again. */
 EXPORT int rpv_pageout(uint64_t at, uint64_t bytes) { return sys_pageout(at, bytes); }
 
-/* The kernel's log, behind its last record. A read that finds no more is -EAGAIN. */
-EXPORT int rpv_kernel_log_open(void)
+/* The kernel's log: the whole of it, or what comes behind its last record. A read that finds no more is -EAGAIN. */
+EXPORT int rpv_kernel_log_open(int whole)
 {
 	int fd = sys_open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
 
-	if (fd >= 0)
+	if (fd >= 0 && !whole)
 		SYS3(lseek, fd, 0, 2 /* SEEK_END */);
 	return fd;
 }

@@ -130,6 +130,8 @@ static void print_offsets(void)
 	AT(standing, asked);
 	printf("  standing_raised_added_bytes: %zu,\n",
 	       offsetof(struct standing, raised.added_bytes));
+	printf("  standing_raised_limit_bytes: %zu,\n",
+	       offsetof(struct standing, raised.limit_bytes));
 	AT(weighing, rules);
 	AT(weighing, rule);
 	AT(weighing, text);

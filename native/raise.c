@@ -103,18 +103,19 @@ static void raise_limits(struct watched *w, struct standing *st, enum order orde
 	carry_out_answer(w, st, order, told);
 }
 
-/* Says whether nothing is owed any more. */
+/* Says whether nothing is owed any more. What the limit was stays there, for who puts the incident together later. */
 static int give_back(struct watched *w, struct standing *st)
 {
-	struct memcg_raise none = { 0 };
+	struct memcg_raise nothing = st->raised;
 	int got = memcg_open_counters(&w->memcg);
 
 	if (got >= 0)
 		got = memcg_give_back(&w->memcg, &st->raised);
 	if (!got)
 		return 0;
+	nothing.added_bytes = 0;
 	if (got > 0)
-		record(w, st, &none);
+		record(w, st, &nothing);
 	watch_tell(w, STEP_GIVEN_BACK, 0, got < 0 ? got : 0);
 	return got > 0;
 }

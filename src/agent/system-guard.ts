@@ -120,7 +120,7 @@ export class SystemGuard {
 
   #tell(): void {
     const messages = this.#page.log.read().map((record) => this.#messageOf(record));
-    if (messages.length > 0) this.#setup.keep?.addSystem(messages);
+    if (messages.length > 0) this.#setup.keep?.addTold(messages);
     this.#page.log.taken();
     messages.forEach(this.#setup.send);
   }

@@ -5,6 +5,7 @@ import { kindOfGroup } from "../cgroup/kind.ts";
 import { pressureOf } from "../cgroup/pressure.ts";
 import {
   type Armed,
+  type Hook,
   type Message,
   PROTOCOL_VERSION,
   type STATES,
@@ -32,8 +33,8 @@ export interface Keep {
   /** From now on the place is that guard's. */
   begin(place: number, armed: Armed): void;
   add(records: readonly LogRecord[]): void;
-  /** The same of the system guard. */
-  addSystem(messages: readonly System[]): void;
+  /** The same of what the region does not say. */
+  addTold(messages: readonly (System | Hook)[]): void;
 }
 
 /** A guard as it was told of last; compared once a second, of which there may be a thousand. */
@@ -100,7 +101,10 @@ export class Telling {
   }
 
   send(drafts: readonly Draft[]): void {
-    for (const draft of drafts) this.#send(stamped(draft));
+    const messages = drafts.map(stamped);
+    const hooks = messages.filter(({ type }) => type === "hook") as Hook[];
+    if (hooks.length > 0) this.#keep?.addTold(hooks);
+    messages.forEach(this.#send);
   }
 
   sendArmed(guard: GuardOrders): void {

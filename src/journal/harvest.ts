@@ -8,16 +8,17 @@ import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { History } from "../agent/history.ts";
 import { Incidents } from "../agent/incidents.ts";
 import { regionFile, removeKept, runsIn, spoolFile } from "../agent/kept.ts";
+import { pastKills } from "../agent/past-kills.ts";
 import { isOursAlone, runBases } from "../agent/run-dir.ts";
 import { armedOf, stamped } from "../agent/telling.ts";
-import type { Armed, Message } from "../feed/protocol.ts";
+import type { Armed, Hook, Message } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
 import { at, limit, size } from "../native/layout.ts";
 import { type LogRecord, Region } from "../native/region.ts";
 import { RegionView } from "../native/region-view.ts";
 import { Assembler } from "./assemble.ts";
 import type { Incident } from "./incident.ts";
-import { withMinute } from "./minute.ts";
+import { placeOf, withMinute } from "./minute.ts";
 import { type Line, linesOf } from "./spool.ts";
 
 /** What one dead agent has left. */
@@ -93,20 +94,38 @@ function isWhole(bytes: ArrayBuffer): boolean {
   return sizeBytes === BigInt(bytes.byteLength);
 }
 
+/** Steps behind which the limit is another. */
+const RAISES: ReadonlySet<string> = new Set(["raise", "room"]);
+
 /** A dead agent's region. */
 class Seen {
   readonly records: readonly LogRecord[];
   readonly #view: RegionView;
-  readonly history: History;
+  readonly #history: History;
+  readonly #core: Core;
 
   constructor(core: Core, buffer: ArrayBuffer) {
-    this.history = new History(core, buffer);
+    this.#core = core;
+    this.#history = new History(core, buffer);
     this.records = new Region(buffer).read().filter(({ incident }) => incident !== 0);
     this.#view = new RegionView(core, buffer);
   }
 
   armed(place: number): Armed {
     return armedOf(this.#view.standing(place));
+  }
+
+  /** What of an incident is in it: its place may be another guard's by now. */
+  addTo(incident: Incident): Incident {
+    if (incident.scope === "host") return incident;
+    const { path, limitBytes, raisedFromBytes } = this.#view.standing(placeOf(incident));
+    const isRaised = incident.steps.some(({ step, result }) => RAISES.has(step) && result === "ok");
+    const before = isRaised ? raisedFromBytes : limitBytes;
+    const isKnown = path === incident.cgroup && before !== undefined;
+    return {
+      ...withMinute(incident, this.#core, this.#history),
+      ...(isKnown && { limit_bytes: before }),
+    };
   }
 }
 
@@ -138,7 +157,7 @@ function incidentsIn(
   const batch: LogRecord[] = [];
   for (const line of lines) {
     if ("record" in line) batch.push(line.record);
-    else if ("system" in line) hear(line.system);
+    else if ("told" in line && line.told.type === "system") hear(line.told);
     else if ("place" in line) {
       tell(batch.splice(0));
       begin(line.place, line.armed);
@@ -150,9 +169,29 @@ function incidentsIn(
     if (seen !== undefined && names[guard] === undefined) begin(guard, seen.armed(guard));
   }
   tell([...batch, ...unread]);
-  return [...found, ...assembler.unfinished()].map((one) => {
-    const incident = { ...one, recovered: true };
-    return seen === undefined ? incident : withMinute(incident, core, seen.history);
+  const all = [...found, ...assembler.unfinished()].map((one) => ({
+    ...one,
+    hooks: lines.flatMap((line) => hookOf(line, one) ?? []),
+    recovered: true,
+  }));
+  return withKernelKills(core, seen === undefined ? all : all.map((one) => seen.addTo(one)));
+}
+
+/** What the agent had told of it. */
+function hookOf(line: Line, { id }: Incident): Hook | undefined {
+  return "told" in line && line.told.type === "hook" && line.told.id === id ? line.told : undefined;
+}
+
+function withKernelKills(core: Core, incidents: readonly Incident[]): Incident[] {
+  if (incidents.length === 0) return [];
+  const spans = incidents.map(({ guard, cause, opened_t, duration_us }) => {
+    const openedMs = core.logNs(opened_t) / 1e6;
+    return { group: guard, cause, openedMs, closedMs: openedMs + duration_us / 1000 };
+  });
+  const killed = pastKills(core, spans);
+  return incidents.map((one, index) => {
+    const { [index]: kernel_killed = [] } = killed;
+    return kernel_killed.length === 0 ? one : { ...one, kernel_killed };
   });
 }
 

@@ -64,6 +64,11 @@ export const Processes = v.record(
 
 export const Sleeper = v.object({ pid: count, comm: v.string(), slept_us: count });
 
+const RECOVERED = `Written by another agent than the one that watched, which was killed: out of what that one and its helpers left. \
+Then limit_bytes is the limit as last sampled, or as it was before a raise in the incident; hooks are what that agent had told of them, while the steps \
+say how each ended in the incident; kernel_killed is what the kernel's log still has of the time, by its own clock, and absent where two \
+incidents could have it; outcome is "unknown" where nobody saw the end.`;
+
 export const Incident = v.object({
   ...IncidentSummary.entries,
   cause: v.string(),
@@ -78,8 +83,7 @@ export const Incident = v.object({
   frames: v.array(Frame),
   processes: Processes,
   sleepers: v.array(Sleeper),
-  /** Written by a later agent than the one that watched. */
-  recovered: v.boolean(),
+  recovered: v.pipe(v.boolean(), v.description(RECOVERED)),
 });
 
 export type Victim = v.InferOutput<typeof Victim>;

@@ -31,9 +31,13 @@ export class Minutes {
 
 export function withMinute(incident: Incident, core: Core, flight: Flight): Incident {
   if (incident.scope === "host") return incident; // it has no recorder
-  const [, place] = incident.id.split("-");
-  const recorded = flight.frames(Number(place), BEFORE_MS, core.logNs(incident.opened_t));
+  const recorded = flight.frames(placeOf(incident), BEFORE_MS, core.logNs(incident.opened_t));
   return { ...incident, frames: thinned(recorded.frames), processes: recorded.processes };
+}
+
+/** In the region (agent/incidents.ts: idOf()). */
+export function placeOf({ id }: Incident): number {
+  return Number(id.split("-")[1]);
 }
 
 /** The newest stays. */

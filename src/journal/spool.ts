@@ -17,7 +17,7 @@ import {
 import * as v from "valibot";
 import { idOf } from "../agent/incidents.ts";
 import { LOST_WITH_US } from "../agent/kept.ts";
-import { Armed, System } from "../feed/protocol.ts";
+import { Armed, Hook, System } from "../feed/protocol.ts";
 import { type LogRecord, ROLES } from "../native/region.ts";
 
 /** Of memory: 25,000 steps, of a thousand groups in OOM together. With a journal that cannot be written the oldest incidents go then. */
@@ -43,7 +43,7 @@ const Record = v.object({
 const Line = v.union([
   v.object({ journal: v.string() }),
   v.object({ record: Record }),
-  v.object({ system: System }),
+  v.object({ told: v.variant("type", [System, Hook]) }),
   v.object({ place: number, armed: Armed }),
 ]);
 export type Line = v.InferOutput<typeof Line>;
@@ -96,9 +96,12 @@ export class Spool {
     this.#addLines(lines);
   }
 
-  addSystem(messages: readonly System[]): void {
-    for (const { id } of messages) if (id !== undefined) this.#pending.add(id);
-    this.#addLines(messages.map((system) => ({ system })));
+  /** What the region does not say. An incident whose hook ends later may be in the journal by then. */
+  addTold(messages: readonly (System | Hook)[]): void {
+    for (const { type, id } of messages) {
+      if (type === "system" && id !== undefined) this.#pending.add(id);
+    }
+    this.#addLines(messages.map((told) => ({ told })));
   }
 
   /** They are in the journal. */
@@ -163,7 +166,7 @@ export class Spool {
   }
 
   #idOf(line: Line): string | undefined {
-    if ("system" in line) return line.system.id;
+    if ("told" in line) return line.told.id;
     if (!("record" in line)) return undefined;
     return idOf(this.#run, line.record.guard, line.record.incident);
   }

@@ -81,7 +81,7 @@ const SYMBOLS = {
   rpv_pidfd_dead: { args: ["i32"], returns: "i32" },
   rpv_signals_catch: { args: ["u64"], returns: "i32" },
   rpv_pageout: { args: ["u64", "u64"], returns: "i32" },
-  rpv_kernel_log_open: { args: [], returns: "i32" },
+  rpv_kernel_log_open: { args: ["i32"], returns: "i32" },
   rpv_try_pidfd: { args: [], returns: "i32" },
   rpv_try_mrelease: { args: [], returns: "i32" },
   rpv_try_real_time: { args: [], returns: "i32" },
@@ -150,9 +150,9 @@ export function openCore() {
     catchSignals: (which: bigint) => lifted(check("catch signals", lib.rpv_signals_catch(which))),
     /** 0 or -errno: only the binary's owner and root may. */
     pageout: (from: bigint, to: bigint) => lib.rpv_pageout(from, to - from),
-    /** Reads what is logged from now on; -errno where it may not be read. */
-    openKernelLog() {
-      const fd = lib.rpv_kernel_log_open();
+    /** Reads all that is there, or what is logged from now on; -errno where it may not be read. */
+    openKernelLog(from: "begin" | "end") {
+      const fd = lib.rpv_kernel_log_open(from === "begin" ? 1 : 0);
       return fd < 0 ? fd : lifted(fd);
     },
     /** What this kernel, and whatever filters our calls, lets us do: 0 or -errno. */

@@ -42,6 +42,8 @@ export interface Standing extends GuardOrders {
   /** Children beyond those that are looked at. */
   readonly unsampledGroups: number;
   readonly raisedBytes: number;
+  /** Of the last raise, given back or not: what the limit was before. */
+  readonly raisedFromBytes: number | undefined;
   readonly hourKills: number;
   /** Who answers for the group instead of reprieve's own handler. */
   readonly designated: { readonly pid: number; readonly uid: number } | undefined;
@@ -92,6 +94,10 @@ export class RegionView {
       usageBytes: this.#u64(base + at.guard_usage_bytes),
       limitBytes: limitOf(this.#u64(base + at.guard_limit_bytes)),
       unsampledGroups: this.#u32(base + at.guard_unsampled_groups),
+      raisedFromBytes:
+        ordered === undefined
+          ? undefined
+          : limitOf(this.#u64(ordered + at.standing_raised_limit_bytes)),
       raisedBytes: ordered === undefined ? 0 : this.#u64(ordered + at.standing_raised_added_bytes),
       hourKills: this.#core.hourKills(this.#bytes, guard),
       designated: this.#designated(base),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from "bun:test";
-import { groupsOf, KillLines } from "../../src/agent/kernel-log.ts";
+import { groupsOf, KillLines } from "../../src/agent/kernel-kills.ts";
 
 const OOM =
   "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/web,task_memcg=/web/a";
