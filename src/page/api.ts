@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** Asks the agent. Its answers are not checked anew: they come from the same binary as this page. */
 
-/** The agent said no, with a sentence; status 0: it did not answer at all. */
+/** The agent said no, with a sentence; "silent": it took the question, and did not answer; "unreachable": nobody took it. */
 export class ApiError extends Error {
-  readonly status: number;
+  readonly status: number | "silent" | "unreachable";
 
-  constructor(status: number, sentence: string) {
+  constructor(status: ApiError["status"], sentence: string) {
     super(sentence);
     this.status = status;
   }
@@ -18,8 +18,11 @@ export async function ask<T>(path: string, boundMs = ANSWER_BOUND_MS): Promise<T
   let response: Response;
   try {
     response = await fetch(path, { signal: AbortSignal.timeout(boundMs), cache: "no-store" });
-  } catch {
-    throw new ApiError(0, "the agent does not answer");
+  } catch (error) {
+    const isSilent = error instanceof DOMException && error.name === "TimeoutError";
+    throw isSilent
+      ? new ApiError("silent", "the agent does not answer")
+      : new ApiError("unreachable", "the agent cannot be reached");
   }
   const body: unknown = await response.json().catch(() => undefined);
   if (response.ok) return body as T;

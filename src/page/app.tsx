@@ -83,7 +83,7 @@ function View({ route, ...shared }: Shared & { route: Route }) {
 function Top({ route, store }: { route: Route; store: Store }) {
   useStore(store);
   const { connection } = store;
-  useTick(connection.state === "lost" ? 1000 : 0);
+  useTick(connection.state === "live" ? 0 : 1000);
   const inTrouble = [...store.rows.values()].filter(({ state }) => STATES[state].tone === "bad");
   const isLive = connection.state === "live";
   useEffect(() => {
@@ -116,13 +116,15 @@ function Top({ route, store }: { route: Route; store: Store }) {
       </header>
       {!isLive && connection.state !== "connecting" && <Gone store={store} />}
       {store.lostSteps > 0 && (
-        <p class="banner warn">
+        <section class="banner warn" aria-label="Lost steps">
           {store.lostSteps} steps were lost: the agent was too slow to read them, and an incident
           may lack its end.
-        </p>
+        </section>
       )}
       {store.journalRemark !== undefined && (
-        <p class="banner warn">The journal: {visible(store.journalRemark)}</p>
+        <section class="banner warn" aria-label="Journal">
+          The journal: {visible(store.journalRemark)}
+        </section>
       )}
       <p class="unseen" aria-live="polite">
         {visible(store.said)}
@@ -134,6 +136,7 @@ function Top({ route, store }: { route: Route; store: Store }) {
 const LINK = {
   connecting: "connecting",
   live: "live",
+  silent: "no answer",
   lost: "not connected",
   unknown: "not let in",
 };
@@ -151,11 +154,17 @@ function Gone({ store: { connection, rows } }: { store: Store }) {
       </section>
     );
   }
-  const { since } = connection;
+  const { state, since } = connection;
   return (
     <section class="banner bad" aria-label="Connection">
       <span role="alert">
-        <b>The agent is gone since {timeOf(since)}.</b>{" "}
+        <b>
+          The agent {state === "silent" ? "does not answer" : "cannot be reached"} since{" "}
+          {timeOf(since)}.
+        </b>{" "}
+        {state === "silent"
+          ? "It is stopped or stuck, or the way to it swallows what is sent. "
+          : "It has ended, or the way to it is cut. "}
         {rows.size > 0 && "What is shown is from then. "}
       </span>
       <span>Asked again every few seconds, for {span(Date.now() - since)}.</span>

@@ -7,7 +7,7 @@
  */
 
 import { ApiError, ask } from "./api.ts";
-import type { Sample, Store } from "./store.ts";
+import type { Connection, Sample, Store } from "./store.ts";
 import type { GuardView, IncidentSummary, Message } from "./types.ts";
 
 const SILENT_MS = 4000;
@@ -124,17 +124,15 @@ export class Feed {
     }
   }
 
-  /** A socket says nothing of why it was refused. */
-  async #lose(): Promise<void> {
+  /** A socket says nothing of why it was refused, or has ended. */
+  async #lose(state: Connection["state"] = "lost", since = Date.now()): Promise<void> {
     this.#socket = undefined;
-    if (this.#store.connection.state !== "unknown") {
-      this.#store.setConnection({ state: "lost", since: Date.now() });
-    }
+    const before = this.#store.connection.state;
+    if (before === "live" || before === "connecting") this.#store.setConnection({ state, since });
     try {
       await ask("/api/incidents?limit=1", PROBE_BOUND_MS);
     } catch (error) {
-      const isUnknown = error instanceof ApiError && error.status === 401;
-      this.#store.setConnection({ state: isUnknown ? "unknown" : "lost", since: Date.now() });
+      this.#store.setConnection({ state: stateOf(error), since });
     }
     setTimeout(() => this.#connect(), this.#retryMs * (0.5 + Math.random() / 2));
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MOST_MS);
@@ -142,15 +140,18 @@ export class Feed {
 
   async #watch(): Promise<void> {
     const socket = this.#socket;
-    if (socket === undefined || performance.now() - this.#heardAt < SILENT_MS) return;
+    const silentMs = performance.now() - this.#heardAt;
+    if (socket === undefined || silentMs < SILENT_MS) return;
+    const since = Date.now() - silentMs;
     this.#heardAt = performance.now() + PROBE_BOUND_MS;
     try {
       await ask("/healthz", PROBE_BOUND_MS);
-    } catch {
+      this.#heardAt = performance.now();
+    } catch (error) {
       if (socket !== this.#socket) return;
       this.#socket = undefined; // its end may take minutes to be told
       socket.close();
-      await this.#lose();
+      await this.#lose(stateOf(error), since);
     }
   }
 
@@ -159,4 +160,11 @@ export class Feed {
     const rate = maxHz === undefined ? {} : { max_hz: maxHz };
     this.#socket.send(JSON.stringify({ type, topics: [topic], ...rate }));
   }
+}
+
+// --- internal ---
+
+function stateOf(error: unknown): Connection["state"] {
+  const status = error instanceof ApiError ? error.status : undefined;
+  return status === 401 ? "unknown" : status === "silent" ? "silent" : "lost";
 }

@@ -6,7 +6,7 @@ import type { Shared } from "./app.tsx";
 import { size } from "./format.ts";
 import { GuardRow } from "./guard-row.tsx";
 import { replaceRoute, useMedia, useStore, useTick, useWindow } from "./hooks.ts";
-import { Nothing, Text } from "./parts.tsx";
+import { Ago, Nothing, Process } from "./parts.tsx";
 import { queryLink } from "./route.ts";
 import type { Store } from "./store.ts";
 import {
@@ -155,19 +155,28 @@ function Filters({ store, wanted, shown, set }: FiltersProps) {
 }
 
 /** What the system guard has last said, where there is one. */
-function HostLine({ store: { host } }: { store: Store }) {
+function HostLine({ store: { host, now } }: { store: Store }) {
   if (host === undefined) return null;
-  const isCalm = host.event === "armed" || host.event === "relieved";
+  const { event, comm, pid, rss_bytes: held, available_bytes: available, result, t } = host;
+  const isCalm = event === "armed" || event === "relieved";
   return (
     <p class={isCalm ? "quiet host" : "banner warn"}>
-      The host: {HOST[host.event] ?? host.event}
-      {host.comm !== undefined && (
-        <>
-          {" "}
-          <Text of={host.comm} /> ({host.pid})
-        </>
-      )}
-      , {size(host.available_bytes)} available
+      <span>
+        The host: {HOST[event] ?? event}
+        {comm !== undefined && (
+          <>
+            {" "}
+            <Process comm={comm} pid={pid ?? 0} />
+          </>
+        )}
+        {held !== undefined && `, ${size(held)}`}
+        {result !== "ok" && `, ${result}`}; {size(available)} available
+        {event !== "armed" && (
+          <>
+            , <Ago t={t} now={now()} />
+          </>
+        )}
+      </span>
     </p>
   );
 }

@@ -131,7 +131,8 @@ function Victims({
 }: {
   incident: Incident;
 }) {
-  if (victims.length + byKernel.length === 0 && outcome !== "kernel-first") return null;
+  const isKernels = ["kernel-first", "handed-over", "unrelieved"].includes(outcome);
+  if (victims.length + byKernel.length === 0 && !isKernels) return null;
   return (
     <Panel title="Who ended" id="victims">
       <table class="held">

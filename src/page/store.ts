@@ -16,8 +16,8 @@ const HAPPENED_EVERY_MS = 50;
 const LIVE_FRAMES_MOST = 300;
 
 export interface Connection {
-  /** "unknown": the agent does not know who we are. */
-  readonly state: "connecting" | "live" | "lost" | "unknown";
+  /** "silent": there is somebody, and does not answer; "unknown": the agent does not know who we are. */
+  readonly state: "connecting" | "live" | "silent" | "lost" | "unknown";
   readonly since: number;
 }
 
@@ -154,8 +154,9 @@ export class Store {
   }
 
   setConnection(connection: Connection): void {
-    const isSame = this.connection.state === connection.state;
-    this.connection = isSame ? this.connection : connection;
+    // Who stops answering and then ends is gone since the first of the two.
+    const isGoneStill = isGone(this.connection) && isGone(connection);
+    this.connection = isGoneStill ? { ...connection, since: this.connection.since } : connection;
     this.tell(HAPPENED_EVERY_MS);
   }
 
@@ -217,6 +218,10 @@ export class Store {
     this.statesChanged += 1;
     this.said = `${guard}: ${OUTCOMES[outcome].word}`;
   }
+}
+
+function isGone({ state }: Connection): boolean {
+  return state === "silent" || state === "lost";
 }
 
 /** Until it is said. */

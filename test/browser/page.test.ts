@@ -15,12 +15,9 @@ import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
 import { freePort, serve, served } from "../helpers/feed.ts";
 import { Group, MB } from "../helpers/group.ts";
 import { Journal } from "../helpers/journal.ts";
-import { memory } from "../helpers/memory.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
-
-const nameOf = ({ path }: Group) => path.slice(memory.root.length + 1);
 
 /** Two dozen looks of axe-core, on a machine that others want too. */
 const VIEWS_BOUND_MS = 120_000;
@@ -59,7 +56,7 @@ describeWith("the page", [...kernelTest, chromium], () => {
     const tab = await Tab.open(browser, `http://${address}/?token=${token}`);
     const { page } = await tab.live();
     expect(page.url()).toBe(`http://${address}/`); // the token stays in no history
-    const name = nameOf(scene.group);
+    const name = scene.guard;
     const row = page.locator("tbody tr", { hasText: name });
     await row.getByText("of 48.0 MiB").waitFor();
     await scene.neighbour(12 * 1024);
@@ -100,7 +97,7 @@ describeWith("the page", [...kernelTest, chromium], () => {
     const neighbour = await scene.neighbour(8 * 1024);
     const tab = await Tab.open(browser, `http://${address}/`);
     const { page } = await tab.live();
-    await page.getByRole("link", { name: nameOf(scene.group) }).click();
+    await page.getByRole("link", { name: scene.guard }).click();
     await page.locator(".orders").getByText("raise=1M:2M").waitFor();
     await page.locator(".orders li", { hasText: "kill" }).getByText("acts").waitFor();
     await page.locator(".orders li", { hasText: "raise" }).getByText("observed only").waitFor();
@@ -154,10 +151,10 @@ describeWith("the page", [...kernelTest, chromium], () => {
     await none.waitFor();
 
     // From a guard's view: those of that guard, and of no other of a longer name.
-    await page.goto(`http://${address}/#/guards/${encodeURIComponent(nameOf(scene.group))}`);
+    await page.goto(`http://${address}/#/guards/${encodeURIComponent(scene.guard)}`);
     await page.getByRole("link", { name: "all of them" }).click();
     await found.waitFor();
-    await page.getByRole("button", { name: nameOf(scene.group) }).click();
+    await page.getByRole("button", { name: scene.guard }).click();
     await name.waitFor();
     expect(page.url()).not.toContain("guard=");
     await tab.close();
@@ -172,14 +169,14 @@ describeWith("the page", [...kernelTest, chromium], () => {
     await served(scene.reprieve);
     const tab = await Tab.open(browser, `http://${address}/`);
     const { page } = await tab.live();
-    await page.getByRole("link", { name: nameOf(group) }).waitFor();
+    await page.getByRole("link", { name: scene.guard }).waitFor();
     await scene.reprieve.stop();
-    await page.getByText(/The agent is gone since/).waitFor();
+    await page.getByText(/The agent cannot be reached since/).waitFor();
     expect(await page.locator(".link").innerText()).toBe("not connected");
-    await page.getByRole("link", { name: nameOf(group) }).waitFor(); // what was known then
+    await page.getByRole("link", { name: scene.guard }).waitFor(); // what was known then
     const next = await Scene.around(group, args);
     await tab.live();
-    expect(await page.getByText(/The agent is gone since/).count()).toBe(0);
+    expect(await page.getByText(/The agent cannot be reached since/).count()).toBe(0);
     await next.leak();
     await page.locator("tbody tr").getByText("relieved").waitFor();
     await tab.close();
@@ -194,7 +191,7 @@ describeWith("the page", [...kernelTest, chromium], () => {
     await tab.page.getByLabel("Token").fill(token);
     await tab.page.getByRole("button", { name: "Enter" }).click();
     await tab.live();
-    await tab.page.getByRole("link", { name: nameOf(scene.group) }).waitFor();
+    await tab.page.getByRole("link", { name: scene.guard }).waitFor();
     await tab.close();
     await scene.end();
   });
@@ -216,9 +213,7 @@ describeWith("the page", [...kernelTest, chromium], () => {
     const leaker = await scene.board.start(scene.group, plan, program.wrapper).ready();
     const comm = "\ufffd<b>\ufffdx";
     await until("the sampler to have seen it", async () => {
-      const asked = await fetch(
-        `http://${address}/api/guards/${encodeURIComponent(nameOf(scene.group))}`,
-      );
+      const asked = await fetch(`http://${address}/api/guards/${encodeURIComponent(scene.guard)}`);
       return (await asked.text()).includes(`"${leaker.pid}"`);
     });
     await page.getByRole("link", { name: shown }).click();
@@ -296,7 +291,7 @@ describeWith("the page", [...kernelTest, chromium], () => {
       const incident = (await page.locator("tbody th a").getAttribute("href")) ?? "";
       const views = {
         guards: ["#/", "tbody th a"],
-        guard: [`#/guards/${encodeURIComponent(nameOf(scene.group))}`, ".candidates li"],
+        guard: [`#/guards/${encodeURIComponent(scene.guard)}`, ".candidates li"],
         incidents: ["#/incidents", "tbody th a"],
         incident: [incident, ".timeline li"],
         nowhere: ["#/nowhere", ".nothing"],
@@ -310,7 +305,7 @@ describeWith("the page", [...kernelTest, chromium], () => {
       }
       await show("#/", "tbody th a");
       await scene.reprieve.stop();
-      await page.getByText(/The agent is gone since/).waitFor();
+      await page.getByText(/The agent cannot be reached since/).waitFor();
       await tab.expectAccessible("gone", ["light"]);
       await tab.close();
       await scene.expectAsBefore();
@@ -338,9 +333,9 @@ describeWith("the page", [...kernelTest, chromium], () => {
     await page.keyboard.press("Tab");
     expect(await focused()).toBe("Skip to what is shown");
     await page.keyboard.press("Enter");
-    await tabTo(nameOf(scene.group));
+    await tabTo(scene.guard);
     await page.keyboard.press("Enter");
-    await page.locator("h1", { hasText: nameOf(scene.group) }).waitFor();
+    await page.locator("h1", { hasText: scene.guard }).waitFor();
     expect(await page.evaluate("document.activeElement.id")).toBe("main");
     await tabTo("all of them");
     await page.keyboard.press("Enter");

@@ -44,6 +44,11 @@ export class Scene {
     return new Scene(group, await Reprieve.guard([group.path], [...delay, ...args], options));
   }
 
+  /** What reprieve calls the group. */
+  get guard(): string {
+    return this.group.path.slice(memory.root.length + 1);
+  }
+
   steps(step: string, from = 0): Message[] {
     const all = this.reprieve.messages.slice(from);
     return all.filter((m) => m.type === "incident.step" && m.step === step);
