@@ -103,6 +103,7 @@ struct guarded {
 	_Bool is_open;	     /* attached, whether active or not */
 	_Bool is_incomplete; /* a group could not be opened */
 	_Bool is_inside;     /* its margin, when last looked at */
+	_Bool is_quiet;	     /* its usage had not changed when it was last asked for */
 	uint64_t due_ms;
 	/* the responder's own */
 	_Bool is_looked_at;   /* in this turn already */

@@ -38,8 +38,9 @@ enum {
 	SAMPLE_NEAR_MS = 100,	/* the same inside the margin */
 	SAMPLER_TICK_MS = 1000, /* no longer asleep: the agent may have died */
 	SAMPLE_SHARE = 8,	/* of the processes not primed, one in so many is read a snapshot */
-	QUIET_GUARDS =
-		40, /* so many quiet ones are scanned a second: 60 us each with 5 processes (measured) */
+	QUIET_SCANS =
+		20, /* so many quiet guards are scanned a second: 70 us each with 5 processes */
+	QUIET_READS = 160, /* so many are asked for their usage: 3 us each (measured) */
 
 	/* --- process events --- */
 	PROC_EVENTS_BYTES =

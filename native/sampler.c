@@ -60,20 +60,30 @@ static void do_errands(struct guarded *g)
 		handler_poke(g); /* opened without an event: the group starves */
 }
 
+/* A watcher hears when a group of v1 that is left to the kernel's killer comes near, and wakes us. */
+static int is_told_of(const struct guarded *g)
+{
+	return shared_load(&g->guard->state) == GUARD_QUIET && !memcg_is_v2(&g->memcg);
+}
+
 /*
  * Of many guards those in which nothing happens take turns: where memory has not changed, the ranking is what it was. All that
- * comes late by that is another limit, and on v1 a switch that somebody else has written.
+ * comes late by that is another limit, and on v1 a switch that somebody else has written. To ask whether it has changed takes turns
+ * too, until it has.
  */
 static int is_passed_over(struct guarded *g)
 {
-	uint32_t turns = handler_guards() / QUIET_GUARDS + 1;
+	uint32_t guards = handler_guards(), turn = ++g->looks + g->index;
 	uint64_t bytes, then = g->guard->usage_bytes;
 
 	if (g->is_inside || !g->scanned_ms || births_were_lost(g) ||
-	    (++g->looks + g->index) % turns == 0)
+	    turn % (guards / QUIET_SCANS + 1) == 0)
 		return 0;
-	return !memcg_usage(&g->memcg, &bytes) &&
-	       (bytes > then ? bytes - then : then - bytes) < STOCK_BYTES;
+	if (g->is_quiet && is_told_of(g) && turn % (guards / QUIET_READS + 1))
+		return 1;
+	g->is_quiet = !memcg_usage(&g->memcg, &bytes) &&
+		      (bytes > then ? bytes - then : then - bytes) < STOCK_BYTES;
+	return g->is_quiet;
 }
 
 /* Scans who is due; when a watcher has woken us, also who has come near. */

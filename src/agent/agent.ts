@@ -12,6 +12,7 @@ import { exit } from "../errors.ts";
 import type { Message, Samples } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
+import { News } from "../native/news.ts";
 import {
   type GuardOrders,
   type Parts,
@@ -128,7 +129,8 @@ export class Agent {
     this.#region.setSource(options.source ?? "SCAN");
     this.#kernelLog = new KernelLog(core);
     const kernelLog = this.#kernelLog;
-    this.#telling = new Telling({ ...options, region: this.#region, kernelLog });
+    const news = new News(buffer);
+    this.#telling = new Telling({ ...options, region: this.#region, news, kernelLog });
     this.allGone = new Promise((resolve) => {
       this.#resolveGone = resolve;
     });

@@ -13,6 +13,7 @@ import {
 } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
 import { state } from "../native/layout.ts";
+import type { News } from "../native/news.ts";
 import type { GuardOrders, LogRecord, Region } from "../native/region.ts";
 import { type Draft, Incidents, kebab, nameOf } from "./incidents.ts";
 import type { KernelLog } from "./kernel-log.ts";
@@ -22,6 +23,7 @@ const STATE_NAMES = new Map(Object.values(state).map((one) => [one as number, na
 
 export interface TellingSetup {
   readonly region: Region;
+  readonly news: News;
   readonly core: Core;
   readonly kernelLog: KernelLog;
   readonly send: (message: Message) => void;
@@ -37,17 +39,9 @@ export interface Keep {
   addTold(messages: readonly (System | Hook)[]): void;
 }
 
-/** A guard as it was told of last; compared once a second, of which there may be a thousand. */
-interface Told {
-  readonly state: number;
-  readonly usageBytes: number;
-  readonly limitBytes: number | null;
-  readonly procs: number;
-  readonly handler: string;
-}
-
 export class Telling {
   readonly #region: Region;
+  readonly #news: News;
   /** By their places in the region; undefined: it is free. */
   readonly #guards: (string | undefined)[] = [];
   /** Groups whose pressure the kernel tells. */
@@ -56,11 +50,11 @@ export class Telling {
   readonly #send: (message: Message) => void;
   readonly #incidents: Incidents;
   readonly #keep: Keep | undefined;
-  readonly #lastGuard: (Told | undefined)[] = [];
   #dropped = 0;
 
-  constructor({ region, core, kernelLog, send, keep }: TellingSetup) {
+  constructor({ region, news, core, kernelLog, send, keep }: TellingSetup) {
     this.#region = region;
+    this.#news = news;
     this.#kernelLog = kernelLog;
     this.#send = send;
     this.#keep = keep;
@@ -71,7 +65,7 @@ export class Telling {
   begin(index: number, guard: GuardOrders): void {
     this.#guards[index] = guard.name;
     this.#pressed[index] = kindOfGroup(guard.path).name === "v2" ? guard.path : undefined;
-    this.#lastGuard[index] = undefined;
+    this.#news.begin(index);
     this.#kernelLog.follow(guard.name);
     this.#keep?.begin(index, armedOf(guard));
   }
@@ -90,12 +84,12 @@ export class Telling {
     const { drafts, events } = this.#incidents.accept(this.#drain(), nowNs);
     if (all || drafts.some(({ type }) => type === "incident.closed")) this.#kernelLog.read();
     this.send(drafts.map((draft) => this.#withVictims(draft)));
-    for (const { guard, event, result } of events) this.#sendGuard(guard, { event, result });
-    this.#guards.forEach((_, index) => {
-      if (all || this.#lastGuard[index]?.state !== this.#region.state(index)) {
-        this.#sendGuard(index);
-      }
-    });
+    for (const { guard, event, result } of events) {
+      this.#news.take(guard, true);
+      this.#sendGuard(guard, { event, result });
+    }
+    for (let index = 0; index < this.#guards.length; index += 1)
+      if (this.#news.take(index, all)) this.#sendGuard(index);
     this.#sendLost();
     return this.#incidents.waiting;
   }
@@ -129,10 +123,6 @@ export class Telling {
     const guard = this.#guards[index];
     if (guard === undefined) return;
     const { usageBytes, limitBytes, procs } = this.#region.usage(index);
-    const handler = this.#region.handler(index);
-    const now = { state: this.#region.state(index), usageBytes, limitBytes, procs, handler };
-    if (event === undefined && isSame(now, this.#lastGuard[index])) return;
-    this.#lastGuard[index] = now;
     const pressed = this.#pressed[index];
     const pressure = pressed === undefined ? undefined : pressureOf(pressed);
     this.send([
@@ -142,8 +132,8 @@ export class Telling {
         usage_bytes: usageBytes,
         limit_bytes: limitBytes,
         procs,
-        state: STATE_NAMES.get(now.state) as (typeof STATES)[number],
-        handler,
+        state: STATE_NAMES.get(this.#region.state(index)) as (typeof STATES)[number],
+        handler: this.#region.handler(index),
         ...(pressure && { pressure }),
         ...event,
       },
@@ -159,16 +149,6 @@ export class Telling {
 }
 
 // --- internal ---
-
-function isSame(now: Told, last: Told | undefined): boolean {
-  return (
-    now.state === last?.state &&
-    now.usageBytes === last.usageBytes &&
-    now.limitBytes === last.limitBytes &&
-    now.procs === last.procs &&
-    now.handler === last.handler
-  );
-}
 
 /** With the time at which the agent saw it. */
 export function stamped(draft: Draft): Message {

@@ -20,7 +20,7 @@ export const SamplingRates = v.pipe(
       far: v.optional(
         told(
           Every("far", FAR_MOST_MS),
-          "So often far from its limit. A changed limit is seen by this look too.",
+          "So often far from its limit. A changed limit is seen by this look too. Of more than 20 guards those in which nothing happens take turns.",
           `\`${SAMPLING.far}ms\``,
         ),
         `${SAMPLING.far}ms`,

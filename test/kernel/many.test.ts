@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** A guard among many is as well off as one that is alone, and what is done in many at once is told. */
 import { afterEach, expect, test } from "bun:test";
+import { History } from "../../src/agent/history.ts";
+import { openCore } from "../../src/native/core.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { Group, MB } from "../helpers/group.ts";
+import { SharedRegion } from "../helpers/region.ts";
 import { type Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, onlyOnV1 } from "../helpers/require.ts";
 import { DELAY_MS, LEAK_KB, LIMIT } from "../helpers/scene.ts";
@@ -12,6 +15,13 @@ import { Board, type Workload } from "../helpers/workload.ts";
 const DELAY = ["--delay", `${DELAY_MS}ms`];
 const OTHERS = 150;
 const BURSTS = 4;
+/** So many are asked for their usage every sixth second; this one next when the leaker has been dead for long. */
+const QUIET = 800;
+const LATE = 3;
+const PASSED_OVER_MS = 2000;
+const MARGIN = 24 * MB;
+/** A second outside the margin, and one inside. */
+const SLOW = { chunkKb: 256, pauseUs: 10_000 };
 const TOGETHER = 100;
 const SMALL = 8 * MB;
 /** On one CPU of test/vm a hundred that join groups, or die, take more than 10 s. */
@@ -44,6 +54,31 @@ describeWith("many guards", kernelTest, () => {
         closedOf(reprieve.messages).filter(({ guard }) => names.includes(String(guard)));
       await until("their incidents", () => closed().length === BURSTS);
       expect(closed().map(({ outcome }) => outcome)).toEqual(names.map(() => "relieved"));
+      await end(reprieve, host, [board]);
+    },
+    BOUND_MS,
+  );
+
+  lateArming(
+    "one that leaks is looked at near its limit as often as if it were alone, while many are passed over",
+    async () => {
+      const host = new Group("host");
+      const groups = Array.from({ length: QUIET }, (_, i) => host.child(`${i}`, LIMIT));
+      const paths = groups.map(({ path }) => path);
+      const reprieve = await Reprieve.guard(paths, [...DELAY, "--margin", `${MARGIN / MB}M`]);
+      const region = new SharedRegion(await reprieve.helper("handler"));
+      const board = new Board();
+      const group = groups[LATE] as Group;
+      const leaker = await board.start(group, { means: "touch", kb: LEAK_KB, ...SLOW }).ready();
+      const areQuiet = () => groups.every((group) => !group.oom().held);
+      await until("all to be quiet", areQuiet, SLOW_MS);
+      await Bun.sleep(PASSED_OVER_MS);
+      leaker.go();
+      await until("the leaker's death", () => !leaker.isAlive(), SLOW_MS);
+      const { frames } = new History(openCore(), region.copy()).frames(LATE, 60_000);
+      region.close();
+      const near = frames.filter(({ usage_bytes }) => usage_bytes > LIMIT - MARGIN);
+      expect(near.length).toBeGreaterThan(2);
       await end(reprieve, host, [board]);
     },
     BOUND_MS,
