@@ -4,7 +4,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { visible } from "../cli/timeline.ts";
 import type { Feed } from "./feed.ts";
-import { span, timeOf } from "./format.ts";
+import { capital, span, timeOf } from "./format.ts";
 import { GuardPage } from "./guard.tsx";
 import { Guards } from "./guards.tsx";
 import { useRoute, useStore, useTick } from "./hooks.ts";
@@ -123,7 +123,7 @@ function Top({ route, store }: { route: Route; store: Store }) {
       )}
       {store.journalRemark !== undefined && (
         <section class="banner warn" aria-label="Journal">
-          The journal: {visible(store.journalRemark)}
+          {visible(capital(store.journalRemark))}. Until then the last incidents are kept in memory.
         </section>
       )}
       <p class="unseen" aria-live="polite">

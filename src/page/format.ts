@@ -16,6 +16,10 @@ export function duration(us: number): string {
   return us < 120e6 ? `${threeDigits(us / 1e6)} s` : `${Math.round(us / 60e6)} min`;
 }
 
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** Grouped by thousands with a thin space, for a column: 23269 -> "23 269". */
 export function micros(us: number): string {
   return String(Math.round(us)).replace(/\B(?=(\d{3})+$)/g, "\u{2009}");

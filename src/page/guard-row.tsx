@@ -2,7 +2,7 @@
 /** One guard in the table of all. Rendered anew only when it is another row: most of a thousand are not. */
 
 import { Component } from "preact";
-import { milliseconds } from "../cli/timeline.ts";
+import { milliseconds, visible } from "../cli/timeline.ts";
 import { Ago, OutcomeBadge, StateBadge, Text, Usage } from "./parts.tsx";
 import { Reprieve } from "./reprieve.tsx";
 import { guardLink, incidentLink, queryLink } from "./route.ts";
@@ -29,10 +29,10 @@ export class GuardRow extends Component<RowProps> {
           <StateBadge state={row.state} />
         </td>
         <th scope="row" class="guard">
-          <a href={guardLink(row.guard)}>
-            <Text of={row.guard} />
-          </a>
-          {row.powers.length === 0 && <small>observed only</small>}
+          <div>
+            <Name guard={row.guard} />
+            {row.powers.length === 0 && <small>observed only</small>}
+          </div>
         </th>
         <td class="usage" colSpan={2}>
           <Usage {...row} />
@@ -58,6 +58,24 @@ export class GuardRow extends Component<RowProps> {
 }
 
 // --- internal ---
+
+/** What does not fit is left out of its begin: many have that in common. */
+function Name({ guard }: { guard: string }) {
+  const cut = guard.lastIndexOf("/") + 1;
+  const whole = visible(guard);
+  return (
+    <a href={guardLink(guard)} aria-label={whole} title={whole}>
+      {cut > 0 && (
+        <span class="parent">
+          <Text of={guard.slice(0, cut)} />
+        </span>
+      )}
+      <span class="own">
+        <Text of={guard.slice(cut)} />
+      </span>
+    </a>
+  );
+}
 
 const HANDLERS: Readonly<Record<Row["handler"], string>> = {
   own: "reprieve",

@@ -6,7 +6,7 @@ import { visible } from "../cli/timeline.ts";
 import type { Shared } from "./app.tsx";
 import { Chart } from "./chart.tsx";
 import { Explained } from "./explain.tsx";
-import { size, timeOf } from "./format.ts";
+import { capital, size, timeOf } from "./format.ts";
 import { useAsk, useStore, useTick } from "./hooks.ts";
 import { IncidentTable } from "./incident-table.tsx";
 import { Badge, Fact, Nothing, Panel, Spans, StateBadge, Text, Usage } from "./parts.tsx";
@@ -131,7 +131,7 @@ function sentence({ state, margin_bytes, limit_bytes, usage_bytes }: Row): strin
   const left = limit_bytes === null ? undefined : Math.max(0, limit_bytes - usage_bytes);
   const room =
     left === undefined ? "" : `, ${size(left)} left; the margin is ${size(margin_bytes)}`;
-  return `${what.charAt(0).toUpperCase()}${what.slice(1)}${room}.`;
+  return `${capital(what)}${room}.`;
 }
 
 interface LastMinutesProps {

@@ -3,13 +3,22 @@
 
 import { useState } from "preact/hooks";
 import type { Shared } from "./app.tsx";
-import { duration, momentOf, size } from "./format.ts";
+import { capital, duration, momentOf, size } from "./format.ts";
 import { useAsk, useStore } from "./hooks.ts";
 import { MinuteBefore } from "./minute-before.tsx";
-import { Fact, Guard, Nothing, OutcomeBadge, Panel, Process, Text } from "./parts.tsx";
+import {
+  Victims as Ended,
+  Fact,
+  Guard,
+  Nothing,
+  OutcomeBadge,
+  Panel,
+  Process,
+  Text,
+} from "./parts.tsx";
 import { Timeline } from "./timeline.tsx";
-import type { Incident } from "./types.ts";
-import { causeOf, OUTCOMES, reasonOf } from "./words.ts";
+import type { Incident, Processes, Victim } from "./types.ts";
+import { causeOf, evidenceOf, OUTCOMES, reasonOf } from "./words.ts";
 
 /** It is written when it is over; a link may be opened sooner. */
 export function IncidentPage({ store, id }: Shared & { id: string }) {
@@ -69,6 +78,7 @@ function Head({ incident, path, now }: { incident: Incident; path: string; now: 
         <Fact name="When">
           <time dateTime={new Date(opened_t).toISOString()}>{momentOf(opened_t, now)}</time>
         </Fact>
+        <WhoAndWhy incident={incident} />
         {relief !== undefined && <Fact name="Relief after">{duration(relief.at_us)}</Fact>}
         <Fact name="Reprieve">{delay_ms === 0 ? "none" : duration(delay_ms * 1000)}</Fact>
         <Fact name="Closed after">{duration(duration_us)}</Fact>
@@ -96,8 +106,37 @@ function Head({ incident, path, now }: { incident: Incident; path: string; now: 
   );
 }
 
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+/** What is asked first; all of it is told again below. */
+function WhoAndWhy({ incident }: { incident: Incident }) {
+  const { steps, rule, victims, kernel_killed: byKernel = [], sleepers, processes } = incident;
+  const would = steps.find(({ step }) => step === "would-kill");
+  const [longest, ...others] = sleepers.toSorted((a, b) => b.slept_us - a.slept_us);
+  return (
+    <>
+      {(victims.length + byKernel.length > 0 || would === undefined) && (
+        <Fact name="Who ended">
+          <Ended victims={named(victims, processes)} kernel_killed={byKernel} />
+        </Fact>
+      )}
+      {would !== undefined && (
+        <Fact name="Would have been killed">
+          <Process comm={would.comm ?? ""} pid={would.pid ?? 0} />
+        </Fact>
+      )}
+      {rule !== undefined && <Fact name="Why that one">{evidenceOf(rule)}</Fact>}
+      {longest !== undefined && (
+        <Fact name="Slept longest">
+          <Process {...longest} /> {duration(longest.slept_us)}
+          {others.length > 0 && <span class="quiet">, and {others.length} more</span>}
+        </Fact>
+      )}
+    </>
+  );
+}
+
+/** A name that could not be read at the OOM may be known from another look. */
+function named(victims: readonly Victim[], processes: Processes): Victim[] {
+  return victims.map((one) => ({ ...one, comm: one.comm || (processes[one.pid]?.comm ?? "") }));
 }
 
 /** Without the clipboard (a page that came by http from another host has none) the address bar has it too. */
@@ -144,14 +183,11 @@ function Victims({
           </tr>
         </thead>
         <tbody>
-          {victims.map((victim) => (
+          {named(victims, processes).map((victim) => (
             <tr key={victim.pid}>
               <th scope="row">
                 <i class="swatch victim" aria-hidden="true" />
-                <Process
-                  pid={victim.pid}
-                  comm={victim.comm || (processes[victim.pid]?.comm ?? "")}
-                />
+                <Process {...victim} />
               </th>
               <td>{victim.by}</td>
               <td>{victim.rss_bytes === undefined ? "" : size(victim.rss_bytes)}</td>
@@ -180,7 +216,9 @@ function Sleepers({ incident: { sleepers, duration_us } }: { incident: Incident 
   const longest = Math.max(duration_us, ...sleepers.map(({ slept_us }) => slept_us));
   return (
     <Panel title="Who slept in the OOM" id="sleepers" note={`${sleepers.length || "nobody"} seen`}>
-      {sleepers.length > 0 && (
+      {sleepers.length === 0 ? (
+        <Nothing>Who sleeps for less than 5 ms is not seen.</Nothing>
+      ) : (
         <table class="held">
           <thead>
             <tr>
@@ -226,7 +264,7 @@ function Orders({ incident: { orders, powers, rule } }: { incident: Incident }) 
         <Fact name="Powers">
           {powers.length === 0 ? "none: it only observed" : powers.join(", ")}
         </Fact>
-        {rule !== undefined && <Fact name="Victim chosen by">{rule}</Fact>}
+        {rule !== undefined && <Fact name="First victim chosen by">{rule}</Fact>}
       </dl>
     </Panel>
   );

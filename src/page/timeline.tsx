@@ -25,10 +25,11 @@ interface Line {
 
 export function Timeline({ incident }: { incident: Incident }) {
   const lines = linesOf(incident);
+  const last = lines.at(-1);
   return (
     <>
       <Track lines={lines} />
-      <ol class="timeline">
+      <ol class="timeline" style={{ "--at": `${micros(last?.at ?? 0).length}ch` }}>
         {lines.map((line, index) => (
           <li key={index} class={line.tone}>
             <span class="at">

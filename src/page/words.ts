@@ -158,7 +158,7 @@ const STEPS: Readonly<Record<string, { readonly tone?: Tone; readonly word: stri
   freeze: { word: "The largest child group stands still" },
   thaw: { word: "It goes on again" },
   move: { word: "Moved to another group" },
-  hook: { word: "The program of the orders" },
+  hook: { word: "What the program of the orders came to" },
   "given-back": { word: "The limit is what it was" },
   would: { word: "Only observed" },
 };

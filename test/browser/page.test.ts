@@ -243,6 +243,7 @@ describeWith("the page", [...kernelTest, chromium], () => {
     await page.getByText(`All ${MANY}`).waitFor();
     expect(await page.locator("table").getAttribute("aria-rowcount")).toBe(String(MANY + 1));
     expect(await rows.count()).toBeLessThan(MANY / 2);
+    await tab.expectAccessible("many", ["light"]);
 
     await page.getByRole("button", { name: "Guard", exact: true }).click();
     await page.locator('th[aria-sort="ascending"]', { hasText: "Guard" }).waitFor();
@@ -300,6 +301,8 @@ describeWith("the page", [...kernelTest, chromium], () => {
         await show(hash, sign);
         await tab.resize("phone");
         await tab.expectAccessible(name);
+        await tab.resize("laptop");
+        await tab.expectAccessible(name, ["light"]);
         await tab.resize("wall"); // its colours are the same
         await tab.expectAccessible(name, ["dark"]);
       }

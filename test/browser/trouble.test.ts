@@ -37,6 +37,18 @@ async function secondsLeft({ page }: Tab): Promise<number> {
   return Number.parseFloat(said);
 }
 
+/** What who is called in the night asks, without scrolling, on a phone too. */
+async function expectOnFirstScreen(tab: Tab, facts: Readonly<Record<string, string>>) {
+  await tab.resize("phone");
+  await tab.page.evaluate("scrollTo(0, 0)");
+  for (const [name, text] of Object.entries(facts)) {
+    const fact = tab.page.locator(".head .facts > div", { hasText: name });
+    expect(await fact.locator("dd").innerText()).toContain(text);
+    const { y = 0, height = 0 } = (await fact.boundingBox()) ?? {};
+    expect(y + height).toBeLessThan(tab.page.viewportSize()?.height ?? 0);
+  }
+}
+
 /** Threads that sleep in the OOM as long as the hook's program works, and are killed then. */
 async function leakByThreads(scene: Scene) {
   const plan = { means: "threads", kb: LEAK_KB, parts: 4 } as const;
@@ -91,6 +103,12 @@ describeWith(
         expect(seconds).toBeGreaterThan(HOOK_S / 2);
         expect(seconds).toBeLessThan(DELAY_S);
         await tab.expectAccessible("incident-hook", ["light"]);
+        await expectOnFirstScreen(tab, {
+          "Who ended": `workload ${leaker.pid}`,
+          "Why that one": "it holds the most",
+          "Slept longest": "workload",
+          When: "",
+        });
         await tab.close();
         await scene.end();
       },
@@ -131,7 +149,7 @@ describeWith(
         const ballast = () => writeFileSync(`${journal.dir}/ballast`, new Uint8Array(1 << 20));
         expect(ballast).toThrow("ENOSPC");
         await scene.leak();
-        const banner = page.getByText(/The journal: cannot write .* the disk is full: make room/);
+        const banner = page.getByText(/^Cannot write the journal .* the disk is full: make room/);
         await banner.waitFor();
         await until("both in the list", async () => (await incidents.count()) === 2);
         await tab.expectAccessible("journal-full", ["light"]);
