@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: MIT
 /** `reprieve replay`: what other orders would have done in an incident of the journal. Changes nothing. */
 
+import * as v from "valibot";
 import { requireMemory } from "../cgroup/hierarchy.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Incident } from "../journal/incident.ts";
 import { openCore } from "../native/core.ts";
-import { rank_by } from "../native/layout.ts";
-import type { RankBy } from "../native/region.ts";
+import { limit } from "../native/layout.ts";
 import { weighingOf } from "../native/weighing.ts";
 import { below } from "./configured.ts";
 import { sourcesOf } from "./incident-sources.ts";
 import { demandIncident } from "./incidents.ts";
+import { Order } from "./order.ts";
 import { print } from "./output.ts";
 import { readFile } from "./policy-files.ts";
-import { type ReplayOrders, replayLines, replayOf } from "./replayed.ts";
+import { replayLines } from "./replay-text.ts";
+import { type ReplayOrders, replayOf } from "./replayed.ts";
 import { visible } from "./timeline.ts";
 
 export interface ReplayOptions {
@@ -32,7 +34,7 @@ export async function replay(id: string | undefined, options: ReplayOptions): Pr
   const core = openCore();
   const wanted =
     options.config === undefined ? ordersOf(incident) : byFile(incident, options.config);
-  const weighing = wanted.weigh.length === 0 ? null : weighingOf(wanted.weigh);
+  const weighing = wanted.weigh?.length ? weighingOf(wanted.weigh) : null;
   const one = replayOf(incident, wanted, (processes, by) => core.replay(processes, by, weighing));
   await print(options.json ? [JSON.stringify(one)] : replayLines(one));
   return exit.ok;
@@ -41,21 +43,20 @@ export async function replay(id: string | undefined, options: ReplayOptions): Pr
 // --- internal ---
 
 /** What the incident itself had; its rules of prefer and avoid are not kept with it. */
-function ordersOf({ orders }: Incident): ReplayOrders {
-  const by = orders.flatMap((one) => (one.startsWith("kill=") ? [rankOf(one)] : []))[0];
+function ordersOf(incident: Incident): ReplayOrders {
+  const orders = incident.orders.flatMap((text) => {
+    const { success, output } = v.safeParse(Order, text);
+    return success ? [output] : []; // of a newer version
+  });
   return {
     by: "the incident",
-    orders: [by === undefined ? { order: "KILL" } : { order: "KILL", by }],
-    weigh: [],
+    orders,
+    weigh: undefined,
     when: "at-oom",
     marginBytes: undefined,
     mayKill: true,
+    killsMost: limit.KILLS_PER_INCIDENT_MAX,
   };
-}
-
-function rankOf(order: string): RankBy | undefined {
-  const name = order.slice("kill=".length).toUpperCase();
-  return name in rank_by && name !== "LARGEST" ? (name as RankBy) : undefined;
 }
 
 /** As the guard of a config file that would decide for the group. */
@@ -70,7 +71,7 @@ function byFile({ cgroup }: Incident, path: string): ReplayOrders {
       `cannot replay: no guard of ${visible(path)} matches ${group}`,
     );
   }
-  const { margin, orders } = file.settingsOf(cgroup);
+  const { margin, orders, caps } = file.settingsOf(cgroup);
   return {
     by: `guard ${guard.name} of ${path}`,
     orders: orders.order.length > 0 ? orders.order : [{ order: "KILL" }],
@@ -78,5 +79,6 @@ function byFile({ cgroup }: Incident, path: string): ReplayOrders {
     when: orders.when ?? "at-oom",
     marginBytes: margin,
     mayKill: orders.granted.has("kill"),
+    killsMost: caps?.incident ?? limit.KILLS_PER_INCIDENT_MAX,
   };
 }

@@ -1,31 +1,39 @@
 // SPDX-License-Identifier: MIT
 /**
  * What other orders would have done in an incident: whom they would have killed, when, and what would have been left, by the frames
- * that are kept with it. `rank` is the core's own (native/replay.c).
+ * that are kept with it. `rank` is the core's own (native/replay.c). Pure.
  */
 
-import type { Frame, Incident } from "../journal/incident.ts";
-import { at, limit, rank_by, size } from "../native/layout.ts";
+import type { Incident } from "../journal/incident.ts";
+import { at, rank_by, size } from "../native/layout.ts";
 import type { StandingOrder, When } from "../native/region.ts";
 import type { WeighRule } from "../native/weighing.ts";
-import { MARGIN_MOST_BYTES } from "./guards.ts";
 import { textOf } from "./order.ts";
-import { bytes, visible } from "./timeline.ts";
-
-const PAGE_BYTES = 4096;
-/** "In about the last second". */
-const GROWTH_US = 1_000_000;
+import {
+  type Known,
+  type Moment,
+  type Moments,
+  momentsOf,
+  type Present,
+  packed,
+  presentAt,
+  reallyFreed,
+} from "./replay-frames.ts";
+import { textOfRule } from "./weigh.ts";
 
 /** What is tried in place of what was. */
 export interface ReplayOrders {
   /** Whose they are. */
   readonly by: string;
   readonly orders: readonly StandingOrder[];
-  readonly weigh: readonly WeighRule[];
+  /** Undefined: not known. */
+  readonly weigh: readonly WeighRule[] | undefined;
   readonly when: When;
   /** Undefined: the default. */
   readonly marginBytes: number | undefined;
   readonly mayKill: boolean;
+  /** In one incident. */
+  readonly killsMost: number;
 }
 
 export interface ReplayedProcess {
@@ -35,6 +43,20 @@ export interface ReplayedProcess {
   readonly anon_bytes: number;
   /** Its memory counts so many times. */
   readonly weight: number;
+}
+
+export interface Left {
+  readonly processes: number;
+  readonly usage_bytes: number;
+  /** So much those who are left had grown in about the last second. */
+  readonly grown_bytes: number;
+}
+
+export interface ReplayedKill extends ReplayedProcess {
+  readonly order: string;
+  /** From the event; below 0: before it. */
+  readonly at_us: number;
+  readonly left: Left;
 }
 
 export interface Replayed {
@@ -47,94 +69,145 @@ export interface Replayed {
   readonly orders: readonly string[];
   /** Tried before a kill; what comes of them cannot be known. */
   readonly untold: readonly string[];
-  /** From the event; below 0: before it. */
+  /** Of the first choice, from the event; below 0: before it. */
   readonly at_us: number;
   readonly usage_bytes: number;
+  /** What the group may hold; with `when = "before"` less the margin. */
+  readonly mark_bytes: number;
   /** The first to be killed foremost. */
   readonly candidates: readonly ReplayedProcess[];
   readonly victim: ReplayedProcess | null;
   readonly would: "kill" | "observe" | "hand-over";
-  readonly left: { readonly processes: number; readonly usage_bytes: number };
+  /** One after the other; without the power to kill nobody. */
+  readonly kills: readonly ReplayedKill[];
+  /** When nobody is left who may be killed, and it is not enough; null: it does not come to that. */
+  readonly hand_over_us: number | null;
+  readonly left: Left;
+  /** By the kills that there were; where less would have been, it is not known whether that is enough. */
+  readonly really_freed_bytes: number;
   /** Whom it was. */
   readonly really: readonly { readonly pid: number; readonly comm: string }[];
   /** Rules by program or group, which are not recorded. */
   readonly unheeded: number;
+  readonly unheeded_rules: readonly string[];
+  /** False: those of the incident's own guard are not kept with it. */
+  readonly are_rules_known: boolean;
 }
 
 export type Ranker = (processes: Uint8Array, by: number) => number[];
 
 export function replayOf(incident: Incident, wanted: ReplayOrders, rank: Ranker): Replayed {
-  const event = atEvent(incident);
-  const frame = wanted.when === "before" ? beforeLimit(incident, event, wanted) : event;
-  const { by } = killOf(wanted.orders);
-  const all = processesAt(incident, frame);
-  const packed = packedOf(all, incident.frames, frame);
-  const candidates = rank(packed, by === undefined ? rank_by.LARGEST : rank_by[by]).flatMap((i) => {
-    const one = all[i];
-    const percent = new DataView(packed.buffer, i * size.replayed + at.replayed_percent);
-    return one ? [{ ...one.told, weight: percent.getUint32(0, true) / 100 }] : [];
-  });
-  const [first = null] = candidates;
-  const kills = wanted.orders.some(isKill);
-  const victim = kills ? first : null;
-  const isDone = victim !== null && wanted.mayKill;
+  const moments = momentsOf(incident, wanted);
+  const [first] = moments.all;
+  const replay = new Replay(incident, wanted, rank);
+  const { present, candidates } = replay.look(first, wanted.orders.find(isKill));
+  if (wanted.mayKill) replay.play(moments);
+  const { kills, handOverUs } = replay;
+  const victim = wanted.orders.some(isKill) ? (candidates[0] ?? null) : null;
+  const { weigh } = wanted;
+  const unheeded = (weigh ?? []).filter((one) => one.exe !== undefined || one.cgroup !== undefined);
   return {
-    v: 1,
-    id: incident.id,
-    guard: incident.guard,
-    cgroup: incident.cgroup,
-    by: wanted.by,
+    ...{ v: 1, id: incident.id, guard: incident.guard, cgroup: incident.cgroup, by: wanted.by },
     orders: wanted.orders.map(textOf),
     untold: untoldOf(wanted.orders).map(textOf),
-    at_us: frame.t_us,
-    usage_bytes: frame.usage_bytes,
+    at_us: first.frame.t_us,
+    usage_bytes: first.frame.usage_bytes,
+    mark_bytes: moments.markBytes,
     candidates,
     victim,
     would: victim === null ? "hand-over" : wanted.mayKill ? "kill" : "observe",
-    left: {
-      processes: all.length - Number(isDone),
-      usage_bytes: Math.max(0, frame.usage_bytes - (isDone ? victim.anon_bytes : 0)),
-    },
+    kills,
+    hand_over_us: handOverUs,
+    left: kills.at(-1)?.left ?? leftOf(present),
+    really_freed_bytes: reallyFreed(incident),
     really: [...incident.victims, ...(incident.kernel_killed ?? [])].map(({ pid, comm }) => ({
       pid,
       comm,
     })),
-    unheeded: wanted.weigh.filter((rule) => rule.exe !== undefined || rule.cgroup !== undefined)
-      .length,
+    unheeded: unheeded.length,
+    unheeded_rules: unheeded.map(textOfRule),
+    are_rules_known: weigh !== undefined,
   };
-}
-
-/** For a person. */
-export function replayLines(one: Replayed): string[] {
-  const { victim, left, really } = one;
-  const when = one.at_us === 0 ? "at the event" : `${(one.at_us / 1e6).toFixed(1)} s before it`;
-  const why = one.candidates.length === 0 ? "nobody is worth a kill" : "no order kills";
-  const verb = one.would === "observe" ? "would have been named, for the power to kill lacks" : "";
-  return [
-    `${one.id}  ${visible(one.cgroup)}`,
-    `orders  ${one.orders.map(visible).join(", ")}; by ${visible(one.by)}`,
-    ...one.untold.map(
-      (order) => `        ${visible(order)} goes first: what comes of it is not known`,
-    ),
-    ...(one.unheeded > 0
-      ? [`        ${one.unheeded} rules by program or group are left out: neither is recorded`]
-      : []),
-    victim === null
-      ? `replay  ${why}: the kernel would have decided`
-      : `replay  ${nameOf(victim)}, ${bytes(victim.anon_bytes)}${weightOf(victim)}, ${verb || `would have been killed ${when}`}`,
-    `left    ${left.processes} processes, ${bytes(left.usage_bytes)} of ${bytes(one.usage_bytes)}`,
-    `really  ${really.length === 0 ? "nobody was killed" : really.map(nameOf).join(", ")}`,
-  ];
 }
 
 // --- internal ---
 
-function nameOf({ comm, pid }: { readonly comm: string; readonly pid: number }): string {
-  return `${visible(comm)} ${pid}`;
+/** The kills of an incident that has not been. */
+class Replay {
+  readonly kills: ReplayedKill[] = [];
+  handOverUs: number | null = null;
+  readonly #incident: Incident;
+  readonly #killsMost: number;
+  readonly #rank: Ranker;
+  readonly #dead = new Set<number>();
+  /** The first is the current one. */
+  #orders: readonly StandingOrder[];
+  #freedBytes = 0;
+
+  constructor(incident: Incident, { orders, killsMost }: ReplayOrders, rank: Ranker) {
+    this.#incident = incident;
+    this.#killsMost = killsMost;
+    this.#rank = rank;
+    const end = orders.findIndex(({ order }) => order === "HAND_OVER");
+    this.#orders = orders.slice(0, end < 0 ? orders.length : end).filter(isKill);
+  }
+
+  play({ all, markBytes }: Moments): void {
+    for (const moment of all) {
+      while (this.#isNeeded(moment, markBytes)) {
+        if (this.#kill(moment)) continue;
+        this.handOverUs = moment.frame.t_us;
+        return;
+      }
+    }
+  }
+
+  /** Who is there, and who would be killed. */
+  look(moment: Moment, order: StandingOrder | undefined) {
+    const present = presentAt(this.#incident, moment, this.#dead);
+    const structs = packed(present.processes);
+    const by = order?.order === "KILL" ? (order.by ?? "LARGEST") : "LARGEST";
+    const candidates = this.#rank(structs, rank_by[by]).flatMap((index) => {
+      const one = present.processes[index];
+      const percent = new DataView(structs.buffer, index * size.replayed + at.replayed_percent);
+      return one ? [toldOf(one, percent.getUint32(0, true) / 100)] : [];
+    });
+    return { present, candidates };
+  }
+
+  #isNeeded(moment: Moment, markBytes: number): boolean {
+    if (this.kills.length === 0) return true;
+    const { inVainBytes } = moment;
+    if (inVainBytes !== undefined) return this.#freedBytes <= inVainBytes;
+    return presentAt(this.#incident, moment, this.#dead).usageBytes > markBytes;
+  }
+
+  /** False: there is nobody left, or no order. A plain kill is repeated, the others are given once. */
+  #kill(moment: Moment): boolean {
+    const [order, ...others] = this.#orders;
+    if (order === undefined || this.kills.length >= this.#killsMost) return false;
+    const { present, candidates } = this.look(moment, order);
+    const [victim] = candidates;
+    if (order.order !== "KILL" || victim === undefined) this.#orders = others;
+    if (victim === undefined) return this.#kill(moment);
+    const isAll = order.order === "KILL_WHOLE";
+    for (const { pid, anon_bytes } of isAll ? present.processes : [victim]) {
+      this.#dead.add(pid);
+      this.#freedBytes += anon_bytes;
+    }
+    const left = leftOf(presentAt(this.#incident, moment, this.#dead));
+    this.kills.push({ ...victim, order: textOf(order), at_us: moment.frame.t_us, left });
+    return true;
+  }
 }
 
-function weightOf({ weight }: ReplayedProcess): string {
-  return weight === 1 ? "" : `, which counts ${weight} times`;
+function toldOf({ pid, comm, uid, anon_bytes }: Known, weight: number): ReplayedProcess {
+  return { pid, comm, uid, anon_bytes, weight };
+}
+
+function leftOf({ usageBytes, processes }: Present): Left {
+  const grown = processes.reduce((sum, { grown_bytes }) => sum + grown_bytes, 0);
+  return { processes: processes.length, usage_bytes: usageBytes, grown_bytes: grown };
 }
 
 function isKill({ order }: StandingOrder): boolean {
@@ -145,67 +218,4 @@ function isKill({ order }: StandingOrder): boolean {
 function untoldOf(orders: readonly StandingOrder[]): readonly StandingOrder[] {
   const end = orders.findIndex((one) => isKill(one) || one.order === "HAND_OVER");
   return end < 0 ? orders : orders.slice(0, end);
-}
-
-function killOf(orders: readonly StandingOrder[]) {
-  return { by: orders.flatMap((one) => (one.order === "KILL" ? [one.by] : []))[0] };
-}
-
-/** The last look before it, with what was read of the victims in it. */
-function atEvent({ frames, steps }: Incident): Frame {
-  const last = frames.findLast(({ t_us }) => t_us <= 0);
-  const seen = steps.find(({ usage_bytes }) => usage_bytes !== undefined);
-  const held = new Map(last?.processes ?? []);
-  for (const { step, pid, rss_bytes: rss } of steps) {
-    if ((step === "chose" || step === "would-kill") && pid && rss) held.set(pid, rss);
-  }
-  return {
-    t_us: 0,
-    usage_bytes: seen?.usage_bytes ?? last?.usage_bytes ?? 0,
-    processes: [...held],
-  };
-}
-
-/** The first look at which no more than the margin was left of what the group held at the event. */
-function beforeLimit({ frames }: Incident, event: Frame, { marginBytes }: ReplayOrders): Frame {
-  const margin = marginBytes ?? Math.min(MARGIN_MOST_BYTES, event.usage_bytes / 4);
-  const from = event.usage_bytes - margin;
-  return frames.find(({ t_us, usage_bytes }) => t_us <= 0 && usage_bytes >= from) ?? event;
-}
-
-interface Known {
-  readonly told: Omit<ReplayedProcess, "weight">;
-  readonly start: number;
-  readonly score: number;
-}
-
-function processesAt({ processes, steps }: Incident, frame: Frame): Known[] {
-  return frame.processes.map(([pid, anonBytes]) => {
-    const known = processes[pid];
-    const comm = known?.comm ?? steps.find((step) => step.pid === pid)?.comm ?? "";
-    return {
-      told: { pid, comm, uid: known?.uid ?? null, anon_bytes: anonBytes },
-      // Born since the last look.
-      start: known?.start ?? Number.MAX_SAFE_INTEGER,
-      score: known?.oom_score_adj ?? 0,
-    };
-  });
-}
-
-/** One struct replayed after the other. */
-function packedOf(all: readonly Known[], frames: readonly Frame[], now: Frame): Uint8Array {
-  const before = new Map(frames.findLast(({ t_us }) => t_us <= now.t_us - GROWTH_US)?.processes);
-  const packed = Buffer.alloc(all.length * size.replayed);
-  all.forEach(({ told, start, score }, index) => {
-    const base = index * size.replayed;
-    const grown = Math.max(0, told.anon_bytes - (before.get(told.pid) ?? 0));
-    packed.writeBigUInt64LE(BigInt(start), base + at.replayed_start_time);
-    packed.writeUInt32LE(told.pid, base + at.replayed_pid);
-    packed.writeUInt32LE(told.uid ?? 0xffff_fffe, base + at.replayed_uid);
-    packed.writeUInt32LE(Math.floor(told.anon_bytes / PAGE_BYTES), base + at.replayed_pages);
-    packed.writeUInt32LE(Math.floor(grown / PAGE_BYTES), base + at.replayed_grown);
-    packed.writeInt32LE(score, base + at.replayed_oom_score_adj);
-    packed.write(told.comm, base + at.replayed_name, limit.COMM_BYTES, "utf8");
-  });
-  return new Uint8Array(packed.buffer, packed.byteOffset, packed.length);
 }

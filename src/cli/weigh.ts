@@ -61,7 +61,16 @@ export function whyTooMany(rules: readonly WeighRule[]): string | undefined {
   return `the patterns of prefer and avoid have at most ${limit.WEIGH_TEXT_BYTES} bytes together`;
 }
 
+/** As it may stand in a file. */
+export function textOfRule({ percent, ...who }: WeighRule): string {
+  const parts = Object.entries({ ...who, weight: percent / 100 });
+  const what = percent > WEIGH_EVEN_PERCENT ? "prefer" : "avoid";
+  return `${what} ${parts.map(([key, value]) => `${key}=${value}`).join(",")}`;
+}
+
 // --- internal ---
+
+const WEIGH_EVEN_PERCENT = 100;
 
 function ruleOf(weights: Weights) {
   return v.pipe(

@@ -74,10 +74,15 @@ describeWith("replay", kernelTest, () => {
     const { out } = await Reprieve.ends(["replay", ...journal.flags, ...file]);
     expect(out).toContain("no order kills: the kernel would have decided");
 
-    write(`avoid = ["name=work*,weight=0"]\nwhen = "before"\nmargin = "${40 * MB}"\n`);
+    write(
+      `avoid = ["name=work*,weight=0", "exe=/opt/*"]\nwhen = "before"\nmargin = "${40 * MB}"\n`,
+    );
     const before = await replayed(journal, ...file);
     expect(before.at_us).toBeLessThan(0);
     expect(before.victim).toMatchObject({ pid: small.pid, weight: 0 });
+    // The leaker went on, and came there again.
+    expect(before.kills.map(({ pid }) => pid)).toEqual([small.pid, leaker.pid]);
+    expect(before.unheeded_rules).toEqual(["avoid exe=/opt/*,weight=0.25"]);
 
     stage.config.write(`${FEED}${ALLOW}${guard("b", "/elsewhere")}`);
     const elsewhere = await Reprieve.ends(["replay", ...journal.flags, ...file]);
