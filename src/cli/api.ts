@@ -28,13 +28,24 @@ export async function askApi<T extends v.GenericSchema>(
   schema: T,
 ): Promise<v.InferOutput<T> | undefined> {
   const response = await fetched(options, path);
+  const answer: unknown = await response.json().catch(() => undefined);
+  if (response.ok) {
+    const result = v.safeParse(schema, answer);
+    if (result.success) return result.output;
+  }
+  const failure = v.safeParse(Failure, answer);
+  const url = visible(options.url);
+  if (!failure.success) {
+    throw new CliError(exit.host, `${url} is no reprieve, or one of another version`);
+  }
   if (response.status === 404) return undefined;
-  if (response.ok) return v.parse(schema, await response.json());
-  const failure = v.safeParse(Failure, await response.json().catch(() => undefined));
-  const why = failure.success ? failure.output.error : `status ${response.status}`;
+  if (response.status !== 401) throw new CliError(exit.host, `${url}: ${failure.output.error}`);
+  const link = "it stands in the link that is printed at the start";
   throw new CliError(
-    response.status === 401 ? exit.notPermitted : exit.host,
-    `${visible(options.url)}: ${why}`,
+    exit.notPermitted,
+    options.token
+      ? `${url} wants another token: ${link}`
+      : `${url} wants a token: --token, or REPRIEVE_TOKEN; ${link}`,
   );
 }
 

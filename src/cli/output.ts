@@ -25,6 +25,7 @@ export class Lines {
   #dropped = 0;
   #flushing: Promise<void> | undefined;
   #closed = false;
+  #isLeft = false;
 
   /** `kind` is what a person calls the lines. */
   constructor(fd: 1 | 2, kind: string) {
@@ -45,6 +46,11 @@ export class Lines {
   /** The reader is gone for good. */
   get isClosed(): boolean {
     return this.#closed;
+  }
+
+  /** The reader has closed it. */
+  get isLeft(): boolean {
+    return this.#isLeft;
   }
 
   /** Waits for the reader, at most so long. False: it did not get everything. */
@@ -72,7 +78,9 @@ export class Lines {
         this.#waiting = this.#waiting.subarray(bytesWritten);
       } catch (error) {
         // Any other is EPIPE or as final: the reader is gone, the guard goes on.
-        this.#closed = !PASSING.has((error as NodeJS.ErrnoException).code ?? "");
+        const { code = "" } = error as NodeJS.ErrnoException;
+        this.#closed = !PASSING.has(code);
+        this.#isLeft = code === "EPIPE";
         if (!this.#closed) await Bun.sleep(RETRY_MS);
       }
     }
@@ -82,13 +90,16 @@ export class Lines {
 
 const toPerson = new Lines(2, "lines");
 
-/** What was asked for, on stdout; a reader that does not take it all is an error. */
+/** What was asked for, on stdout; a reader that has had enough, like `head`, may leave. */
 export async function print(lines: readonly string[]): Promise<void> {
   const out = new Lines(1, "lines");
   for (const line of lines) out.write(line);
-  if (await out.end(READER_BOUND_MS)) return;
-  throw new CliError(exit.host, "cannot write to stdout: nobody reads it, or its disk is full");
+  const isRead = await out.end(READER_BOUND_MS);
+  if (!isRead && !out.isLeft) throw UNWRITTEN();
 }
+
+export const UNWRITTEN = () =>
+  new CliError(exit.host, "cannot write to stdout: its reader is stuck, or its disk is full");
 
 /** One line to the person. */
 export function say(text: string): void {

@@ -3,7 +3,8 @@
 
 import { CliError, exit } from "../errors.ts";
 import { GuardDetails, Guards, IncidentList } from "../http/schema.ts";
-import { type Agent, type AgentOptions, type Answer, askAll, demandAgents } from "./agents.ts";
+import { isNamed } from "../journal/named.ts";
+import { type Agent, type AgentOptions, askAll, demandAgents } from "./agents.ts";
 import { print, say } from "./output.ts";
 import { paperOf } from "./screen.ts";
 import { guardPart, type ProcessSeen, statusPart } from "./status-text.ts";
@@ -13,6 +14,8 @@ export interface StatusOptions extends AgentOptions {
   readonly json?: true;
 }
 
+/** Of guards that a part of a name is in. */
+const NAMED_MOST = 3;
 const LAST_INCIDENTS = "/api/incidents?limit=5";
 
 export async function status(name: string | undefined, options: StatusOptions): Promise<number> {
@@ -25,24 +28,33 @@ export async function status(name: string | undefined, options: StatusOptions): 
   const lines =
     name === undefined
       ? await ofAll(agents, options, failed)
-      : await ofOne(await demandGuard(agents, name, failed), options);
+      : await ofOne(agents, await demandGuard(agents, name, failed), options);
   await print(lines);
   return code;
 }
 
-/** Of each reprieve that has a guard of that name; throws where none has. */
+/** The name of the guard that is meant: told by it, by its group, or by a part that no other has. Throws where that is none. */
 export async function demandGuard(
   agents: readonly Agent[],
-  name: string,
+  text: string,
   failed: (error: CliError) => void,
-): Promise<Answer<Details>[]> {
-  const path = `/api/guards/${encodeURIComponent(name)}`;
-  const found = await askAll(agents, path, GuardDetails, failed);
-  const having = found.filter(({ value }) => value !== undefined);
-  if (having.length > 0) return having;
+): Promise<string> {
+  const answers = await askAll(agents, "/api/guards", Guards, failed);
+  const all = answers.flatMap(({ value }) => value?.guards ?? []);
+  const exact = all.find(({ guard, cgroup }) => guard === text || cgroup === text);
+  if (exact !== undefined) return exact.guard;
+  const like = new Set(all.map(({ guard }) => guard).filter((guard) => isNamed([guard], text)));
+  const [only, ...others] = [...like].sort();
+  if (only === undefined) {
+    const none = `no guard is named ${visible(text)}`;
+    throw new CliError(exit.noGroup, `${none}: reprieve status lists them`);
+  }
+  if (others.length === 0) return only;
+  const some = [only, ...others].slice(0, NAMED_MOST).map(visible).join(", ");
+  const more = like.size > NAMED_MOST ? ", ..." : "";
   throw new CliError(
     exit.noGroup,
-    `no guard is named ${visible(name)}: reprieve status lists them`,
+    `${like.size} guards have ${visible(text)} in their names: ${some}${more}`,
   );
 }
 
@@ -74,10 +86,14 @@ async function ofAll(
   return [...statusPart(seen, { ...paperOf(), height: Number.POSITIVE_INFINITY }).lines];
 }
 
+/** What could not be reached has been said. */
 async function ofOne(
-  answers: readonly Answer<Details>[],
+  agents: readonly Agent[],
+  name: string,
   { json }: StatusOptions,
 ): Promise<string[]> {
+  const path = `/api/guards/${encodeURIComponent(name)}`;
+  const answers = await askAll(agents, path, GuardDetails, () => {});
   const paper = { ...paperOf(), height: Number.POSITIVE_INFINITY };
   return answers.flatMap(({ agent, value }) => {
     if (value === undefined) return [];

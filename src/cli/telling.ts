@@ -79,7 +79,7 @@ Exit codes: 0, 66 no reprieve runs, or none has that guard; 69 it does not answe
 function addLive(reprieve: Command, done: (code: number) => void): void {
   const asking = (command: Command) =>
     command
-      .argument("[guard]", "its name; none: all guards")
+      .argument("[guard]", "its name, or a part that no other has; none: all guards")
       .addOption(urlOption("ask the reprieve that serves this"))
       .addOption(tokenOption())
       .addOption(caOption())

@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: MIT
 /** `reprieve watch` where there is no terminal: lines as `run` prints them, or its JSON. */
 
-import { CliError, exit } from "../errors.ts";
 import type { Message } from "../feed/protocol.ts";
 import type { Agent } from "./agents.ts";
 import type { End, Followed, Show } from "./follow.ts";
 import { localTime } from "./incident-text.ts";
-import { Lines, say } from "./output.ts";
+import { Lines, say, UNWRITTEN } from "./output.ts";
 import { linesOf, visible } from "./timeline.ts";
 
 const LOOK_MS = 250;
 const READER_BOUND_MS = 1000;
-const GONE = new CliError(
-  exit.host,
-  "cannot write to stdout: nobody reads it, or its disk is full",
-);
 
 export class AsLines implements Show {
   readonly maxHz = undefined;
@@ -27,7 +22,8 @@ export class AsLines implements Show {
     this.#name = name;
     this.#isJson = isJson;
     this.#timer = setInterval(() => {
-      if (this.#out.isClosed) end.reject(GONE);
+      if (this.#out.isLeft) end.resolve();
+      else if (this.#out.isClosed) end.reject(UNWRITTEN());
     }, LOOK_MS);
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** `reprieve watch`: the guards of the reprieves that run, as they change. A screen in a terminal, lines elsewhere. */
 
-import { exit } from "../errors.ts";
+import { type CliError, exit } from "../errors.ts";
 import { Guards } from "../http/schema.ts";
 import { type AgentOptions, askAll, demandAgents } from "./agents.ts";
 import { Follower } from "./follow.ts";
@@ -18,11 +18,13 @@ export interface WatchOptions extends AgentOptions {
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const FAULTS = ["uncaughtException", "unhandledRejection"] as const;
 
-export async function watch(guard: string | undefined, options: WatchOptions): Promise<number> {
+export async function watch(text: string | undefined, options: WatchOptions): Promise<number> {
   const agents = demandAgents(options);
   // A wrong name, address or token is said at once.
-  if (guard !== undefined) await demandGuard(agents, guard, ({ message }) => say(message));
-  else if (options.url !== undefined) await askAll(agents, "/api/guards", Guards, () => {});
+  const failed = ({ message }: CliError) => say(message);
+  const guard = text === undefined ? undefined : await demandGuard(agents, text, failed);
+  if (guard === undefined && options.url !== undefined)
+    await askAll(agents, "/api/guards", Guards, () => {});
   const end = Promise.withResolvers<void>();
   for (const signal of SIGNALS) process.once(signal, () => end.resolve());
   for (const fault of FAULTS) process.once(fault, (error) => end.reject(error));

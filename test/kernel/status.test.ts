@@ -12,9 +12,11 @@ import { asUser } from "../helpers/as-user.ts";
 import { certificateIn, openssl } from "../helpers/certificate.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { type Feed, freePort, runFile, serve, served } from "../helpers/feed.ts";
+import { Group } from "../helpers/group.ts";
+import { binary } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
-import { Scene } from "../helpers/scene.ts";
+import { LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
 afterEach(cleanUp);
@@ -69,6 +71,57 @@ describeWith("status", kernelTest, () => {
     expect(code).toBe(exit.noGroup);
     rmSync(dir, { recursive: true });
     await scene.end();
+  });
+
+  test("takes a guard's group, or a part of its name that no other has, for its name", async () => {
+    const group = new Group("tenants");
+    const paths = ["web-a", "web-b"].map((name) => group.child(name, LIMIT).path);
+    const address = `127.0.0.1:${freePort()}`;
+    const reprieve = await Reprieve.guard(paths, ["--listen", address, "--no-token"]);
+    await served(reprieve);
+    const at = ["--url", `http://${address}/`];
+    const [nameA = "", nameB = ""] = reprieve.messages
+      .filter(({ type }) => type === "armed")
+      .map((one) => String(one.guard))
+      .toSorted();
+    for (const text of ["web-a", "WEB-A", "*/web-a", nameA, paths[0] ?? ""]) {
+      expect((await ended("status", text, ...at)).out).toContain(`\n${nameA}\ngroup `);
+    }
+    const several = await ended("status", "web-", ...at);
+    expect(several.code).toBe(exit.noGroup);
+    expect(several.err).toContain(`2 guards have web- in their names: ${nameA}, ${nameB}\n`);
+    const watch = Reprieve.start(["watch", "web-b", ...at]);
+    await until("it to begin", () => watch.out.includes("guarding "));
+    expect(watch.out).not.toContain("web-a");
+    expect(await watch.stop()).toBe(exit.ok);
+    expect(await reprieve.stop()).toBe(exit.ok);
+    await group.destroy();
+  });
+
+  test("who asks without the token, or something else, is told what to do", async () => {
+    const feed = await serve();
+    const url = `http://${feed.address}/`;
+    const env = { REPRIEVE_TOKEN: "" };
+    const none = await Reprieve.ends(["status", "--url", url], { env });
+    expect(none.err).toContain("--token, or REPRIEVE_TOKEN; it stands in the link");
+    const wrong = await Reprieve.ends(["status", "--url", url], { env: { REPRIEVE_TOKEN: "x" } });
+    expect(wrong.err).toContain("wants another token");
+    expect([none.code, wrong.code]).toEqual([exit.notPermitted, exit.notPermitted]);
+    const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("hi") });
+    const other = await ended("status", "--url", server.url.href);
+    expect(other.err).toContain(`${server.url.href} is no reprieve`);
+    expect(other.code).toBe(exit.host);
+    await server.stop(true);
+    await feed.scene.end();
+  });
+
+  test.each(["status", "watch"])("%s: a reader that leaves is no error", async (command) => {
+    const feed = await serve();
+    const line = [binary, command, ...at(feed)].join(" ");
+    const left = `${line} | (exec <&-; sleep 1); exit \${PIPESTATUS[0]}`;
+    const { code, err } = await Reprieve.ends([], { command: ["bash", "-c", left] });
+    expect({ code, err }).toEqual({ code: exit.ok, err: "" });
+    await feed.scene.end();
   });
 
   test.each(["status", "watch"])("%s: a wrong name, token or address is said", async (command) => {
