@@ -58,6 +58,12 @@ async function main(argv: readonly string[]): Promise<number> {
   const done = (result: number) => {
     code = result;
   };
+  const [first, path] = argv;
+  // Not for people: our own child (journal/disk.ts).
+  if (first === "keep-journal" && path !== undefined && process.send !== undefined) {
+    await (await import("./journal/keeper.ts")).keepJournal(path);
+    return exit.ok;
+  }
   try {
     await program(done).parseAsync(argv, { from: "user" });
     return code;

@@ -41,7 +41,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     ...kernelChecks(core),
     ...processChecks(),
     ...killerChecks(groups),
-    ...journalChecks(journalOf(options.config)),
+    ...(await journalChecks(journalOf(options.config))),
   ];
   const isHopeless = host.some((check) => check.status === "no");
   const proofs = isHopeless ? [] : await proofChecks(core);

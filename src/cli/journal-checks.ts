@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: MIT
 /** What doctor finds of the journal: whether it could be read and written now, and whether a killed reprieve would lose incidents. */
 
-import { accessSync, constants, existsSync, statfsSync, statSync } from "node:fs";
-import { dirname } from "node:path";
 import { baseInMemory, LOST_WITH_US } from "../agent/kept.ts";
-import { codeOf, JournalFile } from "../journal/database.ts";
+import { KeptDisk } from "../journal/disk.ts";
+import type { Look } from "../journal/writable.ts";
 import { type Check, check } from "./proof-scene.ts";
 import { bytes } from "./timeline.ts";
 
-/** An incident takes a few KB, SQLite's log beside it up to 1 MiB. */
-const FREE_LEAST_BYTES = 2 << 20;
-
-export function journalChecks(path: string): Check[] {
+export async function journalChecks(path: string): Promise<Check[]> {
   if (path === "none") return [check("journal", "note", "none: incidents are not written down")];
   const kept = baseInMemory();
   return [
-    journalCheck(path),
+    journalCheck(path, await lookAt(path)),
     kept === undefined
       ? check("region in memory", "note", `no tmpfs: ${LOST_WITH_US}`)
       : check("region in memory", "ok", kept),
@@ -24,26 +20,19 @@ export function journalChecks(path: string): Check[] {
 
 // --- internal ---
 
-function journalCheck(path: string): Check {
-  const why = whyNotWritten(path);
-  if (why !== undefined) return check("journal", "note", `${path}: ${why}`);
-  if (!existsSync(path)) return check("journal", "ok", `${path}, from the first incident on`);
-  return check("journal", "ok", `${path}, ${bytes(statSync(path).size)}`);
-}
-
-function whyNotWritten(path: string): string | undefined {
-  const place = existingOf(path);
+async function lookAt(path: string): Promise<Look> {
+  const disk = new KeptDisk(path);
   try {
-    if (place === path) JournalFile.read(path).close();
-    accessSync(place, constants.W_OK);
+    return await disk.ask("look");
   } catch (error) {
-    return `incidents would be kept in memory only: ${codeOf(error) || (error as Error).message}`;
+    return { why: `journal stuck: ${(error as Error).message}` };
+  } finally {
+    await disk.end();
   }
-  const { bavail, bsize } = statfsSync(place);
-  return bavail * bsize < FREE_LEAST_BYTES ? "its disk is full, make room" : undefined;
 }
 
-/** It, or the directory in which it or its own will be made. */
-function existingOf(path: string): string {
-  return existsSync(path) ? path : existingOf(dirname(path));
+function journalCheck(path: string, { why, bytes: size }: Look): Check {
+  if (why !== undefined) return check("journal", "note", `${path}: ${why}`);
+  if (size === undefined) return check("journal", "ok", `${path}, from the first incident on`);
+  return check("journal", "ok", `${path}, ${bytes(size)}`);
 }

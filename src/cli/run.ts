@@ -218,7 +218,7 @@ async function guardAndWait(
     const seen = agent.seeSleep();
     undo.defer(() => seen);
   }
-  journaling?.harvest();
+  void journaling?.harvest();
   const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
   undo.defer(() => clearTimeout(trim));
   await reloadIfConfigured(state, latecomers, agent);
@@ -300,7 +300,7 @@ async function waitOnly(
   journaling: Journaling | undefined,
 ): Promise<number> {
   if (options.replace) await feed.open();
-  journaling?.harvest();
+  void journaling?.harvest();
   await feed.serve(NO_GUARD);
   await signals.first;
   return exit.ok;

@@ -155,23 +155,23 @@ function addApi(app: Hono, { present, journal, history, explain }: AppOptions): 
     const guards = present.names.flatMap((name) => viewOf(present, name) ?? []);
     return c.json({ t: Date.now(), guards, ...besideOf(present) });
   });
-  app.get("/api/guards/:name", (c) => {
+  app.get("/api/guards/:name", async (c) => {
     const name = c.req.param("name");
     const view = viewOf(present, name);
     if (view === undefined) return failed(c, 404, "no such guard: /api/guards lists them");
     const query = v.safeParse(GuardQuery, c.req.query());
     if (!query.success) return failed(c, 400, sentenceOf(query.issues));
-    const { incidents } = journal.list({ guard: name, limit: LAST_INCIDENTS });
+    const { incidents } = await journal.list({ guard: name, limit: LAST_INCIDENTS });
     const recorded = history(name, query.output.last_s * 1000);
     return c.json({ t: Date.now(), ...view, history: recorded, incidents, ...besideOf(present) });
   });
-  app.get("/api/incidents", (c) => {
+  app.get("/api/incidents", async (c) => {
     const filter = v.safeParse(IncidentFilter, c.req.query());
     if (!filter.success) return failed(c, 400, sentenceOf(filter.issues));
-    return c.json(journal.list(filter.output));
+    return c.json(await journal.list(filter.output));
   });
-  app.get("/api/incidents/:id", (c) => {
-    const incident = journal.get(c.req.param("id"));
+  app.get("/api/incidents/:id", async (c) => {
+    const incident = await journal.get(c.req.param("id"));
     if (incident === undefined)
       return failed(c, 404, "no such incident: /api/incidents lists them");
     return c.json(incident);

@@ -130,10 +130,14 @@ export class JournalFile {
   }
 
   get(id: string): Incident | undefined {
-    const row = this.#db
-      .query<{ incident: Uint8Array }, [string]>("SELECT incident FROM incidents WHERE id = ?")
-      .get(id);
-    return row === null ? undefined : incidentOf(row);
+    const incident = this.row(id);
+    return incident === undefined ? undefined : incidentOf({ incident });
+  }
+
+  /** As it is stored (row.ts). */
+  row(id: string): Uint8Array | undefined {
+    const sql = "SELECT incident FROM incidents WHERE id = ?";
+    return this.#db.query<Pick<Row, "incident">, [string]>(sql).get(id)?.incident;
   }
 
   /** The oldest go: those from before `since`, and a tenth as long as all take more than `mostBytes`. */

@@ -36,8 +36,7 @@ export interface JournalState {
 export interface Journal {
   /** Told of every message, in the order of the feed. */
   accept(message: Message): void;
-  list(query: IncidentQuery): IncidentPage;
-  get(id: string): Incident | undefined;
+  list(query: IncidentQuery): Promise<IncidentPage> | IncidentPage;
+  get(id: string): Promise<Incident | undefined> | Incident | undefined;
   state(): JournalState;
-  stop(): void;
 }

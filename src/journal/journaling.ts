@@ -5,6 +5,7 @@ import { keepingDir, LOST_WITH_US, removeKept, spoolFile } from "../agent/kept.t
 import type { Keep } from "../agent/telling.ts";
 import { type Message, PROTOCOL_VERSION } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
+import { KeptDisk } from "./disk.ts";
 import type { Exporter } from "./exporter.ts";
 import { leftBehind } from "./harvest.ts";
 import type { Incident } from "./incident.ts";
@@ -29,6 +30,7 @@ export interface JournalingSetup extends Pick<JournalSetup, "path" | "keepDays" 
 export class Journaling {
   readonly journal: KeptIncidents;
   readonly #setup: JournalingSetup;
+  readonly #disk: KeptDisk;
   /** undefined: there is no file system in memory. */
   readonly #dir: string | undefined;
   /** The dead have left something that could not be written. */
@@ -40,11 +42,13 @@ export class Journaling {
     const { dir, spool } = openSpool(setup);
     this.#dir = dir;
     this.#spool = spool;
+    this.#disk = new KeptDisk(setup.path);
     this.journal = new KeptIncidents(setup.run, {
       ...setup,
+      disk: this.#disk,
       tell: (state) => {
         setup.send({ v: PROTOCOL_VERSION, t: Date.now(), type: "journal", ...state });
-        if (state.ok && this.#isOwed) this.harvest();
+        if (state.ok && this.#isOwed) void this.harvest();
       },
       withMinute: (incident) => setup.minutes.of(incident),
       closed: (incident) => this.#export(incident),
@@ -58,11 +62,11 @@ export class Journaling {
   }
 
   /** What dead agents have left is kept like our own. */
-  harvest(): void {
+  async harvest(): Promise<void> {
     const { core, path, say } = this.#setup;
     this.#isOwed = false;
     for (const { incidents, remove } of leftBehind(core, path, say)) {
-      if (incidents.length === 0 || this.journal.keepLeft(incidents)) {
+      if (incidents.length === 0 || (await this.journal.keepLeft(incidents))) {
         for (const incident of incidents) this.#export(incident);
         remove();
       } else this.#isOwed = true;
@@ -71,7 +75,8 @@ export class Journaling {
 
   /** When all is told: what could not be written stays where the next start finds it. */
   async stop(): Promise<void> {
-    this.journal.stop();
+    await this.journal.stop();
+    await this.#disk.end();
     this.#spool?.close();
     await Promise.all(this.#setup.exporters.map((one) => one.stop(EXPORT_BOUND_MS)));
     if (this.#dir === undefined) return;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /**
- * The journal of an agent: incidents in a file (database.ts), written when none is open, or a little later.
+ * The journal of an agent: incidents in a file (disk.ts), written when none is open, or a little later.
  *
  * Where the file cannot be written the last incidents are kept in memory, that is told, and it is tried again until it can.
  */
 
-import { renameSync, rmSync } from "node:fs";
 import type { Message } from "../feed/protocol.ts";
 import { Assembler } from "./assemble.ts";
-import { codeOf, JournalFile } from "./database.ts";
+import type { Disk } from "./disk.ts";
 import type { Incident } from "./incident.ts";
 import type { IncidentPage, IncidentQuery, Journal, JournalState } from "./journal.ts";
+import type { Asks } from "./keeper.ts";
 import {
   incidentOf,
   isWanted,
@@ -23,14 +23,21 @@ import {
 
 /** In memory while they cannot be written: a few KB each, 100 with the processes of a minute. */
 const KEPT_MOST = 200;
+/** The same while they are being written: a thousand groups in OOM together. */
+const BEHIND_MOST = 1000;
+/** Of one write. */
+const ROWS_MOST = 100;
 /** Several that end together are written together. */
 const WRITE_AFTER_MS = 100;
 /** While another incident is open, no longer. */
 const WAIT_MOST_MS = 5000;
 const RETRY_MS = 2000;
+const STOP_TICK_MS = 5;
 const DAY_MS = 86_400_000;
 
 export interface JournalSetup {
+  readonly disk: Disk;
+  /** Of its file, for a person. */
   readonly path: string;
   readonly keepDays: number;
   readonly keepBytes: number;
@@ -56,7 +63,7 @@ export class KeptIncidents implements Journal {
   readonly #open = new Map<string, string>();
   /** Oldest first. */
   readonly #waiting = new Map<string, Waiting>();
-  #file: JournalFile | undefined;
+  #isWriting = false;
   #remark: string | undefined;
   #timer: Timer | undefined;
   #written = 0;
@@ -78,23 +85,19 @@ export class KeptIncidents implements Journal {
   }
 
   /** A dead agent's, unless they are there; false: they cannot be written now. */
-  keepLeft(incidents: readonly Incident[]): boolean {
-    const isDone = this.#using((file) => {
-      file.put(incidents.map(rowOf), false);
-      return true;
-    });
-    return isDone ?? false;
+  async keepLeft(incidents: readonly Incident[]): Promise<boolean> {
+    return (await this.#ask("putLeft", incidents.map(rowOf))) !== "in vain";
   }
 
-  list(query: IncidentQuery): IncidentPage {
+  async list(query: IncidentQuery): Promise<IncidentPage> {
     const { limit, from = 0 } = query;
     const since = Math.max(from, this.#since());
-    const before = query.before === undefined ? undefined : this.#placeOf(query.before);
+    const before = query.before === undefined ? undefined : await this.#placeOf(query.before);
     if (query.before !== undefined && before === undefined) return { incidents: [], next: null };
     const wanted = { ...query, from: since, limit: limit + 1 };
-    const kept = this.#using((file) => file.list(wanted, before)) ?? [];
+    const kept = await this.#ask("list", wanted, before);
     const found = [
-      ...kept.filter(({ id }) => !this.#waiting.has(id)),
+      ...(kept === "in vain" ? [] : kept).filter(({ id }) => !this.#waiting.has(id)),
       ...[...this.#waiting.values()]
         .map(({ row }) => row)
         .filter((row) => isWanted(row, wanted) && isBehind(row, before))
@@ -104,9 +107,11 @@ export class KeptIncidents implements Journal {
     return { incidents, next: found.length > limit ? (incidents.at(-1)?.id ?? null) : null };
   }
 
-  get(id: string): Incident | undefined {
+  async get(id: string): Promise<Incident | undefined> {
     const waiting = this.#waiting.get(id);
-    return waiting === undefined ? this.#using((file) => file.get(id)) : incidentOf(waiting.row);
+    if (waiting !== undefined) return incidentOf(waiting.row);
+    const incident = await this.#ask("row", id);
+    return incident === undefined || incident === "in vain" ? undefined : incidentOf({ incident });
   }
 
   state(): JournalState {
@@ -119,16 +124,14 @@ export class KeptIncidents implements Journal {
   }
 
   /** Writes what waits, if it can. */
-  stop(): void {
-    clearTimeout(this.#timer);
+  async stop(): Promise<void> {
     for (const incident of this.#assembler.unfinishedOfHost("released")) {
       this.#keep(incident);
       this.#setup.closed(incident);
     }
-    if (this.#waiting.size > 0) this.#write();
+    while (this.#isWriting) await Bun.sleep(STOP_TICK_MS);
+    if (this.#waiting.size > 0) await this.#write();
     clearTimeout(this.#timer);
-    this.#file?.close();
-    this.#file = undefined;
   }
 
   // --- internal ---
@@ -143,11 +146,16 @@ export class KeptIncidents implements Journal {
     const sinceMs = this.#waiting.get(id)?.sinceMs ?? performance.now();
     this.#waiting.delete(id);
     this.#waiting.set(id, { row: rowOf(incident), sinceMs });
-    // A hundred groups may have been in OOM together.
-    if (this.#waiting.size > KEPT_MOST && this.#remark === undefined) this.#write();
-    const [oldest] = this.#waiting.keys();
-    if (this.#waiting.size > KEPT_MOST && oldest !== undefined) this.#waiting.delete(oldest);
+    this.#forgetOldest();
     this.#later(WRITE_AFTER_MS);
+  }
+
+  #forgetOldest(): void {
+    const most = this.#remark === undefined ? BEHIND_MOST : KEPT_MOST;
+    for (const id of this.#waiting.keys()) {
+      if (this.#waiting.size <= most) return;
+      this.#waiting.delete(id);
+    }
   }
 
   #later(ms: number): void {
@@ -156,61 +164,50 @@ export class KeptIncidents implements Journal {
       const [oldest] = this.#waiting.values();
       const waitedMs = performance.now() - (oldest?.sinceMs ?? 0);
       if (this.#open.size > 0 && waitedMs < WAIT_MOST_MS) this.#later(WRITE_AFTER_MS);
-      else this.#write();
+      else void this.#write();
     }, ms);
   }
 
-  #write(): void {
-    const rows = [...this.#waiting.values()].map(({ row }) => row);
-    const isDone = this.#using((file) => {
-      file.put(rows, true);
-      this.#waiting.clear();
-      this.#written += rows.length;
-      this.#setup.written(rows.map(({ id }) => id));
-      file.prune(this.#since(), this.#setup.keepBytes);
-      return true;
-    });
-    if (isDone) this.#say(undefined);
+  /** One after the other; what comes meanwhile is written too. */
+  async #write(): Promise<void> {
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    let isDone: boolean;
+    do isDone = await this.#writeSome();
+    while (isDone && this.#waiting.size > 0);
+    this.#isWriting = false;
   }
 
-  /** undefined: it cannot be used now, which is told, and tried again. */
-  #using<T>(use: (file: JournalFile) => T): T | undefined {
+  async #writeSome(): Promise<boolean> {
+    const some = [...this.#waiting.values()].slice(0, ROWS_MOST);
+    const rows = some.map(({ row }) => row);
+    const retention = { since: this.#since(), mostBytes: this.#setup.keepBytes };
+    if ((await this.#ask("put", rows, retention)) === "in vain") return false;
+    for (const one of some) {
+      const { id } = one.row;
+      if (this.#waiting.get(id) === one) this.#waiting.delete(id); // else it has got a hook meanwhile
+    }
+    this.#written += rows.length;
+    this.#setup.written(rows.map(({ id }) => id));
+    this.#say(undefined);
+    return true;
+  }
+
+  /** "in vain": it cannot be used now, which is told, and tried again. */
+  async #ask<K extends keyof Asks>(name: K, ...args: Parameters<Asks[K]>) {
     try {
-      return use(this.#opened());
+      return await this.#setup.disk.ask(name, ...args);
     } catch (error) {
-      this.#failed(error);
-      this.#later(RETRY_MS);
-      return undefined;
+      this.#failed(error as Failure);
+      return "in vain";
     }
   }
 
-  #opened(): JournalFile {
-    if (this.#file?.isThere() === false) {
-      this.#file.close(); // somebody has removed it, or put another one there
-      this.#file = undefined;
-    }
-    this.#file ??= JournalFile.open(this.#setup.path);
-    return this.#file;
-  }
-
-  #failed(error: unknown): void {
+  #failed({ code = "", message }: Failure): void {
     const { path } = this.#setup;
-    const code = codeOf(error);
-    if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) this.#moveAside();
-    this.#say(`cannot write the journal ${path}: ${WHY[code] ?? (code || String(error))}`);
-  }
-
-  /** Whoever wants it back may try to mend it there. */
-  #moveAside(): void {
-    const { path } = this.#setup;
-    this.#file?.close();
-    this.#file = undefined;
-    try {
-      for (const end of ["-wal", "-shm"]) rmSync(`${path}${end}`, { force: true });
-      renameSync(path, `${path}.corrupt`);
-    } catch {
-      // Then it is in the way still, and is said to be.
-    }
+    this.#say(`cannot write the journal ${path}: ${WHY[code] ?? (code || message)}`);
+    this.#forgetOldest();
+    this.#later(RETRY_MS);
   }
 
   #say(remark: string | undefined): void {
@@ -219,8 +216,11 @@ export class KeptIncidents implements Journal {
     this.#setup.tell({ ok: remark === undefined, ...(remark !== undefined && { remark }) });
   }
 
-  #placeOf(id: string): Place | undefined {
-    return this.#waiting.get(id)?.row ?? this.#using((file) => file.place(id));
+  async #placeOf(id: string): Promise<Place | undefined> {
+    const waiting = this.#waiting.get(id);
+    if (waiting !== undefined) return waiting.row;
+    const place = await this.#ask("place", id);
+    return place === "in vain" ? undefined : place;
   }
 
   /** What is older is to be forgotten. */
@@ -231,6 +231,11 @@ export class KeptIncidents implements Journal {
 
 // --- internal ---
 
+interface Failure {
+  readonly code?: string;
+  readonly message: string;
+}
+
 const WHY: Readonly<Record<string, string>> = {
   SQLITE_FULL: "the disk is full: make room",
   ENOSPC: "the disk is full: make room",
@@ -239,6 +244,8 @@ const WHY: Readonly<Record<string, string>> = {
   SQLITE_BUSY: "another program has locked it",
   SQLITE_CORRUPT: "it was damaged; it is kept beside it as .corrupt, and a new one is begun",
   SQLITE_NOTADB: "it was no journal; it is kept beside it as .corrupt, and a new one is begun",
+  STUCK: "journal stuck, its disk does not answer",
+  ENDED: "its process was killed",
   ELOOP: "it is a link: name the file itself",
 };
 

@@ -59,8 +59,6 @@ export class RecentIncidents implements Journal {
   state(): JournalState {
     return { ok: true, written: 0, kept_in_memory: this.#rows.size };
   }
-
-  stop(): void {}
 }
 
 // --- internal ---

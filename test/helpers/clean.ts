@@ -6,11 +6,12 @@
 import { closeDoors } from "./door.ts";
 import { thawAll } from "./freezer.ts";
 import { destroyGroups } from "./group.ts";
-import { removeJournals } from "./journal.ts";
+import { letDisksGoOn, removeJournals } from "./journal.ts";
 import { endReprieves } from "./reprieve.ts";
 import { closeBoards } from "./workload.ts";
 
 export async function cleanUp(): Promise<void> {
+  letDisksGoOn();
   await thawAll();
   await closeDoors();
   await endReprieves();

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: MIT
 /** A journal of a test's own, read as any program could: it is an SQLite file. */
 import { Database } from "bun:sqlite";
-import { existsSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { removeKept, runsIn, spoolFile } from "../../src/agent/kept.ts";
 import { runBases } from "../../src/agent/run-dir.ts";
 import { at, fd, size } from "../../src/native/layout.ts";
@@ -14,7 +22,15 @@ export interface Summary {
   readonly victims: readonly { readonly pid: number }[];
 }
 
+/** The least that has room for the journal beside ext4's own. */
+const DISK_BYTES = 16 << 20;
+
 const journals = new Set<Journal>();
+
+/** For afterEach: who sleeps in their disks can end then. */
+export function letDisksGoOn(): void {
+  for (const journal of journals) journal.goOn();
+}
 
 /** For afterEach. */
 export function removeJournals(): void {
@@ -28,6 +44,7 @@ export class Journal {
   readonly flags = ["--journal", this.file];
 
   #isMounted = false;
+  #hangs = false;
 
   constructor() {
     journals.add(this);
@@ -48,6 +65,28 @@ export class Journal {
 
   remount(options: string): void {
     run("mount", "-o", `remount,${options}`, this.dir);
+  }
+
+  /** Its directory becomes a disk of its own, that can hang. */
+  mountDisk(): void {
+    const image = `${this.dir}.img`;
+    writeFileSync(image, "");
+    truncateSync(image, DISK_BYTES);
+    run("mkfs.ext4", "-q", image);
+    run("mount", "-o", "loop", image, this.dir);
+    rmSync(image); // it goes with the mount
+    this.#isMounted = true;
+  }
+
+  /** Whoever writes to it sleeps, and no signal wakes him. */
+  hang(): void {
+    run("fsfreeze", "--freeze", this.dir);
+    this.#hangs = true;
+  }
+
+  goOn(): void {
+    if (this.#hangs) run("fsfreeze", "--unfreeze", this.dir);
+    this.#hangs = false;
   }
 
   /** With what a failed test's agents have left for it. */

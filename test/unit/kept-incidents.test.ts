@@ -3,18 +3,29 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { type Message, PROTOCOL_VERSION } from "../../src/feed/protocol.ts";
 import { JournalFile } from "../../src/journal/database.ts";
+import type { Disk } from "../../src/journal/disk.ts";
+import { Keeper } from "../../src/journal/keeper.ts";
 import { KeptIncidents } from "../../src/journal/kept-incidents.ts";
 
 let dir: string;
 let path: string;
 let journal: KeptIncidents;
 let told: string[];
+let keeper: Keeper;
+
+/** As if it were another process. */
+const disk: Disk = {
+  ask: async (name, ...args) => (keeper[name] as (...args: unknown[]) => never).apply(keeper, args),
+  end: async () => {},
+};
 
 beforeEach(() => {
   dir = mkdtempSync("/var/tmp/reprieve-test-kept-");
   path = `${dir}/journal.sqlite`;
   told = [];
+  keeper = new Keeper(path);
   journal = new KeptIncidents("run", {
+    disk,
     path,
     keepDays: 30,
     keepBytes: 64 << 20,
@@ -25,8 +36,9 @@ beforeEach(() => {
   });
 });
 
-afterEach(() => {
-  journal.stop();
+afterEach(async () => {
+  await journal.stop();
+  keeper.close();
   rmSync(dir, { recursive: true });
 });
 
@@ -51,49 +63,49 @@ function play(number: number): void {
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
 
-test("of a thousand that end together each is written", () => {
+test("of a thousand that end together each is written", async () => {
   numbers(1000).forEach(play);
-  journal.stop();
+  await journal.stop();
   const file = JournalFile.read(path);
   expect(file.list({ limit: 2000 })).toHaveLength(1000);
   file.close();
   expect(journal.state()).toMatchObject({ ok: true, written: 1000, kept_in_memory: 0 });
 });
 
-test("what cannot be written is kept, the last 200, listed beside what is in the file, and written when it can be", () => {
+test("what cannot be written is kept, the last 200, listed beside what is in the file, and written when it can be", async () => {
   numbers(10).forEach(play);
-  journal.stop();
+  await journal.stop();
   const [from, to] = [`${path}.away`, path];
   Bun.spawnSync(["mv", to, from]);
   mkdirSync(path);
   for (const number of numbers(300)) play(10 + number);
-  journal.stop();
+  await journal.stop();
   expect(journal.state()).toMatchObject({ ok: false, kept_in_memory: 200 });
   expect(told).toHaveLength(1);
   rmdirSync(path);
   Bun.spawnSync(["mv", from, to]);
   // Across both: the newest is in memory, the oldest in the file.
-  const first = journal.list({ limit: 150 });
+  const first = await journal.list({ limit: 150 });
   expect(first.incidents[0]?.id).toBe("run-0-310");
-  const second = journal.list({ limit: 150, before: first.next ?? "" });
+  const second = await journal.list({ limit: 150, before: first.next ?? "" });
   expect(second.incidents.map(({ id }) => id).slice(49, 52)).toEqual([
     ...["run-0-111", "run-0-10", "run-0-9"],
   ]);
   expect(second.next).toBeNull();
-  expect(journal.get("run-0-200")?.id).toBe("run-0-200");
-  expect(journal.list({ limit: 9, before: "nobody" }).incidents).toEqual([]);
-  journal.stop();
+  expect((await journal.get("run-0-200"))?.id).toBe("run-0-200");
+  expect((await journal.list({ limit: 9, before: "nobody" })).incidents).toEqual([]);
+  await journal.stop();
   expect(journal.state()).toMatchObject({ ok: true, kept_in_memory: 0 });
   expect(told.at(-1)).toBe("true");
-  expect(journal.list({ limit: 500 }).incidents).toHaveLength(210);
+  expect((await journal.list({ limit: 500 })).incidents).toHaveLength(210);
 });
 
-test("a journal that somebody removes is begun anew", () => {
+test("a journal that somebody removes is begun anew", async () => {
   play(1);
-  journal.list({ limit: 1 }); // it has it open
+  await journal.list({ limit: 1 }); // it has it open
   for (const end of ["", "-wal", "-shm"]) rmSync(`${path}${end}`, { force: true });
   play(2);
-  journal.stop();
+  await journal.stop();
   const file = JournalFile.read(path);
   expect(file.list({ limit: 9 })).toHaveLength(2);
   file.close();
