@@ -21,7 +21,6 @@ import {
 } from "./cli/args.ts";
 import { Order } from "./cli/order.ts";
 import { said, say } from "./cli/output.ts";
-import { addTelling } from "./cli/telling.ts";
 import { Avoid, Prefer } from "./cli/weigh.ts";
 import { Pattern } from "./config/pattern.ts";
 import { CliError, exit } from "./errors.ts";
@@ -65,7 +64,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return exit.ok;
   }
   try {
-    await program(done).parseAsync(argv, { from: "user" });
+    await (await program(argv, done)).parseAsync(argv, { from: "user" });
     return code;
   } catch (error) {
     // Commander has printed its own sentence; 0 is --help and --version.
@@ -97,7 +96,8 @@ function expected(error: unknown): CliError {
   return new CliError(exit.internal, text);
 }
 
-function program(done: (code: number) => void): Command {
+/** What is guarded waits for no other command. */
+async function program(argv: readonly string[], done: (code: number) => void): Promise<Command> {
   const reprieve = new Command("reprieve")
     .description(
       "Resolves a memory cgroup's OOM in user space; the kernel's killer is the net below",
@@ -108,7 +108,8 @@ function program(done: (code: number) => void): Command {
     .exitOverride()
     .configureOutput({ outputError: (text) => say(text.replace(/^error: /, "").trimEnd()) });
   addRun(reprieve, done);
-  addTelling(reprieve, done);
+  if (argv[0] === "run") return reprieve;
+  (await import("./cli/telling.ts")).addTelling(reprieve, done);
   reprieve
     .command("handle")
     .description("answer for a guard of another reprieve, as the group's owner; no root needed")

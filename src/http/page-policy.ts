@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The content security policy of the page: its own script and style, by their hashes, and nothing else. */
 
-import { createHash } from "node:crypto";
-
 let known: { readonly page: string; readonly sources: string } | undefined;
 
 /** `host`: as the browser has it: for the feed, which not every browser takes for the page's own. */
@@ -29,5 +27,5 @@ function sourcesOf(page: string): string {
 }
 
 function hashOf(text: string): string {
-  return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+  return `'sha256-${new Bun.CryptoHasher("sha256").update(text).digest("base64")}'`;
 }
