@@ -2,7 +2,7 @@
 /** Hop 6b: what the helpers log, and where each guard stands, becomes messages. */
 
 import { kindOfGroup } from "../cgroup/kind.ts";
-import { pressureOf } from "../cgroup/pressure.ts";
+import { type Pressure, pressureOf } from "../cgroup/pressure.ts";
 import {
   type Armed,
   type Hook,
@@ -20,6 +20,9 @@ import type { KernelLog } from "./kernel-log.ts";
 
 /** By its number: a state is asked for once a second of each guard, of which there may be a thousand. */
 const STATE_NAMES = new Map(Object.values(state).map((one) => [one as number, nameOf(state, one)]));
+
+/** In which a group may be that waits. */
+const WAITING = new Set<number>([state.OOM, state.RELIEF, state.HANDED, state.ALARM]);
 
 export interface TellingSetup {
   readonly region: Region;
@@ -46,6 +49,8 @@ export class Telling {
   readonly #guards: (string | undefined)[] = [];
   /** Groups whose pressure the kernel tells. */
   readonly #pressed: (string | undefined)[] = [];
+  /** As it was told last. */
+  readonly #pressure: (Pressure | undefined)[] = [];
   readonly #kernelLog: KernelLog;
   readonly #send: (message: Message) => void;
   readonly #incidents: Incidents;
@@ -65,6 +70,7 @@ export class Telling {
   begin(index: number, guard: GuardOrders): void {
     this.#guards[index] = guard.name;
     this.#pressed[index] = kindOfGroup(guard.path).name === "v2" ? guard.path : undefined;
+    this.#pressure[index] = undefined;
     this.#news.begin(index);
     this.#kernelLog.follow(guard.name);
     this.#keep?.begin(index, armedOf(guard));
@@ -73,7 +79,7 @@ export class Telling {
   /** All of it is told. */
   end(index: number): void {
     this.#kernelLog.forget(this.#guards[index] ?? "");
-    this.#guards[index] = undefined;
+    this.#guards[index] = this.#pressed[index] = undefined;
   }
 
   /**
@@ -89,7 +95,8 @@ export class Telling {
       this.#sendGuard(guard, { event, result });
     }
     for (let index = 0; index < this.#guards.length; index += 1)
-      if (this.#news.take(index, all)) this.#sendGuard(index);
+      if (this.#news.take(index, all) || (all && this.#isPressedAnew(index)))
+        this.#sendGuard(index);
     this.#sendLost();
     return this.#incidents.waiting;
   }
@@ -125,6 +132,7 @@ export class Telling {
     const { usageBytes, limitBytes, procs } = this.#region.usage(index);
     const pressed = this.#pressed[index];
     const pressure = pressed === undefined ? undefined : pressureOf(pressed);
+    this.#pressure[index] = pressure;
     this.send([
       {
         type: "guard",
@@ -138,6 +146,15 @@ export class Telling {
         ...event,
       },
     ]);
+  }
+
+  /** Nothing else moves while a whole group waits, and later as the average falls. Of others no file is read for that. */
+  #isPressedAnew(index: number): boolean {
+    const [group, last] = [this.#pressed[index], this.#pressure[index]];
+    const mayBe = WAITING.has(this.#region.state(index)) || (last?.some_avg10 ?? 0) > 0;
+    if (group === undefined || !mayBe) return false;
+    const now = pressureOf(group);
+    return now?.some_avg10 !== last?.some_avg10 || now?.full_avg10 !== last?.full_avg10;
   }
 
   #sendLost(): void {

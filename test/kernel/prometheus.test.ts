@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cleanUp } from "../helpers/clean.ts";
 import { freePort, serve } from "../helpers/feed.ts";
+import { memory } from "../helpers/memory.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
+import { LIMIT } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
 const RULES = join(import.meta.dir, "../../dist/prometheus/alerts.yml");
@@ -133,7 +135,8 @@ describeWith("Prometheus", [...kernelTest, program("prometheus", remedy)], () =>
     const prometheus = new Prometheus(address, token);
     const guard = scene.group.path.split("/").at(-1) ?? "";
     await prometheus.value('reprieve_incidents_total{outcome="relieved"}', 0);
-    await prometheus.value(`reprieve_guard_limit_bytes{guard="${guard}"}`, scene.group.limit());
+    const limit = memory.limitFor(LIMIT);
+    await prometheus.value(`reprieve_guard_limit_bytes{guard="${guard}"}`, limit);
     await prometheus.value('reprieve_helper_up{role="handler"}', 1);
     await scene.leak();
     await prometheus.value('reprieve_incidents_total{outcome="relieved"}', 1);

@@ -12,7 +12,8 @@ import { asUser } from "../helpers/as-user.ts";
 import { certificateIn, openssl } from "../helpers/certificate.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { type Feed, freePort, runFile, serve, served } from "../helpers/feed.ts";
-import { Group } from "../helpers/group.ts";
+import { Group, MB } from "../helpers/group.ts";
+import { memory } from "../helpers/memory.ts";
 import { binary } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
@@ -37,7 +38,8 @@ describeWith("status", kernelTest, () => {
     const name = nameOf(scene);
     const { code, out } = await ended("status", ...at(feed));
     expect(code).toBe(exit.ok);
-    expect(out).toMatch(new RegExp(`^${name}  \\w+ +[█░]{10} +\\S+ \\w+ +48.0 MiB`, "m"));
+    const limit = `${memory.limitFor(LIMIT) / MB}.0 MiB`;
+    expect(out).toMatch(new RegExp(`^${name}  \\w+ +[█░]{10} +\\S+ \\w+ +${limit}`, "m"));
     expect(out).toMatch(new RegExp(`^${name}  .* relieved  .*\\b${leaker.pid}\\b`, "m"));
     expect(out).not.toContain("\u001b");
     await until("its process", async () => {
