@@ -67,6 +67,8 @@ const always: readonly Boot[] = [
       { file: "test/kernel/discovery.test.ts", only: "comes" }, // the rest has no part that differs
       { file: "test/kernel/reload.test.ts", only: "incident" },
       { file: "test/kernel/handler-command.test.ts" },
+      { file: "test/kernel/api.test.ts", only: "pressure" },
+      { file: "test/kernel/history.test.ts", only: "pressure" },
     ],
   },
   {
@@ -126,6 +128,51 @@ const rest: Boot[] = [
       { file: "test/attack/door.test.ts" },
     ],
   },
+  {
+    name: "v2-told",
+    cgroups: "v2",
+    // What the agent tells and keeps.
+    files: [
+      { file: "test/kernel/api.test.ts" },
+      { file: "test/kernel/history.test.ts" },
+      { file: "test/kernel/sleepers.test.ts" },
+      { file: "test/kernel/replay.test.ts" },
+      { file: "test/kernel/websocket.test.ts" },
+      { file: "test/kernel/listen.test.ts" },
+      { file: "test/kernel/export.test.ts" },
+      { file: "test/kernel/journal.test.ts" },
+      { file: "test/kernel/journal-killed.test.ts" },
+      { file: "test/kernel/journal-stuck.test.ts" },
+      { file: "test/kernel/prometheus.test.ts" },
+      { file: "test/kernel/incidents.test.ts" },
+      { file: "test/kernel/recovered.test.ts" },
+      { file: "test/kernel/status.test.ts" },
+      { file: "test/kernel/watch.test.ts" }, // each look at tmux's screen is a process
+    ],
+  },
+  {
+    name: "v2-choice",
+    cgroups: "v2",
+    // Who is killed, when, and by what is known of him.
+    files: [
+      { file: "test/kernel/before.test.ts" },
+      { file: "test/kernel/caps.test.ts" },
+      { file: "test/kernel/kill-by.test.ts" },
+      { file: "test/kernel/prefer.test.ts" },
+      { file: "test/kernel/terminate.test.ts" },
+      { file: "test/kernel/rehearse.test.ts" },
+      { file: "test/kernel/explain.test.ts" },
+      { file: "test/kernel/explain-files.test.ts" },
+      { file: "test/kernel/sampling.test.ts" },
+      { file: "test/kernel/tracing.test.ts" },
+      { file: "test/kernel/unprivileged.test.ts" },
+      { file: "test/kernel/absence.test.ts" },
+      { file: "test/kernel/many.test.ts" },
+      { file: "test/kernel/system.test.ts" },
+      { file: "test/kernel/reload.test.ts" },
+      { file: "test/kernel/doctor-config.test.ts" },
+    ],
+  },
 ];
 
 const inFull = [...always, ...rest].flatMap(({ files }) => files.filter(({ only }) => !only));
@@ -134,6 +181,8 @@ const named = new Set(inFull.map(({ file }) => file));
 const others = ["test/kernel", "test/attack"]
   .flatMap((folder) => readdirSync(`${repository}/${folder}`).map((name) => `${folder}/${name}`))
   .filter((file) => file.endsWith(".test.ts") && !named.has(file));
-rest.push({ name: "v2-rest-3", cgroups: "v2", files: others.map((file) => ({ file })) });
+if (others.length > 0) {
+  rest.push({ name: "v2-others", cgroups: "v2", files: others.map((file) => ({ file })) });
+}
 
 export const boots = isAll ? [...always, ...rest] : always;

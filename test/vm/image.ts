@@ -18,16 +18,24 @@ import {
 import { basename, dirname } from "node:path";
 import { fixture } from "../helpers/build.ts";
 import { fixtures, repository } from "../helpers/paths.ts";
-import { busybox, need, oomd, run, systemd } from "./packages.ts";
+import { busybox, killers, need, oomd, run, systemd } from "./packages.ts";
 import { vmBuilt } from "./paths.ts";
 
 /** Where busybox has another form or none; those that are not installed here are not there either. */
-const PROGRAMS = "bash setpriv unshare mount chrt prlimit script pgrep nm strace runc".split(" ");
+const PROGRAMS =
+  "bash setpriv unshare mount chrt prlimit script pgrep nm strace runc tmux openssl prometheus promtool".split(
+    " ",
+  );
+/** Without these tmux and openssl do nothing. */
+const DATA = ["/usr/lib/locale/C.utf8/LC_CTYPE", "/usr/lib/ssl/openssl.cnf"];
 const FOLDERS = "bin usr/bin etc root proc sys dev tmp run mnt var/tmp reprieve".split(" ");
 const REPOSITORY = ["src", "native", "test", "package.json", "bunfig.toml", "tsconfig.json"];
 const BENCH = "dist/build/bench"; // there where `make bench` has been, and then what it runs is there too
-const BUILT = ["dist/reprieve", "dist/build/core", "dist/build/core.so", "dist/build/test", BENCH];
-const MODULES = ["commander", "hono", "valibot", "ws"];
+const BUILT = [
+  ...["dist/reprieve", "dist/prometheus", "dist/build/core", "dist/build/core.so"],
+  ...["dist/build/test", BENCH],
+];
+const MODULES = ["commander", "fast-check", "hono", "pure-rand", "valibot", "ws"];
 const ROOM_MB = 512; // for what a boot writes: copies of the binary, of 110 MB
 
 const image = `${vmBuilt}/root.ext4`;
@@ -42,10 +50,12 @@ export function disk(): string {
   const built = BUILT.filter((path) => existsSync(`${repository}/${path}`)); // the bench's may not be
   const parts = [...REPOSITORY, ...built, ...MODULES.map((name) => `node_modules/${name}`)];
   const programs = PROGRAMS.map((name) => Bun.which(name)).filter((path) => path !== null);
-  const trees = [systemd(), ...(built.includes(BENCH) ? [oomd()] : [])];
+  const data = DATA.filter((path) => existsSync(path));
+  const trees = [systemd(), killers(), ...(built.includes(BENCH) ? [oomd()] : [])];
   const state = fingerprint([
     ...parts.map((part) => `${repository}/${part}`),
     ...programs,
+    ...data,
     busybox(),
     ...trees,
   ]);
@@ -53,7 +63,7 @@ export function disk(): string {
   const last = existsSync(stateFile) ? readFileSync(stateFile, "utf8") : "";
   if (state === last && existsSync(image)) return image;
   rmSync(stateFile, { force: true });
-  stage(parts, programs, trees);
+  stage(parts, programs, data, trees);
   make();
   rmSync(root, { recursive: true });
   writeFileSync(stateFile, state);
@@ -63,18 +73,24 @@ export function disk(): string {
 function stage(
   parts: readonly string[],
   programs: readonly string[],
+  data: readonly string[],
   trees: readonly string[],
 ): void {
   rmSync(root, { recursive: true, force: true });
   for (const path of FOLDERS) mkdirSync(`${root}/${path}`, { recursive: true });
   chmodSync(`${root}/var/tmp`, 0o1777);
-  writeFileSync(`${root}/etc/passwd`, "root:x:0:0:root:/root:/bin/sh\n");
-  writeFileSync(`${root}/etc/group`, "root:x:0:\n");
+  const [rootUser, oomdUser] = ["root:x:0:0:root:/root:/bin/sh\n", "systemd-oom:x:999:999::/:\n"];
+  writeFileSync(`${root}/etc/passwd`, rootUser + oomdUser);
+  writeFileSync(`${root}/etc/group`, "root:x:0:\nsystemd-oom:x:999:\n");
   copyFileSync(busybox(), `${root}/bin/busybox`);
   for (const applet of run([busybox(), "--list"]).trim().split("\n")) {
     if (applet !== "busybox") run(["ln", "-s", "busybox", `${root}/bin/${applet}`]);
   }
   for (const path of programs) install(path, `/usr/bin/${basename(path)}`);
+  for (const path of data) {
+    mkdirSync(dirname(root + path), { recursive: true });
+    copyFileSync(path, root + path);
+  }
   install(realpathSync(process.execPath), "/usr/bin/bun");
   // The real one is for /bin/bash.
   const ldd = '#!/bin/sh\nexec /lib64/ld-linux-x86-64.so.2 --list "$1"\n';

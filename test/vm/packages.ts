@@ -10,6 +10,9 @@ const SYSTEMD = `systemd libsystemd-shared libacl1 libapparmor1 libaudit1 libblk
   libgcrypt20 libgpg-error0 libip4tc2 libkmod2 liblz4-1 liblzma5 libmount1 libpam0g libpcre2-8-0 libseccomp2 libselinux1
   libssl3 libzstd1`;
 
+/** Others that kill for want of memory, linked with nothing but systemd's. */
+const KILLERS = ["systemd-oomd", "earlyoom"];
+
 /** For the bench: Meta's, with what it is linked with and systemd's tree has not. */
 const OOMD = ["oomd", "libjsoncpp25", "libstdc++6", "libgcc-s1", "libsystemd0"];
 
@@ -31,7 +34,11 @@ export function systemd(): string {
   return unpack("systemd", () => SYSTEMD.split(/\s+/));
 }
 
-/** A tree like systemd's. */
+/** Trees like systemd's. */
+export function killers(): string {
+  return unpack("killers", () => KILLERS);
+}
+
 export function oomd(): string {
   return unpack("oomd", () => OOMD);
 }
