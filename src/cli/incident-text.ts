@@ -10,8 +10,6 @@ const BARS = "▁▂▃▄▅▆▇█";
 /** A second each, where there is room. */
 const BUCKETS = 60;
 const BUCKETS_LEAST = 10;
-/** Behind a sparkline: size, name and pid. */
-const NAME_CELLS = "  1000.0 MiB 123456789012345 (4194304)".length;
 const BEFORE_US = 60_000_000;
 /** Of the processes of the minute before, those that held the most. */
 const SHOWN_MOST = 5;
@@ -92,23 +90,31 @@ const COLUMNS: readonly Column<IncidentSummary>[] = [
   { title: "INCIDENT", cell: ({ id }) => id },
 ];
 
+/** As wide as there is room for beside the names. */
 function minuteLines({ frames, processes }: Incident, width: number): string[] {
   if (frames.length === 0) return [];
-  const count = Math.max(BUCKETS_LEAST, Math.min(BUCKETS, width - NAME_CELLS));
-  const usage = buckets(frames, count, ({ usage_bytes: used }) => used);
-  const held = (pid: number) =>
-    buckets(frames, count, (frame) => frame.processes.find(([one]) => one === pid)?.[1] ?? 0);
+  const before = frames.filter(({ t_us }) => t_us <= 0);
+  const heldBy = (pid: number) => (frame: Frame) =>
+    frame.processes.find(([one]) => one === pid)?.[1] ?? 0;
+  const most = (valueIn: (frame: Frame) => number) => Math.max(0, ...before.map(valueIn));
+  const usage = ({ usage_bytes: used }: Frame) => used;
   const largest = Object.entries(processes)
-    .map(([pid, { comm }]) => ({ pid: Number(pid), comm, values: held(Number(pid)) }))
-    .sort((a, b) => Math.max(...b.values) - Math.max(...a.values))
+    .map(([pid, { comm }]) => ({ pid: Number(pid), comm, most: most(heldBy(Number(pid))) }))
+    .sort((a, b) => b.most - a.most)
     .slice(0, SHOWN_MOST);
+  const rows = [
+    { valueIn: usage, name: `${bytes(most(usage))} in all` },
+    ...largest.map((one) => ({
+      valueIn: heldBy(one.pid),
+      name: `${bytes(one.most)} ${processName(one)}`,
+    })),
+  ];
+  const room = width - 2 - Math.max(...rows.map(({ name }) => Bun.stringWidth(name)));
+  const count = Math.max(BUCKETS_LEAST, Math.min(BUCKETS, room));
   return [
     "",
     "the minute before",
-    `${sparkline(usage)}  ${bytes(Math.max(...usage))} in all`,
-    ...largest.map(
-      (who) => `${sparkline(who.values)}  ${bytes(Math.max(...who.values))} ${processName(who)}`,
-    ),
+    ...rows.map(({ valueIn, name }) => `${sparkline(buckets(frames, count, valueIn))}  ${name}`),
   ];
 }
 

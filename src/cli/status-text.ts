@@ -5,7 +5,7 @@ import type { JournalMessage, System } from "../feed/protocol.ts";
 import type { GuardView } from "../http/schema.ts";
 import type { IncidentSummary } from "../journal/incident.ts";
 import { durationOf, killedIn, secondOf } from "./incident-text.ts";
-import { type Colour, type Column, cut, type Paper, painted, table } from "./table.ts";
+import { type Colour, type Column, cut, endOf, type Paper, painted, table } from "./table.ts";
 import { bytes, linesOf, milliseconds, visible } from "./timeline.ts";
 
 /** A reprieve, as far as it was told. */
@@ -55,6 +55,7 @@ const PROCESSES_MOST = 20;
 const INCIDENTS_MOST = 5;
 /** At least, of a terminal's height: beside many rows. */
 const INCIDENTS_SHARE = 1 / 5;
+const FACT_CELLS = 10;
 const KEYS = "arrows, PgUp, PgDn, Home, End";
 
 /** Of all guards, trouble first. */
@@ -76,7 +77,7 @@ export function guardPart({ agent, guard, processes }: GuardSeen, paper: Paper, 
   }
   head.push(
     painted(cut(visible(guard.guard), paper.width), "bold", paper),
-    ...factsOf(guard, agent.now).map((line) => cut(line, paper.width)),
+    ...factsOf(guard, agent.now, paper.width),
   );
   const rows = processes.toSorted((a, b) => b.anon_bytes - a.anon_bytes);
   if (rows.length > 0) head.push("");
@@ -170,24 +171,26 @@ const PROCESS_COLUMNS: readonly Column<ProcessSeen>[] = [
 
 const INCIDENT_COLUMNS: readonly Column<IncidentSummary>[] = [
   { title: "LAST OF", cell: ({ guard }) => guard },
-  { title: "WHEN", cell: (one) => secondOf(one.opened_t) },
+  { title: "WHEN", cell: (one) => secondOf(one.opened_t), dispensable: 1 },
   { title: "OUTCOME", cell: ({ outcome }) => outcome },
-  { title: "AFTER", cell: (one) => durationOf(one.duration_us), isRight: true, dispensable: 1 },
-  { title: "KILLED", cell: killedIn },
-  { title: "INCIDENT", cell: ({ id }) => id, dispensable: 2 },
+  { title: "AFTER", cell: (one) => durationOf(one.duration_us), isRight: true, dispensable: 3 },
+  { title: "KILLED", cell: killedIn, dispensable: 2 },
+  { title: "INCIDENT", cell: ({ id }) => id, dispensable: 4 },
 ];
 
 /** With what of it concerns no guard. */
 function headLines({ pid, url, guards, gone, system, journal }: AgentSeen, paper: Paper): string[] {
-  const name = ["reprieve", ...(pid === undefined ? [] : [pid]), ` ${visible(url)}`].join(" ");
+  const name = pid === undefined ? "reprieve" : `reprieve ${pid}`;
   const count = guards.length === 1 ? "1 guard" : `${guards.length} guards`;
   const line = (text: string, colour?: Colour) =>
     painted(cut(text, paper.width), gone === undefined ? colour : "red", paper);
   const isCalm = system?.event === "armed" || system?.event === "relieved";
   return [
     gone === undefined
-      ? line(`${name}  ${count}`)
-      : line(`${name}  GONE since ${secondOf(gone.since)}, shown as it was: ${visible(gone.why)}`),
+      ? line(`${name}  ${count}  ${visible(url)}`)
+      : line(
+          `${name}  GONE since ${secondOf(gone.since)}, shown as it was: ${visible(gone.why)}  ${visible(url)}`,
+        ),
     ...(journal?.ok === false ? linesOf(journal).map((text) => line(text, "yellow")) : []),
     ...(system === undefined
       ? []
@@ -197,11 +200,11 @@ function headLines({ pid, url, guards, gone, system, journal }: AgentSeen, paper
   ];
 }
 
-function factsOf(guard: GuardView, now: number): string[] {
+function factsOf(guard: GuardView, now: number, width: number): string[] {
   const { pressure, incident } = guard;
   const usage = `${barOf(guard)}  ${bytes(guard.usage_bytes)} of ${limitOf(guard)}`.trimStart();
   const facts: readonly (readonly [string, string])[] = [
-    ["group", visible(guard.cgroup)],
+    ["group", endOf(visible(guard.cgroup), width - FACT_CELLS)],
     ["state", guard.state],
     ["usage", `${usage}, ${guard.procs === 1 ? "1 process" : `${guard.procs} processes`}`],
     [
@@ -219,7 +222,7 @@ function factsOf(guard: GuardView, now: number): string[] {
       : [["pressure", `some ${pressure.some_avg10} %, full ${pressure.full_avg10} %`] as const]),
     ...(incident === null ? [] : [["incident", leftOf(guard, now)] as const]),
   ];
-  return facts.map(([name, text]) => `${name.padEnd(10)}${text}`);
+  return facts.map(([name, text]) => cut(`${name.padEnd(FACT_CELLS)}${text}`, width));
 }
 
 /** No more lines than that. */
@@ -260,6 +263,5 @@ function rankOf({ state, incident }: GuardView): number {
   return RANKS.indexOf(state) - (incident === null ? 0 : RANKS.length);
 }
 
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
-}
+/** t2 before t10. */
+const { compare } = new Intl.Collator("en", { numeric: true });

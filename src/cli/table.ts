@@ -58,6 +58,11 @@ export function cut(text: string, width: number): string {
   return Bun.stringWidth(text) <= width ? text : Bun.sliceAnsi(text, 0, width, "…");
 }
 
+/** No wider, without its begin. */
+export function endOf(text: string, width: number): string {
+  return Bun.stringWidth(text) <= width ? text : Bun.sliceAnsi(text, -width, undefined, "…");
+}
+
 export function painted(text: string, colour: Colour | undefined, { isColoured }: Paper): string {
   if (colour === undefined || !isColoured) return text;
   const [on, off] = SGR[colour];
@@ -95,10 +100,6 @@ function fit<Row>(all: readonly Filled<Row>[], room: number): Filled<Row>[] {
   }
   const width = Math.min(first.width, Math.max(NAME_LEAST, room - needed));
   return [{ ...first, width, cells: first.cells.map((cell) => endOf(cell, width)) }, ...others];
-}
-
-function endOf(text: string, width: number): string {
-  return Bun.stringWidth(text) <= width ? text : Bun.sliceAnsi(text, -width, undefined, "…");
 }
 
 function padded(text: string, width: number, { isRight }: { readonly isRight?: true }): string {

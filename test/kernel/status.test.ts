@@ -64,7 +64,7 @@ describeWith("status", kernelTest, () => {
     const path = join(dir, "socket");
     const scene = await Scene.set(["--listen", `unix:${path}`]);
     await until("the feed", () => scene.reprieve.err.includes("feed unix:"));
-    const line = new RegExp(`^reprieve ${scene.reprieve.pid}  unix:${path}  1 guard$`, "m");
+    const line = new RegExp(`^reprieve ${scene.reprieve.pid}  1 guard  unix:${path}$`, "m");
     expect((await ended("status")).out).toMatch(line);
     const user = asUser();
     const { code, err } = await Reprieve.ends(["status"], user);

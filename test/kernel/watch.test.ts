@@ -65,7 +65,7 @@ describeWith("watch in a terminal", [...kernelTest, tmux], () => {
   test("Ctrl-Z gives it back until it is continued, in front", async () => {
     const feed = await serve();
     const terminal = await Terminal.open();
-    const begun = /^reprieve +http/m;
+    const begun = /^reprieve +1 guard /m;
     terminal.type(`${command(feed)}; echo "code $?"`);
     await terminal.shows(begun);
     terminal.press("C-z");
@@ -89,7 +89,7 @@ describeWith("watch in a terminal", [...kernelTest, tmux], () => {
   test("SIGTSTP gives it back too; behind SIGSTOP it is taken anew", async () => {
     const feed = await serve();
     const terminal = await Terminal.open();
-    const begun = /^reprieve +http/m;
+    const begun = /^reprieve +1 guard /m;
     terminal.type("exec bash --norc"); // sets modes of its own
     terminal.type(command(feed));
     await terminal.shows(begun);

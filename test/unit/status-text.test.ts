@@ -77,6 +77,11 @@ describe("a guard's row", () => {
       .map((line) => line[0]);
     expect(names.join("")).toBe("dcab");
   });
+
+  test("t2 comes before t10", () => {
+    const lines = rows([agent(["t10", "t2", "t1"].map((guard) => ({ guard })))]);
+    expect(lines.map((line) => line.split(" ")[0])).toEqual(["t1", "t2", "t10"]);
+  });
 });
 
 describe("a terminal", () => {
@@ -125,6 +130,25 @@ describe("a terminal", () => {
         one.includes("id-"),
       ).length;
     expect([shown(guards), shown([{}])]).toEqual([count, Math.min(5, height - 6)]);
+  });
+
+  test("40 columns: what counts most is whole", () => {
+    const narrow = { ...ANY, width: 40 };
+    const cgroup = `/sys/fs/cgroup/memory/${"x".repeat(40)}/web`;
+    const gone = { since: 0, why: "it ends" };
+    const seen = agent([{ cgroup }], {
+      incidents: [{ ...CLOSED, guard: "a-long-name-web" }],
+      url: `unix:/${"u".repeat(60)}`,
+      gone,
+    });
+    const lines = guardLines({ agent: seen, guard: { ...GUARD, cgroup }, processes: [] }, narrow);
+    expect(lines[0]).toStartWith("reprieve 7  GONE since 1970-01-01 ");
+    expect(lines[3]).toMatch(/^group {5}…x+\/web$/);
+    expect(lines.slice(-2)).toEqual(["LAST OF          OUTCOME", "a-long-name-web  relieved"]);
+    expect(Math.max(...lines.map((line) => Bun.stringWidth(line)))).toBe(40);
+    expect(statusLines([{ ...seen, gone: undefined }], narrow)[0]).toStartWith(
+      "reprieve 7  1 guard  ",
+    );
   });
 
   test("a wide name takes the place that it takes", () => {
@@ -203,7 +227,7 @@ describe("of one guard", () => {
     const seen = { agent: agent([], { gone }), guard: undefined, processes: [] };
     const lines = guardLines(seen, ANY);
     expect(lines[0]).toMatch(
-      /GONE since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, shown as it was: it ends$/,
+      /GONE since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, shown as it was: it ends {2}unix:\/run\/x$/,
     );
     expect(lines.at(-1)).toBe("there is no such guard now");
   });
