@@ -25,9 +25,12 @@ export class Present {
   /** The first and the last of the system guard. */
   readonly #system = new Map<"armed" | "last", Entry>();
   #journal: Entry | undefined;
+  /** Of the last message that is in it. */
+  seq = 0;
 
   accept(entry: Entry): void {
     const { message } = entry;
+    this.seq = entry.seq;
     switch (message.type) {
       case "armed":
         this.#armed.set(message.guard, entry);

@@ -23,6 +23,8 @@ const LAST_INCIDENTS = 20;
 export interface AppOptions {
   readonly door: Door;
   readonly present: Present;
+  /** Of the agent, as in the feed's hello. */
+  readonly run: string;
   readonly journal: Pick<Journal, "list" | "get">;
   /** What the processes of a guard held lately, oldest first. */
   readonly history: (guard: string, sinceMs: number) => Recorded;
@@ -150,10 +152,11 @@ function addFeed(app: Hono, { upgrade, metrics, documents }: AppOptions): void {
   });
 }
 
-function addApi(app: Hono, { present, journal, history, explain }: AppOptions): void {
+function addApi(app: Hono, { present, run, journal, history, explain }: AppOptions): void {
   app.get("/api/guards", (c) => {
     const guards = present.names.flatMap((name) => viewOf(present, name) ?? []);
-    return c.json({ t: Date.now(), guards, ...besideOf(present) });
+    const { seq } = present;
+    return c.json({ t: Date.now(), run, seq, guards, ...besideOf(present) });
   });
   app.get("/api/guards/:name", async (c) => {
     const name = c.req.param("name");

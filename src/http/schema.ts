@@ -41,7 +41,14 @@ export const GuardView = v.object({
 /** What concerns no guard, as it was told last; absent: nothing was. */
 const beside = { system: v.optional(System), journal: v.optional(JournalMessage) };
 
-export const Guards = v.object({ t: v.number(), guards: v.array(GuardView), ...beside });
+export const Guards = v.object({
+  t: v.number(),
+  /** What has come since tells /feed?since=SEQ&run=RUN. */
+  run: v.optional(v.string()),
+  seq: v.optional(count),
+  guards: v.array(GuardView),
+  ...beside,
+});
 
 export const GuardDetails = v.object({
   /** Of this answer, wall clock, ms: the times of its frames are relative to it. */

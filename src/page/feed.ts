@@ -8,7 +8,7 @@
 
 import { ApiError, ask } from "./api.ts";
 import type { Connection, Sample, Store } from "./store.ts";
-import type { GuardView, IncidentSummary, Message } from "./types.ts";
+import type { GuardsAnswer, IncidentSummary, Message } from "./types.ts";
 
 const SILENT_MS = 4000;
 const PROBE_BOUND_MS = 4000;
@@ -47,7 +47,7 @@ export class Feed {
   }
 
   start(): void {
-    // The rows are drawn before the feed begins, which tells of each guard one by one.
+    // The rows are drawn before the feed begins, which goes on from there.
     void this.#fill().then(() => this.#connect());
     setInterval(() => void this.#watch(), 1000);
   }
@@ -108,13 +108,15 @@ export class Feed {
     if (!resumed) void this.#fill();
   }
 
-  /** The present state, where the messages since the last one are not all there. */
+  /** The present state, where the messages since the last one are not all there. At first index.html has asked for it already. */
   async #fill(): Promise<void> {
     const socket = this.#socket;
     const before = new Map(this.#store.rows);
     try {
-      const { guards } = await ask<{ guards: GuardView[] }>("/api/guards");
-      this.#store.fill(guards, before);
+      const answer = await ask<GuardsAnswer>("/api/guards");
+      this.#store.fill(answer, before);
+      // The feed need not tell all of it again.
+      if (this.#run === "") [this.#run, this.#seq] = [answer.run ?? "", answer.seq ?? 0];
       const last = `/api/incidents?limit=${LAST_INCIDENTS}`;
       const { incidents } = await ask<{ incidents: IncidentSummary[] }>(last);
       this.#store.fillLast(incidents);

@@ -75,7 +75,8 @@ export function useTick(everyMs: number): number {
 /** The rows of a long table that can be seen, and some around them. */
 export function useWindow(count: number, rowHeight: number) {
   const body = useRef<HTMLTableSectionElement>(null);
-  const [range, setRange] = useState({ from: 0, to: FIRST_ROWS });
+  // At first no more than the window can hold: those around come when that is drawn.
+  const [range, setRange] = useState(() => ({ from: 0, to: Math.ceil(innerHeight / rowHeight) }));
   useEffect(() => {
     const look = () => {
       const top = body.current?.getBoundingClientRect().top ?? 0;
@@ -96,8 +97,6 @@ export function useWindow(count: number, rowHeight: number) {
   return { body, from: Math.min(range.from, to), to };
 }
 
-/** A first screen, before anything is measured. */
-const FIRST_ROWS = 30;
 /** Enough for a page of scrolling, and for the tabulator key. */
 const ROWS_AROUND = 12;
 

@@ -6,7 +6,7 @@
  * a second at most, however many messages come, and not at all while the page is hidden.
  */
 
-import type { Frame, GuardView, IncidentSummary, Message, ProcessInfo, Row } from "./types.ts";
+import type { Frame, GuardsAnswer, IncidentSummary, Message, ProcessInfo, Row } from "./types.ts";
 import { OUTCOMES } from "./words.ts";
 
 /** Figures, as often as a person can read them; what has happened is told sooner. */
@@ -22,6 +22,7 @@ export interface Connection {
 }
 
 type SystemMessage = Extract<Message, { type: "system" }>;
+type JournalMessage = Extract<Message, { type: "journal" }>;
 
 export interface Sample {
   readonly t: number;
@@ -43,8 +44,6 @@ export class Store {
   host: SystemMessage | undefined;
   /** For who cannot see the rows change. */
   said = "";
-  /** Why incidents may not be kept; undefined: they are. */
-  journalRemark: string | undefined;
   /** So many steps the agent was too slow to read. */
   lostSteps = 0;
   /** Grows with every incident that has closed, and where some may have been missed. */
@@ -55,6 +54,7 @@ export class Store {
   live:
     | { readonly guard: string; frames: Frame[]; processes: Map<string, ProcessInfo> }
     | undefined;
+  #journal: JournalMessage | undefined;
   readonly #paint: (draw: () => void) => void;
   #listeners = new Set<() => void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -64,6 +64,12 @@ export class Store {
   /** `paint`: calls when the browser draws next. */
   constructor(paint: (draw: () => void) => void) {
     this.#paint = paint;
+  }
+
+  /** Why incidents may not be kept; undefined: they are. */
+  get journalRemark(): string | undefined {
+    const { ok, remark = "it cannot be written" } = this.#journal ?? { ok: true };
+    return ok ? undefined : remark;
   }
 
   listen(listener: () => void): () => void {
@@ -97,7 +103,7 @@ export class Store {
         this.host = message;
         break;
       case "journal":
-        this.journalRemark = message.ok ? undefined : (message.remark ?? "it cannot be written");
+        this.#journal = message;
         break;
       case "lost":
         this.lostSteps += message.steps;
@@ -109,7 +115,12 @@ export class Store {
   }
 
   /** What /api/guards says; of what the feed has told since it was asked the feed knows better. */
-  fill(views: readonly GuardView[], askedAt: ReadonlyMap<string, Row>): void {
+  fill(
+    { t, guards: views, system, journal }: GuardsAnswer,
+    askedAt: ReadonlyMap<string, Row>,
+  ): void {
+    this.host = newer(this.host, system, t);
+    this.#journal = newer(this.#journal, journal, t);
     for (const view of views) {
       const row = this.rows.get(view.guard);
       const isNewer = row !== undefined && row !== askedAt.get(view.guard);
@@ -218,6 +229,11 @@ export class Store {
     this.statesChanged += 1;
     this.said = `${guard}: ${OUTCOMES[outcome].word}`;
   }
+}
+
+/** What the feed has told, if that was behind what an answer has, or behind an answer that has none. */
+function newer<M extends { t: number }>(told: M | undefined, answered: M | undefined, t: number) {
+  return told !== undefined && told.t > (answered?.t ?? t) ? told : answered;
 }
 
 function isGone({ state }: Connection): boolean {

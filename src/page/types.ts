@@ -2,7 +2,7 @@
 /** What the agent answers and sends: the schemas' types, under the page's names. */
 
 import type * as v from "valibot";
-import type { GuardDetails, GuardView } from "../http/schema.ts";
+import type { GuardDetails, Guards, GuardView } from "../http/schema.ts";
 import type { IncidentSummary, Processes, Frame as RecordedFrame } from "../journal/incident.ts";
 
 export type { Hook, IncidentStep, Message } from "../feed/protocol.ts";
@@ -12,6 +12,7 @@ export type { Incident, IncidentSummary, Processes, Victim } from "../journal/in
 export type State = GuardView["state"];
 export type Outcome = IncidentSummary["outcome"];
 export type Running = NonNullable<GuardView["incident"]>;
+export type GuardsAnswer = v.InferOutput<typeof Guards>;
 export type GuardAnswer = v.InferOutput<typeof GuardDetails>;
 export type ProcessInfo = Processes[string];
 

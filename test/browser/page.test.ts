@@ -56,6 +56,8 @@ describeWith("the page", [...kernelTest, chromium], () => {
     const tab = await Tab.open(browser, `http://${address}/?token=${token}`);
     const { page } = await tab.live();
     expect(page.url()).toBe(`http://${address}/`); // the token stays in no history
+    // What holds now was asked once, and before the script was read.
+    expect(await tab.asked("/api/guards")).toEqual(["link"]);
     const name = scene.guard;
     const row = page.locator("tbody tr", { hasText: name });
     await row.getByText("of 48.0 MiB").waitFor();

@@ -78,6 +78,16 @@ export class Tab {
     return this;
   }
 
+  /** By whom a path was asked for so far: "fetch" or "link", each time. */
+  async asked(path: string): Promise<string[]> {
+    return this.page.evaluate((wanted) => {
+      const all = performance.getEntriesByType("resource") as unknown as Asked[];
+      return all
+        .filter(({ name }) => name.endsWith(wanted))
+        .map(({ initiatorType }) => initiatorType);
+    }, path);
+  }
+
   async resize(size: Size): Promise<void> {
     await this.page.setViewportSize(SIZES[size]);
   }
@@ -108,6 +118,12 @@ export class Tab {
     await this.#context.close();
     expect(this.faults).toEqual([]);
   }
+}
+
+/** Of a PerformanceResourceTiming. */
+interface Asked {
+  readonly name: string;
+  readonly initiatorType: string;
 }
 
 interface AxeResults {

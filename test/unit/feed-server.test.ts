@@ -31,6 +31,7 @@ async function start(limits: Partial<HubLimits> = {}) {
     token: undefined,
     hub,
     present,
+    run: "run",
     journal: new RecentIncidents("run", { of: (incident) => incident }),
     history: () => ({ frames: [], processes: {} }),
     explain: async () => ({}),

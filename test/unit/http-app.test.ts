@@ -25,6 +25,7 @@ function appWith(more: Partial<AppOptions> = {}, messages: readonly Message[] = 
   return createApp({
     door: DOOR,
     present,
+    run: "run",
     journal,
     history: () => ({ frames: [], processes: {} }),
     explain: async (cgroup) => ({ cgroup }),
@@ -196,7 +197,8 @@ describe("what it answers", () => {
       opened("a/b"),
     ];
     const { body } = await ask("/api/guards", messages);
-    const { guards } = v.parse(Guards, body);
+    const { guards, run, seq } = v.parse(Guards, body);
+    expect([run, seq]).toEqual(["run", messages.length]); // the feed goes on from there
     const incident = { incident: "a/b#1", opened_t: 1000, deadline_t: 1100 };
     expect(guards).toHaveLength(1);
     expect(guards[0]).toMatchObject({ guard: "a/b", ...usage, incident, handler: "own" });

@@ -240,10 +240,26 @@ describe("Store", () => {
     one.accept({ ...armed, guard: "b" });
     const asked = new Map(one.rows);
     one.accept({ ...guard, usage_bytes: 77, state: "near" });
-    one.fill([view], asked);
+    one.fill({ t: 5, guards: [view] }, asked);
     expect([...one.rows.keys()]).toEqual(["a"]); // "b" is gone since the agent was started anew
     expect(one.rows.get("a")?.usage_bytes).toBe(77);
-    one.fill([view], new Map(one.rows));
+    one.fill({ t: 5, guards: [view] }, new Map(one.rows));
     expect(one.rows.get("a")?.usage_bytes).toBe(1);
+  });
+
+  test("what concerns no guard is as was told last, by the feed or by the API; another agent may have told nothing", () => {
+    const one = store();
+    const full = { v: 1, t: 10, type: "journal", ok: false, remark: "full" } as const;
+    one.fill({ t: 20, guards: [], journal: full }, new Map());
+    expect(one.journalRemark).toBe("full");
+    one.accept({ ...full, t: 30, ok: true });
+    one.fill({ t: 25, guards: [], journal: full }, new Map()); // asked before that
+    expect(one.journalRemark).toBeUndefined();
+    const low = { v: 1, t: 40, type: "system", event: "low", available_bytes: 1 } as const;
+    one.accept({ ...low, result: "ok" });
+    one.fill({ t: 35, guards: [] }, new Map());
+    expect(one.host?.event).toBe("low");
+    one.fill({ t: 50, guards: [] }, new Map());
+    expect(one.host).toBeUndefined();
   });
 });
