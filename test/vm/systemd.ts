@@ -9,12 +9,14 @@
  * another one of that name.
  */
 import { afterEach, expect, test } from "bun:test";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile, FEED, guard } from "../helpers/config.ts";
 import { MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { killAllOf, leftoversOf, Reprieve } from "../helpers/reprieve.ts";
 import { Board, isAlive } from "../helpers/workload.ts";
+import { run } from "./packages.ts";
 import { Guarded, Guarding, type Lines, systemctl, untilSoon } from "./service.ts";
 
 const LIMIT_MB = 64;
@@ -23,6 +25,12 @@ const HIGH = String((LIMIT_MB - MARGIN_MB) * MB);
 /** native/limits.h: for anybody else. */
 const YIELD_LEAST_MS = 1000;
 const AGAIN = ["Restart=on-failure", "RestartSec=500ms"];
+const MANAGED = "ManagedOOMMemoryPressure=kill";
+/** On a disk: tmpfs cannot be reclaimed. */
+const CODE = "/root/reprieve-code";
+const [LARGE_MB, CODE_MB] = [44, 32];
+/** It looks once a second, at an average of the last 10. */
+const OOMD_PATIENCE_MS = 10_000;
 /** Of the VM's clock: each waits with bounds of its own. */
 const TEST_MS = 120_000;
 
@@ -54,6 +62,15 @@ async function leak(service: Guarded): Promise<void> {
   const leaker = await new Board().bear(service, { means: "touch", kb: LIMIT_MB * 1536 }).ready();
   leaker.go();
   await untilSoon("the leaker's death", () => !leaker.isAlive());
+}
+
+/** A process that holds most of the group, and one whose code does not fit beside it. */
+async function starve(service: Guarded): Promise<void> {
+  run(["dd", "if=/dev/zero", `of=${CODE}`, "bs=1M", `count=${CODE_MB}`, "conv=fsync"], "/");
+  ends.push(() => rmSync(CODE));
+  const board = new Board();
+  await board.bear(service, { means: "touch", beforeKb: LARGE_MB * 1024 }).ready();
+  (await board.bear(service, { means: "reread", kb: CODE_MB * 1024 }).ready()).go();
 }
 
 async function expectRelief(service: Guarded, reprieve: Guarding): Promise<void> {
@@ -184,15 +201,57 @@ systemdTest(
       return host.filter(({ name }) => name === "systemd-oomd").map(({ detail }) => detail);
     };
     const plain = guarded();
-    expect(await told(plain)).toEqual([]);
-    const managed = guarded("ManagedOOMMemoryPressure=kill");
     const kills = "kill: systemd-oomd may be first, and kills a unit whole";
-    expect(await told(managed)).toEqual([`${managed.unit} has ManagedOOMMemoryPressure=${kills}`]);
+    const asShipped = `-.slice has ManagedOOMSwap=${kills}`; // by Debian's systemd-oomd, installed or running
+    expect(await told(plain)).toEqual([asShipped]);
+    const managed = guarded(MANAGED);
+    const its = `${managed.unit} has ManagedOOMMemoryPressure=${kills}`;
+    expect(await told(managed)).toEqual([asShipped, its]);
     systemctl("set-property", "--runtime", "system.slice", "ManagedOOMSwap=kill");
     ends.push(() => systemctl("set-property", "--runtime", "system.slice", "ManagedOOMSwap=auto"));
-    expect(await told(plain)).toEqual([`system.slice has ManagedOOMSwap=${kills}`]);
+    expect(await told(plain)).toEqual([asShipped, `system.slice has ManagedOOMSwap=${kills}`]);
   },
 );
+
+/** Debian's units; systemd-oomd as eager as it can be set, but for the share of time: Debian has it wait 20 s, over 60 %. */
+function withOthers(): void {
+  mkdirSync("/run/systemd/oomd.conf.d", { recursive: true });
+  const eager = ["DefaultMemoryPressureDurationSec=1s", "DefaultMemoryPressureLimit=20%"];
+  writeFileSync("/run/systemd/oomd.conf.d/99.conf", ["[OOM]", ...eager, ""].join("\n"));
+  const units = ["systemd-oomd.service", "systemd-oomd.socket", "earlyoom.service"];
+  systemctl("start", ...units);
+  ends.push(() => systemctl("stop", ...units));
+}
+
+systemdTest("beside systemd-oomd and earlyoom: doctor names both", async () => {
+  withOthers();
+  const { out } = await Reprieve.ends(["doctor", "--json"]);
+  const { host } = JSON.parse(out) as { host: { name: string; detail: string }[] };
+  const beside = host.filter(({ name }) => name === "beside us").map(({ detail }) => detail);
+  expect(beside.map((one) => one.replace(/ \(\d+\):.*/, "")).sort()).toEqual([
+    "earlyoom",
+    "systemd-oomd",
+  ]);
+});
+
+systemdTest("beside them unguarded: what starves is systemd-oomd's, whole", async () => {
+  withOthers();
+  const service = guarded(MANAGED, `Environment=WORKLOAD_FILE=${CODE}`);
+  await starve(service);
+  await untilSoon("the service's end", () => service.mainPid === 0);
+  expect(service.shows("Result")).toBe("oom-kill");
+  expect(memory.oom(service.group).kills).toBe(0);
+});
+
+systemdTest("beside them guarded: an OOM is reprieve's, and the service goes on", async () => {
+  withOthers();
+  const service = guarded(MANAGED);
+  const { mainPid } = service;
+  const reprieve = await guarding(service);
+  for (let leaks = 0; leaks < 3; leaks += 1) await expectRelief(service, reprieve);
+  await Bun.sleep(OOMD_PATIENCE_MS);
+  expectUnharmed(service, mainPid);
+});
 
 for (const [how, end] of [
   ["stopped", (reprieve: Guarding) => void systemctl("stop", reprieve.unit)],
