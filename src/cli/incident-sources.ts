@@ -50,7 +50,7 @@ export function sourcesOf(which: Which): Source[] {
   const asked = (isNamed ? [] : agentsNow({})).map(
     (agent) => new Asked(agent, async ({ message }) => say(message)),
   );
-  const path = journal ?? journalOf(config);
+  const path = journal ?? journalOf(config, (file) => mistaken(file, config !== undefined));
   if (path !== "none") return [...asked, new Read(path)];
   if (asked.length > 0) return asked;
   throw new CliError(exit.usage, "there is no journal: give --journal FILE");
@@ -66,23 +66,28 @@ class Read implements Source {
   constructor(path: string) {
     this.name = path;
     bringIn(path);
-    this.#file = openToRead(path);
+    this.#file = existsSync(path) ? readable(path, () => JournalFile.read(path)) : undefined;
   }
 
   async list(query: Query) {
-    return this.#file?.list(query) ?? [];
+    return this.#using((file) => file.list(query)) ?? [];
   }
 
   async get(id: string) {
-    return this.#file?.get(id);
+    return this.#using((file) => file.get(id));
   }
 
   async idsFrom(begin: string) {
-    return this.#file?.idsFrom(begin) ?? [];
+    return this.#using((file) => file.idsFrom(begin)) ?? [];
   }
 
   async openFrom() {
     return undefined;
+  }
+
+  #using<T>(use: (file: JournalFile) => T): T | undefined {
+    const file = this.#file;
+    return file && readable(this.name, () => use(file));
   }
 }
 
@@ -167,13 +172,28 @@ function bringIn(path: string): void {
   }
 }
 
-/** undefined: there is none yet. */
-function openToRead(path: string): JournalFile | undefined {
-  if (!existsSync(path)) return undefined;
+const WHY: Readonly<Record<string, string>> = {
+  SQLITE_NOTADB: "it is no journal, or damaged",
+  SQLITE_ERROR: "it is no journal",
+  SQLITE_CORRUPT: "it is damaged",
+  SQLITE_CANTOPEN: "this user may not read it, or it is no file",
+  SQLITE_IOERR_READ: "it is no file, or its disk fails",
+  SQLITE_BUSY: "another program has locked it",
+};
+
+function readable<T>(path: string, use: () => T): T {
   try {
-    return JournalFile.read(path);
+    return use();
   } catch (error) {
-    const why = codeOf(error) || (error as Error).message;
+    const code = codeOf(error);
+    const why = WHY[code] ?? (code || (error as Error).message);
     throw new CliError(exit.notPermitted, `cannot read the journal ${visible(path)}: ${why}`);
   }
+}
+
+/** Of a file that nobody has named nobody expects that it is without mistakes. */
+function mistaken(file: string, isNamed: boolean): void {
+  const text = `${visible(file)} cannot be read, or has mistakes: reprieve check tells which`;
+  if (isNamed) throw new CliError(exit.badConfig, text);
+  say(text);
 }

@@ -132,7 +132,7 @@ function addReplay(reprieve: Command, done: (code: number) => void): void {
 
 const INCIDENTS_HELP = `
 Without --journal, --config and --url the host's journal is read, and the reprieves of this user that run are asked.
-Exit codes: 0, 66 no such incident, 69 it does not answer, 75 it is open still, 77 the journal cannot be read`;
+Exit codes: 0, 1 mistakes in FILE, 66 no such incident, 69 it does not answer, 75 it is open still, 77 the journal cannot be read`;
 
 function addIncidents(reprieve: Command, done: (code: number) => void): void {
   reprieve

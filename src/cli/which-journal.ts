@@ -6,9 +6,14 @@ import { load } from "../config/load.ts";
 import { DEFAULT_CONFIG } from "./flags.ts";
 import { defaultJournal } from "./journaled.ts";
 
-/** As this config file says, or the default one where it is there. */
-export function journalOf(config: string | undefined): string | "none" {
+/** As this config file says, or the default one where it is there. `failed`: there are mistakes in it, or no such file. */
+export function journalOf(
+  config: string | undefined,
+  failed: (file: string) => void = () => {},
+): string | "none" {
   const file = config ?? DEFAULT_CONFIG;
-  const isThere = config !== undefined || existsSync(file);
-  return (isThere ? load(file).config?.journal.path : undefined) ?? defaultJournal();
+  if (config === undefined && !existsSync(file)) return defaultJournal();
+  const loaded = load(file).config;
+  if (loaded === undefined) failed(file);
+  return loaded?.journal.path ?? defaultJournal();
 }

@@ -8,6 +8,7 @@ import { afterEach, expect, test } from "bun:test";
 import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import * as v from "valibot";
+import { exit } from "../../src/errors.ts";
 import { Incident, IncidentSummary } from "../../src/journal/incident.ts";
 import { at, limit } from "../../src/native/layout.ts";
 import { cleanUp } from "../helpers/clean.ts";
@@ -190,6 +191,27 @@ describeWith("the journal", [...kernelTest, program("mount", "util-linux")], () 
     await told(scene, true);
     await written(journal, 2);
     await scene.end();
+  });
+
+  test("cannot be read: that is said, and why, and no other is read in its place", async () => {
+    const { file, dir, flags } = new Journal();
+    const refused = async (why: string) =>
+      expect(await Reprieve.ends(["incidents", ...flags])).toMatchObject({
+        ...{ code: exit.notPermitted, out: "" },
+        err: `reprieve: cannot read the journal ${file}: ${why}\n`,
+      });
+    writeFileSync(file, "no journal at all. ".repeat(100));
+    await refused("it is no journal, or damaged");
+    writeFileSync(file, "");
+    const other = new Database(file);
+    other.run("CREATE TABLE other (x)");
+    other.close();
+    await refused("it is no journal");
+    const config = `${dir}/r.toml`;
+    writeFileSync(config, "[journal]\npaht = 1\n");
+    const mistaken = await Reprieve.ends(["incidents", "--config", config]);
+    expect(mistaken.err).toContain(`${config} cannot be read, or has mistakes`);
+    expect([mistaken.code, mistaken.out]).toEqual([exit.badConfig, ""]);
   });
 
   test("is locked by another program: the same", async () => {
