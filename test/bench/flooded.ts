@@ -6,30 +6,16 @@
 import { readFileSync } from "node:fs";
 import { giveBackText } from "../../src/agent/footprint.ts";
 import type { Message } from "../../src/feed/protocol.ts";
-import { listenOn } from "../../src/http/listen.ts";
-import { openHttp } from "../../src/http/open.ts";
-import { Minutes } from "../../src/journal/minute.ts";
 import { openCore } from "../../src/native/core.ts";
+import { openTold } from "../helpers/told.ts";
 
 const TICK_MS = 10;
 const GUARDS = 100;
 const TOLD = 20;
 
 const [messages = 1_000_000, rate = 10_000] = process.argv.slice(2).map(Number);
-const port = await listenOn({ hostname: "127.0.0.1", port: 0 });
-const http = openHttp([port], {
-  minutes: new Minutes(openCore()),
-  token: undefined,
-  run: "bench",
-  journal: undefined,
-  areMetricsOpen: true,
-  whyNotReady: () => undefined,
-  history: () => ({ frames: [], processes: {} }),
-  sample: () => undefined,
-  vitals: () => undefined,
-  watched: () => {},
-});
-for (let i = 0; i < GUARDS; i += 1) http.send(armed(`tenants/web-${i}`));
+const { port, send: tellAll } = await openTold();
+for (let i = 0; i < GUARDS; i += 1) tellAll(armed(`tenants/web-${i}`));
 console.log(JSON.stringify({ type: "listening", port: port.server.port }));
 // As the agent does when it has started.
 giveBackText(openCore());
@@ -53,12 +39,12 @@ function send(n: number): void {
   const step = { type: "incident.step" as const, by: "handler" as const, result: "ok", at_us: n };
   const end = { outcome: "relieved" as const, reason: "killed", duration_us: 5000, faults: 0 };
   const of1000 = n % 1000;
-  if (of1000 === 0) http.send({ ...incident, type: "incident.opened", cause: "oom" });
-  else if (of1000 === 900) http.send({ ...incident, type: "incident.closed", ...end });
-  else if (of1000 % 100 === 0) http.send({ ...incident, ...step, step: "kill", pid: n });
+  if (of1000 === 0) tellAll({ ...incident, type: "incident.opened", cause: "oom" });
+  else if (of1000 === 900) tellAll({ ...incident, type: "incident.closed", ...end });
+  else if (of1000 % 100 === 0) tellAll({ ...incident, ...step, step: "kill", pid: n });
   else {
     const usage = { usage_bytes: n * 4096, limit_bytes: 1 << 30, procs: 5 };
-    http.send({ ...of, type: "guard", ...usage, state: "near", handler: "own" });
+    tellAll({ ...of, type: "guard", ...usage, state: "near", handler: "own" });
   }
 }
 

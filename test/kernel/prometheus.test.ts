@@ -6,9 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cleanUp } from "../helpers/clean.ts";
 import { freePort, serve } from "../helpers/feed.ts";
+import { kill } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
-import { describeWith, kernelTest, program } from "../helpers/require.ts";
-import { LIMIT } from "../helpers/scene.ts";
+import { describeWith, kernelTest, negativeScore, program } from "../helpers/require.ts";
+import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
+import { openTold } from "../helpers/told.ts";
 import { until } from "../helpers/wait.ts";
 
 const RULES = join(import.meta.dir, "../../dist/prometheus/alerts.yml");
@@ -159,3 +161,49 @@ describeWith("Prometheus", [...kernelTest, program("prometheus", remedy)], () =>
     await scene.end();
   }, 120_000);
 });
+
+/** Few hosts let a test have an incident that nobody may end. */
+describeWith("Prometheus, told", [program("prometheus", remedy)], () => {
+  test("says when nobody could help, and that it lasts", async () => {
+    const { port, send } = await openTold();
+    const prometheus = new Prometheus(`127.0.0.1:${port.server.port}`, "");
+    const of = { v: 1 as const, t: Date.now(), guard: "app" };
+    const rest = { hierarchy: "v1" as const, delay_ms: 100, margin_bytes: 1, allow_kill: true };
+    const usage = { usage_bytes: 1 << 20, limit_bytes: 1 << 20, procs: 1 };
+    const incident = { ...of, incident: "app#1" };
+    const end = { outcome: "unrelieved" as const, reason: "handler-unseen", faults: 0 };
+    send({ ...of, ...rest, type: "armed", cgroup: "/app", powers: [], orders: [] });
+    send({ ...of, ...usage, type: "guard", state: "oom" });
+    send({ ...incident, type: "incident.opened", cause: "oom" });
+    await prometheus.value('reprieve_incidents_total{outcome="unrelieved"}', 0);
+    expect(await prometheus.alerts()).toEqual([]);
+    send({ ...incident, ...end, type: "incident.closed", duration_us: 1_100_000 });
+    await prometheus.alert("ReprieveNotRelieved", "firing");
+    send({ ...of, ...usage, type: "guard", state: "alarm" });
+    await prometheus.value('reprieve_guards{state="alarm"}', 1);
+    expect(await prometheus.alerts()).toContain("ReprieveNotRelieved");
+    await port.stop();
+  }, 120_000);
+});
+
+const unended = () => {
+  test("says when nobody could help", async () => {
+    const { scene, address, token } = await serve();
+    const { board, group, reprieve } = scene;
+    const prometheus = new Prometheus(address, token);
+    await prometheus.value('reprieve_guards{state="alarm"}', 0);
+    // Neither may kill it: the handler does not run, and the kernel goes by the score.
+    kill(await reprieve.helper("handler"), "SIGSTOP");
+    const wrapper = ["sh", "-c", 'echo -1000 > /proc/self/oom_score_adj && exec "$@"', "sh"];
+    const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }, wrapper).ready();
+    leaker.go();
+    await prometheus.value('reprieve_guards{state="alarm"}', 1);
+    await prometheus.alert("ReprieveNotRelieved", "firing");
+    kill(leaker.pid, "SIGKILL");
+    kill(await reprieve.helper("handler"), "SIGCONT");
+    await prometheus.value('reprieve_guards{state="alarm"}', 0);
+    await scene.end();
+  }, 120_000);
+};
+const needs = [...kernelTest, program("prometheus", remedy)];
+describeWith("Prometheus, with a negative score", needs, unended, negativeScore);
