@@ -8,7 +8,7 @@ import { codeOf, JournalFile } from "../journal/database.ts";
 import { leftBehind } from "../journal/harvest.ts";
 import { Incident, type IncidentSummary } from "../journal/incident.ts";
 import type { IncidentQuery } from "../journal/journal.ts";
-import { rowOf } from "../journal/row.ts";
+import { leftRowOf } from "../journal/row.ts";
 import { openCore } from "../native/core.ts";
 import { type Agent, agentsNow } from "./agents.ts";
 import { askApi } from "./api.ts";
@@ -161,7 +161,7 @@ function bringIn(path: string): void {
     try {
       if (left.length > 0) {
         const file = JournalFile.open(path);
-        file.put(left.map(rowOf), false);
+        file.put(left.map(leftRowOf), false);
         file.close();
       }
       remove();

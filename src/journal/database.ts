@@ -8,7 +8,7 @@ import * as v from "valibot";
 import { type Incident, IncidentSummary } from "./incident.ts";
 import type { IncidentQuery } from "./journal.ts";
 import { isNamed } from "./named.ts";
-import { incidentOf, type Place, type Row } from "./row.ts";
+import { incidentOf, type NewRow, type Place, type Row } from "./row.ts";
 
 /** Each brings the file from the version that is its index to the next one; none is ever changed. */
 const MIGRATIONS = [
@@ -22,11 +22,16 @@ const MIGRATIONS = [
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX incidents_by_time ON incidents (opened_t, id);
    CREATE INDEX incidents_by_guard ON incidents (guard, opened_t, id);`,
+  // Those from before are not exported anew.
+  `ALTER TABLE incidents ADD COLUMN owed INTEGER NOT NULL DEFAULT 0; -- row.ts: PLACES
+   CREATE INDEX incidents_owed ON incidents (opened_t, id) WHERE owed != 0;`,
 ];
 /** The agent's loop stands still for so long at most where another one writes. */
 const BUSY_MS = 20;
 /** Of the log that SQLite keeps beside the file, between two of its checkpoints. */
 const WAL_BYTES = 1 << 20;
+
+export type Owed = Pick<NewRow, "incident" | "owed">;
 
 export class JournalFile {
   readonly #db: Database;
@@ -76,16 +81,39 @@ export class JournalFile {
     return statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode;
   }
 
-  /** All or none. One that is there is replaced if `isNewer`, else left. */
-  put(rows: readonly Row[], isNewer: boolean): void {
-    const insert = this.#db.query<void, [string, number, string, string, string, Uint8Array]>(
-      `INSERT OR ${isNewer ? "REPLACE" : "IGNORE"} INTO incidents VALUES (?, ?, ?, ?, ?, ?)`,
+  /** All or none. One that is there is replaced if `isNewer`, else left; what is owed of it stays. */
+  put(rows: readonly NewRow[], isNewer: boolean): void {
+    const again = isNewer
+      ? "UPDATE SET outcome = excluded.outcome, summary = excluded.summary, incident = excluded.incident"
+      : "NOTHING";
+    const insert = this.#db.query<
+      void,
+      [string, number, string, string, string, Uint8Array, number]
+    >(
+      `INSERT INTO incidents (id, opened_t, guard, outcome, summary, incident, owed)
+       VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO ${again}`,
     );
     this.#db.transaction(() => {
-      for (const { id, opened_t, guard, outcome, summary, incident } of rows) {
-        insert.run(id, opened_t, guard, outcome, summary, incident);
+      for (const { id, opened_t, guard, outcome, summary, incident, owed } of rows) {
+        insert.run(id, opened_t, guard, outcome, summary, incident, owed);
       }
     })();
+  }
+
+  /** It has been exported to that place. */
+  settle(id: string, place: number): void {
+    const sql = "UPDATE incidents SET owed = owed & ~? WHERE id = ?";
+    this.#db.query<void, [number, string]>(sql).run(place, id);
+  }
+
+  /** The oldest that are owed to one of these places, but for those of a run that does that itself. */
+  owed(places: number, but: string, most: number): Owed[] {
+    return this.#db
+      .query<Owed, [number, string, number]>(
+        `SELECT incident, owed FROM incidents
+         WHERE owed != 0 AND owed & ? != 0 AND id NOT GLOB ? ORDER BY opened_t, id LIMIT ?`,
+      )
+      .all(places, `${but}-*`, most);
   }
 
   /** `before`: what the query's stands for. */

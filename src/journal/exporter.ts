@@ -8,6 +8,11 @@ const WAITING_MOST = 200;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 60_000;
 
+interface Waiting {
+  readonly incident: Incident;
+  readonly settled: () => void;
+}
+
 /** Throws where it could not be delivered. */
 export type Send = (incident: Incident) => Promise<void> | void;
 
@@ -15,10 +20,12 @@ export type Send = (incident: Incident) => Promise<void> | void;
 export class Refused extends Error {}
 
 export class Exporter {
+  /** Its bit in what is owed (row.ts). */
+  readonly owed: number;
   readonly #place: string;
   readonly #send: Send;
   readonly #say: (text: string) => void;
-  readonly #waiting: Incident[] = [];
+  readonly #waiting: Waiting[] = [];
   #sending: Promise<void> | undefined;
   #retry: Timer | undefined;
   #retryMs = FIRST_RETRY_MS;
@@ -26,14 +33,16 @@ export class Exporter {
   #isFailing = false;
 
   /** `place`: for a person. */
-  constructor(place: string, send: Send, say: (text: string) => void) {
+  constructor(owed: number, place: string, send: Send, say: (text: string) => void) {
+    this.owed = owed;
     this.#place = place;
     this.#send = send;
     this.#say = say;
   }
 
-  add(incident: Incident): void {
-    this.#waiting.push(incident);
+  /** `settled` is called when it has arrived, or will not be taken. */
+  add(incident: Incident, settled: () => void): void {
+    this.#waiting.push({ incident, settled });
     if (this.#waiting.length > WAITING_MOST) {
       this.#waiting.shift();
       this.#dropped += 1;
@@ -46,7 +55,8 @@ export class Exporter {
     await Promise.race([this.#sendOnceMore(), Bun.sleep(boundMs)]);
     clearTimeout(this.#retry);
     const lost = this.#waiting.length + this.#dropped;
-    if (lost > 0) this.#say(`${lost} incidents were not exported to ${this.#place}`);
+    if (lost > 0)
+      this.#say(`${lost} incidents were not exported to ${this.#place}: the next start does that`);
   }
 
   // --- internal ---
@@ -70,11 +80,13 @@ export class Exporter {
   async #sendAll(): Promise<void> {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       try {
-        await this.#send(next);
+        await this.#send(next.incident);
+        next.settled();
         this.#succeeded();
       } catch (error) {
         this.#failed(error as Error);
         if (!(error instanceof Refused)) break;
+        next.settled();
       }
       // It may be gone: the oldest of too many.
       if (this.#waiting[0] === next) this.#waiting.shift();

@@ -11,6 +11,7 @@ import { Exporter, Refused } from "./exporter.ts";
 import type { Incident } from "./incident.ts";
 import { fieldsOf, JOURNALD_SOCKET } from "./journald.ts";
 import { logsOf } from "./otlp.ts";
+import { PLACES } from "./row.ts";
 
 const ANSWER_BOUND_MS = 10_000;
 /** Of OTLP over HTTP: what may be tried again. */
@@ -27,9 +28,9 @@ export function exportersOf(
   { core, print, say }: ExportSetup,
 ): Exporter[] {
   return [
-    ...(jsonl === undefined ? [] : [new Exporter(jsonl, toLines(jsonl, print), say)]),
-    ...(journald ? [new Exporter("journald", toJournald(core), say)] : []),
-    ...(otlp === undefined ? [] : [new Exporter(otlp, toCollector(otlp), say)]),
+    ...(jsonl === undefined ? [] : [new Exporter(PLACES.jsonl, jsonl, toLines(jsonl, print), say)]),
+    ...(journald ? [new Exporter(PLACES.journald, "journald", toJournald(core), say)] : []),
+    ...(otlp === undefined ? [] : [new Exporter(PLACES.otlp, otlp, toCollector(otlp), say)]),
   ];
 }
 

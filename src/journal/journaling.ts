@@ -33,8 +33,14 @@ export class Journaling {
   readonly #disk: KeptDisk;
   /** undefined: there is no file system in memory. */
   readonly #dir: string | undefined;
+  /** To our exporters: bits of PLACES (row.ts). */
+  readonly #owed: number;
+  readonly #exported = new Set<string>();
   /** The dead have left something that could not be written. */
-  #isOwed = false;
+  #isLeft = false;
+  #isStopping = false;
+  /** The journal is asked nothing more. */
+  #isOver = false;
   readonly #spool: Spool | undefined;
 
   constructor(setup: JournalingSetup) {
@@ -42,16 +48,18 @@ export class Journaling {
     const { dir, spool } = openSpool(setup);
     this.#dir = dir;
     this.#spool = spool;
+    this.#owed = setup.exporters.reduce((all, { owed }) => all | owed, 0);
     this.#disk = new KeptDisk(setup.path);
     this.journal = new KeptIncidents(setup.run, {
       ...setup,
       disk: this.#disk,
       tell: (state) => {
         setup.send({ v: PROTOCOL_VERSION, t: Date.now(), type: "journal", ...state });
-        if (state.ok && this.#isOwed) void this.harvest();
+        if (state.ok && this.#isLeft) void this.harvest();
       },
       withMinute: (incident) => setup.minutes.of(incident),
-      closed: (incident) => this.#export(incident),
+      owed: this.#owed,
+      closed: (incident) => void this.#export(incident, this.#owed),
       written: (ids) => this.#spool?.written(ids),
     });
   }
@@ -64,21 +72,24 @@ export class Journaling {
   /** What dead agents have left is kept like our own. */
   async harvest(): Promise<void> {
     const { core, path, say } = this.#setup;
-    this.#isOwed = false;
+    this.#isLeft = false;
     for (const { incidents, remove } of leftBehind(core, path, say)) {
+      if (this.#isStopping) return;
       if (incidents.length === 0 || (await this.journal.keepLeft(incidents))) {
-        for (const incident of incidents) this.#export(incident);
         remove();
-      } else this.#isOwed = true;
+      } else this.#isLeft = true;
     }
+    if (this.#owed !== 0) await this.#exportOwed();
   }
 
   /** When all is told: what could not be written stays where the next start finds it. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     await this.journal.stop();
-    await this.#disk.end();
     this.#spool?.close();
     await Promise.all(this.#setup.exporters.map((one) => one.stop(EXPORT_BOUND_MS)));
+    this.#isOver = true;
+    await this.#disk.end();
     if (this.#dir === undefined) return;
     const left = this.#spool?.pending ?? 0;
     if (left === 0) removeKept(this.#dir, this.#setup.run);
@@ -87,8 +98,30 @@ export class Journaling {
 
   // --- internal ---
 
-  #export(incident: Incident): void {
-    for (const exporter of this.#setup.exporters) exporter.add(incident);
+  /** What is in the journal, and did not get where it was to be exported to: of dead agents, and of those that could not. */
+  async #exportOwed(): Promise<void> {
+    while (!this.#isStopping) {
+      const all = await this.journal.owed(this.#owed);
+      // A journal that cannot be written has them all still.
+      const some = all.filter(({ incident }) => !this.#exported.has(incident.id));
+      if (some.length === 0) return;
+      for (const { incident } of some) this.#exported.add(incident.id);
+      await Promise.all(some.map(({ incident, owed }) => this.#export(incident, owed)));
+    }
+  }
+
+  /** Resolves when it is where it is owed to. */
+  async #export(incident: Incident, owed: number): Promise<void> {
+    const places = this.#setup.exporters.filter((one) => (one.owed & owed) !== 0);
+    const sent = places.map((one) => {
+      return new Promise<void>((resolve) => {
+        one.add(incident, () => {
+          if (!this.#isOver) this.journal.settle(incident.id, one.owed);
+          resolve();
+        });
+      });
+    });
+    await Promise.all(sent);
   }
 }
 

@@ -4,12 +4,15 @@
  * one that dies may take him along. Each method is what it can be asked.
  */
 
-import { renameSync, rmSync } from "node:fs";
-import { codeOf, JournalFile } from "./database.ts";
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { codeOf, JournalFile, type Owed } from "./database.ts";
 import type { IncidentSummary } from "./incident.ts";
 import type { IncidentQuery } from "./journal.ts";
-import type { Place, Row } from "./row.ts";
+import type { NewRow, Place } from "./row.ts";
 import { type Look, lookAt } from "./writable.ts";
+
+/** At once: what an exporter has room for, beside what happens meanwhile. */
+const OWED_MOST = 50;
 
 /** What is older, or too much, is forgotten. */
 export interface Retention {
@@ -26,7 +29,7 @@ export class Keeper {
   }
 
   /** One that is there is replaced. */
-  put(rows: readonly Row[], { since, mostBytes }: Retention): void {
+  put(rows: readonly NewRow[], { since, mostBytes }: Retention): void {
     this.#use((file) => {
       file.put(rows, true);
       file.prune(since, mostBytes);
@@ -34,7 +37,7 @@ export class Keeper {
   }
 
   /** One that is there stays. */
-  putLeft(rows: readonly Row[]): void {
+  putLeft(rows: readonly NewRow[]): void {
     this.#use((file) => file.put(rows, false));
   }
 
@@ -48,6 +51,15 @@ export class Keeper {
 
   row(id: string): Uint8Array | undefined {
     return this.#use((file) => file.row(id));
+  }
+
+  settle(id: string, place: number): void {
+    this.#use((file) => file.settle(id, place));
+  }
+
+  owed(places: number, but: string): Owed[] {
+    // There is none before the first incident.
+    return existsSync(this.#path) ? this.#use((file) => file.owed(places, but, OWED_MOST)) : [];
   }
 
   /** For doctor: whether it could be written now. */

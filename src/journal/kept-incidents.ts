@@ -14,6 +14,7 @@ import type { Asks } from "./keeper.ts";
 import {
   incidentOf,
   isWanted,
+  leftRowOf,
   newestFirst,
   type Place,
   type Row,
@@ -45,6 +46,8 @@ export interface JournalSetup {
   readonly tell: (state: Pick<JournalState, "ok" | "remark">) => void;
   /** With what the processes did before it. */
   readonly withMinute: (incident: Incident) => Incident;
+  /** Of each of our own, to be exported: bits of PLACES (row.ts). */
+  readonly owed: number;
   /** An incident is over. */
   readonly closed: (incident: Incident) => void;
   /** These are in the file. */
@@ -53,11 +56,13 @@ export interface JournalSetup {
 
 interface Waiting {
   readonly row: Row;
+  owed: number;
   readonly sinceMs: number;
 }
 
 export class KeptIncidents implements Journal {
   readonly #setup: JournalSetup;
+  readonly #run: string;
   readonly #assembler: Assembler;
   /** Guards by their open incidents. */
   readonly #open = new Map<string, string>();
@@ -70,6 +75,7 @@ export class KeptIncidents implements Journal {
 
   constructor(run: string, setup: JournalSetup) {
     this.#setup = setup;
+    this.#run = run;
     this.#assembler = new Assembler(run);
   }
 
@@ -86,7 +92,22 @@ export class KeptIncidents implements Journal {
 
   /** A dead agent's, unless they are there; false: they cannot be written now. */
   async keepLeft(incidents: readonly Incident[]): Promise<boolean> {
-    return (await this.#ask("putLeft", incidents.map(rowOf))) !== "in vain";
+    return (await this.#ask("putLeft", incidents.map(leftRowOf))) !== "in vain";
+  }
+
+  /** Incidents of others that are to be exported to one of these places, the oldest of them. */
+  async owed(places: number): Promise<{ incident: Incident; owed: number }[]> {
+    const rows = await this.#ask("owed", places, this.#run);
+    if (rows === "in vain") return [];
+    return rows.map((row) => ({ incident: incidentOf(row), owed: row.owed }));
+  }
+
+  /** It has been exported to that place. */
+  settle(id: string, place: number): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting !== undefined) waiting.owed &= ~place;
+    // One that is being written may be in the file.
+    if (waiting === undefined || this.#isWriting) void this.#ask("settle", id, place);
   }
 
   async list(query: IncidentQuery): Promise<IncidentPage> {
@@ -143,9 +164,9 @@ export class KeptIncidents implements Journal {
 
   #keep(incident: Incident): void {
     const { id } = incident;
-    const sinceMs = this.#waiting.get(id)?.sinceMs ?? performance.now();
+    const { sinceMs = performance.now(), owed = this.#setup.owed } = this.#waiting.get(id) ?? {};
     this.#waiting.delete(id);
-    this.#waiting.set(id, { row: rowOf(incident), sinceMs });
+    this.#waiting.set(id, { row: rowOf(incident), owed, sinceMs });
     this.#forgetOldest();
     this.#later(WRITE_AFTER_MS);
   }
@@ -180,7 +201,7 @@ export class KeptIncidents implements Journal {
 
   async #writeSome(): Promise<boolean> {
     const some = [...this.#waiting.values()].slice(0, ROWS_MOST);
-    const rows = some.map(({ row }) => row);
+    const rows = some.map(({ row, owed }) => ({ ...row, owed }));
     const retention = { since: this.#since(), mostBytes: this.#setup.keepBytes };
     if ((await this.#ask("put", rows, retention)) === "in vain") return false;
     for (const one of some) {

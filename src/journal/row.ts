@@ -6,6 +6,10 @@ import { Incident, type IncidentSummary, summaryOf } from "./incident.ts";
 import type { IncidentQuery } from "./journal.ts";
 import { isNamed } from "./named.ts";
 
+/** Where incidents are exported to, as bits of what is owed. */
+export const PLACES = { jsonl: 1, journald: 2, otlp: 4 } as const;
+const OWED_TO_ALL = PLACES.jsonl | PLACES.journald | PLACES.otlp;
+
 export interface Row {
   readonly id: string;
   readonly opened_t: number;
@@ -17,6 +21,12 @@ export interface Row {
   readonly incident: Uint8Array;
 }
 
+/** As it goes into the file. */
+export interface NewRow extends Row {
+  /** Where it is still to be exported to: bits of PLACES. */
+  readonly owed: number;
+}
+
 /** Where an incident stands in the order of all. */
 export type Place = Pick<Row, "opened_t" | "id">;
 
@@ -25,6 +35,11 @@ export function rowOf(incident: Incident): Row {
   const all = Bun.zstdCompressSync(JSON.stringify(incident));
   const summary = JSON.stringify(summaryOf(incident));
   return { id, opened_t, guard, outcome, summary, incident: all };
+}
+
+/** Of a killed agent: what it had exported nobody knows. */
+export function leftRowOf(incident: Incident): NewRow {
+  return { ...rowOf(incident), owed: OWED_TO_ALL };
 }
 
 export function incidentOf({ incident }: Pick<Row, "incident">): Incident {

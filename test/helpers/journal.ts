@@ -57,6 +57,13 @@ export class Journal {
     );
   }
 
+  /** Where it is still to be exported to. */
+  owed(id: unknown): number | undefined {
+    return this.#rows<{ id: string; owed: number }>("SELECT id, owed FROM incidents").find(
+      (row) => row.id === id,
+    )?.owed;
+  }
+
   /** Its directory becomes a small tmpfs. */
   mount(options: string): void {
     run("mount", "-t", "tmpfs", "-o", options, "none", this.dir);

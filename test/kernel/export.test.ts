@@ -3,14 +3,15 @@
 import { afterEach, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, statSync } from "node:fs";
 import * as v from "valibot";
+import { PLACES } from "../../src/journal/row.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile, guard } from "../helpers/config.ts";
-import { Group } from "../helpers/group.ts";
+import { Group, kill } from "../helpers/group.ts";
 import { Journal } from "../helpers/journal.ts";
 import { endJournalds, Journald, journald } from "../helpers/journald.ts";
 import { memory } from "../helpers/memory.ts";
 import { binary } from "../helpers/paths.ts";
-import type { StartOptions } from "../helpers/reprieve.ts";
+import { Reprieve, type StartOptions } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
@@ -28,10 +29,17 @@ afterEach(async () => {
 /** A guarded group whose incidents are exported. */
 async function exporting(toml: string, options: StartOptions = {}) {
   const group = new Group("export", { limit: LIMIT });
-  config.write(`${guard("web", group.path.slice(memory.root.length))}[export]\n${toml}\n`);
   const journal = new Journal();
   const flags = ["--config", config.path, ...journal.flags];
-  return { journal, scene: await Scene.around(group, flags, options) };
+  const write = (table: string) =>
+    config.write(`${guard("web", group.path.slice(memory.root.length))}[export]\n${table}\n`);
+  /** Another one. */
+  const start = (table: string) => {
+    write(table);
+    return Reprieve.guard([group.path], flags);
+  };
+  write(toml);
+  return { journal, start, scene: await Scene.around(group, flags, options) };
 }
 
 const linesOf = (file: string) => {
@@ -179,14 +187,57 @@ describeWith("exports", kernelTest, () => {
     await collector.stop();
   });
 
-  test("to a collector that hangs hold up nobody, and not the end", async () => {
-    const collector = new Collector("hang");
-    const { scene, journal } = await exporting(collector.toml);
-    await scene.leak();
-    await scene.leak();
+  test("to a collector that hangs hold up nobody, and not the end; the next start has them exported", async () => {
+    const hanging = new Collector("hang");
+    const { scene, journal, start } = await exporting(hanging.toml);
+    const first = await scene.leak();
+    const second = await scene.leak();
     await until("the journal to have both", () => journal.incidents().length === 2);
-    await scene.end();
+    expect(await scene.reprieve.stop()).toBe(0);
     expect(scene.reprieve.err).toContain("2 incidents were not exported");
+    await hanging.stop();
+    const collector = new Collector(200);
+    scene.reprieve = await start(collector.toml);
+    await until("both", () => collector.ids().length === 2, TRIED_BOUND_MS);
+    expect(collector.ids()).toEqual([first.closed.id, second.closed.id]);
+    await scene.end();
+    await collector.stop();
+  });
+
+  test("of what a killed agent has left, and `incidents` has brought in: by the next start, once to each place", async () => {
+    const file = `${config.dir}/brought-in.jsonl`;
+    const toFile = `jsonl = "${file}"`;
+    const { scene, journal, start } = await exporting("");
+    journal.mount("size=4m");
+    journal.remount("ro");
+    const { closed } = await scene.leak();
+    kill(scene.reprieve.pid, "SIGKILL");
+    await scene.reprieve.ended();
+    await until("the helpers' end", () => scene.reprieve.helpers().size === 0);
+    journal.remount("rw");
+    await Reprieve.ends(["incidents", ...journal.flags]);
+    expect(journal.incidents().map(({ id }) => id)).toEqual([String(closed.id)]);
+    // Killed before it has arrived at both.
+    const hanging = new Collector("hang");
+    scene.reprieve = await start(`${toFile}\n${hanging.toml}`);
+    await until("the file", () => linesOf(file).length === 1);
+    await until("the mark", () => journal.owed(closed.id) === PLACES.journald + PLACES.otlp);
+    kill(scene.reprieve.pid, "SIGKILL");
+    await scene.reprieve.ended();
+    await hanging.stop();
+    const collector = new Collector(200);
+    scene.reprieve = await start(`${toFile}\n${collector.toml}`);
+    await until("the mark", () => journal.owed(closed.id) === PLACES.journald);
+    expect(await scene.reprieve.stop()).toBe(0);
+    scene.reprieve = await start(`${toFile}\n${collector.toml}`);
+    const next = await scene.leak();
+    await until("that too", () => journal.owed(next.closed.id) === 0);
+    expect(collector.ids()).toEqual([closed.id, next.closed.id]);
+    expect(linesOf(file).map((line) => JSON.parse(line))).toMatchObject([
+      { id: closed.id, recovered: true },
+      { id: next.closed.id, recovered: false },
+    ]);
+    await scene.end();
     await collector.stop();
   });
 });

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { JournalFile } from "../../src/journal/database.ts";
 import type { Incident } from "../../src/journal/incident.ts";
 import { thinned } from "../../src/journal/minute.ts";
-import { isWanted, newestFirst, rowOf } from "../../src/journal/row.ts";
+import { incidentOf, isWanted, newestFirst, PLACES, rowOf } from "../../src/journal/row.ts";
 import { plainIncident } from "../helpers/incident.ts";
 
 let dir: string;
@@ -27,8 +27,12 @@ const incident = (number: number, more: Partial<Incident> = {}): Incident => ({
   ...more,
 });
 
+const newRowOf = (one: Incident, owed = 0) => ({ ...rowOf(one), owed });
 const put = (file: JournalFile, all: readonly Incident[], isNewer = true) =>
-  file.put(all.map(rowOf), isNewer);
+  file.put(
+    all.map((one) => newRowOf(one)),
+    isNewer,
+  );
 const idsIn = (file: JournalFile) => file.list({ limit: 10_000 }).map(({ id }) => id);
 const numbers = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, i) => from + i);
@@ -58,7 +62,7 @@ describe("JournalFile", () => {
     const file = JournalFile.open(path);
     const names = ["web", "web-2", "tenants/web", "Ä*", "a b", "db"];
     const rows = numbers(1, 60).map((number) =>
-      rowOf(incident(number, { guard: names[(number * 7) % names.length] ?? "" })),
+      newRowOf(incident(number, { guard: names[(number * 7) % names.length] ?? "" })),
     );
     file.put(rows, true);
     const aQuery = fc.record({
@@ -87,6 +91,43 @@ describe("JournalFile", () => {
     put(file, [incident(1, { faults: 7 })]);
     expect(file.get("run-0-1")?.faults).toBe(7);
     expect(idsIn(file)).toHaveLength(1);
+    file.close();
+  });
+
+  test("knows where an incident is still to be exported to, whatever is written of it later", () => {
+    const file = JournalFile.open(path);
+    const owedTo = (place: number) =>
+      file.owed(place, "other", 9).map((row) => [incidentOf(row).id, row.owed]);
+    const [here, there] = [PLACES.jsonl, PLACES.otlp];
+    file.put([newRowOf(incident(2), here | there), newRowOf(incident(1), there)], false);
+    expect(owedTo(here)).toEqual([["run-0-2", here | there]]);
+    expect(owedTo(there).map(([id]) => id)).toEqual(["run-0-1", "run-0-2"]);
+    file.settle("run-0-2", here);
+    file.put([newRowOf(incident(2, { faults: 7 }), here | there)], true);
+    expect(owedTo(here)).toEqual([]);
+    expect(owedTo(there)).toEqual([
+      ["run-0-1", there],
+      ["run-0-2", there],
+    ]);
+    expect(file.owed(there, "run", 9)).toEqual([]);
+    expect(file.owed(there, "ru", 9)).toHaveLength(2);
+    expect(file.owed(there, "other", 1)).toHaveLength(1);
+    file.close();
+  });
+
+  test("owes nothing of what an earlier version has written", () => {
+    using db = new Database(path);
+    JournalFile.open(path).close();
+    db.run("DROP INDEX incidents_owed");
+    db.run("ALTER TABLE incidents DROP COLUMN owed");
+    db.run("PRAGMA user_version = 1");
+    const { id, opened_t, guard, outcome, summary, incident: all } = rowOf(incident(1));
+    db.run("INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?)", [
+      ...[id, opened_t, guard, outcome, summary, all],
+    ]);
+    const file = JournalFile.open(path);
+    expect(file.get("run-0-1")).toEqual(incident(1));
+    expect(file.owed(PLACES.jsonl, "other", 9)).toEqual([]);
     file.close();
   });
 
@@ -125,7 +166,7 @@ describe("JournalFile", () => {
     const file = JournalFile.open(path);
     put(file, [incident(1)]);
     file.close();
-    expect(db.query("PRAGMA user_version").get()).toEqual({ user_version: 1 });
+    expect(db.query("PRAGMA user_version").get()).toEqual({ user_version: 2 });
     db.run("PRAGMA user_version = 99");
     expect(() => JournalFile.open(path)).toThrow("later version (99)");
     expect(() => JournalFile.read(path)).toThrow("later version (99)");

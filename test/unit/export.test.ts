@@ -56,11 +56,11 @@ test("of too many that wait the oldest go, and that is said at the end", async (
     if (!isUp) throw new Error("down");
     sent.push(id);
   };
-  const exporter = new Exporter("there", send, (text) => said.push(text));
-  for (let i = 0; i < 300; i += 1) exporter.add(incident(`i${i}`));
+  const exporter = new Exporter(1, "there", send, (text) => said.push(text));
+  for (let i = 0; i < 300; i += 1) exporter.add(incident(`i${i}`), () => {});
   expect(said).toEqual(["cannot export to there: down"]);
   isUp = true;
   await exporter.stop(5000);
   expect([sent.length, sent[0], sent.at(-1)]).toEqual([200, "i100", "i299"]);
-  expect(said.at(-1)).toBe("100 incidents were not exported to there");
+  expect(said.at(-1)).toBe("100 incidents were not exported to there: the next start does that");
 });

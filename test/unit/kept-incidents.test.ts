@@ -31,6 +31,7 @@ beforeEach(() => {
     keepBytes: 64 << 20,
     tell: ({ ok, remark }) => told.push(remark ?? String(ok)),
     withMinute: (incident) => incident,
+    owed: 0,
     closed: () => {},
     written: () => {},
   });
