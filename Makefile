@@ -26,20 +26,35 @@ WARN := -Wall -Wextra -Wconversion -Wshadow -Werror
 CFLAGS := -std=c11 -O2 $(WARN) -DREPRIEVE_VERSION='"$(VERSION)"'
 FREE := -ffreestanding -nostdlib -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fvisibility=hidden -ffunction-sections -fdata-sections -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,defs -Wl,-z,noseparate-code
-SOURCES := $(filter-out native/layout.c native/explain.c native/ffi.c native/history.c native/listen.c native/replay.c native/signals.c,$(wildcard native/*.c)) native/start_x86_64.S
+SOURCES := $(filter-out native/layout.c native/explain.c native/ffi.c native/history.c native/listen.c native/replay.c native/signals.c,$(wildcard native/*.c))
 SHARED := $(addprefix native/,caps.c explain.c ffi.c freezer.c glob.c history.c ledger.c listen.c lock.c log.c memcg.c memcg_before.c memcg_parent.c memcg_raise.c memcg_v1.c memcg_v2.c memory.c rank.c record.c replay.c signals.c text.c tree.c weigh.c)
 HEADERS := $(wildcard native/*.h)
 
 $(B):
 	mkdir -p $@
 
-$(B)/core: $(SOURCES) $(HEADERS) Makefile | $(B)
-	gcc $(CFLAGS) $(FREE) -static -no-pie -fno-pie -o $@ $(SOURCES)
+$(B)/core: $(SOURCES) native/start_x86_64.S $(HEADERS) Makefile | $(B)
+	gcc $(CFLAGS) $(FREE) -static -no-pie -fno-pie -o $@ $(SOURCES) native/start_x86_64.S
 
 $(B)/core.so: $(SHARED) $(HEADERS) Makefile | $(B)
 	gcc $(CFLAGS) $(FREE) -shared -fPIC -o $@ $(SHARED)
 
-$(B)/layout: native/layout.c native/explain.h native/history.h native/probe.h native/record.h native/replay.h native/region.h native/standing.h native/steps.h native/system.h native/caps.h native/designate.h native/limits.h native/rank.h native/weigh.h | $(B)
+# The same for arm64, from here. Without a libc there is nothing that would choose atomics by the CPU: those that all have.
+ARM_GCC := aarch64-linux-gnu-gcc
+ARM_CFLAGS := $(CFLAGS) -mno-outline-atomics
+
+$(B)/arm64:
+	mkdir -p $@
+
+$(B)/arm64/core: $(SOURCES) native/start_aarch64.S $(HEADERS) Makefile | $(B)/arm64
+	$(ARM_GCC) $(ARM_CFLAGS) $(FREE) -static -no-pie -fno-pie -o $@ $(SOURCES) native/start_aarch64.S
+
+$(B)/arm64/core.so: $(SHARED) $(HEADERS) Makefile | $(B)/arm64
+	$(ARM_GCC) $(ARM_CFLAGS) $(FREE) -shared -fPIC -o $@ $(SHARED)
+
+LAYOUT := native/layout.c native/explain.h native/history.h native/probe.h native/record.h native/replay.h native/region.h native/standing.h native/steps.h native/system.h native/caps.h native/designate.h native/limits.h native/rank.h native/weigh.h
+
+$(B)/layout: $(LAYOUT) | $(B)
 	gcc -std=c11 $(WARN) -o $@ native/layout.c
 
 src/native/layout.ts: $(B)/layout
@@ -77,16 +92,32 @@ CASES := $(patsubst %.c,$(B)/%,$(wildcard test/native/*.c))
 # The fault matrix at three stages a row, the next row at others; make fault plays all.
 HERE := $(addprefix test/,attack browser fault kernel native unit)
 test: export FAULT_STAGES ?= 3
-test: dist/reprieve $(CASES)
+test: dist/reprieve $(CASES) $(ARM)
 	@rm -f $(B)/junit.xml $(B)/vm/junit.xml
 	@chrt -i 0 $(BUN) test ./test/vm/vm.ts test/model --reporter=junit --reporter-outfile=$(B)/vm/junit.xml >$(B)/vm.log 2>&1 & vm=$$!; \
 		$(BUN) test $(HERE) --reporter=junit --reporter-outfile=$(B)/junit.xml; here=$$?; \
 		wait $$vm; there=$$?; cat $(B)/vm.log; \
 		$(BUN) test/summary.ts $$((here + there)) $(B)/junit.xml $(B)/vm/junit.xml
 
-$(CASES): $(B)/test/native/%: test/native/%.c $(PURE) $(HEADERS) $(wildcard test/native/*.h) Makefile
+$(CASES): $(B)/test/native/%: test/native/%.c native/memory.c $(PURE) $(HEADERS) $(wildcard test/native/*.h) Makefile
 	mkdir -p $(@D)
 	gcc $(CFLAGS) -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $< $(PURE)
+
+# The same for arm64, as it ships and without sanitizers, to be run by qemu; nothing where there is no compiler for it.
+ARM_PURE := $(patsubst native/%.c,$(B)/arm64/pure/%.o,$(PURE))
+ARM_CASES := $(patsubst %.c,$(B)/arm64/%,$(wildcard test/native/*.c))
+ARM := $(if $(shell command -v $(ARM_GCC)),$(addprefix $(B)/arm64/,core core.so layout) $(ARM_CASES))
+
+$(ARM_PURE): $(B)/arm64/pure/%.o: native/%.c $(HEADERS) Makefile
+	@mkdir -p $(@D)
+	$(ARM_GCC) $(ARM_CFLAGS) -c -o $@ $<
+
+$(ARM_CASES): $(B)/arm64/test/native/%: test/native/%.c native/memory.c $(ARM_PURE) $(wildcard test/native/*.h)
+	@mkdir -p $(@D)
+	$(ARM_GCC) $(ARM_CFLAGS) -static -o $@ $< $(ARM_PURE)
+
+$(B)/arm64/layout: $(LAYOUT) | $(B)/arm64
+	$(ARM_GCC) -std=c11 $(WARN) -static -o $@ native/layout.c
 
 # More of the rounds drawn from a seed, without and with faults: make soak ROUNDS=20000 SEED=1
 soak: export ROUNDS ?= 5000
@@ -111,7 +142,7 @@ fault-v2: dist/reprieve
 model: | node_modules
 	$(BUN) test test/model
 
-test-native: dist/reprieve $(CASES)
+test-native: dist/reprieve $(CASES) $(ARM)
 	$(BUN) test test/native
 
 test-unit: dist/reprieve

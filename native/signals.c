@@ -8,10 +8,10 @@
 
 enum {
 	SIGNALS = 64,
-	FIRST_REAL_TIME = 34,			 /* 32 and 33 are the C library's */
-	LIFTED_LEAST = 64,			 /* no dup2 for a child hits it */
-	SA_FLAGS = 0x4 | 0x4000000 | 0x10000000, /* SA_SIGINFO | SA_RESTORER | SA_RESTART */
-	CODE = 2,				 /* siginfo_t: int signo, errno, code */
+	FIRST_REAL_TIME = 34,	     /* 32 and 33 are the C library's */
+	LIFTED_LEAST = 64,	     /* no dup2 for a child hits it */
+	SA_FLAGS = 0x4 | 0x10000000, /* SA_SIGINFO | SA_RESTART */
+	CODE = 2,		     /* siginfo_t: int signo, errno, code */
 };
 
 struct action {
@@ -31,11 +31,19 @@ static void on_signal(int signal, const int32_t *info, void *context)
 	sys_write(out, &seen, sizeof(seen));
 }
 
-/* Where the kernel returns to from a handler. */
+/* Where the kernel returns to from a handler: on x86-64 there has to be something, elsewhere it has its own. */
+#if defined(__x86_64__)
+enum { SA_RESTORED = SA_FLAGS | 0x4000000 /* SA_RESTORER */ };
+
 __attribute__((naked)) static void restore(void)
 {
 	__asm__("mov $15, %eax\n\tsyscall"); /* __NR_rt_sigreturn */
 }
+#else
+enum { SA_RESTORED = SA_FLAGS };
+
+static void (*const restore)(void) = 0;
+#endif
 
 static int is_ignored(int signal)
 {
@@ -46,7 +54,7 @@ static int is_ignored(int signal)
 
 int signals_catch(uint64_t which)
 {
-	struct action action = { on_signal, SA_FLAGS, restore, 0 };
+	struct action action = { on_signal, SA_RESTORED, restore, 0 };
 	int ends[2];
 	int err = (int)SYS2(pipe2, ends, O_CLOEXEC | O_NONBLOCK);
 

@@ -10,31 +10,16 @@
 #ifndef RPV_SYS_H
 #define RPV_SYS_H
 
+#include "sys_call.h"
 #include <asm/unistd.h>
 #include <linux/errno.h>
+#include <linux/eventpoll.h>
 #include <linux/fcntl.h>
 #include <linux/stat.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#ifndef __x86_64__
-#error "the core knows the system call convention of x86-64 only"
-#endif
-
-static inline long sys_call(long nr, long a, long b, long c, long d, long e, long f)
-{
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = f;
-	long ret;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
-
+/* Of the calls those are used that arm64 has too. */
 #define SYS0(n) sys_call(__NR_##n, 0, 0, 0, 0, 0, 0)
 #define SYS1(n, a) sys_call(__NR_##n, (long)(a), 0, 0, 0, 0, 0)
 #define SYS2(n, a, b) sys_call(__NR_##n, (long)(a), (long)(b), 0, 0, 0, 0)
@@ -76,9 +61,15 @@ static inline int sys_statx(int dir, const char *path, unsigned flags, unsigned 
 {
 	return (int)sys_call(__NR_statx, dir, (long)path, (long)flags, (long)mask, (long)st, 0);
 }
-static inline int sys_mkdir(const char *path, int mode) { return (int)SYS2(mkdir, path, mode); }
-static inline int sys_rmdir(const char *path) { return (int)SYS1(rmdir, path); }
-static inline int sys_unlink(const char *path) { return (int)SYS1(unlink, path); }
+static inline int sys_mkdir(const char *path, int mode)
+{
+	return (int)SYS3(mkdirat, AT_FDCWD, path, mode);
+}
+static inline int sys_rmdir(const char *path)
+{
+	return (int)SYS3(unlinkat, AT_FDCWD, path, AT_REMOVEDIR);
+}
+static inline int sys_unlink(const char *path) { return (int)SYS3(unlinkat, AT_FDCWD, path, 0); }
 static inline int sys_ftruncate(int fd, uint64_t n) { return (int)SYS2(ftruncate, fd, n); }
 static inline int sys_fallocate(int fd, uint64_t n) { return (int)SYS4(fallocate, fd, 0, 0, n); }
 static inline int sys_fcntl(int fd, int cmd, void *arg) { return (int)SYS3(fcntl, fd, cmd, arg); }
@@ -110,10 +101,20 @@ static inline int sys_pageout(uint64_t at, uint64_t n)
 static inline int sys_mlockall(int flags) { return (int)SYS1(mlockall, flags); }
 
 /* --- waiting --- */
+struct sys_timespec {
+	int64_t sec;
+	int64_t nsec;
+};
+
+static inline struct sys_timespec sys_milliseconds(unsigned ms)
+{
+	return (struct sys_timespec){ ms / 1000, (int64_t)(ms % 1000) * 1000000 };
+}
+
 struct sys_epoll_event {
 	uint32_t events;
 	uint64_t data;
-} __attribute__((packed));
+} EPOLL_PACKED;
 
 enum {
 	SYS_EPOLLIN = 1,
@@ -145,11 +146,14 @@ static inline int sys_epoll_ctl(int ep, int op, int fd, struct sys_epoll_event *
 }
 static inline int sys_epoll_wait(int ep, struct sys_epoll_event *ev, int n, int timeout_ms)
 {
-	return (int)SYS4(epoll_wait, ep, ev, n, timeout_ms);
+	return (int)SYS6(epoll_pwait, ep, ev, n, timeout_ms, 0, 0);
 }
+/* A timeout below 0: none. */
 static inline int sys_poll(struct sys_pollfd *fds, unsigned n, int timeout_ms)
 {
-	return (int)SYS3(poll, fds, n, timeout_ms);
+	struct sys_timespec ts = sys_milliseconds((unsigned)timeout_ms);
+
+	return (int)SYS6(ppoll, fds, n, timeout_ms < 0 ? 0 : &ts, 0, 0, 0);
 }
 
 /* Sleeps while the word is `value`, until it is woken; or not at all. */
@@ -163,11 +167,6 @@ static inline void sys_futex_wake(uint32_t *word)
 }
 
 /* --- time --- */
-struct sys_timespec {
-	int64_t sec;
-	int64_t nsec;
-};
-
 enum { SYS_CLOCK_MONOTONIC = 1, SYS_CLOCK_THREAD_CPU = 3, SYS_CLOCK_BOOTTIME = 7 };
 
 static inline int sys_clock_ns(int clock, uint64_t *ns)
@@ -202,7 +201,7 @@ static inline int sys_cpu_of_process_ns(int pid, uint64_t *ns)
 }
 static inline void sys_sleep_ms(unsigned ms)
 {
-	struct sys_timespec ts = { ms / 1000, (int64_t)(ms % 1000) * 1000000 };
+	struct sys_timespec ts = sys_milliseconds(ms);
 
 	SYS2(nanosleep, &ts, 0);
 }

@@ -32,7 +32,7 @@ static int lock(struct table *t, uint32_t spins)
 	while (spins--) {
 		if (!__atomic_exchange_n(&t->lock, 1, __ATOMIC_ACQUIRE))
 			return 1;
-		__builtin_ia32_pause();
+		sys_relax();
 	}
 	return 0;
 }

@@ -21,6 +21,7 @@ import { dirname, join } from "node:path";
 import coreFile from "../../dist/build/core" with { type: "file" };
 import libraryFile from "../../dist/build/core.so" with { type: "file" };
 import { CliError, exit } from "../errors.ts";
+import { demandPages } from "./page-size.ts";
 
 /** A core that was seen running: `path` is what to execute, `from` says where it came from. */
 export interface CoreImage {
@@ -55,6 +56,7 @@ export function findCore(
   privateDir: () => string,
   args: readonly string[] = ["version"],
 ): CoreImage {
+  demandPages();
   const refusals: string[] = [];
   const attempt = (from: CoreImage["from"], path: string): CoreImage | undefined => {
     const refusal = whyNotRunning([path, ...args]);
@@ -151,7 +153,7 @@ function openLibc() {
     fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   } as const;
   let refusal: unknown;
-  for (const name of ["libc.so.6", "libc.musl-x86_64.so.1"]) {
+  for (const name of ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"]) {
     try {
       return dlopen(name, symbols).symbols;
     } catch (error) {

@@ -4,31 +4,17 @@
  * symbols of the core that ships. Each program is one behaviour; its Description line is its name here.
  */
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { cases, symbols } from "./cases.ts";
 
 const root = `${import.meta.dir}/../..`;
 const built = `${root}/dist/build/test/native`;
 
-for (const file of readdirSync(import.meta.dir)
-  .filter((name) => name.endsWith(".c"))
-  .sort()) {
-  const source = readFileSync(`${import.meta.dir}/${file}`, "utf8");
-  const description = source.match(/Description: (.*?)\s*\*\//s)?.[1] ?? file;
-  test(`${file}: ${description}`, () => {
-    const run = Bun.spawnSync([`${built}/${file.replace(/\.c$/, "")}`], { timeout: 60_000 });
+for (const { name, description } of cases) {
+  test(`${name}: ${description}`, () => {
+    const run = Bun.spawnSync([`${built}/${name}`], { timeout: 60_000 });
     expect(run.stdout.toString() + run.stderr.toString()).toBe("");
     expect(run.exitCode).toBe(0);
   });
-}
-
-/** Names in a symbol table, as `nm` prints them. */
-function symbols(file: string, ...options: string[]): string[] {
-  const run = Bun.spawnSync(["nm", ...options, file]);
-  if (run.exitCode !== 0) throw new Error(`nm ${file}: ${run.stderr}`);
-  return run.stdout
-    .toString()
-    .split("\n")
-    .flatMap((line) => line.split(" ").at(-1) || []);
 }
 
 test("core holds no allocator and asks nobody for one", () => {

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/** The size of the kernel's pages: the core counts in pages of 4 KiB, and some kernels of arm64 have larger ones. */
+import { readFileSync } from "node:fs";
+import { CliError, exit } from "../errors.ts";
+
+const PAGE_BYTES = 4096;
+const AT_PAGESZ = 6n;
+
+/** Nothing is guarded where memory would be misjudged. */
+export function demandPages(): void {
+  const bytes = pageBytes();
+  if (bytes === undefined || bytes === PAGE_BYTES) return;
+  throw new CliError(
+    exit.host,
+    `this kernel's pages have ${bytes / 1024} KiB, and reprieve knows those of 4 KiB: boot a kernel that has them`,
+  );
+}
+
+/** As getauxval(3) has it: pairs of words, type and value. */
+function pageBytes(): number | undefined {
+  const { buffer, byteOffset, length } = new Uint8Array(readFileSync("/proc/self/auxv"));
+  const words = new BigUint64Array(buffer, byteOffset, length >> 3);
+  const at = words.findIndex((word, i) => i % 2 === 0 && word === AT_PAGESZ);
+  const found = at < 0 ? undefined : words[at + 1];
+  return found === undefined ? undefined : Number(found);
+}
