@@ -11,11 +11,11 @@ import { weighingOf } from "../native/weighing.ts";
 import { below } from "./configured.ts";
 import { sourcesOf } from "./incident-sources.ts";
 import { demandIncident } from "./incidents.ts";
-import { Order } from "./order.ts";
+import { Order, textOf } from "./order.ts";
 import { print } from "./output.ts";
 import { readFile } from "./policy-files.ts";
 import { replayLines } from "./replay-text.ts";
-import { type ReplayOrders, replayOf } from "./replayed.ts";
+import { type ReplayOrder, type ReplayOrders, replayOf } from "./replayed.ts";
 import { visible } from "./timeline.ts";
 
 export interface ReplayOptions {
@@ -44,9 +44,9 @@ export async function replay(id: string | undefined, options: ReplayOptions): Pr
 
 /** What the incident itself had; its rules of prefer and avoid are not kept with it. */
 function ordersOf(incident: Incident): ReplayOrders {
-  const orders = incident.orders.flatMap((text) => {
+  const orders = incident.orders.map((text): ReplayOrder => {
     const { success, output } = v.safeParse(Order, text);
-    return success ? [output] : []; // of a newer version
+    return { text, ...(success && output) };
   });
   return {
     by: "the incident",
@@ -74,7 +74,10 @@ function byFile({ cgroup }: Incident, path: string): ReplayOrders {
   const { margin, orders, caps } = file.settingsOf(cgroup);
   return {
     by: `guard ${guard.name} of ${path}`,
-    orders: orders.order.length > 0 ? orders.order : [{ order: "KILL" }],
+    orders: (orders.order.length > 0 ? orders.order : [{ order: "KILL" } as const]).map((one) => ({
+      ...one,
+      text: textOf(one),
+    })),
     weigh: orders.weigh ?? [],
     when: orders.when ?? "at-oom",
     marginBytes: margin,

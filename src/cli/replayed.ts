@@ -8,7 +8,6 @@ import type { Incident } from "../journal/incident.ts";
 import { at, rank_by, size } from "../native/layout.ts";
 import type { StandingOrder, When } from "../native/region.ts";
 import type { WeighRule } from "../native/weighing.ts";
-import { textOf } from "./order.ts";
 import {
   type Known,
   type Moment,
@@ -21,11 +20,14 @@ import {
 } from "./replay-frames.ts";
 import { textOfRule } from "./weigh.ts";
 
+/** One order, in words, and what is known of it: of a journal's not how much, where to, or which program. */
+export type ReplayOrder = { readonly text: string } & Partial<StandingOrder>;
+
 /** What is tried in place of what was. */
 export interface ReplayOrders {
   /** Whose they are. */
   readonly by: string;
-  readonly orders: readonly StandingOrder[];
+  readonly orders: readonly ReplayOrder[];
   /** Undefined: not known. */
   readonly weigh: readonly WeighRule[] | undefined;
   readonly when: When;
@@ -108,8 +110,8 @@ export function replayOf(incident: Incident, wanted: ReplayOrders, rank: Ranker)
   const unheeded = (weigh ?? []).filter((one) => one.exe !== undefined || one.cgroup !== undefined);
   return {
     ...{ v: 1, id: incident.id, guard: incident.guard, cgroup: incident.cgroup, by: wanted.by },
-    orders: wanted.orders.map(textOf),
-    untold: untoldOf(wanted.orders).map(textOf),
+    orders: wanted.orders.map(({ text }) => text),
+    untold: untoldOf(wanted.orders).map(({ text }) => text),
     at_us: first.frame.t_us,
     usage_bytes: first.frame.usage_bytes,
     mark_bytes: moments.markBytes,
@@ -141,7 +143,7 @@ class Replay {
   readonly #rank: Ranker;
   readonly #dead = new Set<number>();
   /** The first is the current one. */
-  #orders: readonly StandingOrder[];
+  #orders: readonly ReplayOrder[];
   #freedBytes = 0;
 
   constructor(incident: Incident, { orders, killsMost }: ReplayOrders, rank: Ranker) {
@@ -163,7 +165,7 @@ class Replay {
   }
 
   /** Who is there, and who would be killed. */
-  look(moment: Moment, order: StandingOrder | undefined) {
+  look(moment: Moment, order: ReplayOrder | undefined) {
     const present = presentAt(this.#incident, moment, this.#dead);
     const structs = packed(present.processes);
     const by = order?.order === "KILL" ? (order.by ?? "LARGEST") : "LARGEST";
@@ -196,7 +198,7 @@ class Replay {
       this.#freedBytes += anon_bytes;
     }
     const left = leftOf(presentAt(this.#incident, moment, this.#dead));
-    this.kills.push({ ...victim, order: textOf(order), at_us: moment.frame.t_us, left });
+    this.kills.push({ ...victim, order: order.text, at_us: moment.frame.t_us, left });
     return true;
   }
 }
@@ -210,12 +212,12 @@ function leftOf({ usageBytes, processes }: Present): Left {
   return { processes: processes.length, usage_bytes: usageBytes, grown_bytes: grown };
 }
 
-function isKill({ order }: StandingOrder): boolean {
-  return order === "KILL" || order.startsWith("KILL_") || order === "TERMINATE";
+function isKill({ order }: ReplayOrder): boolean {
+  return order === "TERMINATE" || order?.startsWith("KILL") === true;
 }
 
 /** Tried before a kill. */
-function untoldOf(orders: readonly StandingOrder[]): readonly StandingOrder[] {
+function untoldOf(orders: readonly ReplayOrder[]): readonly ReplayOrder[] {
   const end = orders.findIndex((one) => isKill(one) || one.order === "HAND_OVER");
   return end < 0 ? orders : orders.slice(0, end);
 }

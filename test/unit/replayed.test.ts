@@ -12,6 +12,8 @@ import { plainIncident } from "../helpers/incident.ts";
 const MB = 2 ** 20;
 const core = openCore();
 
+const NEWEST = [{ order: "KILL", by: "NEWEST", text: "kill=newest" }] as const;
+
 /** pid 1n is started at n; in MB. */
 const frame = (t_ms: number, usage: number, held: Readonly<Record<number, number>>): Frame => ({
   t_us: t_ms * 1000,
@@ -49,11 +51,10 @@ const INCIDENT: Incident = {
 
 function replayed(incident: Incident, more: Partial<ReplayOrders> = {}) {
   const plain = { by: "guard a", weigh: [], when: "at-oom", marginBytes: undefined } as const;
-  const wanted = { ...plain, orders: [{ order: "KILL" }], mayKill: true, killsMost: 32, ...more };
+  const orders = [{ order: "KILL", text: "kill" }] as const;
+  const wanted: ReplayOrders = { ...plain, orders, mayKill: true, killsMost: 32, ...more };
   const weighing = wanted.weigh?.length ? weighingOf(wanted.weigh) : null;
-  const one = replayOf(incident, wanted as ReplayOrders, (processes, by) =>
-    core.replay(processes, by, weighing),
-  );
+  const one = replayOf(incident, wanted, (processes, by) => core.replay(processes, by, weighing));
   const kills = one.kills.map(({ pid, at_us }) => [pid, at_us / 1000]);
   return { one, kills, lines: replayLines(one) };
 }
@@ -72,7 +73,7 @@ describe("one kill", () => {
   });
 
   test("of another: how soon it is full again is said, and that less was freed", () => {
-    const { one, kills, lines } = replayed(INCIDENT, { orders: [{ order: "KILL", by: "NEWEST" }] });
+    const { one, kills, lines } = replayed(INCIDENT, { orders: NEWEST });
     expect(kills).toEqual([[13, 0]]);
     expect(one.left).toEqual({ processes: 2, usage_bytes: 92 * MB, grown_bytes: 20 * MB });
     expect(lines.slice(3, 6)).toEqual([
@@ -94,7 +95,7 @@ describe("further kills", () => {
   test("come where what was recorded, less what was freed, is over the limit", () => {
     // The others grew behind the event, where 12 had left room.
     const grown = { ...INCIDENT, frames: [...INCIDENT.frames, frame(20, 70, { 11: 60, 13: 8 })] };
-    const { kills, one } = replayed(grown, { orders: [{ order: "KILL", by: "NEWEST" }] });
+    const { kills, one } = replayed(grown, { orders: NEWEST });
     expect(kills).toEqual([
       [13, 0],
       [12, 20],
@@ -108,7 +109,7 @@ describe("further kills", () => {
       ...[step("kill", 30, 12, 60), step("victim-dead", 35, 12)],
     ];
     const twice = { ...INCIDENT, steps };
-    const newest = replayed(twice, { orders: [{ order: "KILL", by: "NEWEST" }] });
+    const newest = replayed(twice, { orders: NEWEST });
     expect(newest.kills).toEqual([
       [13, 0],
       [12, 30],
@@ -123,7 +124,10 @@ describe("further kills", () => {
     const weigh = [{ name: "p12", percent: 0 }];
     const steps = [step("kill", 0, 12, 60), step("kill", 40, 13, 8)];
     const long = { ...INCIDENT, steps };
-    const orders = [{ order: "TERMINATE", graceMs: 10 }, { order: "KILL_GROUP" }] as const;
+    const orders = [
+      { order: "TERMINATE", text: "terminate" },
+      { order: "KILL_GROUP", text: "kill-group" },
+    ] as const;
     const { one, kills, lines } = replayed(long, { orders, weigh });
     expect(kills).toEqual([
       [11, 0],
@@ -140,7 +144,9 @@ describe("further kills", () => {
   });
 
   test("are none behind kill-group=all", () => {
-    const { one, lines } = replayed(INCIDENT, { orders: [{ order: "KILL_WHOLE" }] });
+    const { one, lines } = replayed(INCIDENT, {
+      orders: [{ order: "KILL_WHOLE", text: "kill-group=all" }],
+    });
     expect(one.left).toMatchObject({ processes: 0, usage_bytes: 2 * MB });
     expect(lines[2]).toBe(
       "replay  p12 12, 60.0 MiB, and all others, would have been killed at the event",
@@ -149,13 +155,29 @@ describe("further kills", () => {
 });
 
 test("before the limit: at the first look with less than the margin, and again when it is there", () => {
-  const orders = [{ order: "KILL", by: "NEWEST" }] as const;
-  const { one, kills } = replayed(INCIDENT, { when: "before", marginBytes: 15 * MB, orders });
+  const { one, kills } = replayed(INCIDENT, {
+    when: "before",
+    marginBytes: 15 * MB,
+    orders: NEWEST,
+  });
   expect(one.mark_bytes).toBe(85 * MB);
   expect(kills).toEqual([
     [13, -400],
     [12, -100],
   ]);
+});
+
+test("what comes of another order is not known, be it one of which only the name was kept", () => {
+  const orders = [
+    { text: "raise" },
+    { order: "RECLAIM", text: "reclaim" },
+    { order: "KILL", text: "kill" },
+  ] as const;
+  const { one, kills, lines } = replayed(INCIDENT, { orders });
+  expect(one.untold).toEqual(["raise", "reclaim"]);
+  expect(lines[1]).toBe("orders  raise, reclaim, kill; by guard a");
+  expect(lines[2]).toContain("raise goes first: what comes of it is not known");
+  expect(kills).toEqual([[12, 0]]);
 });
 
 test("rules that cannot be heeded are named, one by one; those of the incident's own guard are not known", () => {
