@@ -2,7 +2,6 @@
 /** Incidents of real OOMs, as others get them: a file, systemd's real journal, a collector that fails, refuses or hangs. */
 import { afterEach, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, statSync } from "node:fs";
-import * as v from "valibot";
 import { PLACES } from "../../src/journal/row.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile, guard } from "../helpers/config.ts";
@@ -10,6 +9,7 @@ import { Group, kill } from "../helpers/group.ts";
 import { Journal } from "../helpers/journal.ts";
 import { endJournalds, Journald, journald } from "../helpers/journald.ts";
 import { memory } from "../helpers/memory.ts";
+import { type LogRecord, recordsOf, throughProtobuf, withoutEmptyLists } from "../helpers/otlp.ts";
 import { binary } from "../helpers/paths.ts";
 import { Reprieve, type StartOptions } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
@@ -50,44 +50,9 @@ const linesOf = (file: string) => {
   }
 };
 
-/** By the specification of OTLP, as far as a record of a log goes. */
-const AnyValue = v.union([
-  v.strictObject({ stringValue: v.string() }),
-  v.strictObject({ boolValue: v.boolean() }),
-  v.strictObject({ intValue: v.pipe(v.string(), v.regex(/^-?\d+$/)) }),
-  v.strictObject({
-    arrayValue: v.strictObject({ values: v.array(v.strictObject({ stringValue: v.string() })) }),
-  }),
-]);
-const Attributes = v.array(v.strictObject({ key: v.string(), value: AnyValue }));
-const Nanoseconds = v.pipe(v.string(), v.regex(/^\d{19}$/));
-const Logs = v.strictObject({
-  resourceLogs: v.tuple([
-    v.strictObject({
-      resource: v.strictObject({ attributes: Attributes }),
-      scopeLogs: v.tuple([
-        v.strictObject({
-          scope: v.strictObject({ name: v.literal("reprieve"), version: v.string() }),
-          logRecords: v.tuple([
-            v.strictObject({
-              timeUnixNano: Nanoseconds,
-              observedTimeUnixNano: Nanoseconds,
-              severityNumber: v.picklist([9, 13]),
-              severityText: v.picklist(["INFO", "WARN"]),
-              eventName: v.string(),
-              body: v.strictObject({ stringValue: v.string() }),
-              attributes: Attributes,
-            }),
-          ]),
-        }),
-      ]),
-    }),
-  ]),
-});
-
 /** Answers with these, one after the other, and with the last one from then on; "hang": not at all. */
 class Collector {
-  readonly logs: v.InferOutput<typeof Logs>[] = [];
+  readonly records: LogRecord[] = [];
   readonly #server: Bun.Server<undefined>;
 
   constructor(...answers: readonly (number | "hang")[]) {
@@ -100,8 +65,10 @@ class Collector {
         count += 1;
         if (answer === "hang") return await new Promise<Response>(() => {});
         expect(request.headers.get("content-type")).toBe("application/json");
-        const logs = v.parse(Logs, await request.json());
-        if (answer === 200) this.logs.push(logs);
+        const json = (await request.json()) as object;
+        const logs = throughProtobuf(json);
+        expect<object>(logs).toEqual(withoutEmptyLists(json));
+        if (answer === 200) this.records.push(...recordsOf(logs));
         return new Response("{}", { status: answer });
       },
     });
@@ -112,22 +79,8 @@ class Collector {
   }
 
   ids(): unknown[] {
-    return this.logs.map(
-      ({
-        resourceLogs: [
-          {
-            scopeLogs: [
-              {
-                logRecords: [record],
-              },
-            ],
-          },
-        ],
-      }) => {
-        const id = record.attributes.find(({ key }) => key === "reprieve.incident.id")?.value;
-        return id !== undefined && "stringValue" in id ? id.stringValue : undefined;
-      },
-    );
+    const isId = ({ key }: { key: string }) => key === "reprieve.incident.id";
+    return this.records.map(({ attributes }) => attributes.find(isId)?.value.stringValue);
   }
 
   async stop(): Promise<void> {
@@ -171,6 +124,12 @@ describeWith("exports", kernelTest, () => {
     await until("both", () => collector.ids().length === 2, TRIED_BOUND_MS);
     expect(collector.ids()).toEqual([first.closed.id, second.closed.id]);
     expect(scene.reprieve.err).toContain("503");
+    for (const { severityText, timeUnixNano, observedTimeUnixNano } of collector.records) {
+      expect(severityText).toBe("INFO");
+      const delayNs = BigInt(observedTimeUnixNano) - BigInt(timeUnixNano);
+      expect(delayNs).toBeGreaterThanOrEqual(0n);
+      expect(Date.now() - Number(timeUnixNano) / 1e6).toBeLessThan(TRIED_BOUND_MS);
+    }
     await scene.end();
     await collector.stop();
   });
