@@ -7,7 +7,7 @@
  */
 
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import uPlot from "uplot";
+import type uPlot from "uplot";
 import { size, timeOf } from "./format.ts";
 import { useMedia } from "./hooks.ts";
 import { edgesOf, type Layer, type Stack } from "./stack.ts";
@@ -40,14 +40,19 @@ export function Chart(props: ChartProps) {
     [stack],
   );
   useEffect(() => {
-    if (place.current === null) return;
-    const made = new uPlot(optionsOf(now, place.current), data, place.current);
-    chart.current = made;
-    const observer = new ResizeObserver(() => made.setSize(sizeOf(made.root.parentElement)));
-    observer.observe(place.current);
+    const observer = new ResizeObserver(() => chart.current?.setSize(sizeOf(place.current)));
+    let isWanted = true;
+    // It is in this file, and run with the first chart: the list of guards need not wait for it.
+    void import("uplot").then(({ default: Plot }) => {
+      if (!isWanted || place.current === null) return;
+      chart.current = new Plot(optionsOf(now, place.current, Plot), data, place.current);
+      observer.observe(place.current);
+    });
     return () => {
+      isWanted = false;
       observer.disconnect();
-      made.destroy();
+      chart.current?.destroy();
+      chart.current = null;
     };
   }, [kinds, isDark]);
   useEffect(() => chart.current?.setData(data), [data, range[0], range[1]]);
@@ -112,13 +117,18 @@ function stepOf(key: string, index: number, last: number): number | undefined {
   return next === undefined ? undefined : Math.max(0, Math.min(last, next));
 }
 
-function optionsOf(now: { current: ChartProps }, place: HTMLElement): uPlot.Options {
+function optionsOf(
+  now: { current: ChartProps },
+  place: HTMLElement,
+  { paths }: typeof uPlot,
+): uPlot.Options {
   const { stack, isClock } = now.current;
   const ink = inkOf(place);
+  const held = heldBy(paths);
   const layers = stack.layers.map((layer): uPlot.Series => {
     const colour = ink(`--${colourOf(stack.layers, layer)}`);
     const fill = layer.isVictim ? hatched(colour) : `${colour}b0`;
-    return { stroke: colour, width: 1, fill, ...HELD };
+    return { stroke: colour, width: 1, fill, ...held };
   });
   const axis = { stroke: ink("--quiet"), font: `12px ${getComputedStyle(place).fontFamily}` };
   const grid = { stroke: ink("--line"), width: 1 };
@@ -145,7 +155,7 @@ function optionsOf(now: { current: ChartProps }, place: HTMLElement): uPlot.Opti
       },
       { ...axis, grid, ticks, size: 64, incrs: BINARY, values: (_, splits) => splits.map(size) },
     ],
-    series: [{}, ...layers, { stroke: ink("--ink"), width: 1.5, ...HELD }],
+    series: [{}, ...layers, { stroke: ink("--ink"), width: 1.5, ...held }],
     bands: layers.slice(1).map((_, i) => ({ series: [i + 2, i + 1] })),
     hooks: {
       setCursor: [(u) => now.current.onAt(u.cursor.idx ?? undefined)],
@@ -155,10 +165,9 @@ function optionsOf(now: { current: ChartProps }, place: HTMLElement): uPlot.Opti
 }
 
 /** What a frame says holds until the next one. */
-const HELD: Partial<uPlot.Series> = {
-  points: { show: false },
-  ...(uPlot.paths.stepped && { paths: uPlot.paths.stepped({ align: 1 }) }),
-};
+function heldBy({ stepped }: typeof uPlot.paths): Partial<uPlot.Series> {
+  return { points: { show: false }, ...(stepped && { paths: stepped({ align: 1 }) }) };
+}
 
 const BINARY = Array.from({ length: 30 }, (_, i) => 2 ** (16 + i));
 
