@@ -320,3 +320,39 @@ test.each([
   feed.hub.hear(client, text);
   expect(wire.closed).toBe(`1008 ${why}`);
 });
+
+test("whatever a client says is obeyed, or refused with a reason that a close may have", () => {
+  const aTopic = fc.oneof(
+    fc.constantFrom("guards", "incidents", "samples:a", "samples:", ""),
+    fc.string({ unit: "binary", maxLength: 5000 }),
+  );
+  const aMessage = fc.record(
+    {
+      type: fc.oneof(fc.constantFrom("subscribe", "unsubscribe"), fc.string()),
+      topics: fc.oneof(fc.array(aTopic, { maxLength: 20 }), fc.jsonValue()),
+      max_hz: fc.oneof(fc.double(), fc.jsonValue()),
+    },
+    { requiredKeys: [] },
+  );
+  const aText = fc.oneof(
+    aMessage.map((one) => JSON.stringify(one)),
+    fc.json(),
+    fc.string({ unit: "binary" }),
+    fc.uint8Array(),
+  );
+  let refused = 0;
+  fc.assert(
+    fc.property(aText, (text) => {
+      const feed = new Feed();
+      const { wire, client } = feed.join();
+      feed.hub.hear(client, text);
+      feed.hub.close(client);
+      if (wire.closed === undefined) return;
+      refused += 1;
+      expect(wire.closed).toMatch(/^(1008|1013) [\x20-\x7e]{1,120}$/);
+    }),
+    { numRuns: 500 },
+  );
+  expect(refused).toBeGreaterThan(0);
+  expect(refused).toBeLessThan(500);
+});
