@@ -81,10 +81,11 @@ export class JournalFile {
     return statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode;
   }
 
-  /** All or none. One that is there is replaced if `isNewer`, else left; what is owed of it stays. */
+  /** All or none. One that is there is replaced if `isNewer`, else left; no more is owed of it than before. */
   put(rows: readonly NewRow[], isNewer: boolean): void {
     const again = isNewer
-      ? "UPDATE SET outcome = excluded.outcome, summary = excluded.summary, incident = excluded.incident"
+      ? `UPDATE SET outcome = excluded.outcome, summary = excluded.summary,
+           incident = excluded.incident, owed = owed & excluded.owed`
       : "NOTHING";
     const insert = this.#db.query<
       void,

@@ -43,7 +43,8 @@ export class KeptDisk implements Disk {
   }
 
   async ask<K extends keyof Asks>(name: K, ...args: Args<K>): Promise<Value<K>> {
-    if (this.#isStuck || this.#asked.size >= ASKED_MOST) throw stuck();
+    if (this.#isStuck) throw stuck();
+    if (this.#asked.size >= ASKED_MOST) throw failed("BUSY", "too much is asked of it at once");
     const keeper = this.#started();
     return await new Promise((resolve, reject) => {
       const bound = setTimeout(() => reject(stuck()), STUCK_MS);

@@ -112,6 +112,8 @@ export type Answer =
 /** The process: to the end of the one that has started it. */
 export function keepJournal(path: string): Promise<void> {
   const keeper = new Keeper(path);
+  // A service manager tells all of a service at once.
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => {});
   process.on("message", (ask: Ask) => process.send?.(answerOf(keeper, ask)));
   return new Promise((resolve) => {
     process.on("disconnect", () => {

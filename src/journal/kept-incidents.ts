@@ -226,7 +226,9 @@ export class KeptIncidents implements Journal {
 
   #failed({ code = "", message }: Failure): void {
     const { path } = this.#setup;
-    this.#say(`cannot write the journal ${path}: ${WHY[code] ?? (code || message)}`);
+    if (code !== "BUSY") {
+      this.#say(`cannot write the journal ${path}: ${WHY[code] ?? (code || message)}`);
+    }
     this.#forgetOldest();
     this.#later(RETRY_MS);
   }

@@ -6,14 +6,17 @@
  *   SEED=1 KILLS=500 bun test test/kernel/journal-killed.test.ts     repeats and prolongs
  */
 import { afterEach, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { PLACES } from "../../src/journal/row.ts";
 import { cleanUp } from "../helpers/clean.ts";
-import { kill } from "../helpers/group.ts";
+import { ConfigFile, guard } from "../helpers/config.ts";
+import { Group, kill } from "../helpers/group.ts";
 import { Journal, leftBy } from "../helpers/journal.ts";
+import { memory } from "../helpers/memory.ts";
 import { Random, seedFromEnv } from "../helpers/random.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
-import { LEAK_KB, Scene } from "../helpers/scene.ts";
+import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
 const KILLS = Number(process.env.KILLS ?? 50);
@@ -34,9 +37,15 @@ async function kills(count: number, random: Random): Promise<void> {
   const journal = new Journal();
   const opened: { id: string; isClosed: boolean }[] = [];
   const left: string[] = [];
-  const scene = await Scene.set(journal.flags);
+  const group = new Group("killed", { limit: LIMIT });
+  const config = new ConfigFile();
+  const exported = `${journal.dir}/exported.jsonl`;
+  const at = group.path.slice(memory.root.length);
+  config.write(`${guard("web", at)}[export]\njsonl = "${exported}"\n`);
+  const flags = ["--config", config.path, ...journal.flags];
+  const scene = await Scene.around(group, flags);
   for (let i = 0; i < count; i += 1) {
-    if (i > 0) scene.reprieve = await Reprieve.guard([scene.group.path], journal.flags);
+    if (i > 0) scene.reprieve = await Reprieve.guard([group.path], flags);
     const region = await leftBy(scene.reprieve);
     scene.board.clear();
     const plan = { means: "touch", kb: LEAK_KB } as const;
@@ -50,14 +59,21 @@ async function kills(count: number, random: Random): Promise<void> {
     opened.push(...region.incidents());
     left.push(region.path);
   }
-  scene.reprieve = await Reprieve.guard([scene.group.path], journal.flags);
+  scene.reprieve = await Reprieve.guard([group.path], flags);
   await until("all to be written", () => journal.incidents().length >= opened.length);
+  const isOwed = ({ id }: { id: string }) => ((journal.owed(id) ?? 0) & PLACES.jsonl) !== 0;
+  await until("all to be exported", () => !opened.some(isOwed));
   await scene.end();
   const kept = journal.incidents().map(({ id, outcome }) => {
     return { id, isClosed: outcome !== "unknown" };
   });
   expect(byId(kept)).toEqual(byId(opened));
   expect(left.filter((path) => existsSync(path))).toEqual([]);
+  // At least once: whether it had arrived at the kill cannot always be known.
+  const lines = readFileSync(exported, "utf8").trim().split("\n");
+  const ids = new Set(lines.map((line) => JSON.parse(line).id));
+  expect([...ids].sort()).toEqual(opened.map(({ id }) => id).sort());
+  config.remove();
 }
 
 describeWith("an agent that is killed", kernelTest, () => {

@@ -143,12 +143,16 @@ describeWith("the journal's keeper", kernelTest, () => {
       await written(journal, 1);
       const [first = 0, ...more] = keepersOf(scene.reprieve);
       expect(more).toEqual([]);
-      kill(first, "SIGKILL");
+      kill(first, "SIGTERM");
       await scene.leak();
       await written(journal, 2);
-      await until("it to rest", () => keepersOf(scene.reprieve).length === 0, TOLD_BOUND_MS);
+      expect(keepersOf(scene.reprieve)).toEqual([first]);
+      kill(first, "SIGKILL");
       await scene.leak();
       await written(journal, 3);
+      await until("it to rest", () => keepersOf(scene.reprieve).length === 0, TOLD_BOUND_MS);
+      await scene.leak();
+      await written(journal, 4);
       const [second = 0] = keepersOf(scene.reprieve);
       kill(scene.reprieve.pid, "SIGKILL");
       await scene.reprieve.ended();
