@@ -151,6 +151,26 @@ describeWith("Prometheus", [...kernelTest, program("prometheus", remedy)], () =>
     await prometheus.alert("ReprieveNotGuarding", "pending");
   }, 120_000);
 
+  test("knows of the agent itself: its clients, its memory, how far behind the recorder is", async () => {
+    const { scene, address, token } = await serve();
+    const prometheus = new Prometheus(address, token);
+    const isLate = "reprieve_recorder_lag_seconds > bool 5";
+    await prometheus.value(isLate, 0);
+    const client = new WebSocket(`ws://${address}/feed?token=${token}`);
+    await prometheus.value("reprieve_feed_clients", 1);
+    client.close();
+    await prometheus.value("reprieve_feed_clients", 0);
+    const rss = "reprieve_process_resident_memory_bytes";
+    await prometheus.value(`${rss} > bool 10e6`, 1);
+    await prometheus.value(`${rss} > bool 1e9`, 0);
+    const handler = await scene.reprieve.helper("handler");
+    kill(handler, "SIGSTOP");
+    await prometheus.value(isLate, 1);
+    kill(handler, "SIGCONT");
+    await prometheus.value(isLate, 0);
+    await scene.end();
+  }, 120_000);
+
   test("says when the kernel had to decide", async () => {
     const { scene, address, token } = await serve("--delay", "0");
     const prometheus = new Prometheus(address, token);
