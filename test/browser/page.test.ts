@@ -149,6 +149,10 @@ describeWith("the page", [...kernelTest, chromium], () => {
     await page.getByLabel("To").fill("");
     await page.getByLabel("From").fill("2001-02-03T04:05");
     await found.waitFor();
+    for (const size of ["phone", "laptop"] as const) {
+      await tab.resize(size);
+      await tab.expectAccessible("between", ["light"]);
+    }
     await page.getByLabel("From").fill("2101-02-03T04:05");
     await none.waitFor();
 
