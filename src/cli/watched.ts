@@ -11,6 +11,9 @@ import { askApi } from "./api.ts";
 import type { Followed } from "./follow.ts";
 import type { AgentSeen, GuardSeen, ProcessSeen } from "./status-text.ts";
 
+/** Behind these there may be an incident more; the host's end with what the system guard says. */
+const ENDING: ReadonlySet<Message["type"]> = new Set(["incident.closed", "system", "lost"]);
+
 export class Watched implements Followed {
   /** Its newest address and token. */
   agent: Agent;
@@ -64,7 +67,7 @@ export class Watched implements Followed {
 
   hear(message: Message): void {
     this.#present.accept({ seq: 0, message, line: "" });
-    if (message.type === "incident.closed" || message.type === "lost") this.#areIncidentsOld = true;
+    if (ENDING.has(message.type)) this.#areIncidentsOld = true;
     this.#changed();
   }
 
