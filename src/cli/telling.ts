@@ -75,6 +75,9 @@ const AGENTS_HELP = `
 Without --url all reprieves of this user that run here are asked.
 Exit codes: 0, 66 no reprieve runs, or none has that guard; 69 it does not answer, 77 it wants another token`;
 
+const WATCH_KEYS =
+  "Keys: arrows, PgUp, PgDn, Home, End; q or Ctrl-C ends it, Ctrl-Z stops it until fg";
+
 /** Of the reprieves that run. */
 function addLive(reprieve: Command, done: (code: number) => void): void {
   const asking = (command: Command) =>
@@ -92,6 +95,7 @@ function addLive(reprieve: Command, done: (code: number) => void): void {
     );
   asking(reprieve.command("watch"))
     .description("show the guards as they change, until q is pressed; without a terminal: lines")
+    .addHelpText("after", WATCH_KEYS)
     .option("--json", "print the messages of the feed, one JSON object a line")
     .action(async (guard, options) =>
       done(await (await import("./watch.ts")).watch(guard, options)),
