@@ -18,7 +18,7 @@ import {
 } from "./parts.tsx";
 import { Timeline } from "./timeline.tsx";
 import type { Incident, Processes, Victim } from "./types.ts";
-import { causeOf, evidenceOf, OUTCOMES, reasonOf } from "./words.ts";
+import { causeOf, evidenceOf, mayBeKernels, OUTCOMES, reasonOf } from "./words.ts";
 
 /** It is written when it is over; a link may be opened sooner. */
 export function IncidentPage({ store, id }: Shared & { id: string }) {
@@ -115,7 +115,7 @@ function WhoAndWhy({ incident }: { incident: Incident }) {
     <>
       {(victims.length + byKernel.length > 0 || would === undefined) && (
         <Fact name="Who ended">
-          <Ended victims={named(victims, processes)} kernel_killed={byKernel} />
+          <Ended {...incident} victims={named(victims, processes)} />
         </Fact>
       )}
       {would !== undefined && (
@@ -165,13 +165,15 @@ function CopyLink() {
 
 const SAID_MS = 3000;
 
-function Victims({
-  incident: { victims, kernel_killed: byKernel = [], outcome, processes },
-}: {
-  incident: Incident;
-}) {
-  const isKernels = ["kernel-first", "handed-over", "unrelieved"].includes(outcome);
-  if (victims.length + byKernel.length === 0 && !isKernels) return null;
+function Victims({ incident }: { incident: Incident }) {
+  const { victims, kernel_killed: byKernel = [], processes } = incident;
+  if (victims.length + byKernel.length === 0) {
+    return mayBeKernels(incident) ? (
+      <Panel title="Who ended" id="victims">
+        <Nothing>Whom the kernel killed is not known.</Nothing>
+      </Panel>
+    ) : null;
+  }
   return (
     <Panel title="Who ended" id="victims">
       <table class="held">
@@ -205,9 +207,6 @@ function Victims({
           ))}
         </tbody>
       </table>
-      {victims.length + byKernel.length === 0 && (
-        <Nothing>Whom the kernel killed is not known.</Nothing>
-      )}
     </Panel>
   );
 }

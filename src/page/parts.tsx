@@ -6,7 +6,7 @@ import { visible } from "../cli/timeline.ts";
 import { percent, shareOf, size, span } from "./format.ts";
 import { guardLink } from "./route.ts";
 import type { GuardView, IncidentSummary, Outcome, State, Victim } from "./types.ts";
-import { OUTCOMES, STATES, type Tone } from "./words.ts";
+import { mayBeKernels, OUTCOMES, STATES, type Tone } from "./words.ts";
 
 /** What somebody else named: what would steer the line is made visible, and its direction ends with it. */
 export function Text({ of }: { of: string }) {
@@ -81,13 +81,15 @@ export function Guard({ guard, scope }: Pick<IncidentSummary, "guard" | "scope">
 }
 
 /** Who was killed, or asked to end; one, and how many more. */
-export function Victims({
-  victims,
-  kernel_killed: byKernel = [],
-}: Pick<IncidentSummary, "victims" | "kernel_killed">) {
+export function Victims(
+  incident: Pick<IncidentSummary, "victims" | "kernel_killed" | "outcome" | "reason">,
+) {
+  const { victims, kernel_killed: byKernel = [] } = incident;
   const all: readonly (Omit<Victim, "by"> & { by?: string })[] = [...victims, ...byKernel];
   const [first] = all;
-  if (first === undefined) return <span class="quiet">nobody</span>;
+  if (first === undefined) {
+    return <span class="quiet">{mayBeKernels(incident) ? "not known" : "nobody"}</span>;
+  }
   return (
     <span class="victims">
       <Process {...first} />

@@ -22,7 +22,7 @@ const TEST_MS = 90_000;
 const STUCK_BOUND_MS = 40_000;
 /** A journal that cannot be written is tried every 2 s. */
 const TRIED_BOUND_MS = 20_000;
-const HOOK_S = 3;
+const HOOK_S = 5;
 const DELAY_S = 20;
 
 /** The link of the last incident, as the row of its guard has it. */
@@ -86,7 +86,11 @@ describeWith(
         await until("it to run", async () => (await secondsLeft(tab)) < first);
         await page.locator("tbody td.state").getByText("OOM").waitFor();
         expect(await page.title()).toStartWith("1 out of memory");
+        await page.getByRole("link", { name: scene.guard }).click();
+        await page.locator(".head .banner", { hasText: "Out of memory." }).waitFor();
+        expect(await secondsLeft(tab)).toBeLessThan(first);
         await tab.expectAccessible("oom", ["light"]);
+        await page.getByRole("link", { name: "Guards", exact: true }).click();
 
         await page.locator("td.last").getByText("relieved").waitFor();
         expect(await page.getByRole("timer").count()).toBe(0);
@@ -131,6 +135,8 @@ describeWith(
         const row = victims.locator("tr", { hasText: String(leaker.pid) });
         expect(await row.innerText()).toContain("the kernel");
       } else await victims.getByText("is not known").waitFor();
+      const ended = await page.locator(".head .facts > div", { hasText: "Who ended" }).innerText();
+      expect(ended).toContain(isKillLogged(leaker.pid) ? String(leaker.pid) : "not known");
       await tab.close();
       await scene.end();
     });
