@@ -70,6 +70,7 @@ int guarded_let_go(struct guarded *g)
 			return 0;
 		view_close(g);
 		scan_forget(g);
+		reaper_let_go(g->index);
 		sys_close(g->oom_event);
 		memcg_close(&g->memcg);
 	}

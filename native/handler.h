@@ -67,7 +67,7 @@ struct response {
 	uint8_t order_at;   /* which of the standing orders is the current one (step.h) */
 	uint8_t gives_up;   /* enum reason: why, where the current one is the hand-over, or none */
 	uint8_t victim;	    /* enum victim */
-	int victim_pidfd;   /* -1: killed by pid */
+	int victim_pidfd;   /* -1: killed by pid, or not opened yet (reaper_hold()) */
 	uint32_t victim_pid;
 	uint64_t victim_bytes;
 	uint64_t step_ns; /* the current order was begun */
@@ -244,6 +244,11 @@ int reaper_start(void);
 void reaper_help(uint32_t pid, int pidfd); /* -1: nothing was opened for it */
 /* Says once whether it has helped that one; *result: 0 or -errno. */
 int reaper_result(uint32_t pid, int *result);
+/* Opens one who has just been sent SIGTERM by his number, of a guard; `start_time` 0: nobody has read it. */
+void reaper_hold(uint32_t guard, uint32_t pid, uint64_t start_time);
+/* His pidfd, which is no longer one's own when he is let go; or -ESRCH: not yet, or he is gone. */
+int reaper_held(uint32_t guard, uint32_t pid);
+void reaper_let_go(uint32_t guard);
 
 /* choose.c: the victim for this guard. 0; -EAGAIN: not known yet, look again; -ESRCH: nobody is
  * worth a kill. */

@@ -18,7 +18,7 @@ enum {
 	PIDS_BYTES = 4096,   /* seq_file gives no more at a read */
 	PROC_TEXT_BYTES = 2048,	   /* /proc/PID/status counts about 1,400 */
 	STACK_BYTES = 32 * 1024,   /* 16 levels of tree_walk() take 12 KB, the rest less */
-	REAPER_STACK_BYTES = 4096, /* two system calls */
+	REAPER_STACK_BYTES = 8192, /* PROC_TEXT_BYTES are on it */
 	ORDERS_MAX = 16,	   /* standing orders, each once: more than there are */
 	TREE_DEPTH_MAX = 16,	   /* descendants deeper than this are not walked */
 	WEIGH_RULES_MAX = 16,	   /* what "prefer" and "avoid" of a guard say */

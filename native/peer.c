@@ -5,7 +5,7 @@
 #include "sys_socket.h"
 #include "text.h"
 
-enum { CLOCK_TICK_NS = 10000000, OVERFLOW_UID = 65534, PATH_EMPTY = 0x1000 /* AT_EMPTY_PATH */ };
+enum { OVERFLOW_UID = 65534, PATH_EMPTY = 0x1000 /* AT_EMPTY_PATH */ };
 
 /* Foreign users of a user namespace all look like this one (/proc/sys/kernel/overflowuid). */
 static uint32_t overflow_uid(void)
@@ -29,7 +29,7 @@ static int pin_by_pid(uint32_t pid, uint32_t uid, uint64_t turn_ns, uint64_t *st
 
 	if (pidfd < 0)
 		return pidfd;
-	if (*start_time * CLOCK_TICK_NS < turn_ns && !procfs_read_uids(pid, &uids) &&
+	if (procfs_was_there(*start_time, turn_ns) && !procfs_read_uids(pid, &uids) &&
 	    (uids.real == uid || uids.saved == uid))
 		return pidfd;
 	sys_close(pidfd);

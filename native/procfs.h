@@ -26,6 +26,15 @@ struct procfs_status {
 	uint32_t swap;
 };
 
+enum { CLOCK_TICK_NS = 10000000 };
+
+/* Was the process of that start time there then, on the boot clock? A pid that is another's later has one behind it, or
+ * in the same tick: in so short a time no number comes round. */
+static inline int procfs_was_there(uint64_t start_time, uint64_t then_ns)
+{
+	return start_time * CLOCK_TICK_NS < then_ns;
+}
+
 /* Opens /proc/PID; -ENOENT when there is none. */
 int procfs_open(uint32_t pid);
 int procfs_read_stat(int proc, struct procfs_stat *stat);

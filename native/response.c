@@ -53,6 +53,8 @@ void response_end(struct guarded *g)
 {
 	g->response.word = 0;
 	g->response.victim = VICTIM_NONE;
+	g->response.victim_pidfd = -1;
+	reaper_let_go(g->index);
 	shared_store(&g->guard->dying, 0);
 	__atomic_store_n(&g->busy, 0, __ATOMIC_SEQ_CST);
 }

@@ -96,7 +96,7 @@ void step_kill(struct guarded *g)
 	take_whole(g, whole);
 }
 
-/* It has had its time. A number may be another's by now: whoever has it is left to the next order. */
+/* It has had its time. One that could not be opened may have left its number to another: who has that is left to the next order. */
 static void kill_the_asked(struct guarded *g, uint64_t now_ns)
 {
 	struct response *r = &g->response;
@@ -143,6 +143,8 @@ void step_terminate(struct guarded *g, uint64_t now_ns)
 	if (strike(g, &c, SYS_SIGTERM, STEP_TERMINATE))
 		return;
 	r->victim = VICTIM_ASKED;
+	if (c.pidfd < 0)
+		reaper_hold(g->index, c.pid, c.start_time);
 	shared_store(&g->guard->carried_out, ORDER_TERMINATE);
 	step_ask_for(g, ORDER_ROOM, c.pid);
 }

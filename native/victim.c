@@ -43,6 +43,12 @@ static void help_victim(struct guarded *g, uint64_t now_ns)
 	reaper_help(r->victim_pid, r->victim_pidfd);
 }
 
+static int is_dead(const struct response *r)
+{
+	return r->victim_pidfd >= 0 ? sys_pidfd_dead(r->victim_pidfd)
+				    : sys_kill((int)r->victim_pid, 0) == -ESRCH;
+}
+
 void victim_look_after(struct guarded *g, uint64_t now_ns)
 {
 	struct response *r = &g->response;
@@ -51,9 +57,10 @@ void victim_look_after(struct guarded *g, uint64_t now_ns)
 		return;
 	if (r->victim == VICTIM_DYING)
 		help_victim(g, now_ns);
+	else if (r->victim_pidfd < 0)
+		r->victim_pidfd = reaper_held(g->index, r->victim_pid);
 	tell_of_reaper(g);
-	if (r->victim_pidfd >= 0 ? !sys_pidfd_dead(r->victim_pidfd)
-				 : sys_kill((int)r->victim_pid, 0) != -ESRCH)
+	if (!is_dead(r))
 		return;
 	r->victim = VICTIM_DEAD;
 	r->progress_ns = now_ns;

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 /** The order "terminate": SIGTERM, room to act on it, and SIGKILL where the time is over. */
-import { afterEach, expect, test } from "bun:test";
+import { afterAll, afterEach, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { fixture } from "../helpers/build.ts";
 import { cleanUp } from "../helpers/clean.ts";
-import { kill, MB } from "../helpers/group.ts";
+import { ConfigFile, FEED, guard } from "../helpers/config.ts";
+import { Group, kill, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { FINISH_MS, limitIs, ordered, words } from "../helpers/orders.ts";
+import { SharedRegion } from "../helpers/region.ts";
 import { type Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
-import type { Workload } from "../helpers/workload.ts";
+import { isAlive, type Workload } from "../helpers/workload.ts";
 
 const TEST_MS = 60_000;
 const KB = 1024;
@@ -19,16 +23,52 @@ const TERMINATE = `terminate=${GRACE_MS}ms`;
 const LONG = ["--delay", `${GRACE_MS + 1000}ms`];
 const SAMPLED_MS = 1200; // SAMPLE_FAR_MS of native/limits.h, and some
 
+const config = new ConfigFile();
+
 afterEach(cleanUp);
+afterAll(() => config.remove());
 
 /** Leaks, and minds SIGTERM so. */
 async function leakMinding(scene: Scene, how: "end" | "ignore", kb = LEAK_KB) {
   const wrapper = ["env", `WORKLOAD_ON_TERM=${how}`];
   const leaker = await scene.board.start(scene.group, { means: "touch", kb }, wrapper).ready();
-  // One that nobody has read is sent no SIGKILL.
+  // It is known by then; of a newborn there is a test of its own.
   await Bun.sleep(SAMPLED_MS);
   leaker.go();
   return leaker;
+}
+
+/** A child that ignores SIGTERM leaks, and has all of it before anybody looks again. */
+async function leakNewborn(graceMs = GRACE_MS) {
+  const group = new Group("scene", { limit: LIMIT });
+  const path = group.path.slice(memory.root.length);
+  config.write(`${FEED}${guard("a", path, 'sampling.near = "1s"\n')}`);
+  // Near all the time, as always on v2: no threshold makes the sampler look just when the child grows.
+  const near = memory.armsLate ? ["--margin", "40M"] : [];
+  const orders = [...ordered(`terminate=${graceMs}ms`), "--delay", `${graceMs + 1000}ms`];
+  const args = ["--config", config.path, ...orders, ...near];
+  const scene = await Scene.around(group, args);
+  const region = new SharedRegion(await scene.reprieve.helper("handler"));
+  const stands = await scene.board
+    .start(group, { means: "touch", beforeKb: (LIMIT / KB) * 0.3 })
+    .ready();
+  const wrapper = ["env", "WORKLOAD_ON_TERM=ignore"];
+  const plan = { means: "newborn", beforeKb: KB, kb: LEAK_KB } as const;
+  const parent = await scene.board.start(group, plan, wrapper).ready();
+  await Bun.sleep(SAMPLED_MS);
+  const scans = region.scans();
+  await until("a look", () => region.scans() > scans);
+  region.close();
+  parent.go();
+  return { scene, others: [parent, stands], child: () => parent.pids()[1] ?? 0 };
+}
+
+async function expectOthersAlive(scene: Scene, others: readonly Workload[]): Promise<void> {
+  expect(others.every((one) => one.isAlive())).toBe(true);
+  for (const one of others) await one.stop();
+  await limitIs(scene.group, LIMIT);
+  expect(scene.group.oom().kills).toBe(0);
+  await scene.end();
 }
 
 function pidsOf(scene: Scene, step: string): unknown[] {
@@ -116,6 +156,44 @@ describeWith("the order terminate", kernelTest, () => {
       expect(pidsOf(scene, "terminate")).toEqual([worker.pid]);
       expect(scene.victims()).toEqual([leaker.pid]);
       await expectEnd(scene, leaker);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "kills a newborn that ignores it, too",
+    async () => {
+      const { scene, others, child } = await leakNewborn();
+      expect(words(await closed(scene))).toBe("relieved killed");
+      expect(scene.steps("chose").map(({ evidence }) => evidence)).toEqual(["unexplained"]);
+      expect(pidsOf(scene, "terminate")).toEqual([child()]);
+      expect(scene.victims()).toEqual([child()]);
+      await until("its end", () => !isAlive(child()), FINISH_MS);
+      await expectOthersAlive(scene, others);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "never kills who has got the number of a newborn that has ended",
+    async () => {
+      const graceMs = 5 * GRACE_MS;
+      const { scene, others, child } = await leakNewborn(graceMs);
+      await scene.reprieve.message("incident.step", { where: (m) => m.step === "terminate" });
+      const handler = await scene.reprieve.helper("handler");
+      // It sees one process of that number before, and one afterwards.
+      kill(handler, "SIGSTOP");
+      kill(child(), "SIGKILL");
+      await until("its number to be free", () => !existsSync(`/proc/${child()}`), FINISH_MS);
+      const plan = { means: "touch", beforeKb: KB } as const;
+      const asPid = [fixture("as-pid"), String(child())];
+      const heir = await scene.board.start(scene.group, plan, asPid).ready();
+      kill(handler, "SIGCONT");
+      expect(heir.pid).toBe(child());
+      await closed(scene);
+      await Bun.sleep(graceMs);
+      expect(scene.victims()).toEqual([]);
+      await expectOthersAlive(scene, [...others, heir]);
     },
     TEST_MS,
   );

@@ -27,6 +27,8 @@ int main(void)
 	stat = parsed("leaker", &err);
 	CHECK(!err && stat.start_time == 987654 && !strcmp(stat.comm, "leaker") &&
 	      !stat.kernel_thread);
+	CHECK(procfs_was_there(stat.start_time, 9876540000001) &&
+	      !procfs_was_there(stat.start_time, 9876540000000));
 	stat = parsed(") S 1 (\n", &err);
 	CHECK(!err && stat.start_time == 987654 && !strcmp(stat.comm, ") S 1 (\n"));
 	stat = parsed("", &err);
