@@ -115,7 +115,7 @@ static struct log_record carry_out(struct watched *w, struct standing *st, enum 
 	case ORDER_MOVE:
 		return move(w, st);
 	default:
-		return kill_group(w, st, order == ORDER_KILL_WHOLE);
+		return kill_group(w, st, order == ORDER_KILL_GROUP_ALL);
 	}
 }
 

@@ -294,7 +294,7 @@ static void print_control_enums(void)
 	E(ORDER_, MOVE);
 	E(ORDER_, KILL);
 	E(ORDER_, KILL_GROUP);
-	E(ORDER_, KILL_WHOLE);
+	E(ORDER_, KILL_GROUP_ALL);
 	E(ORDER_, HOOK);
 	E(ORDER_, TERMINATE);
 	E(ORDER_, HAND_OVER);

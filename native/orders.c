@@ -23,7 +23,7 @@ uint32_t orders_power(enum order order)
 
 int orders_kills(enum order order)
 {
-	return order == ORDER_KILL || order == ORDER_KILL_GROUP || order == ORDER_KILL_WHOLE ||
+	return order == ORDER_KILL || order == ORDER_KILL_GROUP || order == ORDER_KILL_GROUP_ALL ||
 	       order == ORDER_TERMINATE;
 }
 

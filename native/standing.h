@@ -16,16 +16,16 @@
 
 enum order {
 	ORDER_NONE = 0,
-	ORDER_RAISE = 1,      /* the group's limits; given back afterwards */
-	ORDER_RECLAIM = 2,    /* v2: what can be, of its memory */
-	ORDER_FREEZE = 3,     /* v2: the child that holds the most, until the incident ends */
-	ORDER_MOVE = 4,	      /* the largest process to another group */
-	ORDER_KILL = 5,	      /* the largest, one after the other */
-	ORDER_KILL_GROUP = 6, /* the child in which the largest lives */
-	ORDER_KILL_WHOLE = 7, /* everybody in the group */
-	ORDER_HOOK = 8,	      /* a program, run by the agent */
-	ORDER_TERMINATE = 9,  /* the largest: SIGTERM, room to act on it, SIGKILL */
-	ORDER_HAND_OVER = 10, /* to the kernel, at once; the last one, or the only one */
+	ORDER_RAISE = 1,	  /* the group's limits; given back afterwards */
+	ORDER_RECLAIM = 2,	  /* v2: what can be, of its memory */
+	ORDER_FREEZE = 3,	  /* v2: the child that holds the most, until the incident ends */
+	ORDER_MOVE = 4,		  /* the largest process to another group */
+	ORDER_KILL = 5,		  /* the largest, one after the other */
+	ORDER_KILL_GROUP = 6,	  /* the child in which the largest lives */
+	ORDER_KILL_GROUP_ALL = 7, /* everybody in the group */
+	ORDER_HOOK = 8,		  /* a program, run by the agent */
+	ORDER_TERMINATE = 9,	  /* the largest: SIGTERM, room to act on it, SIGKILL */
+	ORDER_HAND_OVER = 10,	  /* to the kernel, at once; the last one, or the only one */
 	ORDERS = 11,
 	/* in no list */
 	ORDER_WAKE = 11, /* who was moved sleeps on, where the kernel forgets that */

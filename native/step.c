@@ -47,7 +47,7 @@ uint32_t step_bound_ms(const struct guarded *g)
 
 static int kills_a_group(enum order order)
 {
-	return order == ORDER_KILL_GROUP || order == ORDER_KILL_WHOLE;
+	return order == ORDER_KILL_GROUP || order == ORDER_KILL_GROUP_ALL;
 }
 
 enum reason step_cap(const struct guarded *g, uint64_t now_ns)

@@ -8,6 +8,7 @@
  */
 
 import { constants } from "node:os";
+import { type OrderName, wordOf } from "../cli/order.ts";
 import type { IncidentClosed, IncidentStep, Message } from "../feed/protocol.ts";
 import { errnoName } from "../native/core.ts";
 import { cause, evidence, limit, order, outcome, reason, step } from "../native/layout.ts";
@@ -192,7 +193,7 @@ export class Incidents {
       ...(has(WITH_USAGE) && { usage_bytes: record.bytes }),
       ...(has(WITH_BYTES) && record.result === 0 && { bytes: record.bytes }),
       ...(record.step === step.SLEPT && { slept_us: record.bytes }),
-      ...(record.step === step.WOULD && { order: nameOf(order, record.arg) }),
+      ...(record.step === step.WOULD && { order: orderWord(record.arg) }),
       ...(record.step === step.KILL_GROUP && record.result === 0 && { processes: record.bytes }),
       ...(why && record.arg !== reason.NONE && { reason: nameOf(reason, record.arg) }),
       result: isHook ? hookResult(record) : resultName(record.result),
@@ -210,6 +211,11 @@ export class Incidents {
       faults: record.bytes,
     };
   }
+}
+
+function orderWord(value: number): string {
+  const [name] = Object.entries(order).find(([, number]) => number === value) ?? [];
+  return name === undefined ? nameOf(order, value) : wordOf(name as OrderName);
 }
 
 function namesOf({ id, name }: Open, { incident }: LogRecord) {

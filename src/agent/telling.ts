@@ -3,6 +3,7 @@
 
 import { kindOfGroup } from "../cgroup/kind.ts";
 import { type Pressure, pressureOf } from "../cgroup/pressure.ts";
+import { briefOf } from "../cli/order.ts";
 import {
   type Armed,
   type Hook,
@@ -15,7 +16,7 @@ import type { Core } from "../native/core.ts";
 import { state } from "../native/layout.ts";
 import type { News } from "../native/news.ts";
 import type { GuardOrders, LogRecord, Region } from "../native/region.ts";
-import { type Draft, Incidents, kebab, nameOf } from "./incidents.ts";
+import { type Draft, Incidents, nameOf } from "./incidents.ts";
 import type { KernelLog } from "./kernel-log.ts";
 
 /** By its number: a state is asked for once a second of each guard, of which there may be a thousand. */
@@ -190,8 +191,6 @@ export function armedOf(guard: GuardOrders): Armed {
       ...(guard.allowMove ? ["move"] : []),
       ...(guard.allowHooks ? ["hooks"] : []),
     ],
-    orders: guard.orders.map((one) =>
-      one.order === "KILL" && one.by ? `kill=${kebab(one.by)}` : kebab(one.order),
-    ),
+    orders: guard.orders.map(briefOf),
   };
 }

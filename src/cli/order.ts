@@ -23,7 +23,7 @@ export const POWER_OF: Readonly<Record<OrderName, Power | undefined>> = {
   KILL: "kill",
   TERMINATE: "kill",
   KILL_GROUP: "kill",
-  KILL_WHOLE: "kill",
+  KILL_GROUP_ALL: "kill",
   HOOK: "hooks",
   HAND_OVER: undefined,
 };
@@ -66,17 +66,23 @@ export const Order = v.pipe(
   }),
 );
 
+/** What a config file, the flags and the feed call it. */
 export function wordOf(order: OrderName): string {
-  return order === "KILL_WHOLE" ? "kill-group=all" : order.toLowerCase().replace("_", "-");
+  return order === "KILL_GROUP_ALL" ? "kill-group=all" : order.toLowerCase().replace("_", "-");
+}
+
+/** The same, with whom it takes: amounts, paths and commands are left out. */
+export function briefOf(one: StandingOrder): string {
+  const by = one.order === "KILL" ? one.by : undefined;
+  return by === undefined ? wordOf(one.order) : `${wordOf(one.order)}=${by.toLowerCase()}`;
 }
 
 /** As it is given. */
 export function textOf(one: StandingOrder): string {
-  const word = wordOf(one.order);
+  const word = briefOf(one);
   if (one.order === "MOVE") return `${word}=${one.to}`;
   if (one.order === "TERMINATE") return one.graceMs ? `${word}=${one.graceMs}ms` : word;
   if (one.order === "HOOK") return `${word}=${commandOf(one.argv)}`;
-  if (one.order === "KILL" && one.by !== undefined) return `${word}=${one.by.toLowerCase()}`;
   if (one.order !== "RAISE") return word;
   const most = one.mostBytes === one.byBytes ? "" : `:${sizeOf(one.mostBytes)}`;
   return `${word}=${sizeOf(one.byBytes)}${most}`;
@@ -165,7 +171,7 @@ function orderOf(name: string, value: string | undefined): StandingOrder | strin
   if (name === "move") {
     return value === undefined ? "move names a group: move=GROUP" : { order: "MOVE", to: value };
   }
-  if (name === "kill-group" && value === "all") return { order: "KILL_WHOLE" };
+  if (name === "kill-group" && value === "all") return { order: "KILL_GROUP_ALL" };
   if (name === "kill" && value !== undefined) {
     return KILL_BY[value] ?? "kill takes only =largest, =newest, =fastest or =weight";
   }

@@ -99,8 +99,8 @@ export function demandOrders(
   if (strange !== undefined) {
     throw wrong(`${called(strange)} needs cgroup v2, and memory is on v1 here`);
   }
-  if (names.includes("KILL_WHOLE") && handler === "inside") {
-    throw wrong(`${called("KILL_WHOLE")} would kill the handler: give --handler outside`);
+  if (names.includes("KILL_GROUP_ALL") && handler === "inside") {
+    throw wrong(`${called("KILL_GROUP_ALL")} would kill the handler: give --handler outside`);
   }
   const why =
     whyNeverReached(names) ??

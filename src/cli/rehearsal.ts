@@ -109,7 +109,12 @@ export function rehearsalLines(one: Rehearsal): string[] {
 
 // --- internal ---
 
-const KILLS: ReadonlySet<OrderName> = new Set(["KILL", "TERMINATE", "KILL_GROUP", "KILL_WHOLE"]);
+const KILLS: ReadonlySet<OrderName> = new Set([
+  "KILL",
+  "TERMINATE",
+  "KILL_GROUP",
+  "KILL_GROUP_ALL",
+]);
 
 function at(ms: number): string {
   return milliseconds(ms).padStart(10);
@@ -202,7 +207,7 @@ function effectOf(
       const does = `kill ${home?.cgroup ?? "a child"} whole, ${counted(ends.length)}`;
       return { frees: home?.bytes ?? 0, ends, does };
     }
-    case "KILL_WHOLE":
+    case "KILL_GROUP_ALL":
       return {
         frees: one.usage_bytes,
         ends: pids,

@@ -192,7 +192,7 @@ class Replay {
     const [victim] = candidates;
     if (order.order !== "KILL" || victim === undefined) this.#orders = others;
     if (victim === undefined) return this.#kill(moment);
-    const isAll = order.order === "KILL_WHOLE";
+    const isAll = order.order === "KILL_GROUP_ALL";
     for (const { pid, anon_bytes } of isAll ? present.processes : [victim]) {
       this.#dead.add(pid);
       this.#freedBytes += anon_bytes;

@@ -246,7 +246,7 @@ function wantsDoor({ where, command }: { where: string; command?: string | undef
 
 /** The name of the first guard with that order. */
 function wholeKiller(guards: readonly (Ordered & { readonly name: string })[]) {
-  return guards.find(({ orders }) => orders.some(({ order }) => order === "KILL_WHOLE"))?.name;
+  return guards.find(({ orders }) => orders.some(({ order }) => order === "KILL_GROUP_ALL"))?.name;
 }
 
 function power(text: string, reach: typeof Reach | typeof Programs = Reach) {

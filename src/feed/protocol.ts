@@ -54,7 +54,7 @@ export const Armed = v.object({
   allow_kill: v.boolean(),
   /** Granted, and needed by an order: "kill", "limits", "move", "hooks"; none: it only observes. */
   powers: v.array(v.string()),
-  /** Tried in this order: native/standing.h, enum order; where it is not the largest that is killed, `kill=newest` and so on. */
+  /** Tried in this order, in the words of a config file, without amounts, paths and commands: "raise", "kill=newest", "kill-group=all". */
   orders: v.array(v.string()),
 });
 

@@ -141,7 +141,15 @@ describeWith("flags that name groups", kernelTest, () => {
 });
 
 describeWith("an agent that orders what it has no power for", kernelTest, () => {
-  const all = ["KILL_GROUP", "KILL_WHOLE", "TERMINATE", "FREEZE", "MOVE", "HOOK", "KILL"] as const;
+  const all = [
+    "KILL_GROUP",
+    "KILL_GROUP_ALL",
+    "TERMINATE",
+    "FREEZE",
+    "MOVE",
+    "HOOK",
+    "KILL",
+  ] as const;
 
   test(
     "is not obeyed: the native core asks for the power itself",
@@ -158,7 +166,7 @@ describeWith("an agent that orders what it has no power for", kernelTest, () => 
       const steps = reprieve.messages.filter((m) => m.type === "incident.step");
       expect(steps.filter(({ step }) => step === "would").map((m) => m.order)).toEqual([
         "kill-group",
-        "kill-whole",
+        "kill-group=all",
         "freeze",
         "move",
         "hook",

@@ -63,6 +63,8 @@ describeWith("the order kill-group", kernelTest, () => {
     "=all takes everybody in the group",
     async () => {
       const scene = await Scene.set(ordered("kill-group=all"));
+      const [armed] = scene.reprieve.messages.filter(({ type }) => type === "armed");
+      expect(armed?.orders).toEqual(["kill-group=all"]);
       const plan = { means: "touch", beforeKb: 1024 } as const;
       const others = [
         await scene.board.start(scene.group.child("child"), plan).ready(),

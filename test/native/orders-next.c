@@ -47,7 +47,7 @@ static void check_step(void)
 	CHECK(next_of((struct sight){ RAISE, .is_capped = 1 }) == NEXT_BEGIN);
 	CHECK(next_of((struct sight){ OURS, .order = ORDER_KILL_GROUP, .is_capped = 1 }) ==
 	      NEXT_ORDER);
-	CHECK(next_of((struct sight){ OURS, .order = ORDER_KILL_WHOLE, .is_capped = 1,
+	CHECK(next_of((struct sight){ OURS, .order = ORDER_KILL_GROUP_ALL, .is_capped = 1,
 				      .is_begun = 1 }) == NEXT_WAIT);
 }
 

@@ -141,7 +141,7 @@ describe("Order", () => {
     ["terminate", { order: "TERMINATE" }],
     ["terminate=2.5s", { order: "TERMINATE", graceMs: 2500 }],
     ["kill-group", { order: "KILL_GROUP" }],
-    ["kill-group=all", { order: "KILL_WHOLE" }],
+    ["kill-group=all", { order: "KILL_GROUP_ALL" }],
     ["hand-over", { order: "HAND_OVER" }],
     ["hook=/bin/a", { order: "HOOK", argv: ["/bin/a"] }],
     ["hook= /bin/a  -x  y=z ", { order: "HOOK", argv: ["/bin/a", "-x", "y=z"] }],

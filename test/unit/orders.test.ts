@@ -28,7 +28,7 @@ function refusal(version: 1 | 2, options: Partial<OrderOptions>, guard?: string)
 }
 
 describe("orders that do not go together", () => {
-  const inside = { order: bare("KILL_WHOLE"), handler: "inside" } as const;
+  const inside = { order: bare("KILL_GROUP_ALL"), handler: "inside" } as const;
   const long = { order: [RAISE, ...bare("KILL")], delay: 40 };
 
   test.each([
@@ -41,7 +41,7 @@ describe("orders that do not go together", () => {
     [1, { order: bare("HAND_OVER"), delay: 0 }, "none"],
     [
       1,
-      { order: bare("HAND_OVER", "KILL_WHOLE") },
+      { order: bare("HAND_OVER", "KILL_GROUP_ALL") },
       "hand-over comes last: kill-group=all behind it would never be carried out",
     ],
     [

@@ -145,7 +145,7 @@ describe("further kills", () => {
 
   test("are none behind kill-group=all", () => {
     const { one, lines } = replayed(INCIDENT, {
-      orders: [{ order: "KILL_WHOLE", text: "kill-group=all" }],
+      orders: [{ order: "KILL_GROUP_ALL", text: "kill-group=all" }],
     });
     expect(one.left).toMatchObject({ processes: 0, usage_bytes: 2 * MB });
     expect(lines[2]).toBe(
