@@ -133,7 +133,8 @@ async function program(argv: readonly string[], done: (code: number) => void): P
       "after",
       "\nExit codes: 0 told, 1 mistakes in a file: that one is left as it is; 66 none runs with a file",
     )
-    .action(async () => done((await import("./cli/reload.ts")).reload()));
+    .option("--json", "print one JSON object for each of them")
+    .action(async (options) => done(await (await import("./cli/reload.ts")).reload(options)));
   reprieve
     .command("release")
     .description("switch the kernel's killer back on in what dead reprieves left")

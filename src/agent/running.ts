@@ -85,8 +85,13 @@ export function runDirs(ourName: string): { name: string; path: string }[] {
     .filter(({ name }) => name !== ourName && /^\d+(-\d+)?$/.test(name));
 }
 
+export interface Configured {
+  readonly pid: number;
+  readonly file: string;
+}
+
 /** Those of this user that run with a config file. */
-export function configuredOnes(): { readonly pid: number; readonly file: string }[] {
+export function configuredOnes(): Configured[] {
   return runningDirs().flatMap(({ pid, path }) => {
     const file = lineIn(path, "config");
     return file === undefined ? [] : [{ pid, file }];

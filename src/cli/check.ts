@@ -2,7 +2,7 @@
 /** `reprieve check`: says all that is wrong in a config file, or what is in effect. Changes nothing. */
 
 import { type Loaded, load } from "../config/load.ts";
-import { lineOf } from "../config/mistakes.ts";
+import { lineOf, plain } from "../config/mistakes.ts";
 import { exit } from "../errors.ts";
 import { print, say } from "./output.ts";
 import { visible } from "./timeline.ts";
@@ -24,9 +24,8 @@ export async function checkConfig(file: string | undefined, options: CheckOption
 // --- internal ---
 
 function jsonOf({ files, mistakes, effective }: Loaded, options: CheckOptions) {
-  const plain = mistakes.map(({ isMissing: _, ...mistake }) => mistake);
-  const ok = mistakes.length === 0;
-  return { v: 1, ok, files, mistakes: plain, ...(options.effective && { effective }) };
+  const told = { v: 1, ok: mistakes.length === 0, files, mistakes: mistakes.map(plain) };
+  return { ...told, ...(options.effective && { effective }) };
 }
 
 function textOf({ files, mistakes, config, effective }: Loaded, options: CheckOptions): string {

@@ -3,16 +3,16 @@
 
 import { dirname } from "node:path";
 import { change, Inotify } from "../agent/inotify.ts";
-import { configuredOnes } from "../agent/running.ts";
+import { type Configured, configuredOnes } from "../agent/running.ts";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
-import { dropInDir, load, stampOf } from "../config/load.ts";
-import { lineOf } from "../config/mistakes.ts";
+import { dropInDir, type Loaded, load, stampOf } from "../config/load.ts";
+import { lineOf, plain } from "../config/mistakes.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Core } from "../native/core.ts";
 import { reconfigured } from "./configured.ts";
 import type { RunFlags, RunOptions } from "./flags.ts";
 import type { Expected, Latecomers } from "./latecomers.ts";
-import { say } from "./output.ts";
+import { print, say } from "./output.ts";
 import { visible } from "./timeline.ts";
 
 /** An editor writes a file in several goes. */
@@ -113,26 +113,51 @@ export class Reloader {
   }
 }
 
+export interface ReloadOptions {
+  readonly json?: true;
+}
+
 /** Has those that run with a config file read it anew, unless there are mistakes in it. */
-export function reload(): number {
+export async function reload({ json }: ReloadOptions): Promise<number> {
   const running = configuredOnes();
   if (running.length === 0) {
     throw new CliError(exit.noGroup, "no reprieve of this user runs with a config file");
   }
-  let code: number = exit.ok;
-  for (const { pid, file } of running) {
-    const { mistakes, untrusted } = load(file);
-    const lines = [...untrusted.map(visible), ...mistakes.map(lineOf)];
-    lines.forEach(say);
-    if (lines.length > 0) code = exit.badConfig;
-    else process.kill(pid, "SIGHUP");
-    const told = lines.length > 0 ? "is left as it is" : "reads it anew, and says what comes of it";
-    say(`reprieve ${pid}, of ${visible(file)}, ${told}`);
-  }
-  return code;
+  const all = running.map(asked);
+  if (json) await print(all.map(jsonOf));
+  else for (const line of all.flatMap(linesOf)) say(line);
+  return all.every(({ reads }) => reads) ? exit.ok : exit.badConfig;
 }
 
 // --- internal ---
+
+interface Asked extends Configured {
+  readonly loaded: Loaded;
+  /** The file is as it should be, and it was told to read it. */
+  readonly reads: boolean;
+}
+
+function asked({ pid, file }: Configured): Asked {
+  const loaded = load(file);
+  const reads = loaded.mistakes.length === 0 && loaded.untrusted.length === 0;
+  if (reads) process.kill(pid, "SIGHUP");
+  return { pid, file, loaded, reads };
+}
+
+function jsonOf({ pid, file, loaded, reads }: Asked): string {
+  const { files, mistakes, untrusted } = loaded;
+  const told = { v: 1, reprieve: pid, config: file, reads, files };
+  return JSON.stringify({ ...told, mistakes: mistakes.map(plain), untrusted });
+}
+
+function linesOf({ pid, file, loaded, reads }: Asked): string[] {
+  const told = reads ? "reads it anew, and says what comes of it" : "is left as it is";
+  return [
+    ...loaded.untrusted.map(visible),
+    ...loaded.mistakes.map(lineOf),
+    `reprieve ${pid}, of ${visible(file)}, ${told}`,
+  ];
+}
 
 /** Tells when a config file or one of its drop-ins has been written, or another is there in its place. */
 class FileWatch {

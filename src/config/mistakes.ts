@@ -27,6 +27,11 @@ export function lineOf({ file, line, column, path, expected, found, nearest }: M
   return visible(`${at}: ${what === "" ? "" : `${what}: `}${expected}${meant}`);
 }
 
+/** As --json has it. */
+export function plain({ isMissing: _, ...mistake }: Mistake): Omit<Mistake, "isMissing"> {
+  return mistake;
+}
+
 /** Of what valibot says of `root`, at the places in there. */
 export function mistakesOf(
   issues: readonly v.BaseIssue<unknown>[],

@@ -7,7 +7,7 @@ import { UID } from "../helpers/as-user.ts";
 import { type ConfigFile, FEED, guard, onStage, type Tenants } from "../helpers/config.ts";
 import { Client, doorFolder } from "../helpers/door.ts";
 import { type Group, kill } from "../helpers/group.ts";
-import { type Message, Reprieve } from "../helpers/reprieve.ts";
+import { type Ended, type Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
@@ -157,6 +157,28 @@ describeWith("a config file that changes", kernelTest, () => {
     const { err } = await Reprieve.ends(["reload"]);
     expect(err).toContain(`reprieve ${reprieve.pid}, of ${config.path}, reads it anew`);
     expect(await isArmed(reprieve, "/web", 2)).toMatchObject({ delay_ms: 70 });
+
+    const about = { v: 1, reprieve: reprieve.pid, config: config.path, files: [config.path] };
+    // One line for each that runs; others may, here.
+    const mine = ({ out }: Ended) =>
+      out.split("\n").flatMap((line) => {
+        const one = line === "" ? undefined : JSON.parse(line);
+        return one?.reprieve === reprieve.pid ? [one] : [];
+      });
+    config.write(`${FEED + ALLOWED + guard("web", `${at}/*`, 'delay = "60ms"\n')}dealy = 1\n`);
+    const wrong = await Reprieve.ends(["reload", "--json"]);
+    expect(wrong.code).toBe(1);
+    expect(mine(wrong)).toMatchObject([
+      {
+        ...{ ...about, reads: false, untrusted: [] },
+        mistakes: [{ path: "guard.0.dealy", nearest: "delay" }],
+      },
+    ]);
+    config.write(FEED + ALLOWED + guard("web", `${at}/*`, 'delay = "60ms"\n'));
+    const right = await Reprieve.ends(["reload", "--json"]);
+    expect(right.err).toBe("");
+    expect(mine(right)).toEqual([{ ...about, reads: true, mistakes: [], untrusted: [] }]);
+    expect(await isArmed(reprieve, "/web", 3)).toMatchObject({ delay_ms: 60 });
     await end(reprieve);
   });
 });
