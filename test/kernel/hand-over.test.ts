@@ -4,6 +4,7 @@ import { afterEach, expect, test } from "bun:test";
 import { limit, order, order_bound_ms } from "../../src/native/layout.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { Group } from "../helpers/group.ts";
+import { HookFile, removeHooks } from "../helpers/hook.ts";
 import { memory } from "../helpers/memory.ts";
 import { FINISH_MS, leakIn, ordered, words } from "../helpers/orders.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
@@ -18,13 +19,17 @@ const LONG = ["--delay", `${DELAY_MS}ms`];
 /** Time to be held, where anybody would. */
 const CALM_MS = 1000;
 
-afterEach(cleanUp);
+afterEach(async () => {
+  await cleanUp();
+  removeHooks();
+});
 
 describeWith("the order hand-over", kernelTest, () => {
   test(
     "comes when the one before has had its bound: the kernel kills, long before the delay is over",
     async () => {
-      const args = [...LONG, "--allow-limits", ...ordered("raise=1M", "hand-over")];
+      const idle = new HookFile("exit 0");
+      const args = [...LONG, "--allow-hooks", ...ordered(`hook=${idle.path}`, "hand-over")];
       const scene = await Scene.set(args);
       const leaker = await leakIn(scene, scene.group, LEAK_KB);
       await until("the kernel's kill", () => !leaker.isAlive(), FINISH_MS);
@@ -36,7 +41,7 @@ describeWith("the order hand-over", kernelTest, () => {
       const [handed] = scene.steps("handed-over");
       const patience = memory.version === 1 ? 1 : limit.V2_PATIENCE;
       const handedMs = Number(handed?.at_us) / 1000;
-      expect(handedMs).toBeGreaterThanOrEqual((order_bound_ms[order.RAISE] ?? 0) * patience);
+      expect(handedMs).toBeGreaterThanOrEqual((order_bound_ms[order.HOOK] ?? 0) * patience);
       expect(handedMs).toBeLessThan(DELAY_MS / 2);
       // Our handler has asked for it: it is not killed as one that hangs.
       expect(scene.steps("handler-killed")).toEqual([]);
