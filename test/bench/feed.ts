@@ -2,7 +2,7 @@
 /**
  * Figure: the feed. CPU of the agent with CLIENTS clients and an update a second, beside a bare Bun.serve that publishes as many
  * bytes to as many clients at the same time. Both have run for a while by then: what the compiler of JavaScript takes of the first
- * half minute is a row of its own.
+ * minute is a row of its own.
  */
 import { Clients, freePort, linesOf, lineWhere, untilServed } from "./lib/feed.ts";
 import { Group, killQuietly, MIB } from "./lib/group.ts";
@@ -12,9 +12,9 @@ import { PAIRS, report, say } from "./lib/report.ts";
 import { ratios } from "./lib/stats.ts";
 
 const CLIENTS = Number(process.env.CLIENTS ?? 1000);
-const SETTLE_S = 40;
+const SETTLE_S = 60;
 const WINDOW_S = 10;
-const WINDOWS = Math.min(PAIRS, 10);
+const WINDOWS = Math.min(PAIRS, 8);
 const STOP_BOUND_MS = 10_000;
 
 /** Who tells CLIENTS clients of something once a second. */
