@@ -55,6 +55,7 @@ const always: readonly Boot[] = [
       { file: "test/kernel/orders-raise.test.ts", only: "relieves|given back by release" },
       { file: "test/kernel/orders-powers.test.ts" },
       { file: "test/kernel/hand-over.test.ts" },
+      { file: "test/kernel/never.test.ts" },
       { file: "test/kernel/hooks.test.ts", only: "relieves|hangs|ends with 1|agent is stopped" },
       { file: "test/kernel/release.test.ts" },
       { file: "test/kernel/explain.test.ts", only: "run does what it said|negative score" },
