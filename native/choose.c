@@ -130,6 +130,9 @@ static void find_unexplained(const struct guarded *g, const struct view *view,
 	    (!anon_bytes && memcg_anon(&g->memcg, &anon_bytes)))
 		return;
 	*grown = (int64_t)anon_bytes - r->grown * 4096 - (int64_t)view->anon_bytes;
+	/* Who gave all back between his own sample and the group's count would count twice. */
+	if (*grown > (int64_t)r->left * 4096)
+		*grown = (int64_t)r->left * 4096;
 	*hidden = (int64_t)anon_bytes - r->grown * 4096 - (int64_t)view->sampled_bytes;
 }
 
