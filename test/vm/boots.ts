@@ -111,7 +111,7 @@ const rest: Boot[] = [
     ],
   },
   {
-    // Linux 6.1 panics (list_lru_add(), list_lru_del()) where a boot has removed thousands of groups: nothing comes behind it.
+    // Linux 6.1 panics in a storm of groups (README.md), or later: nothing comes behind it.
     name: "v2-groups",
     cgroups: "v2",
     // The one CPU has not the time for 100 groups a second.
