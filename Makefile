@@ -3,6 +3,7 @@
 # make ok       the gate: all of it             make soak    more drawn rounds: ROUNDS=20000
 # make fault    the fault matrix, into test/fault/RESULTS.md; make fault-v2: in qemu, into RESULTS-v2.md
 # make bench    every figure                    make demo    one OOM      make format  make clean
+# make dist     release files, into dist/release; make dist-check: they are the same built once more, and run
 # make docs     what dist/ says of the config file, the API and the feed, from their schemas
 # make test-vm  tests on Linux 6.1 in qemu      make vm      one command in there
 # Needs gcc, make, node and npm; everything else comes from the lockfile.
@@ -12,7 +13,7 @@ BIOME := node_modules/.bin/biome
 B := dist/build
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
 
-.PHONY: all docs test soak fault fault-v2 model test-native test-unit test-vm vm ok lint types format clean
+.PHONY: FORCE all dist dist-check docs test soak fault fault-v2 model test-native test-unit test-vm vm ok lint types format clean
 .DELETE_ON_ERROR:
 all: dist/reprieve
 
@@ -64,17 +65,26 @@ src/native/layout.ts: $(B)/layout
 
 PAGE := $(wildcard src/page/* src/page/style/*)
 TS := $(shell find src -name '*.ts' ! -path 'src/page/*' ! -name layout.ts) src/native/layout.ts
-COMPILE := --compile --minify --bytecode --format=esm --compile-exec-argv=--smol \
+# What `reprieve version` says. The date is the commit's, so that two builds are the same.
+COMMIT := $(or $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null),unknown)
+EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0)
+DATE := $(shell date -u -d @$(EPOCH) +%FT%TZ)
+IDENTITY = {"commit":"$(COMMIT)","date":"$(DATE)","target":"linux-$(1)"}
+# In one piece all that any part imports of node is loaded first, node:crypto for 2 ms (measured): so split.
+COMPILE := --compile --splitting --minify --bytecode --format=esm --compile-exec-argv=--smol \
 	--no-compile-autoload-dotenv --no-compile-autoload-bunfig
 
 # The page: one file, without anything from elsewhere.
 $(B)/page.html: $(PAGE) $(TS) package.json Makefile | node_modules $(B)
 	$(BUN) build --compile --target=browser --minify src/page/index.html --outfile $@
 
-# In one piece all that any part imports of node is loaded first, node:crypto for 2 ms (measured).
-dist/reprieve: $(TS) $(B)/core $(B)/core.so $(B)/page.html dist/asyncapi.json dist/openapi.json package.json Makefile | node_modules
-	$(BUN) build $(COMPILE) --splitting src/main.ts --outfile $(B)/reprieve
+dist/reprieve: $(TS) $(B)/core $(B)/core.so $(B)/page.html dist/asyncapi.json dist/openapi.json package.json Makefile $(B)/identity | node_modules
+	$(BUN) build $(COMPILE) --define 'BUILD=$(call IDENTITY,x64)' src/main.ts --outfile $(B)/reprieve
 	mv $(B)/reprieve $@
+
+# Written anew where it is another.
+$(B)/identity: FORCE | $(B)
+	@echo '$(call IDENTITY)' | cmp -s - $@ || echo '$(call IDENTITY)' >$@
 
 # What dist/ says of the config file, the API and the feed; test/unit/config-docs.test.ts and http-docs.test.ts tell when it is stale.
 docs: src/native/layout.ts | node_modules
@@ -180,4 +190,5 @@ ok: all lint test
 clean:
 	rm -rf $(B) dist/reprieve src/native/layout.ts
 
+include release/release.mk
 include test/bench/bench.mk

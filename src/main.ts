@@ -3,7 +3,6 @@
 
 import { Command, CommanderError, Option } from "commander";
 import type * as v from "valibot";
-import { version } from "../package.json" with { type: "json" };
 import {
   Bound,
   Duration,
@@ -19,6 +18,7 @@ import {
   SocketPath,
   When,
 } from "./cli/args.ts";
+import { identity } from "./cli/identity.ts";
 import { Order } from "./cli/order.ts";
 import { said, say } from "./cli/output.ts";
 import { Avoid, Prefer } from "./cli/weigh.ts";
@@ -102,7 +102,7 @@ async function program(argv: readonly string[], done: (code: number) => void): P
     .description(
       "Resolves a memory cgroup's OOM in user space; the kernel's killer is the net below",
     )
-    .version(version, "--version")
+    .version(identity(), "--version")
     .helpCommand(false)
     .enablePositionalOptions()
     .exitOverride()

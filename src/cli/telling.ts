@@ -47,6 +47,11 @@ export function addTelling(reprieve: Command, done: (code: number) => void): voi
     .action(async (what, options) =>
       done(await (await import("./rehearse.ts")).rehearse(what, options)),
     );
+  reprieve
+    .command("version")
+    .description("say which build this is: version, commit, date, target")
+    .option("--json", "print one JSON object")
+    .action(async (options) => done(await (await import("./version.ts")).tellVersion(options)));
   addLive(reprieve, done);
   addIncidents(reprieve, done);
   addReplay(reprieve, done);

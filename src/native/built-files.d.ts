@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** What the Makefile builds and the binary holds: the default export is the file's path, of the page its text. */
-declare module "*/dist/build/core" {
+declare module "#native/core" {
   const path: string;
   export default path;
 }
-declare module "*/dist/build/core.so" {
+declare module "#native/core.so" {
   const path: string;
   export default path;
 }

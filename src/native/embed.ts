@@ -18,8 +18,8 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import coreFile from "../../dist/build/core" with { type: "file" };
-import libraryFile from "../../dist/build/core.so" with { type: "file" };
+import coreFile from "#native/core" with { type: "file" };
+import libraryFile from "#native/core.so" with { type: "file" };
 import { CliError, exit } from "../errors.ts";
 import { demandPages } from "./page-size.ts";
 

@@ -7,8 +7,8 @@ const PAGE_BYTES = 4096;
 const AT_PAGESZ = 6n;
 
 /** Nothing is guarded where memory would be misjudged. */
-export function demandPages(): void {
-  const bytes = pageBytes();
+export function demandPages(auxv: Uint8Array = readFileSync("/proc/self/auxv")): void {
+  const bytes = pageBytes(auxv);
   if (bytes === undefined || bytes === PAGE_BYTES) return;
   throw new CliError(
     exit.host,
@@ -17,9 +17,8 @@ export function demandPages(): void {
 }
 
 /** As getauxval(3) has it: pairs of words, type and value. */
-function pageBytes(): number | undefined {
-  const { buffer, byteOffset, length } = new Uint8Array(readFileSync("/proc/self/auxv"));
-  const words = new BigUint64Array(buffer, byteOffset, length >> 3);
+function pageBytes(auxv: Uint8Array): number | undefined {
+  const words = new BigUint64Array(Uint8Array.from(auxv).buffer);
   const at = words.findIndex((word, i) => i % 2 === 0 && word === AT_PAGESZ);
   const found = at < 0 ? undefined : words[at + 1];
   return found === undefined ? undefined : Number(found);

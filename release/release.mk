@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+# Release files, for each target. The same sources, commit and tools give the same bytes: `make dist-check`.
+
+TARGETS := x64 x64-musl arm64 arm64-musl
+R := dist/release
+NAME := reprieve-$(VERSION)-linux
+
+dist: $(R)/SHA256SUMS
+
+dist-check: dist dist/reprieve
+	$(BUN) test --timeout 3600000 ./test/release
+
+# Bun for a target, with the bytes that package-lock.json names.
+$(B)/release/bun-%: release/runtime.ts release/lock.ts package-lock.json | node_modules
+	@mkdir -p $(@D)
+	$(BUN) $< $* $@
+
+.SECONDARY:
+$(B)/release/%/reprieve: dist/reprieve $(B)/arm64/core $(B)/arm64/core.so $(B)/release/bun-%
+	@mkdir -p $(@D)
+	$(BUN) build $(COMPILE) --define 'BUILD=$(call IDENTITY,$*)' --conditions=$(firstword $(subst -, ,$*)) --target=bun-linux-$* \
+		--compile-executable-path=$(B)/release/bun-$* src/main.ts --outfile $@
+
+# xz: every tar opens it, busybox's too, and gzip would need 54 MB. With -T2 its bytes do not depend on how many CPUs there are.
+$(R)/$(NAME)-%.tar.xz: $(B)/release/%/reprieve release/parts.ts release/lock.ts README.md CHANGELOG.md LICENSE dist/reprieve.toml.5
+	rm -rf $(<D)/$(NAME)-$* && mkdir -p $(R) $(<D)/$(NAME)-$*
+	$(BUN) release/parts.ts $* $(EPOCH) $(<D)/$(NAME)-$*
+	install -m 755 $< $(<D)/$(NAME)-$*
+	install -m 644 README.md CHANGELOG.md LICENSE dist/reprieve.toml.5 $(<D)/$(NAME)-$*
+	tar -C $(<D) --sort=name --format=gnu --mtime=@$(EPOCH) --mode=go=u-w --owner=0 --group=0 --numeric-owner -c $(NAME)-$* | xz -6 -T2 >$@
+	cp $(<D)/$(NAME)-$*/sbom.cdx.json $(R)/$(NAME)-$*.cdx.json
+
+$(R)/SHA256SUMS: $(TARGETS:%=$(R)/$(NAME)-%.tar.xz)
+	cd $(R) && sha256sum $(TARGETS:%=$(NAME)-%.tar.xz) $(TARGETS:%=$(NAME)-%.cdx.json) >SHA256SUMS

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+/** The release files of `make dist`: whole, small, the same once more, and at work where they are for. `make dist-check`. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { repository } from "../helpers/paths.ts";
+import { describeWith, program, root } from "../helpers/require.ts";
+import { MuslRoot, musl } from "./musl.ts";
+
+const { version } = await Bun.file(`${repository}/package.json`).json();
+const release = `${repository}/dist/release`;
+const TARGETS = ["x64", "x64-musl", "arm64", "arm64-musl"];
+const MOST_BYTES = 45e6;
+const OURS_MOST_BYTES = 1e6;
+const nameOf = (target: string) => `reprieve-${version}-linux-${target}`;
+
+function run(command: string[], cwd = repository, env = process.env): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(command, { cwd, env });
+  if (exitCode !== 0) throw new Error(`${command.join(" ")}: exit ${exitCode}\n${stderr}`);
+  return stdout.toString();
+}
+
+const opened = mkdtempSync("/var/tmp/reprieve-release-");
+const binaryOf = (target: string) => `${opened}/${nameOf(target)}/reprieve`;
+
+beforeAll(() => {
+  for (const target of TARGETS)
+    run(["tar", "-xf", `${release}/${nameOf(target)}.tar.xz`, "-C", opened]);
+});
+afterAll(() => rmSync(opened, { recursive: true }));
+
+test("SHA256SUMS has every file", () => {
+  const sums = readFileSync(`${release}/SHA256SUMS`, "utf8");
+  expect(sums.match(/ {2}\S+/g)?.length).toBe(2 * TARGETS.length);
+  run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], release);
+});
+
+describe.each(TARGETS)("%s", (target) => {
+  test("has at most 45 MB, of them 1 MB ours", () => {
+    const bytes = statSync(`${release}/${nameOf(target)}.tar.xz`).size;
+    const runtime = `${repository}/dist/build/release/bun-${target}`;
+    const alone = Number(run(["sh", "-c", `xz -6 -T2 -c ${runtime} | wc -c`]));
+    console.log(`${target}: ${bytes} bytes, ${bytes - alone} more than Bun alone`);
+    expect(bytes).toBeLessThan(MOST_BYTES);
+    expect(bytes - alone).toBeLessThan(OURS_MOST_BYTES);
+  });
+
+  test("has licences, the man page and a bill of materials with the runtime in it", () => {
+    const list = run(["tar", "-tf", `${release}/${nameOf(target)}.tar.xz`]);
+    for (const file of ["LICENSE", "THIRD-PARTY", "README.md", "reprieve.toml.5", "sbom.cdx.json"])
+      expect(list).toContain(`${nameOf(target)}/${file}\n`);
+    const bom = JSON.parse(readFileSync(`${release}/${nameOf(target)}.cdx.json`, "utf8"));
+    const names = bom.components.map(({ name }: { name: string }) => name);
+    expect(bom.bomFormat).toBe("CycloneDX");
+    expect(names).toContain("hono");
+    expect(names).toContain("preact");
+    expect(names).toContain(`@oven/bun-linux-${target.replace("arm64", "aarch64")}`);
+    expect(names).not.toContain("playwright-core");
+    const licences = readFileSync(`${opened}/${nameOf(target)}/THIRD-PARTY`, "utf8");
+    for (const name of names) expect(licences).toContain(`--- ${name} `);
+  });
+});
+
+test("built once more in another folder, all of it is the same, byte for byte", () => {
+  const copy = mkdtempSync("/var/tmp/reprieve-again-");
+  try {
+    run(["git", "clone", "-q", "--no-hardlinks", repository, copy]);
+    run(["cp", "-a", `${repository}/node_modules`, copy]);
+    run(["make", "-j2", "dist"], copy);
+    const sums = (dir: string) => readFileSync(`${dir}/dist/release/SHA256SUMS`, "utf8");
+    expect(sums(copy)).toBe(sums(repository));
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
+});
+
+describeWith("the musl build, in a musl root", [root, ...musl], () => {
+  test("is what it says, and proves its promises with a real OOM", () => {
+    using place = new MuslRoot(binaryOf("x64-musl"));
+    expect(JSON.parse(place.run("version", "--json")).target).toBe("linux-x64-musl");
+    const proved = place.run("doctor");
+    expect(proved).toMatch(/ok +an OOM is resolved in user space/);
+    expect(proved).toMatch(/ok +the kernel takes over when it is told to/);
+  });
+});
+
+const QEMU = "qemu-aarch64-static";
+
+describeWith(
+  "the arm64 build, by qemu-user",
+  [program(QEMU, "apt install qemu-user-static")],
+  () => {
+    const emulated = (...args: string[]) =>
+      Bun.spawnSync([
+        QEMU,
+        "-L",
+        "/usr/aarch64-linux-gnu",
+        binaryOf("arm64"),
+        ...args,
+      ]).stdout.toString();
+
+    test("is what it says, and its library answers; no helper of its runs there", () => {
+      expect(JSON.parse(emulated("version", "--json")).target).toBe("linux-arm64");
+      expect(emulated("doctor")).toMatch(/ok +pidfd +tried/);
+    });
+  },
+);

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+/** What this build says that it is; and that the same sources in another folder make the same bytes. */
+import { expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { binary, repository } from "../helpers/paths.ts";
+import { built, describeWith } from "../helpers/require.ts";
+
+function output(command: string[], cwd = repository): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(command, { cwd });
+  if (exitCode !== 0) throw new Error(`${command.join(" ")}: exit ${exitCode}\n${stderr}`);
+  return stdout.toString();
+}
+
+describeWith("a build", [built], () => {
+  const told = JSON.parse(output([binary, "version", "--json"]));
+
+  test("says its version, commit, date and target", () => {
+    const { version } = JSON.parse(readFileSync(`${repository}/package.json`, "utf8"));
+    expect(told).toMatchObject({ version, target: "linux-x64" });
+    expect(told.commit).toMatch(/^([0-9a-f]{12,}(-dirty)?|unknown)$/);
+    expect(new Date(told.date).toISOString().replace(".000", "")).toBe(told.date);
+  });
+
+  test("says the same in a line, by --version too", () => {
+    const line = `reprieve ${told.version}, commit ${told.commit}, ${told.date}, linux-x64, Bun ${told.bun}\n`;
+    expect(output([binary, "version"])).toBe(line);
+    expect(output([binary, "--version"])).toBe(line);
+  });
+
+  test("is the same, byte for byte, made once more in another folder", () => {
+    const copy = mkdtempSync("/var/tmp/reprieve-again-");
+    const parts = [
+      "Makefile",
+      "LICENSE",
+      "package.json",
+      "package-lock.json",
+      "native",
+      "release",
+      "src",
+    ];
+    try {
+      output(["cp", "-a", ...parts, "node_modules", copy]);
+      output([
+        "cp",
+        "-a",
+        "--parents",
+        ...["test/bench/bench.mk", "dist/asyncapi.json", "dist/openapi.json"],
+        copy,
+      ]);
+      const set = [`COMMIT=${told.commit}`, `EPOCH=${Date.parse(told.date) / 1000}`];
+      output(["make", "-j2", ...set, "dist/reprieve"], copy);
+      expect(output(["cmp", binary, `${copy}/dist/reprieve`])).toBe("");
+    } finally {
+      rmSync(copy, { recursive: true });
+    }
+  }, 120_000);
+});
