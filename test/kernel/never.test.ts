@@ -101,6 +101,7 @@ describeWith("process 1", [...kernelTest, program("unshare", "util-linux")], () 
       const group = new Group("first", { limit: LIMIT });
       const command = [
         "unshare",
+        "--kill-child",
         "-pf",
         "--mount-proc",
         "sh",
@@ -119,8 +120,9 @@ describeWith("process 1", [...kernelTest, program("unshare", "util-linux")], () 
       kill(init, "SIGUSR1");
       const closed = await scene.reprieve.message("incident.closed", { boundMs: FINISH_MS });
       expect(closed.outcome).toBe("relieved");
-      const chosen = scene.steps("chose").map(({ comm }) => comm);
-      expect(new Set(chosen)).toEqual(new Set(["tail"]));
+      const chosen = scene.steps("chose").map(({ pid }) => pid);
+      expect(chosen.length).toBeGreaterThan(0);
+      expect(chosen).not.toContain(1);
       expect(isAlive(init)).toBe(true);
       kill(init, "SIGTERM");
       await scene.reprieve.ended();
