@@ -334,7 +334,12 @@ test("whatever a client says is obeyed, or refused with a reason that a close ma
     },
     { requiredKeys: [] },
   );
+  const aGoodOne = fc.record({
+    type: fc.constantFrom("subscribe", "unsubscribe"),
+    topics: fc.array(fc.constantFrom("guards", "incidents"), { minLength: 1, maxLength: 2 }),
+  });
   const aText = fc.oneof(
+    aGoodOne.map((one) => JSON.stringify(one)),
     aMessage.map((one) => JSON.stringify(one)),
     fc.json(),
     fc.string({ unit: "binary" }),

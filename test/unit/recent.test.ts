@@ -136,4 +136,4 @@ test("no more than 4 MiB are kept, and the newest whatever it holds", () => {
   expect(kept[0]).toBe("a#20");
   most = 8 << 20;
   expect(play(21)).toEqual(["a#21"]);
-});
+}, 30_000);
