@@ -311,5 +311,5 @@ int memcg_watch_pressure(const struct memcg *m) { return m->ops->watch_pressure(
 
 int memcg_take_pressure(const struct memcg *m, int event)
 {
-	return event >= 0 && m->ops->take_pressure(event);
+	return event > 0 && m->ops->take_pressure(event);
 }

@@ -38,6 +38,8 @@ static void look_for_starvation(struct watched *w, int full, uint64_t now_ns)
 /* v2: file memory goes round without end, and nobody gets on: its pressure is told once a window. */
 static void look_for_thrashing(struct watched *w, int cramped, uint64_t now_ns)
 {
+	if (!w->pressure_event)
+		watch_pressure_late(w, cramped, now_ns);
 	if (!cramped || watch_ms_since(w->ticked_ns, now_ns) > PRESSURE_OLD_MS)
 		w->starved = 0;
 	if (!memcg_take_pressure(&w->memcg, w->pressure_event))

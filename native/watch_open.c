@@ -21,6 +21,23 @@ static int open_move_to(const struct watched *w)
 	return sys_open(path, O_WRONLY);
 }
 
+static void watch_pressure(struct watched *w)
+{
+	w->pressure_event = memcg_watch_pressure(&w->memcg);
+	shared_store(&w->guard->pressure_result, w->pressure_event < 0 ? w->pressure_event : 0);
+}
+
+/* Not at once: who is cramped for so short mostly is about to be at OOM, and nothing is opened then. */
+void watch_pressure_late(struct watched *w, int cramped, uint64_t now_ns)
+{
+	if (!cramped)
+		w->ticked_ns = 0;
+	else if (!w->ticked_ns)
+		w->ticked_ns = now_ns;
+	else if (watch_ms_since(w->ticked_ns, now_ns) >= NEAR_TICK_MS)
+		watch_pressure(w);
+}
+
 int watch_attach(struct watched *w)
 {
 	int may_write = (w->guard->flags & GUARD_POWERS) != 0;
@@ -33,8 +50,7 @@ int watch_attach(struct watched *w)
 	w->oom_event = memcg_watch_oom(&w->memcg);
 	w->near_event = memcg_is_v2(&w->memcg) ? 0 : sys_eventfd(0, SYS_EFD_NONBLOCK);
 	w->move_to = open_move_to(w);
-	w->pressure_event = memcg_watch_pressure(&w->memcg);
-	shared_store(&w->guard->pressure_result, w->pressure_event < 0 ? w->pressure_event : 0);
+	watch_pressure(w);
 	err = w->oom_event < 0 ? w->oom_event : w->near_event < 0 ? w->near_event : 0;
 	if (err) {
 		watch_detach(w);

@@ -45,7 +45,7 @@ struct watched {
 	struct memcg memcg;
 	int oom_event;
 	int near_event;
-	int pressure_event; /* reclaim fails in the group */
+	int pressure_event; /* reclaim fails in the group; 0: not asked for yet, -errno */
 	int move_to; /* cgroup.procs of the group that the order "move" names; 0: none, -errno */
 	int high_watch[2]; /* cgroup v2: inotify's, of memory.high and memory.max */
 	/* as the owner sees it */
@@ -150,6 +150,8 @@ void ending_last_one(void);
 
 /* watch_open.c: opens and closes a guard. */
 int watch_attach(struct watched *w);
+/* v2: asks for events of its pressure, where it was empty as it was attached. */
+void watch_pressure_late(struct watched *w, int cramped, uint64_t now_ns);
 void watch_detach(struct watched *w);
 /* Closes it for good. When every role has, the owner makes the guard free for another group. */
 void watch_let_go(struct watched *w);

@@ -120,6 +120,7 @@ describeWith("handed over under the owner's memory.high", kernelTest, () => {
       const leaker = await started(scene, 0);
       await handOver(scene, leaker);
       await until("the leaker's death", () => !leaker.isAlive());
+      await until("word of it", () => scene.victims().length > 0);
       expect(scene.victims()).toEqual([leaker.pid]);
       expect(immune.isAlive()).toBe(true);
       expect(await scene.reprieve.stop()).toBe(0);

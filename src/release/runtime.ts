@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** `bun release/runtime.ts x64-musl FILE`: Bun for that target, from the registry, with the bytes that package-lock.json names. */
+/** `bun src/release/runtime.ts x64-musl FILE`: Bun for that target, from the registry, with the bytes that package-lock.json names. */
 import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { runtimeOf } from "./lock.ts";

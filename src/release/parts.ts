@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * `bun release/parts.ts TARGET EPOCH DIR`: sbom.cdx.json (CycloneDX, by `npm sbom`: the packages in the file, and the runtime) and
+ * `bun src/release/parts.ts TARGET EPOCH DIR`: sbom.cdx.json (CycloneDX, by `npm sbom`: the packages in the file, and the runtime) and
  * THIRD-PARTY, their licences.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
