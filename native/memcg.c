@@ -307,7 +307,10 @@ int memcg_hear(const struct memcg *m, int event, int epoll, uint64_t data)
 	return 0;
 }
 
-int memcg_watch_pressure(const struct memcg *m) { return m->ops->watch_pressure(m); }
+int memcg_watch_pressure(const struct memcg *m, int is_cramped)
+{
+	return m->ops->watch_pressure(m, is_cramped);
+}
 
 int memcg_take_pressure(const struct memcg *m, int event)
 {

@@ -171,9 +171,10 @@ uint32_t memcg_deaf_ms(const struct memcg_oom *oom);
  * files go through a group all day. */
 int memcg_hear(const struct memcg *m, int event, int epoll, uint64_t data);
 /* Reclaim fails in the group. v1: at OOM, when calls fail for want of memory, and under a heavy load of file pages;
- * without root it is not to be had. v2: nobody in the group got on for want of memory, for a good part of a window; 0, and to be asked
- * again: it is empty, and may be removed while the trigger is written, which panics a kernel (6.1; test/vm/README.md). */
-int memcg_watch_pressure(const struct memcg *m);
+ * without root it is not to be had. v2: nobody in the group got on for want of memory, for a good part of a window. There it waits
+ * for the lock of all cgroups, and a group that is removed meanwhile panics kernels (6.1; test/vm/README.md): 0 while it is not
+ * cramped, and to be asked again. */
+int memcg_watch_pressure(const struct memcg *m, int is_cramped);
 /* Has it, since it was last asked? */
 int memcg_take_pressure(const struct memcg *m, int event);
 

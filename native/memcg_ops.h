@@ -15,7 +15,7 @@ struct memcg_ops {
 	int (*wake)(const struct memcg *m);
 	int (*watch_oom)(const struct memcg *m);
 	void (*take_event)(int event);
-	int (*watch_pressure)(const struct memcg *m);
+	int (*watch_pressure)(const struct memcg *m, int is_cramped);
 	int (*take_pressure)(int event);
 	uint64_t (*swap_left)(const struct memcg *m); /* what may still be swapped out */
 	int (*limit_hits)(const struct memcg *m, uint64_t *hits); /* v1 */

@@ -166,11 +166,13 @@ static int watch_by_eventfd(const struct memcg *m, int fd, const char *argument)
 
 static int v1_watch_oom(const struct memcg *m) { return watch_by_eventfd(m, m->control, ""); }
 
-static int v1_watch_pressure(const struct memcg *m)
+/* There is no lock to wait for: at once. */
+static int v1_watch_pressure(const struct memcg *m, int is_cramped)
 {
 	int pressure = sys_openat(m->dir, "memory.pressure_level", O_RDONLY, 0);
 	int event = pressure < 0 ? pressure : watch_by_eventfd(m, pressure, "critical,local");
 
+	(void)is_cramped;
 	if (pressure >= 0)
 		sys_close(pressure);
 	return event;

@@ -149,26 +149,15 @@ static void v2_take_event(int event)
 	sys_pread(event, buf, sizeof(buf), 0);
 }
 
-static int is_empty(const struct memcg *m)
-{
-	char buf[MEMCG_SMALL_BYTES];
-	int fd = sys_openat(m->dir, "cgroup.events", O_RDONLY, 0);
-	long n = fd < 0 ? fd : sys_read(fd, buf, sizeof(buf));
-
-	if (fd >= 0)
-		sys_close(fd);
-	return n > 0 && text_after(buf, buf + n, "populated 0");
-}
-
 /* Nobody gets on for so much of a second: 40 % of it where code went round, and stood still but for that; 4 % where a file
  * was written (measured). Without CAP_SYS_RESOURCE the window is a multiple of 2 s (psi.c). */
-static int v2_watch_pressure(const struct memcg *m)
+static int v2_watch_pressure(const struct memcg *m, int is_cramped)
 {
 	static const char quick[] = "full 300000 1000000", slow[] = "full 600000 2000000";
 	int fd = sys_openat(m->dir, "memory.pressure", O_RDWR | O_NONBLOCK, 0);
 	long n;
 
-	if (fd >= 0 && is_empty(m)) {
+	if (fd >= 0 && !is_cramped) {
 		sys_close(fd);
 		return 0;
 	}

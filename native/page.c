@@ -86,6 +86,7 @@ void page_write(struct entry *e)
 		return; /* the sampler wakes us again when it has done */
 	e->copied = ranking.sequence;
 	__atomic_store_n(&p->sequence, p->sequence | 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_RELEASE); /* before all that follows */
 	p->magic = DESIGNATE_MAGIC;
 	p->version = DESIGNATE_VERSION;
 	p->bytes = sizeof(*p);

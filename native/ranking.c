@@ -29,6 +29,7 @@ void ranking_publish(const struct guarded *g, const struct rank *rank)
 		return;
 	r += g->index;
 	__atomic_store_n(&r->sequence, r->sequence + 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_RELEASE); /* before all that follows */
 	r->processes = 0;
 	r->sampled_ms = sys_boot_ns() / 1000000;
 	for (uint32_t i = 0; i < rank->n; i++) {

@@ -17,12 +17,13 @@
 /* Who was sent SIGTERM by his number; one a guard. */
 struct hold {
 	/* writer: the responder */
-	uint32_t pid;	     /* release; 0: nobody */
+	uint32_t turn;	     /* release; raised by every change of what follows */
+	uint32_t pid;	     /* 0: nobody */
 	uint64_t start_time; /* 0: nobody has read it */
-	uint64_t signal_ns;  /* boot clock, when it was sent */
+	uint64_t signal_ns;  /* boot clock, before it was sent */
 	/* writer: the reaper */
-	uint32_t held; /* release: whose pidfd it is; 0: nobody's */
-	int pidfd;
+	uint32_t held; /* release: of which turn the pidfd is */
+	int pidfd;     /* 0: none; -errno */
 };
 
 static struct hold *holds; /* guards_max */
@@ -64,14 +65,14 @@ static int open_held(const struct hold *h, uint32_t pid)
 /* Where we live in a full group of v1 there is no memory to open it. */
 static void mind(struct hold *h)
 {
-	uint32_t pid = shared_load(&h->pid);
+	uint32_t turn = shared_load(&h->turn);
 
-	if (pid == h->held)
+	if (turn == h->held)
 		return;
-	if (h->held)
+	if (h->pidfd > 0)
 		sys_close(h->pidfd);
-	h->pidfd = pid ? open_held(h, pid) : -ESRCH;
-	shared_store(&h->held, h->pidfd >= 0 ? pid : 0);
+	h->pidfd = h->pid ? open_held(h, h->pid) : 0;
+	shared_store(&h->held, turn);
 }
 
 static _Noreturn void reaper_loop(void)
@@ -116,27 +117,26 @@ int reaper_result(uint32_t pid, int *of)
 	return 1;
 }
 
-void reaper_hold(uint32_t guard, uint32_t pid, uint64_t start_time)
+void reaper_hold(uint32_t guard, uint32_t pid, uint64_t start_time, uint64_t signal_ns)
 {
 	struct hold *h = &holds[guard];
 
+	h->pid = pid;
 	h->start_time = start_time;
-	h->signal_ns = sys_boot_ns();
-	shared_store(&h->pid, pid);
+	h->signal_ns = signal_ns;
+	shared_store(&h->turn, h->turn + 1);
 	role_wake(event);
 }
 
-int reaper_held(uint32_t guard, uint32_t pid)
+int reaper_held(uint32_t guard)
 {
 	const struct hold *h = &holds[guard];
 
-	return shared_load(&h->held) == pid ? h->pidfd : -ESRCH;
+	return shared_load(&h->held) == h->turn ? h->pidfd : -EAGAIN;
 }
 
 void reaper_let_go(uint32_t guard)
 {
-	if (!holds[guard].pid)
-		return;
-	shared_store(&holds[guard].pid, 0);
-	role_wake(event);
+	if (holds[guard].pid)
+		reaper_hold(guard, 0, 0, 0);
 }

@@ -60,10 +60,11 @@ static void do_errands(struct guarded *g)
 		handler_poke(g); /* opened without an event: the group starves */
 }
 
-/* A watcher hears when a group of v1 that is left to the kernel's killer comes near, and wakes us. */
+/* A watcher hears when a group of v1 comes near that is to be held then, and wakes us. */
 static int is_told_of(const struct guarded *g)
 {
-	return shared_load(&g->guard->state) == GUARD_QUIET && !memcg_is_v2(&g->memcg);
+	return shared_load(&g->guard->state) == GUARD_QUIET && !memcg_is_v2(&g->memcg) &&
+	       g->guard->flags & GUARD_POWERS && g->guard->delay_ms;
 }
 
 /*
@@ -77,8 +78,10 @@ static int is_passed_over(struct guarded *g)
 	uint64_t bytes, then = g->guard->usage_bytes;
 
 	if (g->is_inside || !g->scanned_ms || births_were_lost(g) ||
-	    turn % (guards / QUIET_SCANS + 1) == 0)
+	    turn % (guards / QUIET_SCANS + 1) == 0) {
+		g->is_quiet = 0;
 		return 0;
+	}
 	if (g->is_quiet && is_told_of(g) && turn % (guards / QUIET_READS + 1))
 		return 1;
 	g->is_quiet = !memcg_usage(&g->memcg, &bytes) &&

@@ -7,7 +7,7 @@
 
 int slow_work_is_wanted(const struct watched *w)
 {
-	return high_wants_room(w) ||
+	return high_wants_room(w) || w->wants_pressure ||
 	       (w->attached && w->guard->chores_done != switch_chores(w->guard));
 }
 
@@ -38,6 +38,10 @@ static int do_piece(uint32_t piece)
 	w = &watcher.watched[piece - 1];
 	if (high_wants_room(w)) {
 		high_make_room(w);
+		any = 1;
+	}
+	if (w->wants_pressure) {
+		watch_pressure(w, 1);
 		any = 1;
 	}
 	if (w->attached && w->guard->chores_done != switch_chores(w->guard)) {

@@ -104,6 +104,8 @@ static void kill_the_asked(struct guarded *g, uint64_t now_ns)
 	struct log_record record = { .pid = (int)r->victim_pid, .bytes = r->victim_bytes };
 	uint32_t whole = oom_group_of(g, c.pid);
 
+	if (r->victim_pidfd == -EAGAIN && respond_ms_since(r->step_ns, now_ns) < step_bound_ms(g))
+		return; /* the reaper has not come to it yet */
 	if (r->victim_pidfd < 0) {
 		r->victim = VICTIM_NONE;
 		r->tries--;
@@ -127,6 +129,7 @@ void step_terminate(struct guarded *g, uint64_t now_ns)
 {
 	struct response *r = &g->response;
 	struct choice c;
+	uint64_t signal_ns;
 	int err;
 
 	if (r->victim == VICTIM_ASKED) {
@@ -140,11 +143,12 @@ void step_terminate(struct guarded *g, uint64_t now_ns)
 		r->is_over = 1;
 		return;
 	}
+	signal_ns = sys_boot_ns();
 	if (strike(g, &c, SYS_SIGTERM, STEP_TERMINATE))
 		return;
 	r->victim = VICTIM_ASKED;
 	if (c.pidfd < 0)
-		reaper_hold(g->index, c.pid, c.start_time);
+		reaper_hold(g->index, c.pid, c.start_time, signal_ns);
 	shared_store(&g->guard->carried_out, ORDER_TERMINATE);
 	step_ask_for(g, ORDER_ROOM, c.pid);
 }

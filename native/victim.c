@@ -58,7 +58,7 @@ void victim_look_after(struct guarded *g, uint64_t now_ns)
 	if (r->victim == VICTIM_DYING)
 		help_victim(g, now_ns);
 	else if (r->victim_pidfd < 0)
-		r->victim_pidfd = reaper_held(g->index, r->victim_pid);
+		r->victim_pidfd = reaper_held(g->index);
 	tell_of_reaper(g);
 	if (!is_dead(r))
 		return;

@@ -35,11 +35,21 @@ static void look_for_starvation(struct watched *w, int full, uint64_t now_ns)
 		w->starved = 0;
 }
 
+/* Not at once: who is cramped for so short mostly is about to be at OOM. */
+static void ask_for_pressure(struct watched *w, int cramped, uint64_t now_ns)
+{
+	if (!cramped)
+		w->ticked_ns = 0;
+	else if (!w->ticked_ns)
+		w->ticked_ns = now_ns;
+	w->wants_pressure = cramped && watch_ms_since(w->ticked_ns, now_ns) >= NEAR_TICK_MS;
+}
+
 /* v2: file memory goes round without end, and nobody gets on: its pressure is told once a window. */
 static void look_for_thrashing(struct watched *w, int cramped, uint64_t now_ns)
 {
 	if (!w->pressure_event)
-		watch_pressure_late(w, cramped, now_ns);
+		ask_for_pressure(w, cramped, now_ns);
 	if (!cramped || watch_ms_since(w->ticked_ns, now_ns) > PRESSURE_OLD_MS)
 		w->starved = 0;
 	if (!memcg_take_pressure(&w->memcg, w->pressure_event))

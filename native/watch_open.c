@@ -21,21 +21,11 @@ static int open_move_to(const struct watched *w)
 	return sys_open(path, O_WRONLY);
 }
 
-static void watch_pressure(struct watched *w)
+void watch_pressure(struct watched *w, int is_cramped)
 {
-	w->pressure_event = memcg_watch_pressure(&w->memcg);
+	w->wants_pressure = 0;
+	w->pressure_event = memcg_watch_pressure(&w->memcg, is_cramped);
 	shared_store(&w->guard->pressure_result, w->pressure_event < 0 ? w->pressure_event : 0);
-}
-
-/* Not at once: who is cramped for so short mostly is about to be at OOM, and nothing is opened then. */
-void watch_pressure_late(struct watched *w, int cramped, uint64_t now_ns)
-{
-	if (!cramped)
-		w->ticked_ns = 0;
-	else if (!w->ticked_ns)
-		w->ticked_ns = now_ns;
-	else if (watch_ms_since(w->ticked_ns, now_ns) >= NEAR_TICK_MS)
-		watch_pressure(w);
 }
 
 int watch_attach(struct watched *w)
@@ -50,7 +40,7 @@ int watch_attach(struct watched *w)
 	w->oom_event = memcg_watch_oom(&w->memcg);
 	w->near_event = memcg_is_v2(&w->memcg) ? 0 : sys_eventfd(0, SYS_EFD_NONBLOCK);
 	w->move_to = open_move_to(w);
-	watch_pressure(w);
+	watch_pressure(w, 0);
 	err = w->oom_event < 0 ? w->oom_event : w->near_event < 0 ? w->near_event : 0;
 	if (err) {
 		watch_detach(w);
@@ -79,6 +69,7 @@ void watch_detach(struct watched *w)
 	memcg_close(&w->memcg);
 	w->oom_event = w->near_event = w->pressure_event = w->move_to = 0;
 	w->deaf_ns = 0;
+	w->wants_pressure = 0;
 	w->attached = 0;
 }
 

@@ -46,6 +46,7 @@ struct watched {
 	int oom_event;
 	int near_event;
 	int pressure_event; /* reclaim fails in the group; 0: not asked for yet, -errno */
+	int wants_pressure; /* v2: it is time to ask for that */
 	int move_to; /* cgroup.procs of the group that the order "move" names; 0: none, -errno */
 	int high_watch[2]; /* cgroup v2: inotify's, of memory.high and memory.max */
 	/* as the owner sees it */
@@ -150,8 +151,8 @@ void ending_last_one(void);
 
 /* watch_open.c: opens and closes a guard. */
 int watch_attach(struct watched *w);
-/* v2: asks for events of its pressure, where it was empty as it was attached. */
-void watch_pressure_late(struct watched *w, int cramped, uint64_t now_ns);
+/* Asks for events of its pressure; on v2 slow work, when it is cramped. */
+void watch_pressure(struct watched *w, int is_cramped);
 void watch_detach(struct watched *w);
 /* Closes it for good. When every role has, the owner makes the guard free for another group. */
 void watch_let_go(struct watched *w);

@@ -47,7 +47,7 @@ export function sourcesOf(which: Which): Source[] {
   const { journal, config, url, token, ca } = which;
   if (url !== undefined) return [new Asked({ url, token, ca }, (error) => Promise.reject(error))];
   const isNamed = journal !== undefined || config !== undefined;
-  const asked = (isNamed ? [] : agentsNow({})).map(
+  const asked = (isNamed ? [] : agentsNow(ca === undefined ? {} : { ca })).map(
     (agent) => new Asked(agent, async ({ message }) => say(message)),
   );
   const path = journal ?? journalOf(config, (file) => mistaken(file, config !== undefined));

@@ -139,9 +139,17 @@ interface Asked extends Configured {
 
 function asked({ pid, file }: Configured): Asked {
   const loaded = load(file);
-  const reads = loaded.mistakes.length === 0 && loaded.untrusted.length === 0;
-  if (reads) process.kill(pid, "SIGHUP");
-  return { pid, file, loaded, reads };
+  const isRight = loaded.mistakes.length === 0 && loaded.untrusted.length === 0;
+  return { pid, file, loaded, reads: isRight && isTold(pid) };
+}
+
+/** False: it has ended meanwhile. */
+function isTold(pid: number): boolean {
+  try {
+    return process.kill(pid, "SIGHUP");
+  } catch {
+    return false;
+  }
 }
 
 function jsonOf({ pid, file, loaded, reads }: Asked): string {

@@ -26,8 +26,8 @@ const MIGRATIONS = [
   `ALTER TABLE incidents ADD COLUMN owed INTEGER NOT NULL DEFAULT 0; -- row.ts: PLACES
    CREATE INDEX incidents_owed ON incidents (opened_t, id) WHERE owed != 0;`,
 ];
-/** The agent's loop stands still for so long at most where another one writes. */
-const BUSY_MS = 20;
+/** Where another one writes; less than the keeper's answer is waited for. */
+const BUSY_MS = 1000;
 /** Of the log that SQLite keeps beside the file, between two of its checkpoints. */
 const WAL_BYTES = 1 << 20;
 

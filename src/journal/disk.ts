@@ -10,8 +10,9 @@ import type { Answer, Ask, Asks } from "./keeper.ts";
 export const STUCK_MS = 2000;
 /** Without a question. */
 const IDLE_MS = 10_000;
-/** What is asked at once; of a page that is open in a hundred places. */
+/** What is asked at once by those who read; of a page that is open in a hundred places. What is to be written is never refused. */
 const ASKED_MOST = 128;
+const READING: ReadonlySet<keyof Asks> = new Set(["list", "place", "row"]);
 /** The first word of the keeper's command line. */
 export const KEEP = "keep-journal";
 
@@ -37,6 +38,7 @@ export class KeptDisk implements Disk {
   /** By number, oldest first; one that nobody waits for any more stays until it is answered. */
   readonly #asked = new Map<number, Asked>();
   #count = 0;
+  #answeredMs = 0;
 
   constructor(path: string) {
     this.#path = path;
@@ -44,14 +46,15 @@ export class KeptDisk implements Disk {
 
   async ask<K extends keyof Asks>(name: K, ...args: Args<K>): Promise<Value<K>> {
     if (this.#isStuck) throw stuck();
-    if (this.#asked.size >= ASKED_MOST) throw failed("BUSY", "too much is asked of it at once");
+    if (READING.has(name) && this.#asked.size >= ASKED_MOST) throw busy();
     const keeper = this.#started();
     return await new Promise((resolve, reject) => {
-      const bound = setTimeout(() => reject(stuck()), STUCK_MS);
+      const bound = setTimeout(() => reject(this.#isStuck ? stuck() : busy()), STUCK_MS);
       const number = ++this.#count;
       const answered = (answer: Answer) => {
         clearTimeout(bound);
         this.#asked.delete(number);
+        this.#answeredMs = performance.now();
         this.#rest();
         if ("value" in answer) resolve(answer.value as Value<K>);
         else reject(failed(answer.code, answer.message));
@@ -75,7 +78,8 @@ export class KeptDisk implements Disk {
 
   get #isStuck(): boolean {
     const [oldest] = this.#asked.values();
-    return oldest !== undefined && performance.now() - oldest.sinceMs >= STUCK_MS;
+    if (oldest === undefined) return false;
+    return performance.now() - Math.max(oldest.sinceMs, this.#answeredMs) >= STUCK_MS;
   }
 
   /** Through /proc: another version may be at our path by now. */
@@ -127,6 +131,10 @@ const END_TICK_MS = 5;
 
 function failed(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
+}
+
+function busy(): Error {
+  return failed("BUSY", "too much is asked of it at once");
 }
 
 function stuck(): Error {

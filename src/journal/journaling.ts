@@ -69,17 +69,15 @@ export class Journaling {
     return { keepIn: this.#dir, keep: this.#spool };
   }
 
-  /** What dead agents have left is kept like our own. */
+  /** What dead agents have left is kept like our own. What of it cannot be read is said, and nobody's end. */
   async harvest(): Promise<void> {
-    const { core, path, say } = this.#setup;
-    this.#isLeft = false;
-    for (const { incidents, remove } of leftBehind(core, path, say)) {
-      if (this.#isStopping) return;
-      if (incidents.length === 0 || (await this.journal.keepLeft(incidents))) {
-        remove();
-      } else this.#isLeft = true;
+    try {
+      await this.#harvest();
+    } catch (error) {
+      this.#setup.say(
+        `what is left of earlier incidents cannot be read: ${(error as Error).message}`,
+      );
     }
-    if (this.#owed !== 0) await this.#exportOwed();
   }
 
   /** When all is told: what could not be written stays where the next start finds it. */
@@ -97,6 +95,18 @@ export class Journaling {
   }
 
   // --- internal ---
+
+  async #harvest(): Promise<void> {
+    const { core, path, say } = this.#setup;
+    this.#isLeft = false;
+    for (const { incidents, remove } of leftBehind(core, path, say)) {
+      if (this.#isStopping) return;
+      if (incidents.length === 0 || (await this.journal.keepLeft(incidents))) {
+        remove();
+      } else this.#isLeft = true;
+    }
+    if (this.#owed !== 0) await this.#exportOwed();
+  }
 
   /** What is in the journal, and did not get where it was to be exported to: of dead agents, and of those that could not. */
   async #exportOwed(): Promise<void> {

@@ -24,8 +24,10 @@ import {
 
 /** In memory while they cannot be written: a few KB each, 100 with the processes of a minute. */
 const KEPT_MOST = 200;
-/** The same while they are being written: a thousand groups in OOM together. */
+/** The same while they are being written, a thousand groups in OOM together, and while it may be for a moment that they cannot. */
 const BEHIND_MOST = 1000;
+/** In a row, RETRY_MS apart. */
+const FAILURES_OF_A_MOMENT = 5;
 /** Of one write. */
 const ROWS_MOST = 100;
 /** Several that end together are written together. */
@@ -72,6 +74,8 @@ export class KeptIncidents implements Journal {
   #remark: string | undefined;
   #timer: Timer | undefined;
   #written = 0;
+  /** Writes in a row. */
+  #failures = 0;
 
   constructor(run: string, setup: JournalSetup) {
     this.#setup = setup;
@@ -168,11 +172,12 @@ export class KeptIncidents implements Journal {
     this.#waiting.delete(id);
     this.#waiting.set(id, { row: rowOf(incident), owed, sinceMs });
     this.#forgetOldest();
-    this.#later(WRITE_AFTER_MS);
+    if (this.#waiting.size > ROWS_MOST && this.#failures === 0) void this.#write();
+    else this.#later(WRITE_AFTER_MS);
   }
 
   #forgetOldest(): void {
-    const most = this.#remark === undefined ? BEHIND_MOST : KEPT_MOST;
+    const most = this.#failures < FAILURES_OF_A_MOMENT ? BEHIND_MOST : KEPT_MOST;
     for (const id of this.#waiting.keys()) {
       if (this.#waiting.size <= most) return;
       this.#waiting.delete(id);
@@ -203,7 +208,12 @@ export class KeptIncidents implements Journal {
     const some = [...this.#waiting.values()].slice(0, ROWS_MOST);
     const rows = some.map(({ row, owed }) => ({ ...row, owed }));
     const retention = { since: this.#since(), mostBytes: this.#setup.keepBytes };
-    if ((await this.#ask("put", rows, retention)) === "in vain") return false;
+    if ((await this.#ask("put", rows, retention)) === "in vain") {
+      this.#failures += 1;
+      this.#forgetOldest();
+      return false;
+    }
+    this.#failures = 0;
     for (const one of some) {
       const { id } = one.row;
       if (this.#waiting.get(id) === one) this.#waiting.delete(id); // else it has got a hook meanwhile
@@ -229,7 +239,6 @@ export class KeptIncidents implements Journal {
     if (code !== "BUSY") {
       this.#say(`cannot write the journal ${path}: ${WHY[code] ?? (code || message)}`);
     }
-    this.#forgetOldest();
     this.#later(RETRY_MS);
   }
 

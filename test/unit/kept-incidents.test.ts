@@ -81,6 +81,9 @@ test("what cannot be written is kept, the last 200, listed beside what is in the
   mkdirSync(path);
   for (const number of numbers(300)) play(10 + number);
   await journal.stop();
+  // It may be for a moment only.
+  expect(journal.state()).toMatchObject({ ok: false, kept_in_memory: 300 });
+  for (let tries = 1; tries < 5; tries += 1) await journal.stop();
   expect(journal.state()).toMatchObject({ ok: false, kept_in_memory: 200 });
   expect(told).toHaveLength(1);
   rmdirSync(path);
