@@ -26,22 +26,30 @@ export interface Span {
   readonly closedMs: number;
 }
 
-interface Logged {
+/** A kill in the log. */
+export interface Logged {
   readonly kill: KernelKill;
   readonly groups: readonly string[];
   readonly ms: number;
 }
 
-/** Of each of these incidents, in their order. */
-export function pastKills(core: Core, spans: readonly Span[]): KernelKill[][] {
-  const found: KernelKill[][] = spans.map(() => []);
+/** All that the log still has. */
+export function loggedKills(core: Core): Logged[] {
   const reader = new KillReader(core, "begin");
-  for (const { kill, oomLine, tUs } of reader.read(READS_MAX)) {
-    const logged = { kill, groups: groupsOf(oomLine), ms: tUs / 1000 };
-    const [index, ...more] = spans.flatMap((span, at) => (isIn(logged, span) ? [at] : []));
-    if (index !== undefined && more.length === 0) found[index]?.push(kill);
-  }
+  const kills = [...reader.read(READS_MAX)].map(({ kill, oomLine, tUs }) => {
+    return { kill, groups: groupsOf(oomLine), ms: tUs / 1000 };
+  });
   reader.close();
+  return kills;
+}
+
+/** Of each of these incidents, in their order. */
+export function pastKills(kills: readonly Logged[], spans: readonly Span[]): KernelKill[][] {
+  const found: KernelKill[][] = spans.map(() => []);
+  for (const logged of kills) {
+    const [index, ...more] = spans.flatMap((span, at) => (isIn(logged, span) ? [at] : []));
+    if (index !== undefined && more.length === 0) found[index]?.push(logged.kill);
+  }
   return found;
 }
 

@@ -8,7 +8,7 @@ import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { History } from "../agent/history.ts";
 import { Incidents } from "../agent/incidents.ts";
 import { regionFile, removeKept, runsIn, spoolFile } from "../agent/kept.ts";
-import { pastKills } from "../agent/past-kills.ts";
+import { type Logged, loggedKills, pastKills } from "../agent/past-kills.ts";
 import { isOursAlone, runBases } from "../agent/run-dir.ts";
 import { armedOf, stamped } from "../agent/telling.ts";
 import type { Armed, Hook, Message } from "../feed/protocol.ts";
@@ -30,12 +30,17 @@ export interface Left {
 
 /** For the journal of that file; `say`: what cannot be read. */
 export function leftBehind(core: Core, journal: string, say: (text: string) => void): Left[] {
+  let logged: Logged[] | undefined;
+  const kills = () => {
+    logged ??= loggedKills(core); // once for all, and only where there are incidents
+    return logged;
+  };
   return runBases()
     .filter((base) => existsSync(base) && isOursAlone(base))
     .flatMap((dir) => runsIn(dir).map((run) => ({ dir, run })))
     .flatMap(({ dir, run }) => {
       try {
-        return leftOf(core, journal, dir, run) ?? [];
+        return leftOf(core, kills, journal, dir, run) ?? [];
       } catch (error) {
         say(`cannot read ${regionFile(dir, run)}: ${(error as Error).message}`);
         return [];
@@ -46,7 +51,13 @@ export function leftBehind(core: Core, journal: string, say: (text: string) => v
 // --- internal ---
 
 /** undefined: it is another journal's, or one of its own lives. */
-function leftOf(core: Core, journal: string, dir: string, run: string): Left | undefined {
+function leftOf(
+  core: Core,
+  kills: () => readonly Logged[],
+  journal: string,
+  dir: string,
+  run: string,
+): Left | undefined {
   const lines = spooledIn(core, spoolFile(dir, run));
   if (lines === "in use") return undefined;
   if (lines.some((line) => "journal" in line && line.journal !== journal)) return undefined;
@@ -54,7 +65,7 @@ function leftOf(core: Core, journal: string, dir: string, run: string): Left | u
   const region = existsSync(file) ? regionIn(core, file) : undefined;
   if (region === "in use") return undefined;
   const seen = region === undefined ? undefined : new Seen(core, region);
-  const incidents = incidentsIn(core, run, lines, seen);
+  const incidents = withKernelKills(core, kills, incidentsIn(core, run, lines, seen));
   return { incidents, remove: () => removeKept(dir, run) };
 }
 
@@ -169,26 +180,31 @@ function incidentsIn(
     if (seen !== undefined && names[guard] === undefined) begin(guard, seen.armed(guard));
   }
   tell([...batch, ...unread]);
+  const hooks = lines.flatMap(hookIn);
   const all = [...found, ...assembler.unfinished()].map((one) => ({
     ...one,
-    hooks: lines.flatMap((line) => hookOf(line, one) ?? []),
+    hooks: hooks.filter(({ id }) => id === one.id),
     recovered: true,
   }));
-  return withKernelKills(core, seen === undefined ? all : all.map((one) => seen.addTo(one)));
+  return seen === undefined ? all : all.map((one) => seen.addTo(one));
 }
 
-/** What the agent had told of it. */
-function hookOf(line: Line, { id }: Incident): Hook | undefined {
-  return "told" in line && line.told.type === "hook" && line.told.id === id ? line.told : undefined;
+/** What the agent had told. */
+function hookIn(line: Line): Hook[] {
+  return "told" in line && line.told.type === "hook" ? [line.told] : [];
 }
 
-function withKernelKills(core: Core, incidents: readonly Incident[]): Incident[] {
+function withKernelKills(
+  core: Core,
+  kills: () => readonly Logged[],
+  incidents: readonly Incident[],
+): Incident[] {
   if (incidents.length === 0) return [];
   const spans = incidents.map(({ guard, cause, opened_t, duration_us }) => {
     const openedMs = core.logNs(opened_t) / 1e6;
     return { group: guard, cause, openedMs, closedMs: openedMs + duration_us / 1000 };
   });
-  const killed = pastKills(core, spans);
+  const killed = pastKills(kills(), spans);
   return incidents.map((one, index) => {
     const { [index]: kernel_killed = [] } = killed;
     return kernel_killed.length === 0 ? one : { ...one, kernel_killed };

@@ -10,25 +10,12 @@ static struct {
 	uint32_t pids[SLOTS], pages[SLOTS];
 } was[KEPT];
 
-static uint32_t draw(void)
-{
-	static uint32_t seed = 1;
-
-	seed = seed * 1664525 + 1013904223;
-	return seed >> 8;
-}
-
 static void live(uint64_t t_us)
 {
-	static uint32_t pid = 1;
-
 	for (uint32_t slot = 0; slot < SLOTS; slot++) {
 		struct snapshot *s = &recorded.recorder.latest[slot];
 
-		if (s->pid && draw() % 500 == 0)
-			dead(slot, t_us);
-		if (!s->pid && draw() % 10 == 0)
-			born(slot, draw() % 3, ++pid, t_us);
+		turn_over(slot, 500, t_us);
 		if (s->pid && draw() % 4 == 0)
 			s->anon_pages = draw() % 8 ? s->anon_pages + draw() % 64 : draw();
 	}

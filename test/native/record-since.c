@@ -10,25 +10,12 @@ static struct {
 } whole[TOLD];
 static uint32_t told;
 
-static uint32_t draw(void)
-{
-	static uint32_t seed = 7;
-
-	seed = seed * 1664525 + 1013904223;
-	return seed >> 8;
-}
-
 static void live(uint64_t t_us)
 {
-	static uint32_t pid = 1;
-
 	for (uint32_t slot = 0; slot < SLOTS; slot++) {
 		struct snapshot *s = &recorded.recorder.latest[slot];
 
-		if (s->pid && draw() % 2000 == 0)
-			dead(slot, t_us);
-		if (!s->pid && draw() % 10 == 0)
-			born(slot, draw() % 3, ++pid, t_us);
+		turn_over(slot, 2000, t_us);
 		s->anon_pages = draw() % 4 ? s->anon_pages : draw() % 100000;
 	}
 }
@@ -84,6 +71,7 @@ int main(void)
 {
 	uint64_t end_us = (uint64_t)LOOKS * LOOK_US;
 
+	drawn = 7;
 	begin();
 	for (uint64_t n = 1; n <= LOOKS; n++) {
 		live(n * LOOK_US);

@@ -49,11 +49,31 @@ static inline void born(uint32_t slot, uint32_t guard, uint32_t pid, uint64_t t_
 	fast.codes[slot] = slow.codes[slot] = 0;
 }
 
+static uint32_t drawn __attribute__((unused)) = 1; /* a seed at first */
+
+static inline uint32_t draw(void)
+{
+	drawn = drawn * 1664525 + 1013904223;
+	return drawn >> 8;
+}
+
 static inline void dead(uint32_t slot, uint64_t t_us)
 {
 	record_gone(&recorded.frames, &recorded.recorder.latest[slot], (uint16_t)slot,
 		    recorded.recorder.known[slot].since_us, t_us);
 	recorded.recorder.latest[slot].pid = 0;
+}
+
+/* Its process dies once in so many looks; a free slot is soon another's. */
+static inline void turn_over(uint32_t slot, uint32_t dies_in, uint64_t t_us)
+{
+	static uint32_t pid = 1;
+	const struct snapshot *s = &recorded.recorder.latest[slot];
+
+	if (s->pid && draw() % dies_in == 0)
+		dead(slot, t_us);
+	if (!s->pid && draw() % 10 == 0)
+		born(slot, draw() % 3, ++pid, t_us);
 }
 
 static inline void look(struct record *to, uint32_t guard, uint32_t procs, uint64_t t_us)
