@@ -4,7 +4,7 @@
 # make fault    the fault matrix, into test/fault/RESULTS.md; make fault-v2: in qemu, into RESULTS-v2.md
 # make bench    every figure                    make demo    one OOM      make format  make clean
 # make dist     release files, into dist/release; make dist-check: they are the same built once more, and run
-# make docs     what dist/ says of the config file, the API and the feed, from their schemas
+# make docs     what dist/ says of the command line, the config file, the API and the feed, from their sources
 # make test-vm  tests on Linux 6.1 in qemu      make vm      one command in there
 # Needs gcc, make, node and npm; everything else comes from the lockfile.
 
@@ -86,8 +86,9 @@ dist/reprieve: $(TS) $(B)/core $(B)/core.so $(B)/page.html dist/asyncapi.json di
 $(B)/identity: FORCE | $(B)
 	@echo '$(call IDENTITY)' | cmp -s - $@ || echo '$(call IDENTITY)' >$@
 
-# What dist/ says of the config file, the API and the feed; test/unit/config-docs.test.ts and http-docs.test.ts tell when it is stale.
+# What dist/ says of the command line, the config file, the API and the feed; test/unit/man, config-docs and http-docs.test.ts tell when it is stale.
 docs: src/native/layout.ts | node_modules
+	$(BUN) src/cli/reference.ts
 	$(BUN) src/config/reference.ts
 	$(BUN) src/http/reference.ts
 

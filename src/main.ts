@@ -2,6 +2,7 @@
 /** argv -> command; errors -> exit codes; nothing else. */
 
 import { CommanderError } from "commander";
+import { identity } from "./cli/identity.ts";
 import { said, say } from "./cli/output.ts";
 import { program } from "./cli/program.ts";
 import { CliError, exit } from "./errors.ts";
@@ -22,7 +23,9 @@ async function main(argv: readonly string[]): Promise<number> {
     return exit.ok;
   }
   try {
-    await (await program(argv, done)).parseAsync(argv, { from: "user" });
+    await (await program(argv, done))
+      .version(identity(), "--version")
+      .parseAsync(argv, { from: "user" });
     return code;
   } catch (error) {
     // Commander has printed its own sentence; 0 is --help and --version.

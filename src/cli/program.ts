@@ -21,7 +21,6 @@ import {
   SocketPath,
   When,
 } from "./args.ts";
-import { identity } from "./identity.ts";
 import { Order } from "./order.ts";
 import { say } from "./output.ts";
 import { Avoid, Prefer } from "./weigh.ts";
@@ -56,7 +55,6 @@ export async function program(
     .description(
       "Resolves a memory cgroup's OOM in user space; the kernel's killer is the net below",
     )
-    .version(identity(), "--version")
     .helpCommand(false)
     .enablePositionalOptions()
     .exitOverride()

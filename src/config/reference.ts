@@ -8,6 +8,7 @@
 
 import { toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
+import { item, manPage, roff, verbatim } from "../release/roff.ts";
 import { entriesOf, itemOf, unwrapped } from "./keys.ts";
 import { ConfigSchema } from "./schema.ts";
 
@@ -52,7 +53,7 @@ export function documents(): Readonly<Record<string, string>> {
     "reprieve.toml": `#:schema ./reprieve.schema.json\n${EXAMPLE}`,
     "reprieve.schema.json": `${JSON.stringify(jsonSchema(), null, 2)}\n`,
     "reprieve.toml.md": page(),
-    "reprieve.toml.5": manPage(),
+    "man/reprieve.toml.5": man(),
   };
 }
 
@@ -144,17 +145,14 @@ function page(): string {
     .replace(/\n{3,}/g, "\n\n");
 }
 
-function manPage(): string {
+function man(): string {
   const tables = tableTexts().map(({ header, text, keys }) => {
-    const items = keys.map(
-      ({ name, text, without }) => `.TP\n.B ${name}\n${roff(`${text} Without it: ${without}.`)}`,
+    const items = keys.map(({ name, text, without }) =>
+      item(`\`${name}\``, `${text} Without it: ${without}.`),
     );
     return `.SS ${header}\n${roff(text)}\n${items.join("\n")}`;
   });
-  const example = EXAMPLE.trimEnd().split("\n").map(roff).join("\n");
-  return `.\\" Made by make docs from src/config/schema.ts.
-.TH REPRIEVE.TOML 5
-.SH NAME
+  const body = `.SH NAME
 reprieve.toml \\- which memory cgroups reprieve guards, and how
 .SH DESCRIPTION
 ${roff(FILES)}
@@ -163,16 +161,10 @@ ${roff(TRUST)}
 .SH TABLES
 ${tables.join("\n")}
 .SH EXAMPLE
-.nf
-${example}
-.fi
-`;
-}
-
-/** Plain text for roff: a line must not begin with a request, a backslash is no escape. */
-function roff(text: string): string {
-  const escaped = text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll("`", "");
-  return escaped.replace(/^[.']/gm, "\\&$&");
+${verbatim(EXAMPLE.trimEnd())}
+.SH SEE ALSO
+.BR reprieve (1)`;
+  return manPage("reprieve.toml", 5, "src/config/schema.ts", body);
 }
 
 if (import.meta.main) {

@@ -22,11 +22,11 @@ $(B)/release/%/reprieve: dist/reprieve $(B)/arm64/core $(B)/arm64/core.so $(B)/r
 		--compile-executable-path=$(B)/release/bun-$* src/main.ts --outfile $@
 
 # xz: every tar opens it, busybox's too, and gzip would need 54 MB. With -T2 its bytes do not depend on how many CPUs there are.
-$(R)/$(NAME)-%.tar.xz: $(B)/release/%/reprieve src/release/parts.ts src/release/lock.ts README.md CHANGELOG.md LICENSE dist/reprieve.toml.5
+$(R)/$(NAME)-%.tar.xz: $(B)/release/%/reprieve src/release/parts.ts src/release/lock.ts README.md CHANGELOG.md LICENSE dist/man/reprieve.1 dist/man/reprieve.toml.5
 	rm -rf $(<D)/$(NAME)-$* && mkdir -p $(R) $(<D)/$(NAME)-$*
 	$(BUN) src/release/parts.ts $* $(EPOCH) $(<D)/$(NAME)-$*
 	install -m 755 $< $(<D)/$(NAME)-$*
-	install -m 644 README.md CHANGELOG.md LICENSE dist/reprieve.toml.5 $(<D)/$(NAME)-$*
+	install -m 644 README.md CHANGELOG.md LICENSE dist/man/reprieve.1 dist/man/reprieve.toml.5 $(<D)/$(NAME)-$*
 	tar -C $(<D) --sort=name --format=gnu --mtime=@$(EPOCH) --mode=go=u-w --owner=0 --group=0 --numeric-owner -c $(NAME)-$* | xz -6 -T2 >$@
 	cp $(<D)/$(NAME)-$*/sbom.cdx.json $(R)/$(NAME)-$*.cdx.json
 

@@ -47,7 +47,14 @@ describe.each(TARGETS)("%s", (target) => {
 
   test("has licences, the man page and a bill of materials with the runtime in it", () => {
     const list = run(["tar", "-tf", `${release}/${nameOf(target)}.tar.xz`]);
-    for (const file of ["LICENSE", "THIRD-PARTY", "README.md", "reprieve.toml.5", "sbom.cdx.json"])
+    for (const file of [
+      "LICENSE",
+      "THIRD-PARTY",
+      "README.md",
+      "reprieve.1",
+      "reprieve.toml.5",
+      "sbom.cdx.json",
+    ])
       expect(list).toContain(`${nameOf(target)}/${file}\n`);
     const bom = JSON.parse(readFileSync(`${release}/${nameOf(target)}.cdx.json`, "utf8"));
     const names = bom.components.map(({ name }: { name: string }) => name);

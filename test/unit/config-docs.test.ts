@@ -27,7 +27,7 @@ test("the example has no mistake", () => {
 type Shown = { properties: Record<string, Shown>; items?: Shown } & Record<string, unknown>;
 
 describe("every table and key is told of, on the page, in the man page and to editors", () => {
-  const { "reprieve.toml.md": page = "", "reprieve.toml.5": man = "", ...others } = documents();
+  const { "reprieve.toml.md": page = "", "man/reprieve.toml.5": man = "", ...others } = documents();
   const json: Shown = JSON.parse(others["reprieve.schema.json"] ?? "");
 
   function expectTold(schema: v.GenericSchema, shown: Shown, prefix = ""): void {
@@ -47,7 +47,7 @@ describe("every table and key is told of, on the page, in the man page and to ed
   function expectKey(name: string, text: string, property: Shown): void {
     expect(text.length).toBeGreaterThan(10);
     expect(page).toContain(`| \`${name}\` | ${text} |`);
-    expect(man).toContain(`.B ${name}\n`);
+    expect(man).toContain(`.TP\n\\fB${name}\\fR\n`);
     expect(property.description).toBe(text);
     expect(property.without).toBeUndefined();
   }
