@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The protocol of designated handlers, for any program: HANDLER.md says how it goes. Fixed sizes, little-endian,
+ * The protocol of designated handlers, for any program: dist/docs/handler-protocol.md says how it goes. Fixed sizes, little-endian,
  * one message a packet of a unix SOCK_SEQPACKET socket.
  */
 #ifndef RPV_DESIGNATE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The door: lets in handlers that are not ours. Outside the path of an OOM: it serves a socket, and says in the region
- * who answers for a guard. HANDLER.md is the protocol.
+ * who answers for a guard. dist/docs/handler-protocol.md is the protocol.
  *
  * Everything a client sends is hostile. One message of a client a turn, a bounded number of connections, of each user
  * and at all, and of new ones a tick; what does not fit is cut off.

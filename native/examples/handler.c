@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A designated handler (../HANDLER.md): kills the largest process that it may. Inside the group too: behind start() it needs
+/* A designated handler (dist/docs/handler-protocol.md): kills the largest process that it may. Inside the group too: behind start() it needs
  * no memory. cc -O2 -o handler handler.c; ./handler GUARD GROUP_DIRECTORY [SOCKET] */
 #include "../designate.h"
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * A designated handler for Bun: at OOM it kills the largest process of the group that it may. See ../HANDLER.md.
+ * A designated handler for Bun: at OOM it kills the largest process of the group that it may. See dist/docs/handler-protocol.md.
  *
  *   bun handler.ts GUARD GROUP_DIRECTORY [SOCKET]
  *

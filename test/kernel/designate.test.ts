@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Designated handlers: who may answer for a group, what he gets, and that he does. native/HANDLER.md says it. */
+/** Designated handlers: who may answer for a group, what he gets, and that he does. dist/docs/handler-protocol.md says it. */
 import { afterEach, expect, test } from "bun:test";
 import {
   chmodSync,
