@@ -106,7 +106,7 @@ ARM := $(if $(shell command -v $(ARM_GCC)),$(addprefix $(B)/arm64/,core core.so 
 # of the CPUs, for of the boots the clock counts instructions; then the layers for which it matters less. The last line counts what
 # really ran. The fault matrix at three stages a row, the next row at others; make fault plays all.
 TIMED := $(addprefix test/,attack fault kernel)
-BESIDE := $(addprefix test/,native unit browser)
+BESIDE := $(addprefix test/,native unit browser docs)
 JUNIT := $(addprefix $(B)/,junit.xml vm/junit.xml beside.xml)
 test: export FAULT_STAGES ?= 3
 test: dist/reprieve $(CASES) $(ARM)

@@ -25,7 +25,7 @@ for (const { name, failure } of failed) {
 }
 for (const unable of skipped) console.log(`not run: ${unable.name}`);
 const seen = new Set(cases.map((one) => one.file));
-const LAYERS = "test/{attack,browser,fault,kernel,model,native,unit}/*.test.ts";
+const LAYERS = "test/{attack,browser,docs,fault,kernel,model,native,unit}/*.test.ts";
 const allSeen = [...new Bun.Glob(LAYERS).scanSync()].every((file) => seen.has(file));
 const mayRetry = allSeen && failed.length <= SECOND_TRIES_MOST; // a file that cannot be loaded has no case
 const mended = mayRetry ? failed.filter(passesAlone) : [];

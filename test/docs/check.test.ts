@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+/** README.md and dist/docs say what there is, and all of it: words of blocks, commands, flags, links. */
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
+import { load } from "../../src/config/load.ts";
+import { binary, repository } from "../helpers/paths.ts";
+import { built, describeWith } from "../helpers/require.ts";
+import { allCommandsOf, blocksOf, commandsOf, fileOf, KINDS, pages, parse } from "./blocks.ts";
+import { missing } from "./output.ts";
+
+/** `figure` is a drawing; any other language may have the name of a file behind it, which the block is. */
+const LANGUAGES = ["sh", "text", "toml", "ini", "yaml", "json", "c", "ts"];
+const WORDS: readonly RegExp[] = [
+  new RegExp(`^(${KINDS.filter((kind) => kind !== "here").join("|")})$`),
+  /^exits=\d+$/,
+  /^background$/,
+];
+/** Where a kind's commands are run by others than pages.test.ts, they say commandsOf("page", "kind"). */
+const ELSEWHERE = KINDS.filter((kind) => !["here", "v2", "make"].includes(kind));
+
+const read = (file: string) => readFileSync(`${repository}/${file}`, "utf8");
+
+describe.each(pages())("%s", (page) => {
+  const blocks = blocksOf(page);
+  const at = ({ line }: { line: number }) => `${fileOf(page)}:${line}`;
+
+  test("its blocks have words that are known", () => {
+    for (const block of blocks) {
+      expect([at(block), LANGUAGES]).toEqual([at(block), expect.arrayContaining([block.language])]);
+      if (block.language !== "sh") continue;
+      const unknown = block.words.filter((word) => !WORDS.some((known) => known.test(word)));
+      expect([at(block), unknown]).toEqual([at(block), []]);
+    }
+  });
+
+  test("its outputs are behind the commands that print them", () => {
+    const alone = blocks.filter(
+      ({ language, words }, i) =>
+        language === "text" && !words.includes("figure") && blocks[i - 1]?.language !== "sh",
+    );
+    expect(alone.map(at)).toEqual([]);
+  });
+
+  test("it has no block that only its indent makes", () => {
+    expect(Bun.markdown.html(read(fileOf(page))).match(/<pre><code>[^\n]*/g) ?? []).toEqual([]);
+  });
+
+  test.each(
+    blocks.filter(({ language }) => language === "toml").map((block) => [at(block), block]),
+  )("the config file of %s has no mistake", (_, { text }) => {
+    const folder = mkdtempSync(join(tmpdir(), "reprieve-docs-"));
+    writeFileSync(`${folder}/a.toml`, text);
+    expect(load(`${folder}/a.toml`).mistakes).toEqual([]);
+    rmSync(folder, { recursive: true });
+  });
+
+  test("a test claims what is not run here", () => {
+    const claims = claimsOf();
+    const unclaimed = ELSEWHERE.filter((kind) => commandsOf(page, kind).length > 0)
+      .map((kind) => `commandsOf("${page}", "${kind}")`)
+      .filter((claim) => !claims.includes(claim));
+    expect(unclaimed).toEqual([]);
+  });
+
+  test("its targets of make are there", () => {
+    const commands = commandsOf(page, "make").flatMap((block) => block.commands);
+    for (const command of commands) {
+      const made = Bun.spawnSync(["bash", "-c", command.replace(/\bmake\b/, "make -n")], {
+        cwd: repository,
+      });
+      expect([command, made.exitCode]).toEqual([command, 0]);
+    }
+  });
+});
+
+test.each([
+  ...pages().map(fileOf),
+  ...["src", "native", "test"].map((name) => `${name}/README.md`),
+])("the links of %s lead somewhere", (file) => {
+  const html = Bun.markdown.html(read(file), { headings: { ids: true } });
+  const broken = [...html.matchAll(/(?:href|src)="([^"]*)"/g)]
+    .map(([, link = ""]) => link)
+    .filter((link) => !/^[a-z]+:/.test(link) && !leads(file, link));
+  expect(broken).toEqual([]);
+});
+
+describeWith("the program's commands and flags", [built], () => {
+  const program = commandsOfProgram();
+  const texts = pages().map((page) => read(fileOf(page)));
+
+  test.each(pages())("%s names only those that there are", (page) => {
+    const typed = allCommandsOf(blocksOf(page)).flatMap(({ commands }) => commands);
+    const quoted = [...read(fileOf(page)).matchAll(/`([^`\n]+)`/g)].map(([, text = ""]) => text);
+    expect([...typed, ...quoted].flatMap((line) => wrongIn(line, program))).toEqual([]);
+  });
+
+  test.each([...program.keys()])("%s is told of, with its flags", (name) => {
+    const all = texts.join("\n");
+    expect(all).toContain(`reprieve ${name}`);
+    const untold = [...(program.get(name) ?? [])].filter(
+      (flag) => flag !== "--help" && !new RegExp(`${flag}(?![\\w-])`).test(all),
+    );
+    expect(untold).toEqual([]);
+  });
+});
+
+describe("this harness", () => {
+  test("takes a page to pieces", () => {
+    const page =
+      "# A\n```sh exits=3 background\na \\\n  b\nc\n```\n```text\nout\n```\n## B\n```toml x.toml\nk = 1\n```\n";
+    const [first, , file] = parse("x", page);
+    expect(allCommandsOf(parse("x", page))).toMatchObject([
+      { kind: "here", commands: ["a \\\n  b", "c"], exits: 3, isBackground: true, shown: "out" },
+    ]);
+    expect([first?.line, file?.words, file?.section]).toEqual([
+      2,
+      ["x.toml"],
+      { level: 2, heading: 2 },
+    ]);
+    expect(() => parse("x", "```sh\n")).toThrow("does not end");
+  });
+
+  test.each([
+    ["kill   worker (4711)  61.2 MiB", "kill worker (9)  980 KiB\n", true],
+    ["kill worker (4711)", "kill database (4711)", false],
+    ["+2 443 us relief", "x\n+9 us relief", true],
+    ["a\nb", "b\na", false],
+    ["a\n\nc", "a\nb\nc", true],
+    ["at ... is 5k5q3q3foo-0-1", "at 12:00 is zzzzzzzzzz-3-12", true],
+  ])("compares %p with %p: %p", (shown, output, isSame) => {
+    expect(missing(shown, output) === undefined).toBe(isSame);
+  });
+});
+
+/** All that tests say of pages. */
+function claimsOf(): string {
+  const files = [...new Bun.Glob("test/**/*.ts").scanSync(repository)];
+  return files
+    .filter((file) => !file.startsWith("test/docs/check"))
+    .map(read)
+    .join("\n");
+}
+
+function leads(from: string, link: string): boolean {
+  const [path = "", anchor] = link.split("#");
+  const file = path === "" ? from : relative(repository, join(repository, dirname(from), path));
+  if (!existsSync(`${repository}/${file}`)) return false;
+  if (anchor === undefined) return true;
+  const html = Bun.markdown.html(read(file), { headings: { ids: true } });
+  return html.includes(`id="${anchor}"`);
+}
+
+/** Of the shipped binary: each command's long flags, as it tells fish of them. */
+function commandsOfProgram(): Map<string, Set<string>> {
+  const told = Bun.spawnSync([binary, "completion", "fish"]).stdout.toString();
+  const commands = [...told.matchAll(/__fish_use_subcommand' -f -a (\S+)/g)];
+  const flags = (name: string) =>
+    [...told.matchAll(new RegExp(`subcommand_from ${name}' -l (\\S+)`, "g"))].map(
+      ([, flag]) => `--${flag}`,
+    );
+  return new Map(commands.map(([, name = ""]) => [name, new Set(flags(name))]));
+}
+
+/** What of a command line is no command or flag of reprieve's; what is behind `--` is CMD's. */
+function wrongIn(line: string, program: ReadonlyMap<string, ReadonlySet<string>>): string[] {
+  const calls = [
+    ...line.replaceAll("\\\n", " ").matchAll(/(?:^|[;&|(]\s*)reprieve (\S+)([^;&|)]*)/g),
+  ];
+  return calls.flatMap(([call, name = "", rest = ""]) => {
+    if (name.startsWith("-") || name === "...") return [];
+    const flags = program.get(name);
+    if (flags === undefined) return [`${call}: no command ${name}`];
+    const own = rest.split(/ --(?: |$)/)[0] ?? "";
+    const given = [...own.matchAll(/(?<=\s)--[a-z][\w-]*/g)].map(([flag]) => flag);
+    return given
+      .filter((flag) => flag !== "--help" && !flags.has(flag))
+      .map((flag) => `${call}: ${flag}`);
+  });
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+/** Whether a command still prints what a page shows: words and columns, not the numbers of that run. */
+
+/**
+ * Of an output and of a page alike: numbers with their units, ids, bars and columns are what differs from run to run.
+ */
+export function normalised(line: string): string {
+  return Bun.stripANSI(line)
+    .replace(/[█░▁▂▃▄▅▆▇]+/g, "")
+    .replace(/\b[0-9a-z]{10}-\d+-\d+\b/g, "ID")
+    .replace(/\b[0-9a-f]{12,}\b/g, "ID")
+    .replace(/\d+/g, "N")
+    .replace(/N(?:[ .,:]N)+/g, "N")
+    .replace(/N (?:us|ms|s|min|h)\b/g, "TIME")
+    .replace(/N (?:B|[KMGT]i?B)\b/g, "SIZE")
+    .replace(/\s+/g, " ")
+    .trim();
+}
+
+/**
+ * The first line of the page that the output has not, behind those before it; undefined: it has all. There may be others
+ * between them. In a line of the page `...` stands for anything.
+ */
+export function missing(shown: string, output: string): string | undefined {
+  const told = output.split("\n").map(normalised);
+  let from = 0;
+  for (const line of shown.split("\n")) {
+    const wanted = patternOf(line);
+    if (wanted === undefined) continue;
+    const at = told.findIndex((one, i) => i >= from && wanted.test(one));
+    if (at < 0) return line;
+    from = at + 1;
+  }
+  return undefined;
+}
+
+// --- internal ---
+
+function patternOf(line: string): RegExp | undefined {
+  const parts = line.split("...").map(normalised);
+  if (parts.every((part) => part === "")) return undefined;
+  const escaped = parts.map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
+  return new RegExp(`^${escaped.join("\\s?.*?\\s?")}$`);
+}
