@@ -62,6 +62,7 @@ export async function program(
   addRun(reprieve, done);
   if (argv[0] === "run") return reprieve;
   (await import("./telling.ts")).addTelling(reprieve, done);
+  (await import("../host/commands.ts")).addHosting(reprieve, done);
   reprieve
     .command("handle")
     .description("answer for a guard of another reprieve, as the group's owner; no root needed")

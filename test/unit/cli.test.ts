@@ -35,7 +35,17 @@ describeWith("--help", [built], () => {
   test("names every command", () => {
     expect(commands.map((name) => name.trim()).sort()).toEqual([
       ...["check", "completion", "doctor", "explain", "handle", "incidents"],
-      ...["rehearse", "release", "reload", "replay", "run", "status", "version", "watch"],
+      ...[
+        "install",
+        "rehearse",
+        "release",
+        "reload",
+        "replay",
+        "run",
+        "status",
+        "version",
+        "watch",
+      ],
     ]);
   });
 

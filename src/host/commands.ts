@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+/** The commands that make reprieve a service of this host, and no longer one. */
+
+import type { Command } from "commander";
+
+const INSTALL_HELP = `
+With --root only files are written, as a package has them: usr/bin, usr/lib/systemd/system, etc/reprieve below DIR.
+Exit codes: 0 done, or it was; 1 mistakes in FILE, 69 no systemd, 73 a file cannot be written, 77 not root`;
+
+export function addHosting(reprieve: Command, done: (code: number) => void): void {
+  reprieve
+    .command("install")
+    .description(
+      "make this program a service of systemd's; what is there already stays as it is, a running one is taken over",
+    )
+    .option("--root <dir>", "write the files below this directory, and nothing else")
+    .option(
+      "--config <file>",
+      "becomes /etc/reprieve/reprieve.toml where there is none (default: an example that only observes)",
+    )
+    .option("--no-start", "neither start the service nor enable it")
+    .addHelpText("after", INSTALL_HELP)
+    .action(async (options) => done(await (await import("./install.ts")).install(options)));
+}

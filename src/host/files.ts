@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+/** What an installation consists of, and where. Pure, but for the texts of dist/systemd, which are in this binary. */
+
+import { join } from "node:path";
+import agent from "../../dist/systemd/reprieve.service" with { type: "text" };
+import slice from "../../dist/systemd/reprieve.slice" with { type: "text" };
+import config from "../../dist/systemd/reprieve.toml" with { type: "text" };
+import watchers from "../../dist/systemd/reprieve-watchers.service" with { type: "text" };
+import { DEFAULT_FILE } from "../config/load.ts";
+
+export const AGENT_UNIT = "reprieve.service";
+export const WATCHERS_UNIT = "reprieve-watchers.service";
+export const SLICE = "reprieve.slice";
+
+/** A package's, and what a person installs beside those. */
+export type Prefix = "/usr" | "/usr/local";
+
+/** In dist/systemd programs are where a package has them. */
+const PACKAGED = "/usr/bin/reprieve";
+const UNITS = { [AGENT_UNIT]: agent, [WATCHERS_UNIT]: watchers, [SLICE]: slice };
+
+export interface Text {
+  readonly path: string;
+  readonly text: string;
+}
+
+export function programOf(prefix: Prefix): string {
+  return join(prefix, "bin/reprieve");
+}
+
+export function unitsOf(prefix: Prefix): Text[] {
+  return Object.entries(UNITS).map(([name, text]) => ({
+    path: join(prefix, "lib/systemd/system", name),
+    text: text.replaceAll(PACKAGED, programOf(prefix)),
+  }));
+}
+
+/** Guards by observing alone. */
+export const exampleConfig: Text = { path: DEFAULT_FILE, text: config };

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/** `reprieve install`: this program becomes a service of systemd's. Says each thing that it does; what is there already stays. */
+
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { say } from "../cli/output.ts";
+import { visible } from "../cli/timeline.ts";
+import { load } from "../config/load.ts";
+import { lineOf } from "../config/mistakes.ts";
+import { CliError, exit } from "../errors.ts";
+import { exampleConfig, type Prefix, programOf, type Text, unitsOf } from "./files.ts";
+import { demandSystemd, start } from "./systemd.ts";
+import { writeProgram, writeText } from "./write.ts";
+
+export interface InstallOptions {
+  readonly root?: string;
+  readonly config?: string;
+  readonly start: boolean;
+}
+
+export async function install({ root, config, start: starts }: InstallOptions): Promise<number> {
+  if (root === undefined) demandSystemd();
+  const given = config === undefined ? exampleConfig : givenConfig(config);
+  const prefix = prefixOf(root);
+  const at = (path: string) => (root === undefined ? path : join(resolve(root), path));
+  demandFree(at(given.path), config, given);
+  const program = at(programOf(prefix));
+  tell(program, writeProgram(program));
+  for (const unit of unitsOf(prefix)) tell(at(unit.path), writeText(at(unit.path), unit));
+  const configPath = at(given.path);
+  if (existsSync(configPath)) tell(configPath, false);
+  else tell(configPath, writeText(configPath, given));
+  if (root !== undefined) return exit.ok;
+  return await start(starts);
+}
+
+// --- internal ---
+
+/** A tree is a package's; so is a program that a package has brought, with its units. */
+function prefixOf(root: string | undefined): Prefix {
+  const isPackages = root !== undefined || process.execPath === programOf("/usr");
+  return isPackages ? "/usr" : "/usr/local";
+}
+
+function givenConfig(file: string): Text {
+  const { mistakes } = load(resolve(file));
+  if (mistakes.length > 0) throw new CliError(exit.badConfig, mistakes.map(lineOf).join("\n"));
+  return { path: exampleConfig.path, text: readFileSync(file, "utf8") };
+}
+
+/** A config file that a person wrote is never written over. */
+function demandFree(path: string, config: string | undefined, { text }: Text): void {
+  if (config === undefined || !existsSync(path) || readFileSync(path, "utf8") === text) return;
+  throw new CliError(
+    exit.cannotCreate,
+    `${path} is there already and another than ${visible(config)}: move it away, or leave --config out`,
+  );
+}
+
+function tell(path: string, isWritten: boolean): void {
+  say(`${visible(path)} ${isWritten ? "written" : "is there already"}`);
+}
