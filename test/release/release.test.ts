@@ -2,6 +2,7 @@
 /** The release files of `make dist`: whole, small, the same once more, and at work where they are for. `make dist-check`. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { commandsOf } from "../docs/blocks.ts";
 import { repository } from "../helpers/paths.ts";
 import { describeWith, program, root } from "../helpers/require.ts";
 import { MuslRoot, musl } from "./musl.ts";
@@ -66,6 +67,20 @@ describe.each(TARGETS)("%s", (target) => {
     const licences = readFileSync(`${opened}/${nameOf(target)}/THIRD-PARTY`, "utf8");
     for (const name of names) expect(licences).toContain(`--- ${name} `);
   });
+});
+
+test("the README's commands install it", () => {
+  const commands = commandsOf("README", "release").flatMap((block) => block.commands);
+  const typed = ["mount -t tmpfs none /usr/local/bin", ...commands, "reprieve version"].join(
+    " && ",
+  );
+  const folder = mkdtempSync("/var/tmp/reprieve-install-");
+  try {
+    run(["cp", `${release}/${nameOf("x64")}.tar.xz`, folder]);
+    expect(run(["unshare", "-m", "sh", "-c", typed], folder)).toContain(version);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("built once more in another folder, all of it is the same, byte for byte", () => {

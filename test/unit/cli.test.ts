@@ -58,9 +58,9 @@ describeWith("--help", [built], () => {
 });
 
 describe("exit codes", () => {
-  test("are those of the README's table, all of them", () => {
-    const readme = readFileSync(`${repository}/README.md`, "utf8");
-    const table = readme.split("## Exit codes")[1]?.split("\n## ")[0] ?? "";
+  test("are those of the table, all of them", () => {
+    const page = readFileSync(`${repository}/dist/docs/reference-files.md`, "utf8");
+    const table = page.split("## Exit codes")[1]?.split("\n## ")[0] ?? "";
     const told = [...table.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap(([, codes = ""]) =>
       codes.split(", ").map(Number),
     );
