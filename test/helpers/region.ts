@@ -2,6 +2,8 @@
 /** What the helpers of a running reprieve know, read in their region through the handler's descriptor; and what an agent could write there. */
 import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { at, fd, limit, order, size } from "../../src/native/layout.ts";
+import type { Reprieve } from "./reprieve.ts";
+import { until } from "./wait.ts";
 
 export class SharedRegion {
   readonly #file: number;
@@ -69,4 +71,12 @@ export class SharedRegion {
     readSync(this.#file, bytes, 0, 8, offset);
     return Number(bytes.readBigUInt64LE());
   }
+}
+
+/** Returns when the processes that are there now have been looked at, in each of so many guards. */
+export async function sampled(reprieve: Reprieve, guards = 1): Promise<void> {
+  const region = new SharedRegion(await reprieve.helper("handler"));
+  const seen = region.scans() + 2 * guards; // one may be under way
+  await until("a look", () => region.scans() >= seen);
+  region.close();
 }

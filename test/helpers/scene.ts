@@ -4,6 +4,8 @@ import { expect } from "bun:test";
 import { Group, MB } from "./group.ts";
 import { isKillLogged } from "./kernel-log.ts";
 import { memory } from "./memory.ts";
+import { fixtures } from "./paths.ts";
+import { sampled } from "./region.ts";
 import { type Message, Reprieve, type StartOptions } from "./reprieve.ts";
 import { until } from "./wait.ts";
 import { Board, type Workload } from "./workload.ts";
@@ -20,6 +22,9 @@ const NEIGHBOUR_PAUSE_US = 2000;
  * test/vm a victim among five that do so took up to 115 ms.
  */
 export const DELAY_MS = memory.version === 1 ? 100 : 500;
+
+/** Flags: `sampled()` takes a tenth of the time. Not where it matters that a look is up to a second old. */
+export const OFTEN = ["--config", `${fixtures}/often.toml`];
 
 export class Scene {
   readonly group: Group;
@@ -72,6 +77,11 @@ export class Scene {
   /** Returns when the kernel's killer is on again, a second after arming and after an OOM. */
   async quiet(): Promise<void> {
     if (memory.armsLate) await until("the killer to be on", () => !this.group.oom().held);
+  }
+
+  /** Returns when what is there now has been looked at. */
+  sampled(): Promise<void> {
+    return sampled(this.reprieve);
   }
 
   /** A neighbour that is at work. */

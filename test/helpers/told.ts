@@ -12,8 +12,8 @@ export interface Told {
   readonly send: (message: Message) => void;
 }
 
-export async function openTold(): Promise<Told> {
-  const port = await listenOn({ hostname: "127.0.0.1", port: 0 });
+export async function openTold(at = 0): Promise<Told> {
+  const port = await listenOn({ hostname: "127.0.0.1", port: at });
   const { send } = openHttp([port], {
     minutes: new Minutes(openCore()),
     token: undefined,

@@ -125,7 +125,7 @@ describeWith("designate", kernelTest, () => {
   v1Counts(
     "each OOM that it relieves is an incident, be the watchers stopped meanwhile",
     async () => {
-      const OOMS = 30;
+      const OOMS = 16;
       const door = await DoorScene.set(["--delay", "8s", "--margin", "23M"]);
       const { group, board, reprieve } = door.scene;
       const watchers = [await reprieve.helper("watchdog"), await reprieve.helper("spare")];

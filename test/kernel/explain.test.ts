@@ -13,12 +13,11 @@ import { memory } from "../helpers/memory.ts";
 import { binary } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, negativeScore, onlyOnV1 } from "../helpers/require.ts";
-import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { LEAK_KB, LIMIT, OFTEN, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { Board, type Workload } from "../helpers/workload.ts";
 
 const KB = 1024;
-const SAMPLED_MS = 1200; // SAMPLE_FAR_MS of native/limits.h, and some
 const GROUPS_MAX = 32; // native/limits.h
 /** Workloads of a board, and CANDIDATES_MAX of native/limits.h. */
 const BOARD = 16;
@@ -54,12 +53,12 @@ function stateOf(group: Group): string[] {
 
 describeWith("explain", kernelTest, () => {
   test("names first who is then killed, with and without a reprieve that guards", async () => {
-    const scene = await Scene.set();
+    const scene = await Scene.set(OFTEN);
     const { board, group, reprieve } = scene;
     const small = await start(board, group, 4);
     const large = await start(board, group, 20);
     const middle = await start(board, group, 9);
-    await Bun.sleep(SAMPLED_MS);
+    await scene.sampled();
     const guarded = await oneOf(group.path);
     expect(guarded).toMatchObject({ reprieve: reprieve.pid, cgroup: below(group), why_not: null });
     expect(pidsOf(guarded)).toEqual([large.pid, middle.pid, small.pid]);
@@ -80,11 +79,11 @@ describeWith("explain", kernelTest, () => {
   });
 
   test("names first whom a rule prefers, guarded or not, and how many times he counts", async () => {
-    const scene = await Scene.set(["--prefer", "cgroup=workers"]);
+    const scene = await Scene.set([...OFTEN, "--prefer", "cgroup=workers"]);
     const { board, group } = scene;
     const large = await start(board, group, 20);
     const small = await start(board, group.child("workers"), 8);
-    await Bun.sleep(SAMPLED_MS);
+    await scene.sampled();
     const rules = 'prefer = ["cgroup=workers"]\n';
     config.write(`${FEED}[allow]\nkill = true\n${guard("g", below(group), rules)}`);
     const guarded = await oneOf(group.path, "--config", config.path);
@@ -93,7 +92,7 @@ describeWith("explain", kernelTest, () => {
     await scene.reprieve.stop();
     const looked = await oneOf(group.path, "--config", config.path);
     expect(looked.reprieve).toBeNull();
-    const still = ({ age_s: _, ...told }: ProcessTold) => told;
+    const still = ({ age_s: _, grown_bytes: __, ...told }: ProcessTold) => told;
     expect(looked.candidates.map(still)).toEqual(guarded.candidates.map(still));
     await scene.expectAsBefore();
   });
@@ -143,13 +142,13 @@ describeWith("explain", kernelTest, () => {
   });
 
   test("says of everybody else why he is none", async () => {
-    const scene = await Scene.set(["--handler", "inside"]);
+    const scene = await Scene.set([...OFTEN, "--handler", "inside"]);
     const { board, group, reprieve } = scene;
     const tiny = await board.start(group, { means: "touch", beforeKb: 64 }).ready();
     const mover = await board.start(null, { means: "outside", beforeKb: 6 * KB }).ready();
-    await Bun.sleep(SAMPLED_MS);
+    await scene.sampled();
     group.add(mover.pid);
-    await Bun.sleep(SAMPLED_MS);
+    await scene.sampled();
     expect(await whyOf(await reprieve.helper("handler"))).toBe("ours");
     expect(await whyOf(tiny)).toBe("small");
     expect(await whyOf(mover)).toBe("brought");
@@ -161,12 +160,12 @@ describeWith("explain", kernelTest, () => {
   });
 
   tasks("says so of a process whose leader is elsewhere", async () => {
-    const scene = await Scene.set();
+    const scene = await Scene.set(OFTEN);
     const plan = { means: "thread-in", beforeKb: 64, kb: 8 * KB } as const;
     const outside = await scene.board.start(scene.group, plan).ready();
     outside.go();
     await until("it to have grown", () => outside.word("done") === 1);
-    await Bun.sleep(SAMPLED_MS);
+    await scene.sampled();
     expect(await whyOf(outside)).toBe("elsewhere");
     await outside.stop();
     await scene.end();
@@ -239,10 +238,10 @@ describeWith("explain with a negative score", kernelTest, scored, negativeScore)
 
 function scored(): void {
   test("says so of one of oom_score_adj -1000", async () => {
-    const scene = await Scene.set();
+    const scene = await Scene.set(OFTEN);
     const plan = { means: "touch", beforeKb: 3 * KB } as const;
     const immune = await scene.board.start(scene.group, plan, IMMUNE).ready();
-    await Bun.sleep(SAMPLED_MS);
+    await scene.sampled();
     expect(await whyOf(immune)).toBe("unkillable");
     await scene.end();
   });

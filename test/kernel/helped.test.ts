@@ -8,12 +8,11 @@ import { kill } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import type { Message } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
-import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { LEAK_KB, LIMIT, OFTEN, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import type { Workload } from "../helpers/workload.ts";
 
 const LIMIT_KB = LIMIT / 1024;
-const SAMPLED_MS = 1200; // SAMPLE_FAR_MS of native/limits.h, and some
 
 afterEach(cleanUp);
 
@@ -27,7 +26,7 @@ describeWith("a victim gives its memory back", [...kernelTest, freezing], () => 
   }
 
   async function killed(scene: Scene, big: Workload, grows: Workload): Promise<void> {
-    await Bun.sleep(SAMPLED_MS);
+    await scene.sampled();
     grows.go();
     await until("the other to have it all", () => grows.word("done") === 1);
     expect((await scene.closed()).outcome).toBe("relieved");
@@ -55,7 +54,7 @@ describeWith("a victim gives its memory back", [...kernelTest, freezing], () => 
   }
 
   test("though it is frozen", async () => {
-    const scene = await Scene.set();
+    const scene = await Scene.set(OFTEN);
     const { big, grows } = await couple(scene);
     const freezer = new Freezer([big.pid]);
     freezer.freeze();
@@ -74,7 +73,7 @@ describeWith("a victim gives its memory back", [...kernelTest, freezing], () => 
   });
 
   test("though a tracer holds it in its exit", async () => {
-    const scene = await Scene.set();
+    const scene = await Scene.set(OFTEN);
     const { big, grows } = await couple(scene);
     {
       await using _ = await traced(big);
@@ -87,9 +86,9 @@ describeWith("a victim gives its memory back", [...kernelTest, freezing], () => 
   });
 
   test("the same of one that was born a moment ago, whom nothing was opened for", async () => {
-    const scene = await Scene.set();
+    const scene = await Scene.set(OFTEN);
     const neighbour = await scene.neighbour(4096);
-    await Bun.sleep(SAMPLED_MS);
+    await scene.sampled();
     const leaker = await scene.board.start(scene.group, { means: "touch", kb: LEAK_KB }).ready();
     {
       await using _ = await traced(leaker);

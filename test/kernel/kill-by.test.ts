@@ -4,9 +4,10 @@ import { afterEach, expect, test } from "bun:test";
 import { cleanUp } from "../helpers/clean.ts";
 import { memory } from "../helpers/memory.ts";
 import { ordered, words } from "../helpers/orders.ts";
+import { sampled } from "../helpers/region.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
-import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { DELAY_MS, LEAK_KB, LIMIT, OFTEN, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import type { Plan, Workload } from "../helpers/workload.ts";
 
@@ -46,11 +47,11 @@ describeWith("kill=newest", kernelTest, () => {
   test(
     "takes who started last, though the oldest grows and another is larger",
     async () => {
-      const scene = await Scene.set(ordered("kill=newest"));
+      const scene = await Scene.set([...OFTEN, ...ordered("kill=newest")]);
       const oldest = await growing(scene, 0.6);
       const large = await standing(scene, 0.35);
       const newest = await standing(scene, 0.15);
-      await Bun.sleep(SAMPLED_MS);
+      await scene.sampled();
       oldest.go();
       expect(words(await scene.closed())).toBe("relieved killed");
       expect(evidence(scene)).toEqual(["newest"]);
@@ -66,7 +67,7 @@ describeWith("kill=newest", kernelTest, () => {
       const large = await standing(scene, 0.6);
       const born = { means: "newborn", beforeKb: 1024 } as const;
       const parent = await growing(scene, 1.5, born);
-      await Bun.sleep(SAMPLED_MS);
+      await scene.sampled();
       parent.go();
       await scene.closed();
       await expectOnly(scene, parent.pids()[1] ?? 0, large, parent);
@@ -77,10 +78,10 @@ describeWith("kill=newest", kernelTest, () => {
   test(
     "passes over a newer one that is not worth a kill",
     async () => {
-      const scene = await Scene.set(ordered("kill=newest"));
+      const scene = await Scene.set([...OFTEN, ...ordered("kill=newest")]);
       const leaker = await growing(scene, 1.5);
       const small = await standing(scene, 0);
-      await Bun.sleep(SAMPLED_MS);
+      await scene.sampled();
       leaker.go();
       await scene.closed();
       await expectOnly(scene, leaker.pid, small);
@@ -91,13 +92,13 @@ describeWith("kill=newest", kernelTest, () => {
   test(
     "says to kill-group whose child it is",
     async () => {
-      const scene = await Scene.set(ordered("kill-group", "kill=newest"));
+      const scene = await Scene.set([...OFTEN, ...ordered("kill-group", "kill=newest")]);
       const oldest = await growing(scene, 0.7);
       const child = scene.group.child("child");
       const plan = { means: "touch", beforeKb: share(0.35) } as const;
       await nextTick();
       const newest = await scene.board.start(child, plan).ready();
-      await Bun.sleep(SAMPLED_MS);
+      await scene.sampled();
       oldest.go();
       expect(words(await scene.closed())).toBe("relieved killed");
       await until("its end", () => !newest.isAlive());
@@ -111,16 +112,16 @@ describeWith("kill=newest", kernelTest, () => {
   test(
     "without the power says who it would have been",
     async () => {
-      const { group, board, reprieve } = await Scene.set(ordered("kill=newest"));
+      const { group, board, reprieve } = await Scene.set([...OFTEN, ...ordered("kill=newest")]);
       await reprieve.stop();
       const args = ["run", "--cgroup", group.path, "--json", "--listen", "none"];
-      const more = ["--delay", `${DELAY_MS}ms`, ...ordered("kill=newest")];
+      const more = [...OFTEN, "--delay", `${DELAY_MS}ms`, ...ordered("kill=newest")];
       const observing = Reprieve.start([...args, ...more]);
       await observing.armed(1);
       const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }).ready();
       await nextTick();
       const newest = await board.start(group, { means: "touch", beforeKb: share(0.1) }).ready();
-      await Bun.sleep(SAMPLED_MS);
+      await sampled(observing);
       leaker.go();
       await observing.message("incident.closed");
       const would = observing.messages.find(({ step }) => step === "would-kill");
@@ -169,12 +170,12 @@ describeWith("kill=weight", kernelTest, () => {
     "takes the heaviest, however little it holds, and then the next",
     async () => {
       const prefer = ["--prefer", "cgroup=workers"];
-      const scene = await Scene.set([...ordered("kill=weight"), ...prefer]);
+      const scene = await Scene.set([...OFTEN, ...ordered("kill=weight"), ...prefer]);
       const workers = scene.group.child("workers");
       const plan = { means: "touch", beforeKb: share(0.1) } as const;
       const worker = await scene.board.start(workers, plan).ready();
       const leaker = await growing(scene, 1.5);
-      await Bun.sleep(SAMPLED_MS);
+      await scene.sampled();
       leaker.go();
       await until("the leaker's end", () => !leaker.isAlive());
       await scene.closed();

@@ -4,13 +4,13 @@ import { afterEach, expect, test } from "bun:test";
 import { cleanUp } from "../helpers/clean.ts";
 import { Group, kill, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
+import { sampled } from "../helpers/region.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, renaming } from "../helpers/require.ts";
-import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { LEAK_KB, LIMIT, OFTEN, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
 
-const SAMPLED_MS = 1200; // SAMPLE_FAR_MS of native/limits.h, and some
 const CHILD_LIMIT = 24 * MB;
 
 afterEach(cleanUp);
@@ -30,8 +30,9 @@ async function nest(order: "child first" | "parent first", hogKb: number) {
   const neighbour = await board.start(beside, small).ready();
   const paths = [child.path, parent.path];
   if (order === "parent first") paths.reverse();
-  const reprieve = await Reprieve.guard(paths, memory.armsLate ? ["--margin", "23M"] : []);
-  await Bun.sleep(SAMPLED_MS);
+  const margin = memory.armsLate ? ["--margin", "23M"] : [];
+  const reprieve = await Reprieve.guard(paths, [...OFTEN, ...margin]);
+  await sampled(reprieve, paths.length);
   const end = async () => {
     expect(neighbour.isAlive()).toBe(true);
     expect(await reprieve.stop()).toBe(0);

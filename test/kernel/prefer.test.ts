@@ -11,8 +11,9 @@ import { asUser } from "../helpers/door.ts";
 import type { Group } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { FINISH_MS } from "../helpers/orders.ts";
+import { sampled } from "../helpers/region.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
-import { DELAY_MS, LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { DELAY_MS, LEAK_KB, LIMIT, OFTEN, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { Board, type Workload } from "../helpers/workload.ts";
 
@@ -20,7 +21,6 @@ const TEST_MS = 60_000;
 const KB = 1024;
 /** Together over the limit, each alone below it. */
 const [LARGE_KB, SMALL_KB] = [(LIMIT / KB) * 0.8, (LIMIT / KB) * 0.3];
-const SAMPLED_MS = 1200; // SAMPLE_FAR_MS of native/limits.h, and some
 const NOBODY = 65534;
 const SPECIAL = "special-process"; // as long as a name may be
 
@@ -51,7 +51,7 @@ async function race(scene: Scene, race: Race = {}) {
   stands.go();
   await until("the special one to stand", () => stands.word("done") === 1);
   const grows = await scene.board.start(scene.group, { means: "touch", kb: otherKb }).ready();
-  await Bun.sleep(SAMPLED_MS);
+  await scene.sampled();
   grows.go();
   await scene.closed();
   return { stands, grows };
@@ -80,7 +80,7 @@ describeWith("whom to prefer", kernelTest, () => {
   ])(
     "by %s: it is killed, though another is more than twice as large",
     async (_, rule, uid) => {
-      const scene = await Scene.set(["--prefer", rule]);
+      const scene = await Scene.set([...OFTEN, "--prefer", rule]);
       const { stands, grows } = await race(scene, { ...(uid !== undefined && { uid }) });
       await expectVictim(scene, stands, grows);
     },
@@ -90,7 +90,7 @@ describeWith("whom to prefer", kernelTest, () => {
   test(
     "by its group: it is killed, and nobody of another",
     async () => {
-      const scene = await Scene.set(["--prefer", "cgroup=workers/*"]);
+      const scene = await Scene.set([...OFTEN, "--prefer", "cgroup=workers/*"]);
       const workers = scene.group.child("workers").child("1");
       const { stands, grows } = await race(scene, { group: workers });
       await expectVictim(scene, stands, grows);
@@ -101,7 +101,7 @@ describeWith("whom to prefer", kernelTest, () => {
   test(
     "all that a rule says has to hold",
     async () => {
-      const scene = await Scene.set(["--prefer", `name=${SPECIAL},uid=${NOBODY}`]);
+      const scene = await Scene.set([...OFTEN, "--prefer", `name=${SPECIAL},uid=${NOBODY}`]);
       const { stands, grows } = await race(scene);
       await expectVictim(scene, grows, stands);
     },
@@ -111,7 +111,7 @@ describeWith("whom to prefer", kernelTest, () => {
   test(
     "one that holds too little for its weight is left alone",
     async () => {
-      const scene = await Scene.set(["--prefer", `name=${SPECIAL}`]);
+      const scene = await Scene.set([...OFTEN, "--prefer", `name=${SPECIAL}`]);
       const { stands, grows } = await race(scene, { specialKb: SMALL_KB / 3, otherKb: LEAK_KB });
       await expectVictim(scene, grows, stands);
     },
@@ -123,7 +123,7 @@ describeWith("whom to avoid", kernelTest, () => {
   test(
     "it is spared, though it is the largest",
     async () => {
-      const scene = await Scene.set(["--avoid", `name=${SPECIAL}`]);
+      const scene = await Scene.set([...OFTEN, "--avoid", `name=${SPECIAL}`]);
       const sizes = { specialKb: (LIMIT / KB) * 0.6, otherKb: (LIMIT / KB) * 0.5 };
       const { stands, grows } = await race(scene, sizes);
       await expectVictim(scene, grows, stands);
@@ -134,7 +134,7 @@ describeWith("whom to avoid", kernelTest, () => {
   test(
     "it is no immunity: who holds more all the same is killed",
     async () => {
-      const scene = await Scene.set(["--avoid", `name=${SPECIAL}`]);
+      const scene = await Scene.set([...OFTEN, "--avoid", `name=${SPECIAL}`]);
       const { stands, grows } = await race(scene, { specialKb: (LIMIT / KB) * 0.88 });
       await expectVictim(scene, stands, grows);
     },
@@ -144,7 +144,7 @@ describeWith("whom to avoid", kernelTest, () => {
   test(
     "with weight 0 it is the last: one that holds a tenth is killed before, and then it is its turn",
     async () => {
-      const scene = await Scene.set(["--avoid", `name=${SPECIAL},weight=0`]);
+      const scene = await Scene.set([...OFTEN, "--avoid", `name=${SPECIAL},weight=0`]);
       const { stands, grows } = await race(scene, { specialKb: (LIMIT / KB) * 0.88 });
       expect(scene.victims()).toEqual([grows.pid]);
       expect(stands.isAlive()).toBe(true);
@@ -162,13 +162,13 @@ describeWith("whom to avoid", kernelTest, () => {
     async () => {
       // Near all the time, as always on v2, where the margin is where the group is full.
       const near = memory.armsLate ? ["--margin", "40M"] : [];
-      const scene = await Scene.set(["--prefer", `name=${SPECIAL}`, ...near]);
+      const scene = await Scene.set([...OFTEN, "--prefer", `name=${SPECIAL}`, ...near]);
       const plan = { means: "touch", kb: SMALL_KB / 3 } as const;
       const stands = await scene.board.start(null, plan, special(scene.group)).ready();
       stands.go();
       const born = { means: "newborn", beforeKb: 1024, kb: LEAK_KB } as const;
       const parent = await scene.board.start(scene.group, born).ready();
-      await Bun.sleep(SAMPLED_MS);
+      await scene.sampled();
       parent.go();
       await scene.closed();
       const [, child] = parent.pids();
@@ -191,7 +191,10 @@ describeWith("rules of a config file", kernelTest, () => {
         Group,
       ];
       const rules = `delay = "${DELAY_MS}ms"\nprefer = ["name=${SPECIAL}"]\n`;
-      const guards = guard("picky", `${tenants.at}/p?c*`, rules) + guard("all", `${tenants.at}/*`);
+      const often = 'sampling = { far = "100ms" }\n';
+      const guards =
+        guard("picky", `${tenants.at}/p?c*`, rules + often) +
+        guard("all", `${tenants.at}/*`, often);
       config.write(`${FEED}${guards}`);
       const reprieve = await config.start(2);
       for (const group of [plain, picky]) {
@@ -204,7 +207,7 @@ describeWith("rules of a config file", kernelTest, () => {
         const kb = LARGE_KB + (memory.limitFor(LIMIT) - LIMIT) / KB;
         const slow = { means: "touch", kb, chunkKb: 64, pauseUs: 1000 } as const;
         const grows = await board.start(group, slow).ready();
-        await Bun.sleep(SAMPLED_MS);
+        await sampled(reprieve, 2);
         grows.go();
         await reprieve.message("incident.closed", { from, boundMs: FINISH_MS });
         const would = reprieve.messages.slice(from).find(({ step }) => step === "would-kill");

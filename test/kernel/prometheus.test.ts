@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** A real Prometheus reads what the built binary tells of a real OOM, and evaluates the rules that ship. */
-import { afterEach, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { newToken } from "../../src/http/token.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { freePort, serve } from "../helpers/feed.ts";
 import { kill } from "../helpers/group.ts";
@@ -22,39 +23,63 @@ interface Sample {
   readonly value: readonly [number, string];
 }
 
-const running: Prometheus[] = [];
+const needs = [...kernelTest, program("prometheus", "apt-get install prometheus")];
+/** One a test. */
+const POOL = 5;
+const started: Prometheus[] = [];
+const idle: Prometheus[] = [];
 
-afterEach(async () => {
-  for (const one of running.splice(0)) await one.stop();
-  await cleanUp();
+// One sees its targets when it has run for 5 s: so all are started at once.
+beforeAll(() => {
+  if (needs.some((need) => need() !== null)) return;
+  for (let i = 0; i < POOL; i += 1) started.push(new Prometheus());
+  idle.push(...started);
+});
+afterEach(cleanUp);
+afterAll(async () => {
+  for (const one of started) await one.stop();
 });
 
 class Prometheus {
+  /** Whom it scrapes, with which token. */
+  readonly port = freePort();
   readonly #dir = mkdtempSync(join(tmpdir(), "reprieve-prometheus-"));
+  readonly #token = join(this.#dir, "token");
   readonly #url: string;
   readonly #proc: Bun.Subprocess;
 
-  constructor(address: string, token: string) {
+  static next(): Prometheus {
+    const one = idle.pop();
+    if (one === undefined) throw new Error(`There are ${POOL} Prometheus, and one more test`);
+    return one;
+  }
+
+  constructor() {
     const own = `127.0.0.1:${freePort()}`;
     this.#url = `http://${own}`;
-    const file = (name: string, text: string) => {
-      writeFileSync(join(this.#dir, name), text);
-      return join(this.#dir, name);
-    };
-    const config = `
-global: { scrape_interval: 1s, evaluation_interval: 1s }
+    writeFileSync(this.#token, newToken(), { mode: 0o600 });
+    const config = join(this.#dir, "prometheus.yml");
+    writeFileSync(
+      config,
+      `
+global: { scrape_interval: 200ms, evaluation_interval: 200ms }
 rule_files: ["${RULES}"]
 scrape_configs:
   - job_name: reprieve
-    authorization: { credentials_file: "${file("token", token)}" }
-    static_configs: [{ targets: ["${address}"] }]
-`;
-    const args = [`--config.file=${file("prometheus.yml", config)}`];
+    authorization: { credentials_file: "${this.#token}" }
+    static_configs: [{ targets: ["127.0.0.1:${this.port}"] }]
+`,
+    );
     const data = `--storage.tsdb.path=${join(this.#dir, "data")}`;
-    this.#proc = Bun.spawn(["prometheus", ...args, data, `--web.listen-address=${own}`], {
+    const args = [`--config.file=${config}`, data, `--web.listen-address=${own}`];
+    this.#proc = Bun.spawn(["prometheus", ...args], {
       stdio: ["ignore", "ignore", Bun.file(join(this.#dir, "log"))],
     });
-    running.push(this);
+  }
+
+  /** Flags of the reprieve that it scrapes. */
+  get target(): string[] {
+    return ["--listen", `127.0.0.1:${this.port}`, "--token-file", this.#token];
   }
 
   async query(query: string): Promise<readonly Sample[]> {
@@ -116,9 +141,7 @@ function promtool(args: readonly string[], input = ""): { code: number; out: str
   return { code: exitCode, out: `${stdout}${stderr}` };
 }
 
-const remedy = "apt-get install prometheus";
-
-describeWith("Prometheus", [...kernelTest, program("prometheus", remedy)], () => {
+describeWith("Prometheus", needs, () => {
   test("finds nothing to blame in rules and metrics", async () => {
     const { scene, address, token } = await serve();
     await scene.leak();
@@ -133,8 +156,8 @@ describeWith("Prometheus", [...kernelTest, program("prometheus", remedy)], () =>
   }, 60_000);
 
   test("counts an OOM, who was killed and how long it took", async () => {
-    const { scene, address, token } = await serve();
-    const prometheus = new Prometheus(address, token);
+    const prometheus = Prometheus.next();
+    const { scene } = await serve(...prometheus.target);
     const guard = scene.group.path.split("/").at(-1) ?? "";
     await prometheus.value('reprieve_incidents_total{outcome="relieved"}', 0);
     const limit = memory.limitFor(LIMIT);
@@ -152,8 +175,8 @@ describeWith("Prometheus", [...kernelTest, program("prometheus", remedy)], () =>
   }, 120_000);
 
   test("knows of the agent itself: its clients, its memory, how far behind the recorder is", async () => {
-    const { scene, address, token } = await serve();
-    const prometheus = new Prometheus(address, token);
+    const prometheus = Prometheus.next();
+    const { scene, address, token } = await serve(...prometheus.target);
     const isLate = "reprieve_recorder_lag_seconds > bool 5";
     await prometheus.value(isLate, 0);
     const client = new WebSocket(`ws://${address}/feed?token=${token}`);
@@ -172,8 +195,8 @@ describeWith("Prometheus", [...kernelTest, program("prometheus", remedy)], () =>
   }, 120_000);
 
   test("says when the kernel had to decide", async () => {
-    const { scene, address, token } = await serve("--delay", "0");
-    const prometheus = new Prometheus(address, token);
+    const prometheus = Prometheus.next();
+    const { scene } = await serve("--delay", "0", ...prometheus.target);
     await prometheus.value('reprieve_incidents_total{outcome="handed-over"}', 0);
     expect((await scene.leak()).closed.outcome).toBe("handed-over");
     await prometheus.alert("ReprieveKernelDecided", "firing");
@@ -183,10 +206,10 @@ describeWith("Prometheus", [...kernelTest, program("prometheus", remedy)], () =>
 });
 
 /** Few hosts let a test have an incident that nobody may end. */
-describeWith("Prometheus, told", [program("prometheus", remedy)], () => {
+describeWith("Prometheus, told", needs, () => {
   test("says when nobody could help, and that it lasts", async () => {
-    const { port, send } = await openTold();
-    const prometheus = new Prometheus(`127.0.0.1:${port.server.port}`, "");
+    const prometheus = Prometheus.next();
+    const { port, send } = await openTold(prometheus.port);
     const of = { v: 1 as const, t: Date.now(), guard: "app" };
     const rest = { hierarchy: "v1" as const, delay_ms: 100, margin_bytes: 1, allow_kill: true };
     const usage = { usage_bytes: 1 << 20, limit_bytes: 1 << 20, procs: 1 };
@@ -208,9 +231,9 @@ describeWith("Prometheus, told", [program("prometheus", remedy)], () => {
 
 const unended = () => {
   test("says when nobody could help", async () => {
-    const { scene, address, token } = await serve();
+    const prometheus = Prometheus.next();
+    const { scene } = await serve(...prometheus.target);
     const { board, group, reprieve } = scene;
-    const prometheus = new Prometheus(address, token);
     await prometheus.value('reprieve_guards{state="alarm"}', 0);
     // Neither may kill it: the handler does not run, and the kernel goes by the score.
     kill(await reprieve.helper("handler"), "SIGSTOP");
@@ -225,5 +248,4 @@ const unended = () => {
     await scene.end();
   }, 120_000);
 };
-const needs = [...kernelTest, program("prometheus", remedy)];
 describeWith("Prometheus, with a negative score", needs, unended, negativeScore);

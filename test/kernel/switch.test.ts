@@ -4,7 +4,7 @@ import { afterEach, expect, test } from "bun:test";
 import { cleanUp } from "../helpers/clean.ts";
 import { kill } from "../helpers/group.ts";
 import { describeWith, kernelTest, onlyOnV1 } from "../helpers/require.ts";
-import { LEAK_KB, NEAR_KB, Scene } from "../helpers/scene.ts";
+import { LEAK_KB, NEAR_KB, OFTEN, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
 const TRIES = 5;
@@ -77,11 +77,11 @@ describeWith("switch", kernelTest, () => {
   });
 
   killer("a child's killer that its owner switched off stays off", async () => {
-    const scene = await Scene.set();
+    const scene = await Scene.set(OFTEN);
     const { group, reprieve } = scene;
     const child = group.child("owner");
     await until("the killer to be on", () => !group.oom().held);
-    await Bun.sleep(1200); // a sample, which finds the child
+    await scene.sampled(); // the child is found
     child.hold();
     const from = reprieve.messages.length;
     const filler = await near(scene); // the watchers walk the tree now

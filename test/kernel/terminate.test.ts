@@ -8,10 +8,10 @@ import { ConfigFile, FEED, guard } from "../helpers/config.ts";
 import { Group, kill, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { FINISH_MS, limitIs, ordered, words } from "../helpers/orders.ts";
-import { SharedRegion } from "../helpers/region.ts";
+import { sampled } from "../helpers/region.ts";
 import { type Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
-import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { LEAK_KB, LIMIT, OFTEN, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { isAlive, type Workload } from "../helpers/workload.ts";
 
@@ -21,7 +21,6 @@ const KB = 1024;
 const GRACE_MS = 300 + memory.sleepsOnMs;
 const TERMINATE = `terminate=${GRACE_MS}ms`;
 const LONG = ["--delay", `${GRACE_MS + 1000}ms`];
-const SAMPLED_MS = 1200; // SAMPLE_FAR_MS of native/limits.h, and some
 
 const config = new ConfigFile();
 
@@ -33,7 +32,7 @@ async function leakMinding(scene: Scene, how: "end" | "ignore", kb = LEAK_KB) {
   const wrapper = ["env", `WORKLOAD_ON_TERM=${how}`];
   const leaker = await scene.board.start(scene.group, { means: "touch", kb }, wrapper).ready();
   // It is known by then; of a newborn there is a test of its own.
-  await Bun.sleep(SAMPLED_MS);
+  await scene.sampled();
   leaker.go();
   return leaker;
 }
@@ -48,17 +47,13 @@ async function leakNewborn(graceMs = GRACE_MS) {
   const orders = [...ordered(`terminate=${graceMs}ms`), "--delay", `${graceMs + 1000}ms`];
   const args = ["--config", config.path, ...orders, ...near];
   const scene = await Scene.around(group, args);
-  const region = new SharedRegion(await scene.reprieve.helper("handler"));
   const stands = await scene.board
     .start(group, { means: "touch", beforeKb: (LIMIT / KB) * 0.3 })
     .ready();
   const wrapper = ["env", "WORKLOAD_ON_TERM=ignore"];
   const plan = { means: "newborn", beforeKb: KB, kb: LEAK_KB } as const;
   const parent = await scene.board.start(group, plan, wrapper).ready();
-  await Bun.sleep(SAMPLED_MS);
-  const scans = region.scans();
-  await until("a look", () => region.scans() > scans);
-  region.close();
+  await scene.sampled(); // just now: the next look is a second away
   parent.go();
   return { scene, others: [parent, stands], child: () => parent.pids()[1] ?? 0 };
 }
@@ -90,7 +85,7 @@ describeWith("the order terminate", kernelTest, () => {
   test(
     "lets one that sleeps in the OOM handle SIGTERM: it needs no SIGKILL, and the room is given back",
     async () => {
-      const scene = await Scene.set([...LONG, ...ordered(TERMINATE)]);
+      const scene = await Scene.set([...OFTEN, ...LONG, ...ordered(TERMINATE)]);
       const leaker = await leakMinding(scene, "end");
       expect(words(await closed(scene))).toBe("relieved terminated");
       expect(leaker.word("turns")).toBe(1);
@@ -105,7 +100,7 @@ describeWith("the order terminate", kernelTest, () => {
   test(
     "kills one that ignores it when its time is over, and no sooner",
     async () => {
-      const scene = await Scene.set([...LONG, ...ordered(TERMINATE)]);
+      const scene = await Scene.set([...OFTEN, ...LONG, ...ordered(TERMINATE)]);
       const leaker = await leakMinding(scene, "ignore");
       expect(words(await closed(scene))).toBe("relieved killed");
       expect(pidsOf(scene, "terminate")).toEqual([leaker.pid]);
@@ -120,7 +115,7 @@ describeWith("the order terminate", kernelTest, () => {
   test(
     "does not take the room for relief: one that fits in there and does not end is killed",
     async () => {
-      const scene = await Scene.set([...LONG, ...ordered(TERMINATE)]);
+      const scene = await Scene.set([...OFTEN, ...LONG, ...ordered(TERMINATE)]);
       const leaker = await leakMinding(scene, "ignore", (LIMIT + MB) / KB);
       expect(words(await closed(scene))).toBe("relieved killed");
       expect(scene.victims()).toEqual([leaker.pid]);
@@ -145,12 +140,12 @@ describeWith("the order terminate", kernelTest, () => {
     "takes one, and where that is not enough the next order follows at once",
     async () => {
       const prefer = ["--prefer", "cgroup=workers,weight=40"];
-      const scene = await Scene.set([...LONG, ...ordered(TERMINATE, "kill"), ...prefer]);
+      const scene = await Scene.set([...OFTEN, ...LONG, ...ordered(TERMINATE, "kill"), ...prefer]);
       const plan = { means: "touch", beforeKb: (LIMIT / KB) * 0.1 } as const;
       const workers = scene.group.child("workers");
       const worker = await scene.board.start(workers, plan).ready();
       const leaker = await scene.board.start(scene.group, { means: "touch", kb: LEAK_KB }).ready();
-      await Bun.sleep(SAMPLED_MS);
+      await scene.sampled();
       leaker.go();
       await closed(scene);
       expect(pidsOf(scene, "terminate")).toEqual([worker.pid]);
@@ -204,12 +199,12 @@ describeWith("the order terminate", kernelTest, () => {
       const { group, board, reprieve } = await Scene.set();
       await reprieve.stop();
       const args = ["run", "--cgroup", group.path, "--json", "--listen", "none"];
-      const observing = Reprieve.start([...args, ...LONG, ...ordered(TERMINATE)]);
+      const observing = Reprieve.start([...args, ...OFTEN, ...LONG, ...ordered(TERMINATE)]);
       await observing.armed(1);
       const wrapper = ["env", "WORKLOAD_ON_TERM=end"];
       const plan = { means: "touch", kb: LEAK_KB } as const;
       const leaker = await board.start(group, plan, wrapper).ready();
-      await Bun.sleep(SAMPLED_MS); // on v2 it is told by the last sample
+      await sampled(observing); // on v2 it is told by the last sample
       leaker.go();
       await observing.message("incident.closed", { boundMs: FINISH_MS });
       const would = observing.messages.find(({ step }) => step === "would-kill");
@@ -226,7 +221,7 @@ describeWith("the order terminate", kernelTest, () => {
   test(
     "is the kernel's when the handler dies meanwhile, and the room is given back",
     async () => {
-      const scene = await Scene.set([...LONG, ...ordered(TERMINATE)]);
+      const scene = await Scene.set([...OFTEN, ...LONG, ...ordered(TERMINATE)]);
       const leaker = await leakMinding(scene, "ignore");
       await scene.reprieve.message("incident.step", { where: (m) => m.step === "room" });
       kill(await scene.reprieve.helper("handler"), "SIGKILL");
@@ -242,7 +237,7 @@ describeWith("the order terminate", kernelTest, () => {
   test(
     "owes its room: release gives it back when all of ours were killed meanwhile",
     async () => {
-      const scene = await Scene.set([...LONG, ...ordered(TERMINATE)]);
+      const scene = await Scene.set([...OFTEN, ...LONG, ...ordered(TERMINATE)]);
       const leaker = await leakMinding(scene, "ignore");
       await scene.reprieve.message("incident.step", { where: (m) => m.step === "room" });
       scene.reprieve.killAll();

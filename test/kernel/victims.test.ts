@@ -8,7 +8,7 @@ import { Group } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, onlyOnV1 } from "../helpers/require.ts";
-import { LEAK_KB, LIMIT, Scene } from "../helpers/scene.ts";
+import { LEAK_KB, LIMIT, OFTEN, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
 
@@ -46,7 +46,7 @@ describeWith("victims", kernelTest, () => {
     const neighbour = await scene.neighbour(LIMIT_KB * 0.2);
     const plan = { means: "newborn", beforeKb: 1024, kb: LEAK_KB } as const;
     const parent = await scene.board.start(scene.group, plan).ready();
-    await Bun.sleep(SAMPLED_MS);
+    await scene.sampled();
     parent.go();
     await scene.closed();
     const [, child] = parent.pids();
@@ -63,7 +63,7 @@ describeWith("victims", kernelTest, () => {
     const parent = await scene.board
       .start(scene.group, { means: "newborn", beforeKb: 1024, kb: LEAK_KB })
       .ready();
-    await Bun.sleep(SAMPLED_MS);
+    await scene.sampled();
     parent.go();
     await until("both kills to be told", () => scene.victims().length === 2);
     expect(scene.victims()).toEqual([still.pid, parent.pids()[1] ?? 0]);
@@ -71,12 +71,12 @@ describeWith("victims", kernelTest, () => {
   });
 
   test("among 60 others, more than are held ready, the one that grows is found", async () => {
-    const scene = await Scene.set();
+    const scene = await Scene.set(OFTEN);
     const crowd = { means: "fork", kb: LIMIT_KB * 0.4, parts: 60 } as const;
     const others = await scene.board.start(scene.group, crowd).ready();
     others.go();
     await until("the crowd to be there", () => others.word("done") === crowd.parts);
-    await Bun.sleep(SAMPLED_MS);
+    await scene.sampled();
     const { leaker } = await scene.leak();
     expect(scene.victims()).toEqual([leaker.pid]);
     expect(others.living()).toHaveLength(crowd.parts);
@@ -108,10 +108,10 @@ describeWith("victims", kernelTest, () => {
 
   for (const place of ["outside the group", "in the group"]) {
     test(`a process that got the pid of a sampled one lives (${place})`, async () => {
-      const scene = await Scene.set();
+      const scene = await Scene.set(OFTEN);
       const { board, group } = scene;
       const first = await board.start(group, { means: "touch", beforeKb: LIMIT_KB * 0.5 }).ready();
-      await Bun.sleep(SAMPLED_MS);
+      await scene.sampled();
       const pid = first.pid;
       const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }).ready();
       await first.stop();
@@ -162,13 +162,13 @@ describeWith("victims", kernelTest, () => {
     ["milliseconds", 0],
   ] as const) {
     test(`a big process of ${age} that moved in after growing lives`, async () => {
-      const scene = await Scene.set();
+      const scene = await Scene.set(OFTEN);
       const { board, group } = scene;
       const big = await board.start(null, { means: "outside", beforeKb: LIMIT_KB * 2 }).ready();
       await Bun.sleep(ageMs);
       group.add(big.pid);
       const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }).ready();
-      await Bun.sleep(SAMPLED_MS);
+      await scene.sampled();
       leaker.go();
       await until("a death", () => !leaker.isAlive() || !big.isAlive());
       await scene.closed();
@@ -179,7 +179,7 @@ describeWith("victims", kernelTest, () => {
   }
 
   tasks("a process outside with one thread in the group lives", async () => {
-    const scene = await Scene.set();
+    const scene = await Scene.set(OFTEN);
     const { board, group } = scene;
     const plan = { means: "thread-in", beforeKb: 64, kb: LIMIT_KB * 2 } as const;
     const outside = await board.start(group, plan).ready();
@@ -187,7 +187,7 @@ describeWith("victims", kernelTest, () => {
     await until("it to have grown", () => outside.word("done") === 1);
     expect(group.procs()).toContain(outside.pid);
     const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }).ready();
-    await Bun.sleep(SAMPLED_MS);
+    await scene.sampled();
     leaker.go();
     await until("a death", () => !leaker.isAlive() || !outside.isAlive());
     await scene.closed();
@@ -198,14 +198,14 @@ describeWith("victims", kernelTest, () => {
   });
 
   tasks("a process whose leader has left the group lives", async () => {
-    const scene = await Scene.set();
+    const scene = await Scene.set(OFTEN);
     const { board, group } = scene;
     const left = await board.start(group, { means: "leave", kb: LIMIT_KB * 2 }).ready();
-    await Bun.sleep(SAMPLED_MS); // sampled with its leader
+    await scene.sampled(); // sampled with its leader
     left.go();
     await until("it to have grown outside", () => left.word("done") === 1);
     expect(group.procs()).toContain(left.pid);
-    await Bun.sleep(SAMPLED_MS);
+    await scene.sampled();
     const { leaker } = await scene.leak();
     expect(scene.victims()).toEqual([leaker.pid]);
     expect(left.isAlive()).toBe(true);
@@ -280,12 +280,12 @@ describeWith("victims", kernelTest, () => {
   });
 
   starving("a group that starves without an event is relieved", async () => {
-    const scene = await Scene.set();
+    const scene = await Scene.set(OFTEN);
     const { board, group, reprieve } = scene;
     const hog = await board.start(group, { means: "touch", beforeKb: LIMIT_KB * 0.6 }).ready();
     const plan = { means: "write", kb: LIMIT_KB * 0.6, pauseUs: 200 } as const;
     const writer = await board.start(group, plan).ready();
-    await Bun.sleep(SAMPLED_MS);
+    await scene.sampled();
     writer.go();
     await until("its writes to fail", () => writer.word("failedCalls") > 0);
     const opened = await reprieve.message("incident.opened");
@@ -299,12 +299,12 @@ describeWith("victims", kernelTest, () => {
   });
 
   test("who holds a tmpfs file lives when a smaller process leaks anonymous memory", async () => {
-    const scene = await Scene.set();
+    const scene = await Scene.set(OFTEN);
     const { board, group } = scene;
     const holder = await board.start(group, { means: "file", kb: LIMIT_KB * 0.7 }).ready();
     holder.go();
     await until("the file to be full", () => holder.word("done") === 1);
-    await Bun.sleep(SAMPLED_MS);
+    await scene.sampled();
     const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }).ready();
     leaker.go();
     await until("a death", () => !leaker.isAlive() || !holder.isAlive());
