@@ -1,38 +1,26 @@
 // SPDX-License-Identifier: MIT
 /** A real Prometheus reads what the built binary tells of a real OOM, and evaluates the rules that ship. */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { newToken } from "../../src/http/token.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { freePort, serve } from "../helpers/feed.ts";
 import { kill } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
-import { describeWith, kernelTest, negativeScore, program } from "../helpers/require.ts";
+import { Prometheus, prometheusPackage, promtool } from "../helpers/prometheus.ts";
+import { describeWith, kernelTest, negativeScore } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
 import { openTold } from "../helpers/told.ts";
-import { until } from "../helpers/wait.ts";
 
-const RULES = join(import.meta.dir, "../../dist/prometheus/alerts.yml");
-/** Prometheus has to start, and to scrape some times. */
-const SCRAPED_BOUND_MS = 30_000;
-
-interface Sample {
-  readonly metric: Readonly<Record<string, string>>;
-  readonly value: readonly [number, string];
-}
-
-const needs = [...kernelTest, program("prometheus", "apt-get install prometheus")];
+const needs = [...kernelTest, prometheusPackage];
 /** One a test. */
 const POOL = 5;
-const started: Prometheus[] = [];
-const idle: Prometheus[] = [];
+const started: Scraper[] = [];
+const idle: Scraper[] = [];
 
 // One sees its targets when it has run for 5 s: so all are started at once.
 beforeAll(() => {
   if (needs.some((need) => need() !== null)) return;
-  for (let i = 0; i < POOL; i += 1) started.push(new Prometheus());
+  for (let i = 0; i < POOL; i += 1) started.push(new Scraper());
   idle.push(...started);
 });
 afterEach(cleanUp);
@@ -40,123 +28,49 @@ afterAll(async () => {
   for (const one of started) await one.stop();
 });
 
-class Prometheus {
+class Scraper extends Prometheus {
   /** Whom it scrapes, with which token. */
-  readonly port = freePort();
-  readonly #dir = mkdtempSync(join(tmpdir(), "reprieve-prometheus-"));
-  readonly #token = join(this.#dir, "token");
-  readonly #url: string;
-  readonly #proc: Bun.Subprocess;
+  readonly port: number;
 
-  static next(): Prometheus {
+  static next(): Scraper {
     const one = idle.pop();
     if (one === undefined) throw new Error(`There are ${POOL} Prometheus, and one more test`);
     return one;
   }
 
-  constructor() {
-    const own = `127.0.0.1:${freePort()}`;
-    this.#url = `http://${own}`;
-    writeFileSync(this.#token, newToken(), { mode: 0o600 });
-    const config = join(this.#dir, "prometheus.yml");
-    writeFileSync(
-      config,
-      `
+  constructor(port = freePort()) {
+    const config = `
 global: { scrape_interval: 200ms, evaluation_interval: 200ms }
-rule_files: ["${RULES}"]
+rule_files: [recording.yml, alerts.yml]
 scrape_configs:
   - job_name: reprieve
-    authorization: { credentials_file: "${this.#token}" }
-    static_configs: [{ targets: ["127.0.0.1:${this.port}"] }]
-`,
-    );
-    const data = `--storage.tsdb.path=${join(this.#dir, "data")}`;
-    const args = [`--config.file=${config}`, data, `--web.listen-address=${own}`];
-    this.#proc = Bun.spawn(["prometheus", ...args], {
-      stdio: ["ignore", "ignore", Bun.file(join(this.#dir, "log"))],
-    });
+    authorization: { credentials_file: token }
+    static_configs: [{ targets: ["127.0.0.1:${port}"] }]
+`;
+    super(config, { token: newToken() });
+    this.port = port;
   }
 
   /** Flags of the reprieve that it scrapes. */
   get target(): string[] {
-    return ["--listen", `127.0.0.1:${this.port}`, "--token-file", this.#token];
+    return ["--listen", `127.0.0.1:${this.port}`, "--token-file", this.file("token")];
   }
-
-  async query(query: string): Promise<readonly Sample[]> {
-    const { data } = await this.#ask(`query?query=${encodeURIComponent(query)}`);
-    return (data as { result: Sample[] } | undefined)?.result ?? [];
-  }
-
-  /** Its only value, when it is that one. */
-  async value(query: string, wanted: number): Promise<void> {
-    let told = "";
-    const isThere = async () => {
-      told = JSON.stringify(await this.query(query));
-      const [sample] = JSON.parse(told) as Sample[];
-      return sample !== undefined && Number(sample.value[1]) === wanted;
-    };
-    await until(`${query} to be ${wanted}`, isThere, SCRAPED_BOUND_MS, 100).catch((error) => {
-      throw new Error(`${error.message}: ${told} ${readFileSync(join(this.#dir, "log"), "utf8")}`);
-    });
-  }
-
-  async alert(name: string, state: "firing" | "pending"): Promise<void> {
-    const isThere = async () => {
-      const { data } = await this.#ask("alerts");
-      const { alerts = [] } = (data ?? {}) as {
-        alerts?: { labels: { alertname: string }; state: string }[];
-      };
-      return alerts.some((one) => one.labels.alertname === name && one.state === state);
-    };
-    await until(`${name} to be ${state}`, isThere, SCRAPED_BOUND_MS, 100);
-  }
-
-  async alerts(): Promise<string[]> {
-    const { data } = await this.#ask("alerts");
-    return (data as { alerts: { labels: { alertname: string } }[] }).alerts.map(
-      ({ labels }) => labels.alertname,
-    );
-  }
-
-  async stop(): Promise<void> {
-    this.#proc.kill("SIGKILL");
-    await this.#proc.exited;
-    rmSync(this.#dir, { recursive: true });
-  }
-
-  // --- internal ---
-
-  async #ask(path: string): Promise<{ data?: unknown }> {
-    try {
-      return (await (await fetch(`${this.#url}/api/v1/${path}`)).json()) as { data?: unknown };
-    } catch {
-      return {}; // it is starting
-    }
-  }
-}
-
-function promtool(args: readonly string[], input = ""): { code: number; out: string } {
-  const stdin = new TextEncoder().encode(input);
-  const { exitCode, stdout, stderr } = Bun.spawnSync(["promtool", ...args], { stdin });
-  return { code: exitCode, out: `${stdout}${stderr}` };
 }
 
 describeWith("Prometheus", needs, () => {
-  test("finds nothing to blame in rules and metrics", async () => {
+  test("finds nothing to blame in the metrics", async () => {
     const { scene, address, token } = await serve();
     await scene.leak();
     const headers = { Authorization: `Bearer ${token}` };
     const response = await fetch(`http://${address}/metrics`, { headers });
     expect(response.headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
-    expect(promtool(["check", "metrics"], await response.text())).toEqual({ code: 0, out: "" });
-    const rules = promtool(["check", "rules", RULES]);
-    expect(rules.out).toContain("SUCCESS: 3 rules found");
-    expect(rules.code).toBe(0);
+    const checked = await promtool(["check", "metrics"], await response.text());
+    expect(checked).toEqual({ code: 0, out: "" });
     await scene.end();
   }, 60_000);
 
   test("counts an OOM, who was killed and how long it took", async () => {
-    const prometheus = Prometheus.next();
+    const prometheus = Scraper.next();
     const { scene } = await serve(...prometheus.target);
     const guard = scene.group.path.split("/").at(-1) ?? "";
     await prometheus.value('reprieve_incidents_total{outcome="relieved"}', 0);
@@ -169,13 +83,13 @@ describeWith("Prometheus", needs, () => {
     await prometheus.value("sum(reprieve_kills_total)", 1);
     await prometheus.value("reprieve_relief_seconds_count", 1);
     await prometheus.value("reprieve_ready", 1);
-    expect(await prometheus.alerts()).toEqual([]);
+    await prometheus.noAlert();
     await scene.end();
     await prometheus.alert("ReprieveNotGuarding", "pending");
   }, 120_000);
 
   test("knows of the agent itself: its clients, its memory, how far behind the recorder is", async () => {
-    const prometheus = Prometheus.next();
+    const prometheus = Scraper.next();
     const { scene, address, token } = await serve(...prometheus.target);
     const isLate = "reprieve_recorder_lag_seconds > bool 5";
     await prometheus.value(isLate, 0);
@@ -195,7 +109,7 @@ describeWith("Prometheus", needs, () => {
   }, 120_000);
 
   test("says when the kernel had to decide", async () => {
-    const prometheus = Prometheus.next();
+    const prometheus = Scraper.next();
     const { scene } = await serve("--delay", "0", ...prometheus.target);
     await prometheus.value('reprieve_incidents_total{outcome="handed-over"}', 0);
     expect((await scene.leak()).closed.outcome).toBe("handed-over");
@@ -208,7 +122,7 @@ describeWith("Prometheus", needs, () => {
 /** Few hosts let a test have an incident that nobody may end. */
 describeWith("Prometheus, told", needs, () => {
   test("says when nobody could help, and that it lasts", async () => {
-    const prometheus = Prometheus.next();
+    const prometheus = Scraper.next();
     const { port, send } = await openTold(prometheus.port);
     const of = { v: 1 as const, t: Date.now(), guard: "app" };
     const rest = { hierarchy: "v1" as const, delay_ms: 100, margin_bytes: 1, allow_kill: true };
@@ -219,7 +133,7 @@ describeWith("Prometheus, told", needs, () => {
     send({ ...of, ...usage, type: "guard", state: "oom" });
     send({ ...incident, type: "incident.opened", cause: "oom" });
     await prometheus.value('reprieve_incidents_total{outcome="unrelieved"}', 0);
-    expect(await prometheus.alerts()).toEqual([]);
+    await prometheus.noAlert();
     send({ ...incident, ...end, type: "incident.closed", duration_us: 1_100_000 });
     await prometheus.alert("ReprieveNotRelieved", "firing");
     send({ ...of, ...usage, type: "guard", state: "alarm" });
@@ -231,7 +145,7 @@ describeWith("Prometheus, told", needs, () => {
 
 const unended = () => {
   test("says when nobody could help", async () => {
-    const prometheus = Prometheus.next();
+    const prometheus = Scraper.next();
     const { scene } = await serve(...prometheus.target);
     const { board, group, reprieve } = scene;
     await prometheus.value('reprieve_guards{state="alarm"}', 0);
