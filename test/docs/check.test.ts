@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** README.md and dist/docs say what there is, and all of it: words of blocks, commands, flags, links. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { load } from "../../src/config/load.ts";
@@ -49,10 +49,16 @@ describe.each(pages())("%s", (page) => {
 
   test.each(
     blocks.filter(({ language }) => language === "toml").map((block) => [at(block), block]),
-  )("the config file of %s has no mistake", (_, { text }) => {
+  )("the config file of %s has no mistake", (_, { words, text }) => {
     const folder = mkdtempSync(join(tmpdir(), "reprieve-docs-"));
-    writeFileSync(`${folder}/a.toml`, text);
-    expect(load(`${folder}/a.toml`).mistakes).toEqual([]);
+    const file = `${folder}/reprieve.toml`;
+    if (isDropIn(words)) {
+      mkdirSync(`${folder}/reprieve.d`);
+      writeFileSync(`${folder}/reprieve.d/a.toml`, text);
+    }
+    const whole = blocks.find((block) => block.words[0]?.endsWith("/reprieve.toml"));
+    writeFileSync(file, isDropIn(words) ? (whole?.text ?? "") : text);
+    expect(load(file).mistakes).toEqual([]);
     rmSync(folder, { recursive: true });
   });
 
@@ -133,6 +139,11 @@ describe("this harness", () => {
     expect(missing(shown, output) === undefined).toBe(isSame);
   });
 });
+
+/** It is one over the page's own reprieve.toml. */
+function isDropIn([path = ""]: readonly string[]): boolean {
+  return path.includes("/reprieve.d/");
+}
 
 /** All that tests say of pages. */
 function claimsOf(): string {

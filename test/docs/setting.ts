@@ -17,7 +17,7 @@ export class Setting {
   readonly #board = new Board();
   readonly #programs = mkdtempSync(join(tmpdir(), "reprieve-docs-programs-"));
 
-  readonly #groups = new Map([["", this.root]]);
+  readonly #groups = new Map([["/", this.root]]);
 
   constructor() {
     this.root.child("page"); // where the page's shell lives
@@ -25,7 +25,7 @@ export class Setting {
 
   /** The group that the page calls `/path`, made with its parents. */
   group(path: string, limitBytes?: number): Group {
-    const group = this.#groups.get(path) ?? this.group(dirnameOf(path)).child(basename(path));
+    const group = this.#groups.get(path) ?? this.group(dirname(path)).child(basename(path));
     this.#groups.set(path, group);
     if (limitBytes !== undefined) {
       memory.handDown(dirname(group.path));
@@ -47,10 +47,4 @@ export class Setting {
     this.#board.close();
     rmSync(this.#programs, { recursive: true });
   }
-}
-
-// --- internal ---
-
-function dirnameOf(path: string): string {
-  return path.includes("/") ? dirname(path) : "";
 }
