@@ -3,6 +3,8 @@
 
 TARGETS := x64 x64-musl arm64 arm64-musl
 R := dist/release
+MAN := dist/man/reprieve.1 dist/man/reprieve.toml.5
+EXAMPLES := $(wildcard dist/examples/*.toml)
 NAME := reprieve-$(VERSION)-linux
 
 dist: $(R)/SHA256SUMS
@@ -22,11 +24,12 @@ $(B)/release/%/reprieve: dist/reprieve $(B)/arm64/core $(B)/arm64/core.so $(B)/r
 		--compile-executable-path=$(B)/release/bun-$* src/main.ts --outfile $@
 
 # xz: every tar opens it, busybox's too, and gzip would need 54 MB. With -T2 its bytes do not depend on how many CPUs there are.
-$(R)/$(NAME)-%.tar.xz: $(B)/release/%/reprieve src/release/parts.ts src/release/lock.ts README.md CHANGELOG.md LICENSE dist/man/reprieve.1 dist/man/reprieve.toml.5
+$(R)/$(NAME)-%.tar.xz: $(B)/release/%/reprieve src/release/parts.ts src/release/lock.ts README.md CHANGELOG.md LICENSE $(MAN) $(EXAMPLES)
 	rm -rf $(<D)/$(NAME)-$* && mkdir -p $(R) $(<D)/$(NAME)-$*
 	$(BUN) src/release/parts.ts $* $(EPOCH) $(<D)/$(NAME)-$*
 	install -m 755 $< $(<D)/$(NAME)-$*
-	install -m 644 README.md CHANGELOG.md LICENSE dist/man/reprieve.1 dist/man/reprieve.toml.5 $(<D)/$(NAME)-$*
+	install -m 644 README.md CHANGELOG.md LICENSE $(MAN) $(<D)/$(NAME)-$*
+	install -m 644 -D -t $(<D)/$(NAME)-$*/examples $(EXAMPLES)
 	tar -C $(<D) --sort=name --format=gnu --mtime=@$(EPOCH) --mode=go=u-w --owner=0 --group=0 --numeric-owner -c $(NAME)-$* | xz -6 -T2 >$@
 	cp $(<D)/$(NAME)-$*/sbom.cdx.json $(R)/$(NAME)-$*.cdx.json
 

@@ -46,7 +46,7 @@ describe.each(TARGETS)("%s", (target) => {
     expect(bytes - alone).toBeLessThan(OURS_MOST_BYTES);
   });
 
-  test("has licences, the man page and a bill of materials with the runtime in it", () => {
+  test("has licences, man pages, examples and a bill of materials with the runtime in it", () => {
     const list = run(["tar", "-tf", `${release}/${nameOf(target)}.tar.xz`]);
     for (const file of [
       "LICENSE",
@@ -54,6 +54,7 @@ describe.each(TARGETS)("%s", (target) => {
       "README.md",
       "reprieve.1",
       "reprieve.toml.5",
+      "examples/tenants.toml",
       "sbom.cdx.json",
     ])
       expect(list).toContain(`${nameOf(target)}/${file}\n`);
