@@ -10,7 +10,7 @@ export function normalised(line: string): string {
     .replace(/\b[0-9a-z]{10}-\d+-\d+\b/g, "ID")
     .replace(/\b[0-9a-f]{12,}\b/g, "ID")
     .replace(/\d+/g, "N")
-    .replace(/N(?:[ .,:]N)+/g, "N")
+    .replace(/N(?:[.,:]N| N(?= us))+/g, "N")
     .replace(/N (?:us|ms|s|min|h)\b/g, "TIME")
     .replace(/N (?:B|[KMGT]i?B)\b/g, "SIZE")
     .replace(/\s+/g, " ")
@@ -18,20 +18,15 @@ export function normalised(line: string): string {
 }
 
 /**
- * The first line of the page that the output has not, behind those before it; undefined: it has all. There may be others
- * between them. In a line of the page `...` stands for anything.
+ * The first line of the page that the output has not; undefined: it has all. There may be others between them, and steps
+ * of one moment come in either order. In a line of the page `...` stands for anything.
  */
 export function missing(shown: string, output: string): string | undefined {
   const told = output.split("\n").map(normalised);
-  let from = 0;
-  for (const line of shown.split("\n")) {
+  return shown.split("\n").find((line) => {
     const wanted = patternOf(line);
-    if (wanted === undefined) continue;
-    const at = told.findIndex((one, i) => i >= from && wanted.test(one));
-    if (at < 0) return line;
-    from = at + 1;
-  }
-  return undefined;
+    return wanted !== undefined && !told.some((one) => wanted.test(one));
+  });
 }
 
 // --- internal ---
@@ -40,5 +35,7 @@ function patternOf(line: string): RegExp | undefined {
   const parts = line.split("...").map(normalised);
   if (parts.every((part) => part === "")) return undefined;
   const escaped = parts.map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
-  return new RegExp(`^${escaped.join("\\s?.*?\\s?")}$`);
+  // Whom nobody had read before he was killed has no name.
+  const named = escaped.map((part) => part.replace(/\S+ \\\(N\\\)/g, "(?:$&|process N)"));
+  return new RegExp(`^${named.join("\\s?.*?\\s?")}$`);
 }

@@ -100,6 +100,7 @@ function isFile({ language, words }: Block): boolean {
 }
 
 function expectShown(block: Commands, output: string): void {
+  if (process.env.SHOW === "1") console.log(`${fileOf(block.page)}:${block.line}:\n${output}`);
   const line = block.shown === undefined ? undefined : missing(block.shown, output);
   if (line !== undefined) throw fault(block, `"${line}" is not printed, but\n${output}`);
 }

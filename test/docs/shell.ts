@@ -9,6 +9,8 @@ import { binary, repository } from "../helpers/paths.ts";
 import { until } from "../helpers/wait.ts";
 import { missing } from "./output.ts";
 
+/** Who has printed nothing for so long has started. */
+const QUIET_MS = 300;
 /** No page has a reader wait for longer. */
 const COMMAND_BOUND_MS = 60_000;
 const NUL = "\0";
@@ -58,7 +60,7 @@ export class Shell {
     return answer;
   }
 
-  /** Returns when it has printed `first`; without, anything. */
+  /** Returns when it has printed `first`, without that anything, and then nothing more for a while. */
   async start(command: string, first: string | undefined): Promise<Running> {
     this.#files += 1;
     const file = `${this.#folder}/${this.#files}`;
@@ -66,11 +68,15 @@ export class Shell {
     const quoted = command.replaceAll("'", "'\\''");
     const { output } = await this.run(`( eval '${quoted}' ) >'${file}' 2>&1 & echo $!`);
     const running = { pid: Number(output), file };
-    const has = () => {
-      const told = outputOf(running);
-      return told.includes("\n") && (first === undefined || missing(first, told) === undefined);
+    let told = "";
+    const isReady = async () => {
+      await Bun.sleep(QUIET_MS);
+      const before = told;
+      told = outputOf(running);
+      const has = first === undefined ? told !== "" : missing(first, told) === undefined;
+      return has && told === before;
     };
-    await until(`${command} to print ${first ?? "anything"}`, has, COMMAND_BOUND_MS).catch(
+    await until(`${command} to print ${first ?? "anything"}`, isReady, COMMAND_BOUND_MS).catch(
       (error: Error) => {
         throw new Error(`${error.message}: ${outputOf(running)}`);
       },
