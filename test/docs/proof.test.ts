@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** dist/docs/proof.md names only what is there: files, tests, targets of make, steps of the model, numbers. */
+/** dist/docs/proof.md, and SECURITY.md of tests, name only what is there: files, tests, targets of make, steps of the model, numbers. */
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { repository } from "../helpers/paths.ts";
@@ -38,6 +38,12 @@ test("every file is there, and has the tests that are named behind it", () => {
   }
   expect(linesOf("Test").length).toBeGreaterThan(20);
   expect(missing).toEqual([]);
+});
+
+test("every test that SECURITY.md names is there", () => {
+  const files = quoted(read("SECURITY.md"), "`").filter((name) => name.startsWith("test/"));
+  expect(files.length).toBeGreaterThan(10);
+  expect(files.filter((file) => !existsSync(`${repository}/${file}`))).toEqual([]);
 });
 
 test("every step and property of the model is there", () => {
