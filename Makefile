@@ -4,6 +4,7 @@
 # make fault    the fault matrix, into test/fault/RESULTS.md; make fault-v2: in qemu, into RESULTS-v2.md
 # make bench    every figure                    make demo    one OOM      make format  make clean
 # make dist     release files, into dist/release; make dist-check: they are the same built once more, and run
+# make image    the container image for both, and its root tree, without a container engine
 # make docs     what dist/ says of the command line, the config file, the API and the feed, from their sources
 # make test-vm  tests on Linux 6.1 in qemu      make vm      one command in there
 # Needs gcc, make, node and npm; everything else comes from the lockfile.
@@ -13,7 +14,7 @@ BIOME := node_modules/.bin/biome
 B := dist/build
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
 
-.PHONY: FORCE all dist dist-check docs test soak fault fault-v2 model test-native test-unit test-vm vm ok lint types format clean
+.PHONY: FORCE all dist dist-check image docs test soak fault fault-v2 model test-native test-unit test-vm vm ok lint types format clean
 .DELETE_ON_ERROR:
 all: dist/reprieve
 

@@ -15,13 +15,14 @@ export function isWritable(path: string): boolean {
   return whyNotWritable(path) === undefined;
 }
 
-/** The errno, like "EACCES". */
+/** The errno, like "EACCES". access(2) leaves out the capabilities that a user may have been given, as in a container. */
 export function whyNotWritable(path: string): string | undefined {
   try {
     accessSync(path, constants.W_OK);
     return undefined;
   } catch (error) {
-    return codeOf(error);
+    const errno = codeOf(error);
+    return errno === "EACCES" && mayOverride() ? undefined : errno;
   }
 }
 
@@ -32,4 +33,14 @@ export function codeOf(error: unknown): string {
 /** undefined: nothing is there. */
 export function inodeOf(path: string): bigint | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+}
+
+// --- internal ---
+
+const CAP_DAC_OVERRIDE = 1n << 1n;
+
+function mayOverride(): boolean {
+  const [, effective = "0"] =
+    /^CapEff:\s*(\w+)$/m.exec(readIfThere("/proc/self/status") ?? "") ?? [];
+  return (BigInt(`0x${effective}`) & CAP_DAC_OVERRIDE) !== 0n;
 }

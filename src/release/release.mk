@@ -9,7 +9,7 @@ NAME := reprieve-$(VERSION)-linux
 
 dist: $(R)/SHA256SUMS
 
-dist-check: dist dist/reprieve
+dist-check: dist image dist/reprieve
 	$(BUN) test --timeout 3600000 ./test/release
 
 # Bun for a target, with the bytes that package-lock.json names.
@@ -35,3 +35,14 @@ $(R)/$(NAME)-%.tar.xz: $(B)/release/%/reprieve src/release/parts.ts src/release/
 
 $(R)/SHA256SUMS: $(TARGETS:%=$(R)/$(NAME)-%.tar.xz)
 	cd $(R) && sha256sum $(TARGETS:%=$(NAME)-%.tar.xz) $(TARGETS:%=$(NAME)-%.cdx.json) >SHA256SUMS
+
+# The image: its root tree, for dist/container/Containerfile, and an OCI layout in one tar, for `podman load`. Wants umoci.
+IMAGES := x64 arm64
+
+image: $(R)/SHA256SUMS-image
+
+$(R)/SHA256SUMS-image: $(IMAGES:%=$(R)/reprieve-$(VERSION)-image-%.tar)
+	cd $(R) && sha256sum $(IMAGES:%=reprieve-$(VERSION)-image-%.tar) $(IMAGES:%=reprieve-$(VERSION)-root-%.tar.xz) >$(@F)
+
+$(R)/reprieve-$(VERSION)-image-%.tar: $(R)/$(NAME)-%.tar.xz src/release/image.ts src/release/tree.ts
+	XZ_DEFAULTS='-6 -T2' $(BUN) src/release/image.ts $* $(EPOCH) $(B)/release/$*/$(NAME)-$* $(B)/image/$* $(R)/reprieve-$(VERSION)-root-$*.tar.xz $@

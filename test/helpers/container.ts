@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 /**
- * A real container: an OCI bundle made on the spot for runc. The root file system is read-only
- * and holds the binary, a fixture and the libraries they name; the memory hierarchy is there,
- * writable; /run is a tmpfs; there is no /tmp unless asked for. No rlimits: setting one takes
- * CAP_SYS_RESOURCE.
+ * A real container: an OCI bundle made on the spot for runc. The root file system is read-only: the tree of our image (`make image`), around
+ * the binary under test, and a fixture that it can run. The memory hierarchy is there, writable; /run is a tmpfs; there is no /tmp
+ * unless asked for. No rlimits: setting one takes CAP_SYS_RESOURCE.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { ENTRYPOINT, makeTree } from "../../src/release/tree.ts";
 import { fixture } from "./build.ts";
+import { MB } from "./group.ts";
+import { memory } from "./memory.ts";
 import { binary, memoryRoot } from "./paths.ts";
 import { Reprieve } from "./reprieve.ts";
 
-const CAPABILITIES = [
+export const CAPABILITIES = [
   "CAP_SYS_ADMIN",
   "CAP_KILL",
   "CAP_IPC_LOCK",
@@ -26,37 +27,59 @@ export interface Mount {
   readonly options: readonly string[];
 }
 
+export interface Place {
+  /** Beside the memory hierarchy, /proc, /dev and /run. */
+  readonly mounts?: readonly Mount[];
+  /** Where it sees the memory hierarchy; null: it does not. */
+  readonly hierarchy?: Mount | null;
+  /** Instead of reprieve. */
+  readonly program?: string;
+  /** Root where it is not said. */
+  readonly uid?: number;
+  readonly capabilities?: readonly string[];
+  /** The group, below the root of each hierarchy, in which runc makes that of the container. */
+  readonly pod?: string;
+  readonly limitMb?: number;
+  /** A process whose pid namespace it shares. */
+  readonly besidePid?: number;
+  readonly env?: readonly string[];
+}
+
 let made = 0;
 
 export class Container {
   readonly bundle: string;
   readonly name: string;
+  readonly #pod: string;
 
-  constructor(args: readonly string[], mounts: readonly Mount[] = []) {
+  constructor(args: readonly string[], place: Place = {}) {
     made += 1;
     this.name = `reprieve-kernel-${process.pid}-c${made}`;
+    this.#pod = place.pod ?? "";
     this.bundle = mkdtempSync("/var/tmp/reprieve-test-bundle-");
     const root = `${this.bundle}/rootfs`;
+    makeTree(root, binary, process.arch as "x64" | "arm64");
+    copyFileSync(fixture("workload"), `${root}/workload`);
+    const config = this.#config(args, place);
     // What lies in a tmpfs of the container's is made there by runc.
-    const folders = mounts.map((m) => m.destination).filter((path) => !path.startsWith("/dev/"));
-    for (const path of new Set(["proc", "dev", "run", memoryRoot ?? "", ...folders])) {
-      mkdirSync(`${root}/${path}`, { recursive: true });
-    }
-    for (const [from, to] of [
-      [binary, "/reprieve"],
-      [fixture("workload"), "/workload"],
-    ] as const) {
-      copyFileSync(from, `${root}${to}`);
-      for (const library of librariesOf(from)) {
-        mkdirSync(dirname(root + library), { recursive: true });
-        copyFileSync(library, root + library);
-      }
-    }
-    writeFileSync(`${this.bundle}/config.json`, JSON.stringify(this.#config(args, mounts)));
+    for (const { destination } of config.mounts)
+      if (!destination.startsWith("/dev/")) mkdirSync(root + destination, { recursive: true });
+    writeFileSync(`${this.bundle}/config.json`, JSON.stringify(config));
+  }
+
+  /** Of the memory hierarchy. */
+  get group(): string {
+    return `${memory.root}${this.#pod}/${this.name}`;
   }
 
   start(): Reprieve {
     return Reprieve.start([], { command: ["runc", "run", "--bundle", this.bundle, this.name] });
+  }
+
+  /** Of its first process, seen from here; undefined: there is none yet. */
+  pid(): number | undefined {
+    const { stdout, success } = Bun.spawnSync(["runc", "state", this.name]);
+    return success ? JSON.parse(stdout.toString()).pid || undefined : undefined;
   }
 
   remove(): void {
@@ -64,30 +87,43 @@ export class Container {
     rmSync(this.bundle, { recursive: true });
   }
 
-  #config(args: readonly string[], mounts: readonly Mount[]): unknown {
-    const sets = ["bounding", "effective", "permitted"].map((set) => [set, CAPABILITIES]);
-    const kinds = ["pid", "ipc", "uts", "mount", "network"];
+  #config(args: readonly string[], place: Place) {
+    const { uid = 0, capabilities = CAPABILITIES, mounts = [], besidePid, limitMb } = place;
+    const { hierarchy = bind(memoryRoot ?? "", memoryRoot ?? "", ["rw"]) } = place;
+    // A user gets what is permitted by the ambient set alone.
+    const sets = [
+      "bounding",
+      "effective",
+      "permitted",
+      ...(uid === 0 ? [] : ["inheritable", "ambient"]),
+    ];
+    const pid = besidePid === undefined ? {} : { path: `/proc/${besidePid}/ns/pid` };
     return {
       ociVersion: "1.0.2",
       process: {
-        args: ["/reprieve", ...args],
+        args: [place.program ?? ENTRYPOINT, ...args],
         cwd: "/",
-        env: ["PATH=/"],
-        user: { uid: 0, gid: 0 },
-        capabilities: Object.fromEntries(sets),
+        env: ["PATH=/usr/bin", ...(place.env ?? [])],
+        user: { uid, gid: uid },
+        capabilities: Object.fromEntries(sets.map((set) => [set, capabilities])),
         noNewPrivileges: true,
       },
       root: { path: "rootfs", readonly: true },
       mounts: [
-        { destination: "/proc", type: "proc", source: "proc" },
+        { destination: "/proc", type: "proc", source: "proc", options: [] },
         tmpfs("/dev", ["nosuid", "mode=755"]),
+        tmpfs("/dev/shm", ["nosuid", "nodev", "noexec", "mode=1777"]),
         tmpfs("/run", ["nosuid", "nodev", "noexec", "mode=755"]),
-        bind(memoryRoot ?? "", memoryRoot ?? "", ["rw"]),
+        ...(hierarchy === null ? [] : [hierarchy]),
         ...mounts,
       ],
       linux: {
-        cgroupsPath: `/${this.name}`,
-        namespaces: kinds.map((type) => ({ type })),
+        cgroupsPath: `${this.#pod}/${this.name}`,
+        namespaces: [
+          { type: "pid", ...pid },
+          ...["ipc", "uts", "mount", "network"].map((type) => ({ type })),
+        ],
+        ...(limitMb !== undefined && { resources: { memory: { limit: limitMb * MB } } }),
       },
     };
   }
@@ -99,10 +135,4 @@ export function tmpfs(destination: string, options: readonly string[]): Mount {
 
 export function bind(source: string, destination: string, options: readonly string[]): Mount {
   return { destination, type: "bind", source, options: ["bind", ...options] };
-}
-
-/** The dynamic linker and the libraries that a program names. */
-function librariesOf(program: string): string[] {
-  const listed = Bun.spawnSync(["ldd", program]).stdout.toString();
-  return [...listed.matchAll(/(\/\S+) \(0x/g)].map((match) => match[1] ?? "");
 }

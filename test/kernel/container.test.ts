@@ -15,7 +15,12 @@ import { until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
 
 const CONTAINER_BOUND_MS = 30_000;
-const needs = [...kernelTest, program("runc", "apt-get install runc"), program("ldd", "libc-bin")];
+const needs = [
+  ...kernelTest,
+  program("runc", "apt-get install runc"),
+  program("readelf", "binutils"),
+  program("gcc", "gcc"),
+];
 
 afterEach(cleanUp);
 
@@ -28,10 +33,9 @@ async function leakInside(mounts: readonly Mount[], name: string): Promise<Ended
   const board = new Board();
   const args = ["/dev/shm/board", "0", "-", "touch", "0", String(LEAK_KB), "4", "0", "1"];
   const flags = ["--limit", "48M", "--name", name, "--listen", "none", "--json"];
-  const container = new Container(
-    ["run", ...flags, "--", "/workload", ...args],
-    [...mounts, bind(board.file, "/dev/shm/board", ["rw"])],
-  );
+  const container = new Container(["run", ...flags, "--", "/workload", ...args], {
+    mounts: [...mounts, bind(board.file, "/dev/shm/board", ["rw"])],
+  });
   try {
     const reprieve = container.start();
     await until("the leaker", () => {
