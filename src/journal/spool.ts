@@ -128,6 +128,7 @@ export class Spool {
       this.#append(lines);
       this.#isFull = false;
     } catch (error) {
+      this.#told.clear(); // of a place it may be this that is missing
       if (!this.#isFull) this.#say(`${(error as Error).message}: ${LOST_WITH_US}`);
       this.#isFull = true;
     }
@@ -143,8 +144,15 @@ export class Spool {
     return [...(isTold ? [] : [{ place: guard, armed }]), { record }];
   }
 
+  /** All of it, or nothing: a full tmpfs takes a part without an error. */
   #append(lines: readonly Line[]): void {
-    this.#bytes += writeSync(this.#fd, textOf(lines));
+    const bytes = Buffer.from(textOf(lines));
+    const written = writeSync(this.#fd, bytes);
+    if (written < bytes.length) {
+      ftruncateSync(this.#fd, this.#bytes);
+      throw new Error(`ENOSPC: no space left on device, write '${this.#file}'`);
+    }
+    this.#bytes += written;
   }
 
   #clear(): void {
@@ -176,7 +184,7 @@ function textOf(lines: readonly Line[]): string {
   return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
 }
 
-/** The last one may be torn: its records are in the region still. */
+/** The last one may be torn, where the agent was killed in the write: its records are in the region still. */
 export function linesOf(file: string): Line[] {
   return readFileSync(file, "utf8")
     .split("\n")
