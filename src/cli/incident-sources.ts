@@ -115,6 +115,8 @@ class Asked implements Source {
       };
       const page = await this.#ask(`/api/incidents?${queryOf(parameters)}`, IncidentList);
       found.push(...(page?.incidents ?? []));
+      if (page?.unread !== undefined)
+        say(`${visible(this.name)}: not all: ${visible(page.unread)}`);
       before = page?.next ?? undefined;
     } while (before !== undefined && found.length < limit);
     return found;

@@ -12,7 +12,7 @@ import * as v from "valibot";
 import type { Recorded } from "../agent/history.ts";
 import type { Resume } from "../feed/hub.ts";
 import type { Present } from "../feed/present.ts";
-import type { Journal } from "../journal/journal.ts";
+import { type Journal, Unread } from "../journal/journal.ts";
 import { type Door, giveCookie, isLetIn, isToken, whyForeign } from "./auth.ts";
 import { viewOf } from "./guard-view.ts";
 import { policyOf } from "./page-policy.ts";
@@ -70,6 +70,7 @@ export function createApp(options: AppOptions) {
   addApi(app, options);
   app.notFound((c) => failed(c, 404, "there is nothing here: /api/guards, /api/incidents, /feed"));
   app.onError((error, c) => {
+    if (error instanceof Unread) return failed(c, 503, error.message);
     console.error(error);
     return failed(c, 500, "a fault of reprieve's own");
   });
@@ -164,9 +165,10 @@ function addApi(app: Hono, { present, run, journal, history, explain }: AppOptio
     if (view === undefined) return failed(c, 404, "no such guard: /api/guards lists them");
     const query = v.safeParse(GuardQuery, c.req.query());
     if (!query.success) return failed(c, 400, sentenceOf(query.issues));
-    const { incidents } = await journal.list({ guard: name, limit: LAST_INCIDENTS });
+    const { incidents, unread } = await journal.list({ guard: name, limit: LAST_INCIDENTS });
     const recorded = history(name, query.output.last_s * 1000);
-    return c.json({ t: Date.now(), ...view, history: recorded, incidents, ...besideOf(present) });
+    const rest = { history: recorded, incidents, unread, ...besideOf(present) };
+    return c.json({ t: Date.now(), ...view, ...rest });
   });
   app.get("/api/incidents", async (c) => {
     const filter = v.safeParse(IncidentFilter, c.req.query());

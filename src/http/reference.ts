@@ -58,9 +58,9 @@ const ANSWERS = {
     summary: "Incidents, newest first",
     schema: IncidentList,
     query: IncidentFilter,
-    failures: [400],
+    failures: [400, 503],
   },
-  "/api/incidents/{id}": { summary: "One incident", schema: Incident, failures: [404] },
+  "/api/incidents/{id}": { summary: "One incident", schema: Incident, failures: [404, 503] },
   "/api/explain/{name}": {
     summary: "What `reprieve explain --json` says of the guard",
     failures: [404],
@@ -73,6 +73,7 @@ const WHY: Readonly<Record<number, string>> = {
   403: "a browser of another origin, or a host name that is not ours",
   404: "there is no such thing",
   429: "too many requests",
+  503: "it may be in the journal's file, which cannot be read now",
 };
 
 function openApi(): object {

@@ -50,6 +50,9 @@ export const Guards = v.object({
   ...beside,
 });
 
+/** Of incidents: why those that are only in the journal's file are not among them, if so. */
+const unread = v.optional(v.string());
+
 export const GuardDetails = v.object({
   /** Of this answer, wall clock, ms: the times of its frames are relative to it. */
   t: v.number(),
@@ -57,6 +60,7 @@ export const GuardDetails = v.object({
   history: v.object({ frames: v.array(Frame), processes: Processes }),
   /** The last ones. */
   incidents: v.array(IncidentSummary),
+  unread,
   ...beside,
 });
 
@@ -64,6 +68,7 @@ export const IncidentList = v.object({
   incidents: v.array(IncidentSummary),
   /** `before` of the next page; null: this is the last. */
   next: v.nullable(v.string()),
+  unread,
 });
 
 export const Failure = v.object({ error: v.string() });

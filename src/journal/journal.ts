@@ -22,7 +22,12 @@ export interface IncidentPage {
   readonly incidents: readonly IncidentSummary[];
   /** `before` of the page that follows; null: there is none. */
   readonly next: string | null;
+  /** Why those that are only in its file are not among them, if so. */
+  readonly unread?: string;
 }
+
+/** What is asked for may be in the journal's file, and that cannot be read now; the message says why. */
+export class Unread extends Error {}
 
 export interface JournalState {
   readonly ok: boolean;
@@ -36,6 +41,7 @@ export interface JournalState {
 export interface Journal {
   /** Told of every message, in the order of the feed. */
   accept(message: Message): void;
+  /** Both may throw Unread. */
   list(query: IncidentQuery): Promise<IncidentPage> | IncidentPage;
   get(id: string): Promise<Incident | undefined> | Incident | undefined;
   state(): JournalState;

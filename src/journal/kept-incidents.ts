@@ -9,7 +9,13 @@ import type { Message } from "../feed/protocol.ts";
 import { Assembler } from "./assemble.ts";
 import type { Disk } from "./disk.ts";
 import type { Incident } from "./incident.ts";
-import type { IncidentPage, IncidentQuery, Journal, JournalState } from "./journal.ts";
+import {
+  type IncidentPage,
+  type IncidentQuery,
+  type Journal,
+  type JournalState,
+  Unread,
+} from "./journal.ts";
 import type { Asks } from "./keeper.ts";
 import {
   incidentOf,
@@ -120,23 +126,27 @@ export class KeptIncidents implements Journal {
     const before = query.before === undefined ? undefined : await this.#placeOf(query.before);
     if (query.before !== undefined && before === undefined) return { incidents: [], next: null };
     const wanted = { ...query, from: since, limit: limit + 1 };
-    const kept = await this.#ask("list", wanted, before);
+    const kept = await this.#read("list", wanted, before).catch((error: Unread) => error);
     const found = [
-      ...(kept === "in vain" ? [] : kept).filter(({ id }) => !this.#waiting.has(id)),
+      ...(kept instanceof Unread ? [] : kept).filter(({ id }) => !this.#waiting.has(id)),
       ...[...this.#waiting.values()]
         .map(({ row }) => row)
         .filter((row) => isWanted(row, wanted) && isBehind(row, before))
         .map(summaryIn),
     ].sort(newestFirst);
     const incidents = found.slice(0, limit);
-    return { incidents, next: found.length > limit ? (incidents.at(-1)?.id ?? null) : null };
+    return {
+      incidents,
+      next: found.length > limit ? (incidents.at(-1)?.id ?? null) : null,
+      ...(kept instanceof Unread && { unread: kept.message }),
+    };
   }
 
   async get(id: string): Promise<Incident | undefined> {
     const waiting = this.#waiting.get(id);
     if (waiting !== undefined) return incidentOf(waiting.row);
-    const incident = await this.#ask("row", id);
-    return incident === undefined || incident === "in vain" ? undefined : incidentOf({ incident });
+    const incident = await this.#read("row", id);
+    return incident === undefined ? undefined : incidentOf({ incident });
   }
 
   state(): JournalState {
@@ -226,20 +236,21 @@ export class KeptIncidents implements Journal {
 
   /** "in vain": it cannot be used now, which is told, and tried again. */
   async #ask<K extends keyof Asks>(name: K, ...args: Parameters<Asks[K]>) {
-    try {
-      return await this.#setup.disk.ask(name, ...args);
-    } catch (error) {
-      this.#failed(error as Failure);
-      return "in vain";
-    }
+    return this.#read(name, ...args).catch(() => "in vain" as const);
   }
 
-  #failed({ code = "", message }: Failure): void {
-    const { path } = this.#setup;
-    if (code !== "BUSY") {
-      this.#say(`cannot write the journal ${path}: ${WHY[code] ?? (code || message)}`);
+  /** As #ask; throws Unread instead. */
+  async #read<K extends keyof Asks>(name: K, ...args: Parameters<Asks[K]>) {
+    const { disk, path } = this.#setup;
+    try {
+      return await disk.ask(name, ...args);
+    } catch (error) {
+      const { code = "", message } = error as Failure;
+      const why = WHY[code] ?? (code || message);
+      if (code !== "BUSY") this.#say(`cannot write the journal ${path}: ${why}`);
+      this.#later(RETRY_MS);
+      throw new Unread(`cannot read the journal ${path}: ${why}`);
     }
-    this.#later(RETRY_MS);
   }
 
   #say(remark: string | undefined): void {
@@ -251,8 +262,7 @@ export class KeptIncidents implements Journal {
   async #placeOf(id: string): Promise<Place | undefined> {
     const waiting = this.#waiting.get(id);
     if (waiting !== undefined) return waiting.row;
-    const place = await this.#ask("place", id);
-    return place === "in vain" ? undefined : place;
+    return await this.#read("place", id);
   }
 
   /** What is older is to be forgotten. */
@@ -276,6 +286,7 @@ const WHY: Readonly<Record<string, string>> = {
   SQLITE_BUSY: "another program has locked it",
   SQLITE_CORRUPT: "it was damaged; it is kept beside it as .corrupt, and a new one is begun",
   SQLITE_NOTADB: "it was no journal; it is kept beside it as .corrupt, and a new one is begun",
+  BUSY: "too much is asked of it at once, try again",
   STUCK: "journal stuck, its disk does not answer",
   ENDED: "its process was killed",
   ELOOP: "it is a link: name the file itself",

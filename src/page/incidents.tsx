@@ -2,6 +2,7 @@
 /** The list of incidents: by guard, outcome and time, the newest first, more on demand. */
 
 import { useEffect, useState } from "preact/hooks";
+import { visible } from "../cli/timeline.ts";
 import { ask } from "./api.ts";
 import type { Shared } from "./app.tsx";
 import { localOf } from "./format.ts";
@@ -15,6 +16,7 @@ import { OUTCOMES } from "./words.ts";
 interface Page {
   readonly incidents: readonly IncidentSummary[];
   readonly next: string | null;
+  readonly unread?: string;
 }
 
 const HOUR_MS = 3_600_000;
@@ -60,6 +62,7 @@ export function Incidents({ store, query }: Shared & { query: URLSearchParams })
     <>
       <h1 class="unseen">Incidents</h1>
       <Filters query={query} />
+      {data?.unread !== undefined && <Nothing>Not all: {visible(data.unread)}.</Nothing>}
       {data === undefined ? (
         <Nothing>{error === undefined ? "Asking the agent …" : error.message}</Nothing>
       ) : all.length === 0 ? (

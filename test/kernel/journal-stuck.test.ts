@@ -5,6 +5,7 @@
  */
 import { afterEach, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { exit } from "../../src/errors.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile } from "../helpers/config.ts";
 import { serve } from "../helpers/feed.ts";
@@ -86,8 +87,16 @@ function hanging(): void {
       expect(started.split("\n")).toHaveLength(3);
       expect(await ask("metrics")).toContain("reprieve_journal_ok 0");
       // The file cannot be asked: what is in memory is there.
-      const { incidents } = JSON.parse(await ask("api/incidents"));
+      const { incidents, unread } = JSON.parse(await ask("api/incidents"));
       expect(ids(incidents)).toEqual(ids([third.closed, second.closed]));
+      expect(unread).toContain("journal stuck");
+      expect(await ask(`api/incidents/${first.closed.id}`)).toContain("journal stuck");
+      const at = ["--url", `http://${address}/`, "--token", token];
+      const listed = await Reprieve.ends(["incidents", ...at]);
+      expect(listed.err).toContain("not all: cannot read the journal");
+      const shown = await Reprieve.ends(["incidents", "show", String(first.closed.id), ...at]);
+      expect(shown.err).toContain("journal stuck");
+      expect(shown.code).toBe(exit.host);
       journal.goOn();
       await told(scene, true);
       await written(journal, 3);

@@ -15,6 +15,7 @@ import {
   IncidentFilter,
   IncidentList,
 } from "../../src/http/schema.ts";
+import { Unread } from "../../src/journal/journal.ts";
 import { RecentIncidents } from "../../src/journal/recent.ts";
 
 const TOKEN = "a".repeat(64);
@@ -258,6 +259,16 @@ describe("what it answers", () => {
     const one = await ask(`/api/incidents/${incidents[0]?.id}`, messages);
     expect(one).toMatchObject({ status: 200, body: { incident: "a#1", cause: "oom" } });
     expect((await ask("/api/incidents/nobody", messages)).status).toBe(404);
+  });
+
+  test("incidents of a file that cannot be read now are not said to be none", async () => {
+    const unread = () => Promise.reject(new Unread("cannot read the journal /j: it is locked"));
+    const app = appWith({ journal: { list: unread, get: unread } });
+    for (const path of ["/api/incidents?before=run-0-1", "/api/incidents/run-0-1"]) {
+      const response = await app.request(path, { headers: BEARER });
+      expect(response.status).toBe(503);
+      expect(await response.json()).toEqual({ error: "cannot read the journal /j: it is locked" });
+    }
   });
 
   test.each([

@@ -86,11 +86,18 @@ test("what cannot be written is kept, the last 200, listed beside what is in the
   for (let tries = 1; tries < 5; tries += 1) await journal.stop();
   expect(journal.state()).toMatchObject({ ok: false, kept_in_memory: 200 });
   expect(told).toHaveLength(1);
+  // What only the file has is not said to be nowhere.
+  const unread = expect.stringContaining(`cannot read the journal ${path}: `);
+  expect(await journal.list({ limit: 500 })).toMatchObject({ next: null, unread });
+  expect((await journal.get("run-0-310"))?.id).toBe("run-0-310");
+  expect(journal.get("run-0-5")).rejects.toMatchObject({ message: unread });
+  expect(journal.list({ limit: 9, before: "run-0-5" })).rejects.toThrow("cannot read");
   rmdirSync(path);
   Bun.spawnSync(["mv", from, to]);
   // Across both: the newest is in memory, the oldest in the file.
   const first = await journal.list({ limit: 150 });
   expect(first.incidents[0]?.id).toBe("run-0-310");
+  expect(first.unread).toBeUndefined();
   const second = await journal.list({ limit: 150, before: first.next ?? "" });
   expect(second.incidents.map(({ id }) => id).slice(49, 52)).toEqual([
     ...["run-0-111", "run-0-10", "run-0-9"],
