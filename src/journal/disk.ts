@@ -12,6 +12,8 @@ export const STUCK_MS = 2000;
 const IDLE_MS = 10_000;
 /** What is asked at once by those who read; of a page that is open in a hundred places. What is to be written is never refused. */
 const ASKED_MOST = 128;
+/** Asked until it is done: the same line again would be there twice. */
+const PATIENT: ReadonlySet<keyof Asks> = new Set(["append"]);
 const READING: ReadonlySet<keyof Asks> = new Set(["list", "place", "row"]);
 /** The first word of the keeper's command line. */
 export const KEEP = "keep-journal";
@@ -49,7 +51,8 @@ export class KeptDisk implements Disk {
     if (READING.has(name) && this.#asked.size >= ASKED_MOST) throw busy();
     const keeper = this.#started();
     return await new Promise((resolve, reject) => {
-      const bound = setTimeout(() => reject(this.#isStuck ? stuck() : busy()), STUCK_MS);
+      const isLate = () => reject(this.#isStuck ? stuck() : busy());
+      const bound = PATIENT.has(name) ? undefined : setTimeout(isLate, STUCK_MS);
       const number = ++this.#count;
       const answered = (answer: Answer) => {
         clearTimeout(bound);

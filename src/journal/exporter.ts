@@ -25,6 +25,7 @@ export class Exporter {
   readonly #place: string;
   readonly #send: Send;
   readonly #say: (text: string) => void;
+  readonly #end: () => Promise<void>;
   readonly #waiting: Waiting[] = [];
   #sending: Promise<void> | undefined;
   #retry: Timer | undefined;
@@ -32,12 +33,19 @@ export class Exporter {
   #dropped = 0;
   #isFailing = false;
 
-  /** `place`: for a person. */
-  constructor(owed: number, place: string, send: Send, say: (text: string) => void) {
+  /** `place`: for a person; `end`: of what `send` uses, within a bound. */
+  constructor(
+    owed: number,
+    place: string,
+    send: Send,
+    say: (text: string) => void,
+    end = async () => {},
+  ) {
     this.owed = owed;
     this.#place = place;
     this.#send = send;
     this.#say = say;
+    this.#end = end;
   }
 
   /** `settled` is called when it has arrived, or will not be taken. */
@@ -54,6 +62,7 @@ export class Exporter {
   async stop(boundMs: number): Promise<void> {
     await Promise.race([this.#sendOnceMore(), Bun.sleep(boundMs)]);
     clearTimeout(this.#retry);
+    await this.#end();
     const lost = this.#waiting.length + this.#dropped;
     if (lost > 0)
       this.#say(`${lost} incidents were not exported to ${this.#place}: the next start does that`);

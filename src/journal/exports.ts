@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** Where incidents can be exported to: a file of JSON lines, systemd's journal, an OpenTelemetry collector. */
 
-import { appendFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { version } from "../../package.json" with { type: "json" };
 import { incidentLine } from "../cli/incident-text.ts";
 import type { ExportOptions } from "../config/export-schema.ts";
 import type { Core } from "../native/core.ts";
+import { KeptDisk } from "./disk.ts";
 import { Exporter, Refused } from "./exporter.ts";
 import type { Incident } from "./incident.ts";
 import { fieldsOf, JOURNALD_SOCKET } from "./journald.ts";
@@ -28,7 +28,7 @@ export function exportersOf(
   { core, print, say }: ExportSetup,
 ): Exporter[] {
   return [
-    ...(jsonl === undefined ? [] : [new Exporter(PLACES.jsonl, jsonl, toLines(jsonl, print), say)]),
+    ...(jsonl === undefined ? [] : [toLines(jsonl, print, say)]),
     ...(journald ? [new Exporter(PLACES.journald, "journald", toJournald(core), say)] : []),
     ...(otlp === undefined ? [] : [new Exporter(PLACES.otlp, otlp, toCollector(otlp), say)]),
   ];
@@ -41,12 +41,13 @@ function withoutFrames({ frames: _, processes: __, ...incident }: Incident) {
   return incident;
 }
 
-function toLines(file: string, print: (line: string) => void) {
-  return async (incident: Incident): Promise<void> => {
-    const line = JSON.stringify(withoutFrames(incident));
-    if (file === "-") print(line);
-    else await appendFile(file, `${line}\n`, { mode: 0o600 });
-  };
+/** A file's disk may hang, and then whoever writes to it does: not the agent, which could not end. */
+function toLines(file: string, print: ExportSetup["print"], say: ExportSetup["say"]): Exporter {
+  const lineOf = (incident: Incident) => JSON.stringify(withoutFrames(incident));
+  if (file === "-") return new Exporter(PLACES.jsonl, file, (one) => print(lineOf(one)), say);
+  const disk = new KeptDisk(file);
+  const append = (one: Incident) => disk.ask("append", `${lineOf(one)}\n`);
+  return new Exporter(PLACES.jsonl, file, append, say, () => disk.end());
 }
 
 function toJournald(core: Core) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /**
  * The journal's keeper: it alone has the file, in a process of its own (disk.ts), for a disk that hangs stops whoever writes to it, and
- * one that dies may take him along. Each method is what it can be asked.
+ * one that dies may take him along. Each method is what it can be asked. The lines of an export have one too.
  */
 
-import { existsSync, renameSync, rmSync } from "node:fs";
+import { appendFileSync, existsSync, renameSync, rmSync } from "node:fs";
 import { codeOf, JournalFile, type Owed } from "./database.ts";
 import type { IncidentSummary } from "./incident.ts";
 import type { IncidentQuery } from "./journal.ts";
@@ -60,6 +60,11 @@ export class Keeper {
   owed(places: number, but: string): Owed[] {
     // There is none before the first incident.
     return existsSync(this.#path) ? this.#use((file) => file.owed(places, but, OWED_MOST)) : [];
+  }
+
+  /** To a file of lines, in the journal's stead. */
+  append(text: string): void {
+    appendFileSync(this.#path, text, { mode: 0o600 });
   }
 
   /** For doctor: whether it could be written now. */

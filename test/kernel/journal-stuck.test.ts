@@ -7,15 +7,16 @@ import { afterEach, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { exit } from "../../src/errors.ts";
 import { cleanUp } from "../helpers/clean.ts";
-import { ConfigFile } from "../helpers/config.ts";
+import { ConfigFile, guard } from "../helpers/config.ts";
 import { serve } from "../helpers/feed.ts";
-import { kill } from "../helpers/group.ts";
+import { Group, kill } from "../helpers/group.ts";
 import { HookFile, removeHooks } from "../helpers/hook.ts";
 import { Journal } from "../helpers/journal.ts";
+import { memory } from "../helpers/memory.ts";
 import { ordered } from "../helpers/orders.ts";
 import { type Message, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, type Need, program } from "../helpers/require.ts";
-import { Scene } from "../helpers/scene.ts";
+import { LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 import { isAlive } from "../helpers/workload.ts";
 
@@ -35,6 +36,11 @@ async function told(scene: Scene, ok: boolean) {
 
 async function written(journal: Journal, count: number): Promise<void> {
   await until("them to be written", () => journal.incidents().length === count, TOLD_BOUND_MS);
+}
+
+function jsonIn(file: string): object[] {
+  const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
+  return lines.filter(Boolean).map((line) => JSON.parse(line));
 }
 
 function ids(all: readonly object[]): unknown[] {
@@ -124,6 +130,36 @@ function hanging(): void {
       await written(journal, 2);
       expect(ids(journal.incidents())).toEqual(ids([first.closed, second.closed]));
       await scene.end();
+    },
+    TEST_MS,
+  );
+
+  test(
+    "nor does one that lines are exported to; they are there when it goes on, and after the next start at the latest",
+    async () => {
+      const [journal, lines] = [new Journal(), new Journal()];
+      lines.mountDisk();
+      const file = `${lines.dir}/incidents.jsonl`;
+      const config = new ConfigFile();
+      const group = new Group("lines", { limit: LIMIT });
+      const path = group.path.slice(memory.root.length);
+      config.write(`${guard("web", path)}[export]\njsonl = "${file}"\n`);
+      const flags = ["--config", config.path, ...journal.flags];
+      const scene = await Scene.around(group, flags);
+      const exported = () => ids(jsonIn(file));
+      const first = await scene.leak();
+      await until("the first line", () => exported().length === 1, TOLD_BOUND_MS);
+      lines.hang();
+      const second = await scene.leak();
+      await written(journal, 2);
+      expect(await scene.reprieve.stop()).toBe(0);
+      expect(scene.reprieve.err).toContain("1 incidents were not exported");
+      lines.goOn();
+      scene.reprieve = await Reprieve.guard([group.path], flags);
+      await until("it to be settled", () => journal.owed(second.closed.id) === 0, TOLD_BOUND_MS);
+      expect(new Set(exported())).toEqual(new Set(ids([first.closed, second.closed])));
+      await scene.end();
+      config.remove();
     },
     TEST_MS,
   );
