@@ -5,6 +5,9 @@ import { at, fd, limit, order, size } from "../../src/native/layout.ts";
 import type { Reprieve } from "./reprieve.ts";
 import { until } from "./wait.ts";
 
+/** The whole table is read for a name. */
+const LOOK_MS = 20;
+
 export class SharedRegion {
   readonly #file: number;
   readonly #recorder: number;
@@ -78,5 +81,12 @@ export async function sampled(reprieve: Reprieve, guards = 1): Promise<void> {
   const region = new SharedRegion(await reprieve.helper("handler"));
   const seen = region.scans() + 2 * guards; // one may be under way
   await until("a look", () => region.scans() >= seen);
+  region.close();
+}
+
+/** Returns when it is known by its program's name: a look may have come before its exec, and that is noticed within 16 looks. */
+export async function knownAs(reprieve: Reprieve, pid: number, name: string): Promise<void> {
+  const region = new SharedRegion(await reprieve.helper("handler"));
+  await until(`${pid} to be known as ${name}`, () => region.nameOf(pid) === name, 5000, LOOK_MS);
   region.close();
 }

@@ -11,7 +11,7 @@ import { asUser } from "../helpers/door.ts";
 import type { Group } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { FINISH_MS } from "../helpers/orders.ts";
-import { sampled } from "../helpers/region.ts";
+import { knownAs, sampled } from "../helpers/region.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { DELAY_MS, LEAK_KB, LIMIT, OFTEN, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
@@ -51,6 +51,7 @@ async function race(scene: Scene, race: Race = {}) {
   stands.go();
   await until("the special one to stand", () => stands.word("done") === 1);
   const grows = await scene.board.start(scene.group, { means: "touch", kb: otherKb }).ready();
+  await knownAs(scene.reprieve, stands.pid, SPECIAL);
   await scene.sampled();
   grows.go();
   await scene.closed();
@@ -207,6 +208,7 @@ describeWith("rules of a config file", kernelTest, () => {
         const kb = LARGE_KB + (memory.limitFor(LIMIT) - LIMIT) / KB;
         const slow = { means: "touch", kb, chunkKb: 64, pauseUs: 1000 } as const;
         const grows = await board.start(group, slow).ready();
+        await knownAs(reprieve, stands.pid, SPECIAL);
         await sampled(reprieve, 2);
         grows.go();
         await reprieve.message("incident.closed", { from, boundMs: FINISH_MS });
