@@ -103,21 +103,25 @@ ARM_PURE := $(patsubst native/%.c,$(B)/arm64/pure/%.o,$(PURE))
 ARM_CASES := $(patsubst %.c,$(B)/arm64/%,$(wildcard test/native/*.c))
 ARM := $(if $(shell command -v $(ARM_GCC)),$(addprefix $(B)/arm64/,core core.so layout) $(ARM_CASES))
 
-# What takes its time from a real OOM has one run of bun. Beside it, first the boots of another kernel and the model, with what that leaves
-# of the CPUs, for of the boots the clock counts instructions; then the layers for which it matters less. The last line counts what
-# really ran. The fault matrix at three stages a row, the next row at others; make fault plays all.
-TIMED := $(addprefix test/,attack fault kernel)
-BESIDE := $(addprefix test/,native unit browser docs)
-JUNIT := $(addprefix $(B)/,junit.xml vm/junit.xml beside.xml)
+# Three at once, for most of a test is waiting. What takes its time from a real OOM: the faults come last, for some want every CPU. What
+# takes none. And with what these leave of the CPUs, for of the boots the clock counts instructions, another kernel and the model. The
+# last line counts what really ran. The fault matrix at three stages a row, the next row at others; make fault plays all.
+TOLD := $(patsubst %,./test/kernel/%.test.ts,api export feed incidents journal journal-killed journal-stuck listen prometheus recovered \
+	status watch websocket)
+TIMED := test/attack $(filter-out $(TOLD),$(wildcard ./test/kernel/*.test.ts))
+UNTIMED := $(TOLD) $(addprefix test/,native unit browser docs)
+JUNIT := $(addprefix $(B)/,timed.xml faults.xml untimed.xml vm/junit.xml)
+run_tests = $(BUN) test $(1) --reporter=junit --reporter-outfile=$(2)
 test: export FAULT_STAGES ?= 3
 test: dist/reprieve $(CASES) $(ARM)
 	@rm -f $(JUNIT)
-	@{ chrt -i 0 $(BUN) test ./test/vm/vm.ts test/model --reporter=junit --reporter-outfile=$(B)/vm/junit.xml; boots=$$?; \
-		$(BUN) test $(BESIDE) --reporter=junit --reporter-outfile=$(B)/beside.xml; exit $$((boots + $$?)); \
-		} >$(B)/beside.log 2>&1 & beside=$$!; \
-		$(BUN) test $(TIMED) --reporter=junit --reporter-outfile=$(B)/junit.xml; timed=$$?; \
-		wait $$beside; others=$$?; cat $(B)/beside.log; \
-		$(BUN) test/summary.ts $$((timed + others)) $(JUNIT)
+	@chrt -i 0 $(call run_tests,./test/vm/vm.ts test/model,$(B)/vm/junit.xml) >$(B)/vm.log 2>&1 & boots=$$!; \
+		$(call run_tests,$(UNTIMED),$(B)/untimed.xml) >$(B)/untimed.log 2>&1 & untimed=$$!; \
+		$(call run_tests,$(TIMED),$(B)/timed.xml); code=$$?; \
+		$(call run_tests,test/fault,$(B)/faults.xml); code=$$((code + $$?)); \
+		wait $$untimed; code=$$((code + $$?)); cat $(B)/untimed.log; \
+		wait $$boots; code=$$((code + $$?)); cat $(B)/vm.log; \
+		$(BUN) test/summary.ts $$code $(JUNIT)
 
 $(CASES): $(B)/test/native/%: test/native/%.c native/memory.c $(PURE) $(HEADERS) $(wildcard test/native/*.h) Makefile
 	mkdir -p $(@D)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Compiles a fixture when it is missing or older than its source. */
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, renameSync, statSync } from "node:fs";
 import { fixtures, fixturesBuilt, repository } from "./paths.ts";
 
 const FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"];
@@ -15,8 +15,10 @@ export function fixture(name: string, folder = fixtures): string {
   if (changedMs(out) <= Math.max(...sources.map(changedMs))) {
     mkdirSync(fixturesBuilt, { recursive: true });
     const cc = process.env.CC ?? "gcc";
-    const made = Bun.spawnSync([cc, ...FLAGS, "-o", out, source, "-lpthread"]);
+    const own = `${out}.${process.pid}`; // another run of tests may make or run it now
+    const made = Bun.spawnSync([cc, ...FLAGS, "-o", own, source, "-lpthread"]);
     if (!made.success) throw new Error(`Cannot compile ${name}: ${made.stderr}`);
+    renameSync(own, out);
   }
   fresh.add(name);
   return out;
