@@ -1,5 +1,6 @@
 # make bench    every figure, 30 interleaved pairs each: about 15 minutes on 2 CPUs, root
 # make demo     one real OOM beside the kernel's killer: 6 seconds, root
+# make screenshot  the picture of the page in dist/docs, of a real OOM: 40 seconds, root, chromium
 # make bench-v2 those of cgroup v2, each in a boot of the VM: 5 minutes on an idle machine
 # PAIRS=5 make bench-stall runs one figure; JSON=1 prints one line a figure instead of a table.
 
@@ -10,7 +11,7 @@ BENCH_C := $(patsubst test/bench/programs/%.c,$(B)/bench/%,$(wildcard test/bench
 BENCH_V2 := stall:PAIRS=15 oomd:PAIRS=4 thousand:SAMPLES=20,PROCS=1000
 BENCH_V2_BOUND_S := 3600
 
-.PHONY: bench bench-v2 demo $(BENCH_FIGURES:%=bench-%)
+.PHONY: bench bench-v2 demo screenshot $(BENCH_FIGURES:%=bench-%)
 
 $(B)/bench:
 	mkdir -p $@
@@ -38,3 +39,6 @@ bench-v2: dist/reprieve $(BENCH_C)
 
 demo: dist/reprieve $(BENCH_C)
 	@$(BUN) test/demo/demo.ts
+
+screenshot: dist/reprieve
+	@$(BUN) test/demo/screenshot.ts

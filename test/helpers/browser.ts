@@ -36,8 +36,8 @@ const SIZES = {
 } as const;
 
 /** The profile is one of its own, and goes with it. */
-export async function launch(): Promise<Browser> {
-  return playwright.launch({ executablePath: Bun.which("chromium") ?? "", args: FLAGS });
+export async function launch(program = Bun.which("chromium") ?? ""): Promise<Browser> {
+  return playwright.launch({ executablePath: program, args: FLAGS });
 }
 
 /** A page of its own context, so without anybody's cookie. */
