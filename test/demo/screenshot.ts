@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * `make screenshot`: dist/docs/page.png, the page with a real OOM of a minute's growth, on a little host of its own
+ * `make screenshot`: dist/docs/page.png, the page of a real OOM after half a minute's growth, on a little host of its own
  * (test/docs). It takes 40 s.
  */
 import { rmSync, writeFileSync } from "node:fs";
