@@ -274,18 +274,24 @@ EXPORT int rpv_listen_rename(const char *dir, const char *from, const char *to)
 	return listen_rename(dir, from, to);
 }
 
-/* One datagram to another program's socket, if that can be done at once: 0 or -errno. */
+/* One datagram to another program's socket, if that can be done at once: 0 or -errno. "@name" is an abstract one. */
 EXPORT int rpv_send_datagram(const char *path, const void *bytes, uint32_t n)
 {
 	struct sockaddr_un at = { .sun_family = SYS_AF_UNIX };
 	struct text t = text_on(at.sun_path, sizeof(at.sun_path));
 	int fd = sys_socket_datagram();
+	uint32_t size = sizeof(at);
 	long sent;
 
 	if (fd < 0)
 		return fd;
 	text_add(&t, path);
-	sent = t.cut ? -ENAMETOOLONG : sys_connect(fd, &at);
+	if (*path == '@') {
+		/* No byte ends it: all that is passed is the name. */
+		at.sun_path[0] = 0;
+		size = (uint32_t)(offsetof(struct sockaddr_un, sun_path) + t.len);
+	}
+	sent = t.cut ? -ENAMETOOLONG : SYS3(connect, fd, &at, size);
 	if (sent >= 0)
 		sent = sys_write(fd, bytes, n);
 	sys_close(fd);

@@ -20,15 +20,23 @@
 
 enum { EXIT_NOTHING_FAILED = 0, EXIT_FAILED = 70, EXIT_LEFT = 75 };
 
-static char memory[PATH_BYTES], freezer[PATH_BYTES];
+/* Those in which an agent makes groups for its helpers (src/cgroup/group.ts). The last two tell systemd of v1 whose a process
+ * is: "" finds v2. */
+static const char *const controllers[] = { "memory", "freezer", "name=systemd", "" };
+enum { HIERARCHIES = sizeof(controllers) / sizeof(*controllers) };
+static char hierarchies[HIERARCHIES][PATH_BYTES];
+
+/* At the root, and of an agent that is a service of systemd's. */
+static const char *const homes[] = { "", "/reprieve.slice/reprieve-watchers.service" };
 
 /* The groups that the dead reprieve made for its helpers, and on v2 for the agent's probe. */
-static void remove_helpers(const char *hierarchy, const char *run_dir)
+static void remove_helpers(const char *hierarchy, const char *home, const char *run_dir)
 {
 	char path[PATH_BYTES];
 	struct text t = text_on(path, sizeof(path));
 
 	text_add(&t, hierarchy);
+	text_add(&t, home);
 	text_add(&t, "/reprieve-helpers-");
 	text_add(&t, run_dir);
 	tree_remove(path);
@@ -99,8 +107,9 @@ static void release_ledger(int run_dir, const char *name)
 		released.failures++;
 		return;
 	}
-	remove_helpers(memory, name);
-	remove_helpers(freezer, name);
+	for (int i = 0; i < HIERARCHIES; i++)
+		for (int j = 0; j < 2; j++)
+			remove_helpers(hierarchies[i], homes[j], name);
 	if (stay)
 		return; /* the ledger knows what is to go, and to be given back */
 	SYS3(unlinkat, run_dir, "ledger", 0);
@@ -169,15 +178,15 @@ static int list_or_force(int dir, void *force)
 
 int release_run(int all, int force, char **run_bases)
 {
-	hierarchy_find("memory", memory, sizeof(memory));
-	hierarchy_find("freezer", freezer, sizeof(freezer));
+	for (int i = 0; i < HIERARCHIES; i++)
+		hierarchy_find(controllers[i], hierarchies[i], sizeof(hierarchies[i]));
 	while (*run_bases)
 		release_ledgers(*run_bases++);
 	if (all) {
-		int dir = sys_open(memory, O_RDONLY | O_DIRECTORY);
+		int dir = sys_open(hierarchies[0], O_RDONLY | O_DIRECTORY);
 
 		if (dir < 0) {
-			release_say("cannot open", memory, ": no memory hierarchy");
+			release_say("cannot open", hierarchies[0], ": no memory hierarchy");
 			return EXIT_FAILED;
 		}
 		tree_walk(dir, list_or_force, &force);

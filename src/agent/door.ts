@@ -17,7 +17,7 @@ interface Needs {
   readonly options: {
     readonly handlerSocket?: string;
     readonly handlerMode?: number;
-    readonly replace?: true;
+    readonly replace?: true | number;
   };
   readonly core: Core;
   readonly undo: AsyncDisposableStack;

@@ -9,8 +9,8 @@
 import { lstatSync, mkdirSync, readdirSync, realpathSync, rmdirSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { CliError, exit } from "../errors.ts";
-import { codeOf, readIfThere } from "./files.ts";
-import { findMemory, findV1, type Hierarchy, refusal } from "./hierarchy.ts";
+import { codeOf, isWritable, readIfThere } from "./files.ts";
+import { findMemory, findV1, findV2, type Hierarchy, refusal } from "./hierarchy.ts";
 import { type Kind, kindOf, kindOfGroup } from "./kind.ts";
 
 /** SIGKILL frees 2 GB in 60 ms; a bound for a busy machine, and for tasks in uninterruptible sleep. */
@@ -151,11 +151,23 @@ export function allAbove(path: string): string[] {
 
 // --- internal ---
 
+/** The unit that systemd has for the helpers, beside that of the agent (dist/systemd); native/release.c knows it too. */
+const WATCHERS_UNIT = "reprieve-watchers.service";
+
 /** Of the hierarchies in which we make groups: v1 has a freezer of its own. */
 function homes(): string[] {
-  return [findMemory(), findV1("freezer")].flatMap(
-    (hierarchy) => (hierarchy && homeOf(hierarchy)) ?? [],
-  );
+  const ours = [findMemory(), findV1("freezer")].filter((one) => one !== undefined);
+  const homes = ours.flatMap((one) => watchersUnit(one) ?? homeOf(one) ?? []);
+  // Where memory is on v1, these tell systemd whose a process is, and whom to kill with a unit.
+  const telling = [findV1("name=systemd"), ...findV2()].flatMap((one) => one ?? []);
+  return [...new Set([...homes, ...telling.flatMap((one) => watchersUnit(one) ?? [])])];
+}
+
+/** Undefined: this process is not the agent of that unit. */
+function watchersUnit({ root, own }: Hierarchy): string | undefined {
+  if (own === root) return undefined;
+  const unit = join(dirname(own), WATCHERS_UNIT);
+  return isWritable(join(unit, "cgroup.procs")) ? unit : undefined;
 }
 
 function mkdirGroup(path: string): void {

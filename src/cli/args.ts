@@ -127,6 +127,14 @@ export const Count = v.pipe(
   v.maxValue(10_000, A_COUNT),
 );
 
+const A_PROCESS = "a process id is a whole number";
+
+export const ProcessId = v.pipe(
+  v.string(A_PROCESS),
+  v.regex(/^[1-9]\d{0,9}$/, A_PROCESS),
+  v.transform(Number),
+);
+
 export const Handler = v.picklist(
   ["outside", "inside", "designated"],
   "the handler runs outside or inside, or is designated",

@@ -31,7 +31,8 @@ export interface RunFlags extends Partial<HandlerOptions>, OrderFlags {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly keep?: true;
-  readonly replace?: true;
+  /** true: whoever guards the groups; a number: that process, whatever it guards by now. */
+  readonly replace?: true | number;
   readonly json?: true;
 }
 
@@ -124,7 +125,7 @@ export function checkTogether(
   if (!isConfigured && flags.hookBound !== undefined && programOf(flags.order) === undefined) {
     throw wrong("--hook-bound goes with --order hook=PROGRAM");
   }
-  if (!isExisting && flags.replace) {
+  if (!isExisting && flags.replace !== undefined) {
     throw wrong("--replace goes with --cgroup: CMD's own group is new");
   }
   if (!isExisting && flags.allowKill) {

@@ -23,7 +23,7 @@ export interface GuardSetup {
   readonly core: Core;
   readonly memory: Hierarchy;
   readonly options: {
-    readonly replace?: true;
+    readonly replace?: true | number;
   };
 }
 

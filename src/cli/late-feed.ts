@@ -28,7 +28,7 @@ interface FeedOptions {
   readonly openMetrics?: boolean;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
-  readonly replace?: true;
+  readonly replace?: true | number;
 }
 
 /** What only the agent can tell. */

@@ -15,6 +15,7 @@ import {
   Listen,
   Mode,
   Name,
+  ProcessId,
   Program,
   parsed,
   Size,
@@ -85,6 +86,11 @@ export async function program(
     .addHelpText(
       "after",
       "\nExit codes: 0 told, 1 mistakes in a file: that one is left as it is; 66 none runs with a file",
+    )
+    .option(
+      "--main-pid <pid>",
+      "only that one, as ExecReload= of systemd; where this is another program, it takes over from it",
+      parsed(ProcessId),
     )
     .option("--json", "print one JSON object for each of them")
     .action(async (options) => done(await (await import("./reload.ts")).reload(options)));
@@ -157,7 +163,11 @@ function addRun(reprieve: Command, done: (code: number) => void): void {
       parsed(Mode),
     )
     .option("--keep", "wait for what CMD leaves behind instead of killing it")
-    .option("--replace", "with --cgroup: take the groups over from a reprieve that runs")
+    .option(
+      "--replace [pid]",
+      "take the groups over from the reprieve that guards them; with =PID from that one, whatever it guards",
+      parsed(ProcessId),
+    )
     .option("--json", "print one JSON object a line on stdout, which CMD's own output shares")
     .passThroughOptions()
     .action(async (argv, options) => done(await (await import("./run.ts")).run(argv, options)));

@@ -114,12 +114,18 @@ export class Reloader {
 }
 
 export interface ReloadOptions {
+  /** Of a service of systemd's; undefined: all. */
+  readonly mainPid?: number;
   readonly json?: true;
 }
 
 /** Has those that run with a config file read it anew, unless there are mistakes in it. */
-export async function reload({ json }: ReloadOptions): Promise<number> {
-  const running = configuredOnes();
+export async function reload({ mainPid, json }: ReloadOptions): Promise<number> {
+  if (mainPid !== undefined) {
+    const { isOfOtherProgram, takeOverService } = await import("../host/take-over.ts");
+    if (isOfOtherProgram(mainPid)) return await takeOverService(mainPid);
+  }
+  const running = configuredOnes().filter(({ pid }) => mainPid === undefined || pid === mainPid);
   if (running.length === 0) {
     throw new CliError(exit.noGroup, "no reprieve of this user runs with a config file");
   }

@@ -8,12 +8,15 @@
 
 import { closeSync, constants, openSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
+import type { Door } from "../agent/door.ts";
 import { idOf, lockedBy, runDirs } from "../agent/running.ts";
 import { kindOfGroup } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, NativeError } from "../native/core.ts";
 import { fd } from "../native/layout.ts";
 import { demandNotHeld, type Locks } from "./guards.ts";
+import type { LateFeed } from "./late-feed.ts";
+import { say } from "./output.ts";
 import { visible } from "./timeline.ts";
 
 /** An orderly end takes 2 s where helpers do not answer (agent/supervise.ts), and its release. */
@@ -34,32 +37,40 @@ export interface Running {
   readonly paths: readonly string[];
 }
 
-/** Finds who guards `paths`, whose locks are another's, or throws why it is not to be replaced. Changes nothing. */
+/**
+ * Finds who guards `paths`, whose locks are another's, or throws why it is not to be replaced. Changes nothing. One that was
+ * named, by its pid, is among them whatever it guards: what of that nobody wants any more it puts back at its end.
+ */
 export function findRunning(
   core: Core,
   paths: readonly string[],
   ourName: string,
   undo: AsyncDisposableStack,
+  named: true | number | undefined,
 ): Running[] {
   const wanted = new Map(
     paths.map((path) => [idOf(join(path, kindOfGroup(path).switchFile)), path]),
   );
   const running: Running[] = [];
-  for (const runDir of paths.length === 0 ? [] : runDirs(ourName)) {
+  const isWanted = paths.length > 0 || typeof named === "number";
+  for (const runDir of isWanted ? runDirs(ourName) : []) {
     const pid = Number.parseInt(runDir.name, 10);
     const pinned = pin(core, pid, runDir.path, undo);
     if (pinned === undefined) continue;
     const guarded = lockedBy(pid);
     const ours = guarded.flatMap(({ id }) => wanted.get(id) ?? []);
-    if (ours.length === 0) continue;
+    if (ours.length === 0 && pid !== named) continue;
     const other = guarded.find(({ id }) => !wanted.has(id));
-    if (other !== undefined) {
+    if (other !== undefined && pid !== named) {
       const path = visible(other.path);
       throw cannotReplace(pid, `it guards ${path} too, which nobody would: give --cgroup ${path}`);
     }
     demandReplaceable(core, pid, pinned.ledger);
     running.push({ pid, ...pinned, paths: ours });
     for (const { id } of guarded) wanted.delete(id);
+  }
+  if (typeof named === "number" && !running.some(({ pid }) => pid === named)) {
+    throw cannotReplace(named, "it is no reprieve of this user, or has just ended");
   }
   const [left] = wanted.values();
   if (left === undefined) return running;
@@ -81,15 +92,33 @@ export async function takeOver(
   for (const { paths } of running) for (const path of paths) demandNotHeld(path);
 }
 
-/** Waits for the end of those whose groups are ours by now, for the sake of their feeds' ports. */
-export async function awaitEnd(core: Core, running: readonly Running[]): Promise<void> {
-  await within(END_BOUND_MS, () => running.every(({ pidfd }) => core.isDead(pidfd)));
+/** What the old one had as long as it lived. */
+export async function takeNames(
+  core: Core,
+  running: readonly Running[],
+  feed: LateFeed,
+  door?: Door,
+): Promise<void> {
+  await awaitEnd(core, running);
+  await feed.open();
+  const why = door?.takeName();
+  if (why !== undefined) say(why);
+}
+
+/** Whoever named the one to be replaced may be systemd's, which is told first. */
+export async function announceIfAsked(replace: true | number | undefined): Promise<void> {
+  if (typeof replace === "number") await (await import("../host/take-over.ts")).announce();
 }
 
 // --- internal ---
 
 /** What others could put there must not hold us up. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Waits for the end of those whose groups are ours by now, for the sake of their feeds' ports. */
+async function awaitEnd(core: Core, running: readonly Running[]): Promise<void> {
+  await within(END_BOUND_MS, () => running.every(({ pidfd }) => core.isDead(pidfd)));
+}
 
 function cannotReplace(pid: number, why: string): CliError {
   return new CliError(exit.inUse, `cannot replace reprieve ${pid}: ${why}`);

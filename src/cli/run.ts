@@ -9,14 +9,14 @@ import { closeSync } from "node:fs";
 import { resolve } from "node:path";
 import { Agent, type GuardSpec } from "../agent/agent.ts";
 import { giveBackText } from "../agent/footprint.ts";
+import { Notify } from "../agent/notify.ts";
 import { RunDir, runBases } from "../agent/run-dir.ts";
 import { newRun } from "../agent/run-id.ts";
-import { SystemGuard, type SystemGuardSetup } from "../agent/system-guard.ts";
+import type { UserHandlers } from "../agent/user-handlers.ts";
 import { emptyGroup, processesOf } from "../cgroup/group.ts";
 import { type Hierarchy, requireMemory } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
-import type { Journaling } from "../journal/journaling.ts";
 import { type Core, openCore } from "../native/core.ts";
 import { type CoreImage, findCore } from "../native/embed.ts";
 import { openAudience } from "./audience.ts";
@@ -31,18 +31,18 @@ import {
 } from "./flags.ts";
 import { LeftOut, NO_GROUP_LEFT, type Prepared, prepareGuards, type Wanted } from "./guards.ts";
 import { demandHandler, openDoorIfWanted, startUserHandlers, userCommand } from "./handlers.ts";
-import type { Inside, LateFeed } from "./late-feed.ts";
 import { type Expected, Latecomers, roomOf } from "./latecomers.ts";
 import { END_BOUND_MS, Lines, say } from "./output.ts";
 import { demandHome, makeOwnGroup } from "./own-group.ts";
-import { awaitEnd, findRunning, takeOver } from "./replace.ts";
+import { announceIfAsked, findRunning, takeNames, takeOver } from "./replace.ts";
+import { waitOnly, watchSystem } from "./system.ts";
 import { visible } from "./timeline.ts";
 
 const KEEP_TICK_MS = 1000;
 const TRIM_AFTER_MS = 1000;
 
 /** What the steps of a run share. */
-interface Run {
+export interface Run {
   readonly options: RunOptions;
   readonly memory: Hierarchy;
   /** Groups that exist. */
@@ -58,6 +58,8 @@ interface Run {
   /** undefined: there is no config file. */
   readonly rules: Rules | undefined;
   readonly reloading: Reloading;
+  /** undefined: CMD is the service, if this is one. */
+  readonly notify: Notify | undefined;
 }
 
 interface Rules {
@@ -73,15 +75,6 @@ interface Reloading {
   /** It was asked for before. */
   isAsked?: boolean;
 }
-
-/** What a run that guards the host alone can tell. */
-const NO_GUARD: Inside = {
-  whyNotReady: () => undefined,
-  history: () => ({ frames: [], processes: {} }),
-  sample: () => undefined,
-  vitals: () => undefined,
-  watched: () => {},
-};
 
 /** Returns the exit code. */
 export async function run(argv: readonly string[], flags: RunFlags): Promise<number> {
@@ -107,9 +100,11 @@ export async function run(argv: readonly string[], flags: RunFlags): Promise<num
     const core = openCore();
     const rules = config === undefined ? undefined : { file: config, flags, watches, stamp };
     const reloading: Reloading = {};
+    const notify = command === undefined ? new Notify(core) : undefined;
     const reload = () => {
-      if (reloading.reloader === undefined) reloading.isAsked = true;
-      else reloading.reloader.reload();
+      const { reloader } = reloading;
+      if (reloader === undefined) reloading.isAsked = true;
+      else notify?.reloading(() => reloader.reload());
     };
     const signals = new Signals(core, rules && reload);
     const state = {
@@ -124,6 +119,7 @@ export async function run(argv: readonly string[], flags: RunFlags): Promise<num
       rules,
       isSystemOnly,
       reloading,
+      notify,
     };
     return await guardAndWait(state, command, lines);
   } finally {
@@ -152,14 +148,14 @@ async function guardAndWait(
   command: Command | undefined,
   lines: Lines | undefined,
 ): Promise<number> {
-  const { options, core, undo, signals, leftOut, expected } = state;
+  const { options, core, undo, signals, leftOut, expected, notify } = state;
   const home = command === undefined ? undefined : demandHome(state.memory);
   const { image, runDir, ledger } = await makeRunDir(state, guardsOf(state));
   void signals.listen();
   const run = newRun();
   const { feed, journaling, minutes, send } = await openAudience(state, runDir, run, lines);
   await watchSystem(state, { image, run, send, keep: journaling?.keeping.keep });
-  if (state.isSystemOnly) return await waitOnly(state, feed, journaling);
+  if (state.isSystemOnly) return await waitOnly(state, runDir.name, feed, journaling);
   const own = home === undefined ? undefined : makeOwnGroup(state, home, runDir.name);
   const wanted = own === undefined ? state.wanted : [settingsOf(options, state.memory, own, true)];
   const prepared = prepareGuards(state, wanted, own !== undefined, leftOut);
@@ -168,12 +164,13 @@ async function guardAndWait(
   if (guards.length === 0 && expected?.named !== undefined) {
     throw new CliError(exit.noGroup, NO_GROUP_LEFT);
   }
-  const running = findRunning(core, others, runDir.name, undo);
+  const running = findRunning(core, others, runDir.name, undo, options.replace);
   writeDown(state, runDir, ledger.fd, guards);
   const userHandler = userCommand(options, guards);
   const door = openDoorIfWanted(state, runDir.base);
   const latecomers = latecomersOf(state, ledger.fd, prepared);
-  let handlers: ReturnType<typeof startUserHandlers> | undefined;
+  let handlers: UserHandlers | undefined;
+  const status = () => statusOf(agent.guards.length);
   const agent = new Agent(
     {
       ...state,
@@ -187,8 +184,10 @@ async function guardAndWait(
       source: options.source,
       handlerInside: options.handler === "inside",
       listener: door?.listener,
-      armed: (guard) => handlers?.follow(guard),
-      left: (guard) => void handlers?.leave(guard),
+      ...comingAndGoing(
+        () => handlers,
+        () => notify?.changed(status),
+      ),
       send,
       say,
     },
@@ -201,29 +200,25 @@ async function guardAndWait(
     }),
   );
   await agent.attach();
+  await announceIfAsked(options.replace);
   await takeOver(core, locks, running);
   await agent.arm();
   minutes.recorder = agent;
   agent.lacks.forEach(say);
-  if (options.replace) {
-    await awaitEnd(core, running);
-    await feed.open();
-    const why = door?.takeName();
-    if (why !== undefined) say(why);
-  }
+  if (options.replace) await takeNames(core, running, feed, door);
   if (door !== undefined && userHandler !== undefined) {
     handlers = startUserHandlers(state, image, door, userHandler, agent.guards);
   }
-  if (door !== undefined) {
-    const seen = agent.seeSleep();
-    undo.defer(() => seen);
-  }
+  const seen = door && agent.seeSleep();
+  undo.defer(async () => await seen);
   void journaling?.harvest();
   const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
   undo.defer(() => clearTimeout(trim));
   await reloadIfConfigured(state, latecomers, agent);
   void feed.serve(agent);
   if (guards.length === 0) say("no group is there that could be guarded: waiting for the first");
+  notify?.ready(status);
+  undo.defer(() => notify?.stopping());
   if (signals.received !== undefined) return command === undefined ? exit.ok : signals.code;
   if (own === undefined || command === undefined)
     return await waitForSignal(signals, agent, guards);
@@ -288,34 +283,27 @@ async function reloadIfConfigured(
   if (reloading.isAsked) reloader.reload();
 }
 
+/** Who has to know of groups that are guarded from now on, or no more. */
+function comingAndGoing(handlers: () => UserHandlers | undefined, changed: () => void) {
+  return {
+    armed(guard: GuardSpec) {
+      handlers()?.follow(guard);
+      changed();
+    },
+    left(guard: GuardSpec) {
+      void handlers()?.leave(guard);
+      changed();
+    },
+  };
+}
+
+function statusOf(guards: number): string {
+  return `guarding ${guards === 1 ? "1 group" : `${guards} groups`}`;
+}
+
 /** With room for those that come. */
 function guardsOf({ wanted, expected }: Run): number {
   return (wanted.length || 1) + roomOf(expected);
-}
-
-/** Where no group is guarded, and only the host as a whole is. */
-async function waitOnly(
-  { options, signals }: Run,
-  feed: LateFeed,
-  journaling: Journaling | undefined,
-): Promise<number> {
-  if (options.replace) await feed.open();
-  void journaling?.harvest();
-  await feed.serve(NO_GUARD);
-  await signals.first;
-  return exit.ok;
-}
-
-async function watchSystem(
-  { options: { system: orders }, core, undo }: Run,
-  told: Pick<SystemGuardSetup, "image" | "run" | "send" | "keep">,
-): Promise<void> {
-  if (orders === undefined) return;
-  const guard = new SystemGuard({ ...told, core, orders, say });
-  undo.defer(() => guard.stop());
-  if (!(await guard.start())) throw new CliError(exit.internal, "the system guard does not start");
-  if (!orders.allowed) say("the system guard only observes: [allow] system lets it act");
-  guard.lacks.forEach(say);
 }
 
 async function waitForSignal(

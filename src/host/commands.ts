@@ -7,6 +7,10 @@ const INSTALL_HELP = `
 With --root only files are written, as a package has them: usr/bin, usr/lib/systemd/system, etc/reprieve below DIR.
 Exit codes: 0 done, or it was; 1 mistakes in FILE, 69 no systemd, 73 a file cannot be written, 77 not root`;
 
+const UNINSTALL_HELP = `
+Exit codes: 0 done, or nothing was installed; 69 no systemd, 75 release left something alone: nothing is removed before that is mended;
+77 not root, 78 a package has brought it`;
+
 export function addHosting(reprieve: Command, done: (code: number) => void): void {
   reprieve
     .command("install")
@@ -21,4 +25,10 @@ export function addHosting(reprieve: Command, done: (code: number) => void): voi
     .option("--no-start", "neither start the service nor enable it")
     .addHelpText("after", INSTALL_HELP)
     .action(async (options) => done(await (await import("./install.ts")).install(options)));
+  reprieve
+    .command("uninstall")
+    .description("undo install: put back what is guarded, stop the service and remove it")
+    .option("--purge", "the config files, the journal and the logs too")
+    .addHelpText("after", UNINSTALL_HELP)
+    .action(async (options) => done(await (await import("./uninstall.ts")).uninstall(options)));
 }

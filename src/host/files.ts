@@ -35,5 +35,14 @@ export function unitsOf(prefix: Prefix): Text[] {
   }));
 }
 
+/** Of systemd's making for the service (RuntimeDirectory= and so on), or the agent's. */
+export const DIRECTORIES = {
+  run: "/run/reprieve",
+  config: "/etc/reprieve",
+  state: "/var/lib/reprieve",
+  logs: "/var/log/reprieve",
+} as const;
+export const TOKEN_FILE = `${DIRECTORIES.state}/token`;
+
 /** Guards by observing alone. */
 export const exampleConfig: Text = { path: DEFAULT_FILE, text: config };

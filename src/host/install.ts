@@ -9,7 +9,7 @@ import { load } from "../config/load.ts";
 import { lineOf } from "../config/mistakes.ts";
 import { CliError, exit } from "../errors.ts";
 import { exampleConfig, type Prefix, programOf, type Text, unitsOf } from "./files.ts";
-import { demandSystemd, start } from "./systemd.ts";
+import { demandSystemd, startService, systemctl } from "./systemd.ts";
 import { writeProgram, writeText } from "./write.ts";
 
 export interface InstallOptions {
@@ -31,7 +31,10 @@ export async function install({ root, config, start: starts }: InstallOptions): 
   if (existsSync(configPath)) tell(configPath, false);
   else tell(configPath, writeText(configPath, given));
   if (root !== undefined) return exit.ok;
-  return await start(starts);
+  systemctl("daemon-reload");
+  say("systemd has read its units anew");
+  if (starts) startService(program);
+  return exit.ok;
 }
 
 // --- internal ---

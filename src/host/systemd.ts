@@ -4,7 +4,8 @@
 import { existsSync } from "node:fs";
 import { say } from "../cli/output.ts";
 import { CliError, exit } from "../errors.ts";
-import { AGENT_UNIT } from "./files.ts";
+import { AGENT_UNIT, SLICE, WATCHERS_UNIT } from "./files.ts";
+import { isOfOtherProgram } from "./take-over.ts";
 
 /** sd_booted(3). */
 const BOOTED = "/run/systemd/system";
@@ -26,11 +27,51 @@ export function systemctl(...args: string[]): string {
   throw new CliError(exit.host, `systemctl ${args.join(" ")}: ${why}`);
 }
 
-export async function start(starts: boolean): Promise<number> {
-  systemctl("daemon-reload");
-  say("systemd has read its units anew");
-  if (!starts) return exit.ok;
+/** Of the unit, as systemctl show has it. */
+export function shown(unit: string, property: string): string {
+  return systemctl("show", "--value", "--property", property, unit);
+}
+
+/** `program`: what it is to run. */
+export function startService(program: string): void {
+  if (shown(AGENT_UNIT, "ActiveState") === "active") upgrade(program);
+  const isEnabled = shown(AGENT_UNIT, "UnitFileState") === "enabled";
+  if (isEnabled && shown(AGENT_UNIT, "ActiveState") === "active") return;
   systemctl("enable", "--now", AGENT_UNIT);
-  say(`${AGENT_UNIT} is started, and at each boot`);
-  return exit.ok;
+  say(`${AGENT_UNIT} is started, now and at each boot`);
+}
+
+/** All of it, in the order in which what holds is put back. */
+export function stopService(): void {
+  systemctl("disable", "--now", AGENT_UNIT);
+  systemctl("stop", WATCHERS_UNIT, SLICE);
+  say(`${AGENT_UNIT} and ${WATCHERS_UNIT} are stopped, and start at no boot any more`);
+}
+
+/** Its unit files are there no more. */
+export function forgetService(): void {
+  systemctl("daemon-reload");
+  // Else one that has failed is remembered.
+  for (const unit of [AGENT_UNIT, WATCHERS_UNIT])
+    Bun.spawnSync(["systemctl", "reset-failed", unit]);
+}
+
+// --- internal ---
+
+/** The program that runs may be the one that was written over. */
+function upgrade(program: string): void {
+  if (!isOfOtherProgram(Number(shown(AGENT_UNIT, "MainPID")), program)) {
+    say(`${AGENT_UNIT} runs already`);
+    return;
+  }
+  try {
+    systemctl("reload", AGENT_UNIT);
+    say(`${AGENT_UNIT} was taken over: no group was unwatched`);
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    say(
+      `${AGENT_UNIT} cannot be taken over, and is started anew, the kernel deciding meanwhile: ${error.message}`,
+    );
+    systemctl("restart", AGENT_UNIT);
+  }
 }

@@ -35,7 +35,7 @@ export function writeProgram(path: string): boolean {
   return true;
 }
 
-/** False: there is no such file. */
+/** With all below it; false: there is no such thing. */
 export function remove(path: string): boolean {
   if (!existsSync(path)) return false;
   try {
@@ -44,6 +44,12 @@ export function remove(path: string): boolean {
   } catch (error) {
     throw new CliError(exit.cannotCreate, `cannot remove ${path}: ${codeOf(error)}`);
   }
+}
+
+/** The same file, by whatever path. */
+export function isSame(one: string, other: string): boolean {
+  const [a, b] = [statSync(one), statSync(other)];
+  return a.dev === b.dev && a.ino === b.ino;
 }
 
 // --- internal ---
@@ -59,9 +65,4 @@ function put(path: string, mode: number, write: (beside: string) => void): void 
   } catch (error) {
     throw new CliError(exit.cannotCreate, `cannot write ${path}: ${codeOf(error)}`);
   }
-}
-
-function isSame(one: string, other: string): boolean {
-  const [a, b] = [statSync(one), statSync(other)];
-  return a.dev === b.dev && a.ino === b.ino;
 }

@@ -97,6 +97,8 @@ export function openCore() {
       Math.round(Date.now() * 1000 - (Number(lib.rpv_now_ns()) - tNs) / 1000) / 1000,
     /** And back. */
     logNs: (wallMs: number) => Number(lib.rpv_now_ns()) - (Date.now() - wallMs) * 1e6,
+    /** Of CLOCK_MONOTONIC. */
+    nowUs: () => Math.floor(Number(lib.rpv_now_ns()) / 1000),
     /** Is it what the pattern of a name or path means? As the core has it. */
     globMatches: (pattern: string, text: string) =>
       lib.rpv_glob_matches(cstring(pattern), cstring(text)) === 1,
@@ -124,7 +126,7 @@ export function openCore() {
         `listen at ${dir}/${to}`,
         lib.rpv_listen_rename(cstring(dir), cstring(from), cstring(to)),
       ),
-    /** To another program's socket; throws where that cannot be done at once. */
+    /** To another program's socket, "@name" for an abstract one; throws where that cannot be done at once. */
     sendDatagram: (path: string, bytes: Uint8Array) =>
       void check(`send to ${path}`, lib.rpv_send_datagram(cstring(path), bytes, bytes.length)),
     /** Does not return; -errno where it fails. */

@@ -34,18 +34,8 @@ describeWith("--help", [built], () => {
 
   test("names every command", () => {
     expect(commands.map((name) => name.trim()).sort()).toEqual([
-      ...["check", "completion", "doctor", "explain", "handle", "incidents"],
-      ...[
-        "install",
-        "rehearse",
-        "release",
-        "reload",
-        "replay",
-        "run",
-        "status",
-        "version",
-        "watch",
-      ],
+      ...["check", "completion", "doctor", "explain", "handle", "incidents", "install", "rehearse"],
+      ...["release", "reload", "replay", "run", "status", "uninstall", "version", "watch"],
     ]);
   });
 

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/** What `run` does about the host as a whole: beside the groups, or alone. */
+
+import { SystemGuard, type SystemGuardSetup } from "../agent/system-guard.ts";
+import { CliError, exit } from "../errors.ts";
+import type { Journaling } from "../journal/journaling.ts";
+import { Locks } from "./guards.ts";
+import type { Inside, LateFeed } from "./late-feed.ts";
+import { say } from "./output.ts";
+import { announceIfAsked, findRunning, takeNames, takeOver } from "./replace.ts";
+import type { Run } from "./run.ts";
+
+export async function watchSystem(
+  { options: { system: orders }, core, undo }: Run,
+  told: Pick<SystemGuardSetup, "image" | "run" | "send" | "keep">,
+): Promise<void> {
+  if (orders === undefined) return;
+  const guard = new SystemGuard({ ...told, core, orders, say });
+  undo.defer(() => guard.stop());
+  if (!(await guard.start())) throw new CliError(exit.internal, "the system guard does not start");
+  if (!orders.allowed) say("the system guard only observes: [allow] system lets it act");
+  guard.lacks.forEach(say);
+}
+
+/** Where no group is guarded, and only the host as a whole is. */
+export async function waitOnly(
+  state: Run,
+  name: string,
+  feed: LateFeed,
+  journaling: Journaling | undefined,
+): Promise<number> {
+  const { options, core, undo, signals, notify } = state;
+  if (options.replace) {
+    const running = findRunning(core, [], name, undo, options.replace);
+    await announceIfAsked(options.replace);
+    await takeOver(core, new Locks(core), running);
+    await takeNames(core, running, feed);
+  }
+  void journaling?.harvest();
+  await feed.serve(NO_GUARD);
+  notify?.ready(() => "guarding the host as a whole");
+  await signals.first;
+  notify?.stopping();
+  return exit.ok;
+}
+
+// --- internal ---
+
+/** What a run that guards the host alone can tell. */
+const NO_GUARD: Inside = {
+  whyNotReady: () => undefined,
+  history: () => ({ frames: [], processes: {} }),
+  sample: () => undefined,
+  vitals: () => undefined,
+  watched: () => {},
+};

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+/** What a service of systemd's does, but for systemd (test/vm/host.ts): sd_notify, and an upgrade in place. */
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { appendFileSync, copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { exit } from "../../src/errors.ts";
+import { type ConfigFile, FEED, guard, onStage, type Tenants } from "../helpers/config.ts";
+import { kill } from "../helpers/group.ts";
+import { NotifySocket } from "../helpers/notified.ts";
+import { binary } from "../helpers/paths.ts";
+import { leftoversOf, Reprieve } from "../helpers/reprieve.ts";
+import { describeWith, kernelTest } from "../helpers/require.ts";
+import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
+import { monotonicMs, until } from "../helpers/wait.ts";
+import { type Board, isAlive } from "../helpers/workload.ts";
+
+const ALLOWED = `${FEED}[allow]\nkill = true\n`;
+
+let config: ConfigFile;
+let tenants: Tenants;
+let at: string;
+let board: Board;
+onStage((stage) => {
+  ({ config, tenants, at, board } = stage);
+});
+
+let systemd: NotifySocket;
+let folder: string;
+/** The program as another version would be: another file. */
+let newer: string;
+
+beforeEach(() => {
+  systemd = new NotifySocket();
+  folder = mkdtempSync(join(tmpdir(), "reprieve-newer-"));
+  newer = join(folder, "reprieve");
+});
+
+afterEach(() => {
+  // Those that took over are no children of ours.
+  for (const pid of systemd.heard.map(pidIn)) if (pid > 0 && isAlive(pid)) kill(pid, "SIGTERM");
+  systemd.close();
+  rmSync(folder, { recursive: true });
+});
+
+function service(more: readonly string[] = [], env: Record<string, string> = {}): Reprieve {
+  const NOTIFY_SOCKET = systemd.name;
+  return Reprieve.start(["run", "--config", config.path, ...more], {
+    env: { NOTIFY_SOCKET, ...env },
+  });
+}
+
+function pidIn(text: string): number {
+  return Number(/MAINPID=(\d+)/.exec(text)?.[1]);
+}
+
+/** ExecReload= of the unit, by the newer program. */
+function takesOver(pid: number) {
+  copyFileSync(binary, newer);
+  appendFileSync(newer, "\n");
+  return Reprieve.ends(["reload", "--main-pid", String(pid)], {
+    command: [newer],
+    env: { NOTIFY_SOCKET: systemd.name },
+  });
+}
+
+async function endBy(pid: number): Promise<void> {
+  kill(pid, "SIGTERM");
+  await until("its end", () => !isAlive(pid));
+  await until("nothing to be left", () => leftoversOf(pid).length === 0);
+}
+
+describeWith("sd_notify", kernelTest, () => {
+  test("ready when the guards are armed; how many they are, and when it ends", async () => {
+    const group = tenants.child("a", LIMIT);
+    config.write(ALLOWED + guard("g", `${at}/*`));
+    const reprieve = service(["--json"]);
+    expect(await systemd.hears("READY=1")).toBe("READY=1\nSTATUS=guarding 1 group");
+    expect(reprieve.messages.some(({ type }) => type === "armed")).toBe(true);
+    const other = tenants.child("b", LIMIT);
+    await systemd.hears("STATUS=guarding 2 groups");
+    await group.destroy();
+    await other.destroy();
+    await systemd.hears("STATUS=guarding 0 groups");
+    expect(await reprieve.stop()).toBe(exit.ok);
+    await systemd.hears("STOPPING=1");
+    expect(systemd.heard.filter((text) => /WATCHDOG|RELOADING/.test(text))).toEqual([]);
+  });
+
+  test("where nothing is there yet, and of the host as a whole alone", async () => {
+    config.write(ALLOWED + guard("g", `${at}/*`));
+    const first = service();
+    expect(await systemd.hears("READY=1")).toContain("STATUS=guarding 0 groups");
+    await first.stop();
+    config.write(`${FEED}[system]\nmemory = "1M"\n`);
+    const second = service();
+    expect(await systemd.hears("STATUS=guarding the host as a whole")).toStartWith("READY=1");
+    await second.stop();
+  });
+
+  test("not before: a start that fails is never ready", async () => {
+    config.write(`${ALLOWED}[[guard]]\nname = "g"\n`);
+    expect((await service().ended()).code).toBe(exit.badConfig);
+    expect(await systemd.all()).toEqual([]);
+  });
+
+  test("alive as often as it is wanted, and not when it is stopped", async () => {
+    tenants.child("a", LIMIT);
+    config.write(ALLOWED + guard("g", `${at}/*`));
+    const reprieve = service([], { WATCHDOG_USEC: "300000" });
+    await systemd.hears("WATCHDOG=1");
+    kill(reprieve.pid, "SIGSTOP");
+    await Bun.sleep(300);
+    await systemd.hears("WATCHDOG=1");
+    const from = systemd.heard.length;
+    await Bun.sleep(600);
+    kill(reprieve.pid, "SIGCONT");
+    await systemd.hears("WATCHDOG=1", from);
+    expect(systemd.heard.length - from).toBeLessThanOrEqual(2);
+    await reprieve.stop();
+  });
+
+  test("around a reload, with the time that systemd 253 compares; through an abstract socket too", async () => {
+    tenants.child("a", LIMIT);
+    config.write(ALLOWED + guard("g", `${at}/*`));
+    const abstract = new NotifySocket({ isAbstract: true });
+    const reprieve = service([], { NOTIFY_SOCKET: abstract.name });
+    await abstract.hears("READY=1");
+    const from = abstract.heard.length;
+    const askedUs = monotonicMs() * 1000;
+    kill(reprieve.pid, "SIGHUP");
+    const reloading = await abstract.hears("RELOADING=1");
+    const us = Number(/MONOTONIC_USEC=(\d+)/.exec(reloading)?.[1]);
+    expect(us).toBeGreaterThanOrEqual(Math.floor(askedUs));
+    expect(us).toBeLessThanOrEqual(monotonicMs() * 1000);
+    await abstract.hears("READY=1", from);
+    await reprieve.stop();
+    abstract.close();
+  });
+
+  test("CMD of run -- CMD is told of it, and nobody speaks for CMD", async () => {
+    const script = `test "$NOTIFY_SOCKET" = ${systemd.name} && sleep 0.2`;
+    const env = { NOTIFY_SOCKET: systemd.name };
+    const args = ["run", "--listen", "none", "--limit", "64M", "--", "sh", "-c", script];
+    expect((await Reprieve.ends(args, { env })).code).toBe(exit.ok);
+    expect(await systemd.all()).toEqual([]);
+  });
+});
+
+describeWith("reload --main-pid", kernelTest, () => {
+  test("of the same program has the file read anew", async () => {
+    tenants.child("a", LIMIT);
+    config.write(ALLOWED + guard("g", `${at}/*`));
+    const reprieve = service();
+    await systemd.hears("READY=1");
+    const { code } = await Reprieve.ends(["reload", "--main-pid", String(reprieve.pid)]);
+    expect(code).toBe(exit.ok);
+    await systemd.hears("RELOADING=1");
+    await reprieve.stop();
+  });
+
+  test("of another program: it takes over with the same flags, is systemd's main process before the old one ends, and guards", async () => {
+    const group = tenants.child("a", LIMIT);
+    config.write(ALLOWED + guard("g", `${at}/*`));
+    const old = service(["--margin", "2M"], { WATCHDOG_USEC: "300000", KEPT: "1" });
+    await systemd.hears("READY=1");
+    const from = systemd.heard.length;
+    const asked = takesOver(old.pid);
+    const told = await systemd.hears(/^MAINPID=/);
+    const pid = pidIn(told);
+    expect(await systemd.hears("READY=1", from)).toContain("STATUS=guarding 1 group");
+    expect((await asked).code).toBe(exit.ok);
+    expect((await old.ended()).code).toBe(exit.ok);
+    const order = systemd.heard.slice(from).filter((text) => !text.startsWith("WATCHDOG"));
+    expect(order.map((text) => text.split("=")[0])).toEqual(["MAINPID", "STOPPING", "READY"]);
+    const args = (await Bun.file(`/proc/${pid}/cmdline`).text()).split("\0").slice(1, -1);
+    const run = ["run", `--replace=${old.pid}`, "--journal", "none"];
+    expect(args).toEqual([...run, "--config", config.path, "--margin", "2M"]);
+    expect(await Bun.file(`/proc/${pid}/environ`).text()).toContain("KEPT=1");
+    await systemd.hears("WATCHDOG=1", systemd.heard.length);
+    const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }).ready();
+    leaker.go();
+    await until("the leaker's death", () => !leaker.isAlive());
+    expect(group.oom().kills).toBe(0);
+    // And from that one too.
+    copyFileSync(newer, `${newer}-2`);
+    const again = Reprieve.ends(["reload", "--main-pid", String(pid)], {
+      command: [`${newer}-2`],
+      env: { NOTIFY_SOCKET: systemd.name },
+    });
+    expect((await again).code).toBe(exit.ok);
+    const last = (await systemd.all()).map(pidIn).findLast((one) => one > 0) ?? pid;
+    expect(last).not.toBe(pid);
+    await endBy(last);
+  });
+
+  test("of one that guards nothing now, or the host as a whole alone", async () => {
+    for (const what of [guard("g", `${at}/*`), '[system]\nmemory = "1M"\n']) {
+      config.write(ALLOWED + what);
+      const from = systemd.heard.length;
+      const old = service();
+      await systemd.hears("READY=1", from);
+      expect((await takesOver(old.pid)).code).toBe(exit.ok);
+      const pid = pidIn(await systemd.hears(/^MAINPID=/, from));
+      expect((await old.ended()).code).toBe(exit.ok);
+      await endBy(pid);
+    }
+  });
+
+  test("where the new one refuses, the old one guards on", async () => {
+    tenants.child("a", LIMIT);
+    config.write(ALLOWED + guard("g", `${at}/*`));
+    const old = service();
+    await systemd.hears("READY=1");
+    config.write("[allow]\nkil = true\n");
+    const { code, err } = await takesOver(old.pid);
+    expect(code).toBe(exit.badConfig);
+    expect(err).toContain("kil");
+    expect(isAlive(old.pid)).toBe(true);
+    expect(old.helpers().size).toBe(3);
+    expect((await systemd.all()).length).toBe(1);
+    await old.stop();
+  });
+
+  test("what is no reprieve of ours", async () => {
+    const { code, err } = await takesOver(process.pid);
+    expect(code).not.toBe(exit.ok);
+    expect(err).toContain(`reprieve`);
+  });
+});
