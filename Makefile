@@ -87,11 +87,12 @@ dist/reprieve: $(TS) $(B)/core $(B)/core.so $(B)/page.html dist/asyncapi.json di
 $(B)/identity: FORCE | $(B)
 	@echo '$(call IDENTITY)' | cmp -s - $@ || echo '$(call IDENTITY)' >$@
 
-# What dist/ says of the command line, the config file, the API and the feed; test/unit/man, config-docs and http-docs.test.ts tell when it is stale.
+# What dist/ says of the command line, the config file, the API and the feed, and the dashboard; test/unit/man, config-docs, http-docs and dashboard.test.ts tell when it is stale.
 docs: src/native/layout.ts | node_modules
 	$(BUN) src/cli/reference.ts
 	$(BUN) src/config/reference.ts
 	$(BUN) src/http/reference.ts
+	$(BUN) src/http/dashboard.ts
 
 # --- tests and the gate ---
 

@@ -5,11 +5,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { freePort } from "./feed.ts";
 import { repository } from "./paths.ts";
-import { program } from "./require.ts";
 import { until } from "./wait.ts";
 
 export const SHIPPED = `${repository}/dist/prometheus`;
-export const prometheusPackage = program("prometheus", "apt-get install prometheus");
 /** It has to start, and to scrape some times. */
 export const SCRAPED_BOUND_MS = 30_000;
 
@@ -24,7 +22,7 @@ export class Prometheus {
   readonly #url: string;
   readonly #proc: Bun.Subprocess;
 
-  /** `files` stand beside its config file, and the rules that ship. */
+  /** `files` stand beside its config file, and all that ships; they may be others of the same name. */
   constructor(config: string, files: Readonly<Record<string, string>> = {}) {
     cpSync(SHIPPED, this.#dir, { recursive: true });
     for (const [name, text] of Object.entries({ ...files, "prometheus.yml": config })) {
@@ -111,6 +109,7 @@ export class Prometheus {
     try {
       return (await (await fetch(`${this.#url}/api/v1/${path}`)).json()) as { data?: unknown };
     } catch {
+      if (this.#proc.exitCode !== null) throw new Error(`Prometheus has ended: ${this.log}`);
       return {}; // it is starting
     }
   }

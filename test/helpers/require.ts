@@ -29,6 +29,8 @@ export function program(name: string, remedy: string): Need {
   return () => (Bun.which(name) === null ? `${name} is not installed (${remedy})` : null);
 }
 
+export const prometheusPackage = program("prometheus", "apt-get install prometheus");
+
 /**
  * Without memory.oom_control's figure of kernel kills an old kernel cannot be judged (Linux
  * 4.13).

@@ -6,8 +6,8 @@ import { cleanUp } from "../helpers/clean.ts";
 import { freePort, serve } from "../helpers/feed.ts";
 import { kill } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
-import { Prometheus, prometheusPackage, promtool } from "../helpers/prometheus.ts";
-import { describeWith, kernelTest, negativeScore } from "../helpers/require.ts";
+import { Prometheus, promtool } from "../helpers/prometheus.ts";
+import { describeWith, kernelTest, negativeScore, prometheusPackage } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
 import { openTold } from "../helpers/told.ts";
 

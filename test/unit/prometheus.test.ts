@@ -5,8 +5,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fixtures } from "../helpers/paths.ts";
-import { prometheusPackage, promtool, SHIPPED } from "../helpers/prometheus.ts";
-import { describeWith } from "../helpers/require.ts";
+import { promtool, SHIPPED } from "../helpers/prometheus.ts";
+import { describeWith, prometheusPackage } from "../helpers/require.ts";
 
 const RULE_TESTS = readFileSync(`${fixtures}/prometheus/rules.test.yml`, "utf8").replaceAll(
   "../../../dist/prometheus/",
