@@ -19,6 +19,12 @@
 #define LEDGER_MAGIC 0x7265676465766572ull
 #define LEDGER_LAYOUT 4u
 
+/* All that is in a run directory: who ends last, or releases what a dead one left, removes them and it. */
+#define RUN_FILES                                              \
+	{                                                      \
+		"ledger", "token", "address", "config", "core" \
+	}
+
 struct ledger_record {
 	uint64_t inode;		   /* of the group's directory; 0: no record */
 	uint64_t owned;		   /* reprieve made the group: it goes with it */

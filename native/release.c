@@ -84,6 +84,7 @@ static void tell_held(int ledger, const char *name)
 /* RUN_BASE/NAME/ledger: put back and remove, unless its reprieve lives. */
 static void release_ledger(int run_dir, const char *name)
 {
+	static const char *const files[] = RUN_FILES;
 	struct ledger_record record;
 	int fd = sys_openat(run_dir, "ledger", O_RDWR | O_NOFOLLOW, 0);
 	int got = 1, stay = 0;
@@ -112,10 +113,8 @@ static void release_ledger(int run_dir, const char *name)
 			remove_helpers(hierarchies[i], homes[j], name);
 	if (stay)
 		return; /* the ledger knows what is to go, and to be given back */
-	SYS3(unlinkat, run_dir, "ledger", 0);
-	SYS3(unlinkat, run_dir, "token", 0);
-	SYS3(unlinkat, run_dir, "config", 0);
-	SYS3(unlinkat, run_dir, "core", 0);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		SYS3(unlinkat, run_dir, files[i], 0);
 }
 
 static int release_run_dir(int base, const char *name, int depth, void *arg)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What every long-lived role does at its start and its end. */
 #include "role.h"
+#include "ledger.h"
 #include "log.h"
 #include "sys.h"
 #include "text.h"
@@ -249,17 +250,18 @@ static void remove_file(const char *dir, const char *name)
 	struct text t = text_on(path, sizeof(path));
 
 	text_add(&t, dir);
+	text_add(&t, "/");
 	text_add(&t, name);
 	sys_unlink(path);
 }
 
 _Noreturn void role_end(struct role_self *self, int with_files)
 {
+	static const char *const files[] = RUN_FILES;
+
 	if (with_files && self->run_dir) {
-		remove_file(self->run_dir, "/ledger");
-		remove_file(self->run_dir, "/token");
-		remove_file(self->run_dir, "/config");
-		remove_file(self->run_dir, "/core");
+		for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+			remove_file(self->run_dir, files[i]);
 		sys_rmdir(self->run_dir);
 	}
 	for (char **group = self->own_groups; *group; group++)

@@ -6,6 +6,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
+import { serve } from "../helpers/feed.ts";
 import { Group, kill } from "../helpers/group.ts";
 import { binary, memoryRoot, runBase } from "../helpers/paths.ts";
 import { type Ended, Reprieve } from "../helpers/reprieve.ts";
@@ -109,6 +110,17 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
       await group.destroy();
     },
   );
+
+  test("leaves no file of one that had a feed, nor do its helpers when the agent alone is killed", async () => {
+    const dead = (await serve()).scene;
+    dead.reprieve.killAll();
+    await releases();
+    await dead.reprieve.gone();
+    await dead.strike();
+    const { scene } = await serve();
+    kill(scene.reprieve.pid, "SIGKILL");
+    await scene.expectAsBefore();
+  });
 
   test("leaves a group alone that was made anew under the same name", async () => {
     const scene = await orphan();
