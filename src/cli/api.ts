@@ -39,7 +39,8 @@ export async function askApi<T extends v.GenericSchema>(
     throw new CliError(exit.host, `${url} is no reprieve, or one of another version`);
   }
   if (response.status === 404) return undefined;
-  if (response.status !== 401) throw new CliError(exit.host, `${url}: ${failure.output.error}`);
+  if (response.status !== 401)
+    throw new CliError(exit.host, `${url}: ${visible(failure.output.error)}`);
   const link = "it stands in the link that is printed at the start";
   throw new CliError(
     exit.notPermitted,

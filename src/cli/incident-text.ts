@@ -16,7 +16,7 @@ const SHOWN_MOST = 5;
 
 /** One, where several are of one line each. */
 export function incidentLine(one: IncidentSummary): string {
-  const parts = [localTime(one.opened_t), one.id, visible(one.guard), one.outcome];
+  const parts = [localTime(one.opened_t), visible(one.id), visible(one.guard), one.outcome];
   return [...parts, durationOf(one.duration_us), killedIn(one)].join("  ");
 }
 
@@ -37,10 +37,10 @@ export function incidentLines(one: Incident, width = Number.POSITIVE_INFINITY): 
   const { cause, outcome, guard, incident, opened_t: t } = one;
   const of = { v: PROTOCOL_VERSION, t, guard, incident } as const;
   return [
-    `${one.id}  ${localTime(one.opened_t)}`,
+    `${visible(one.id)}  ${localTime(one.opened_t)}`,
     one.scope === "host" ? "group   the host as a whole" : `group   ${visible(one.cgroup)}`,
     `orders  ${one.orders.map(visible).join(", ")}; delay ${milliseconds(one.delay_ms)}`,
-    `powers  ${one.powers.length === 0 ? "none: it only observed" : one.powers.join(", ")}`,
+    `powers  ${one.powers.length === 0 ? "none: it only observed" : one.powers.map(visible).join(", ")}`,
     ...(one.recovered ? ["written by a later reprieve: the one that watched was killed"] : []),
     "",
     ...linesOf({ ...of, type: "incident.opened", cause }),

@@ -83,7 +83,7 @@ function noneIn(sources: readonly Source[], { name, outcome, from, to }: Query):
 
 function severalBegin(begin: string, ids: readonly string[]): string {
   const more = ids.length > NAMED_MOST ? ", ..." : "";
-  const first = ids.toSorted().slice(0, NAMED_MOST).join(", ");
+  const first = ids.toSorted().slice(0, NAMED_MOST).map(visible).join(", ");
   return `${ids.length} incidents begin with ${visible(begin) || "nothing"}: ${first}${more}`;
 }
 

@@ -12,7 +12,7 @@ const ALL = "kill-group=all";
 export function replayLines(one: Replayed): string[] {
   const { really } = one;
   return [
-    `${one.id}  ${visible(one.cgroup)}`,
+    `${visible(one.id)}  ${visible(one.cgroup)}`,
     `orders  ${one.orders.map(visible).join(", ")}; by ${visible(one.by)}`,
     ...remarksOf(one).map(more),
     ...label("replay", doneOf(one)),

@@ -252,7 +252,7 @@ function someOf({ pressure }: GuardView): string {
 /** Of its delay, to a tenth of what one reads. */
 function leftOf({ incident, delay_ms: delay }: GuardView, now: number): string {
   if (incident === null) return "";
-  const name = `#${incident.incident.split("#").at(-1)}`;
+  const name = `#${visible(incident.incident.split("#").at(-1) ?? "")}`;
   const left = Math.ceil(incident.deadline_t - now);
   if (left <= 0) return `${name}, its ${milliseconds(delay)} are over`;
   const rounded = left < 1000 ? left : Math.ceil(left / 100) * 100;

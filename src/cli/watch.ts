@@ -15,7 +15,7 @@ export interface WatchOptions extends AgentOptions {
   readonly json?: true;
 }
 
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 const FAULTS = ["uncaughtException", "unhandledRejection"] as const;
 
 export async function watch(text: string | undefined, options: WatchOptions): Promise<number> {
@@ -26,14 +26,15 @@ export async function watch(text: string | undefined, options: WatchOptions): Pr
   if (guard === undefined && options.url !== undefined)
     await askAll(agents, "/api/guards", Guards, () => {});
   const end = Promise.withResolvers<void>();
-  for (const signal of SIGNALS) process.once(signal, () => end.resolve());
+  // To the end: a second one must not end us in the middle of giving the terminal back.
+  for (const signal of SIGNALS) process.on(signal, () => end.resolve());
   for (const fault of FAULTS) process.once(fault, (error) => end.reject(error));
   if (options.json || !isScreen()) {
     const lines = new AsLines(guard, options.json === true, end);
-    await showUntil(end.promise, lines, new Follower(options, lines, undefined));
+    await showUntil(end.promise, lines, () => new Follower(options, lines, undefined));
   } else {
     const screen = new OnScreen(guard, end);
-    await showUntil(end.promise, screen, new Follower(options, screen, guard));
+    await showUntil(end.promise, screen, () => new Follower(options, screen, guard));
   }
   return exit.ok;
 }
@@ -47,12 +48,14 @@ interface Stopped {
 async function showUntil(
   end: Promise<void>,
   show: { close(): Promise<void> },
-  follower: Stopped,
+  follow: () => Stopped,
 ): Promise<void> {
+  let follower: Stopped | undefined;
   try {
+    follower = follow();
     await end;
   } finally {
-    follower.stop();
+    follower?.stop();
     await show.close();
   }
 }

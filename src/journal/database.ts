@@ -121,27 +121,34 @@ export class JournalFile {
   list(query: IncidentQuery, before?: Place): IncidentSummary[] {
     const { guard, name, outcome, from, to, limit } = query;
     const named = name === undefined ? null : this.#guards().filter((one) => isNamed([one], name));
-    return this.#db
-      .query<{ summary: string }, Record<string, string | number | null>>(
-        `SELECT summary FROM incidents
+    const select = this.#db.query<
+      Place & { summary: string },
+      Record<string, string | number | null>
+    >(
+      `SELECT opened_t, id, summary FROM incidents
          WHERE ($guard IS NULL OR guard = $guard)
            AND ($named IS NULL OR guard IN (SELECT value FROM json_each($named)))
            AND ($outcome IS NULL OR outcome = $outcome)
            AND opened_t >= $from AND opened_t < $to
            AND ($before_t IS NULL OR (opened_t, id) < ($before_t, $before_id))
          ORDER BY opened_t DESC, id DESC LIMIT $limit`,
-      )
-      .all({
-        guard: guard ?? null,
-        named: named && JSON.stringify(named),
-        outcome: outcome ?? null,
-        from: from ?? 0,
-        to: to ?? Number.MAX_SAFE_INTEGER,
-        before_t: before?.opened_t ?? null,
-        before_id: before?.id ?? null,
-        limit,
-      })
-      .map(({ summary }) => v.parse(IncidentSummary, JSON.parse(summary)));
+    );
+    const wanted = {
+      guard: guard ?? null,
+      named: named && JSON.stringify(named),
+      outcome: outcome ?? null,
+      from: from ?? 0,
+      to: to ?? Number.MAX_SAFE_INTEGER,
+    };
+    const found: IncidentSummary[] = [];
+    for (let last = before; ; ) {
+      const missing = limit - found.length;
+      const after = { before_t: last?.opened_t ?? null, before_id: last?.id ?? null };
+      const rows = select.all({ ...wanted, ...after, limit: missing });
+      found.push(...rows.flatMap(({ summary }) => summaryOf(summary) ?? []));
+      last = rows.at(-1);
+      if (found.length === limit || rows.length < missing) return found;
+    }
   }
 
   place(id: string): Place | undefined {
@@ -243,6 +250,15 @@ export function codeOf(error: unknown): string {
 }
 
 // --- internal ---
+
+/** Undefined: another version's, or damaged; it is left out, and spoils nothing beside it. */
+function summaryOf(text: string): IncidentSummary | undefined {
+  try {
+    return v.parse(IncidentSummary, JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
 
 function demandKnown(version: number): void {
   if (version <= MIGRATIONS.length) return;

@@ -36,6 +36,8 @@ interface Asked {
 export class KeptDisk implements Disk {
   readonly #path: string;
   #keeper: Bun.Subprocess | undefined;
+  /** The end of the last one, within a bound: it locks the file once more. */
+  #leaving: Promise<unknown> = Promise.resolve();
   #idle: Timer | undefined;
   /** By number, oldest first; one that nobody waits for any more stays until it is answered. */
   readonly #asked = new Map<number, Asked>();
@@ -49,6 +51,7 @@ export class KeptDisk implements Disk {
   async ask<K extends keyof Asks>(name: K, ...args: Args<K>): Promise<Value<K>> {
     if (this.#isStuck) throw stuck();
     if (READING.has(name) && this.#asked.size >= ASKED_MOST) throw busy();
+    await this.#leaving;
     const keeper = this.#started();
     return await new Promise((resolve, reject) => {
       const isLate = () => reject(this.#isStuck ? stuck() : busy());
@@ -69,12 +72,10 @@ export class KeptDisk implements Disk {
 
   /** One that is stuck ends by itself when the disk answers. */
   async end(): Promise<void> {
-    const keeper = this.#keeper;
-    if (keeper === undefined) return;
     while (this.#asked.size > 0 && !this.#isStuck) await Bun.sleep(END_TICK_MS);
     const isStuck = this.#asked.size > 0;
-    this.#leave(keeper);
-    if (!isStuck) await Promise.race([keeper.exited, Bun.sleep(STUCK_MS)]);
+    if (this.#keeper !== undefined) this.#leave(this.#keeper);
+    if (!isStuck) await this.#leaving;
   }
 
   // --- internal ---
@@ -119,6 +120,7 @@ export class KeptDisk implements Disk {
   #leave(keeper: Bun.Subprocess): void {
     this.#lose();
     keeper.disconnect();
+    this.#leaving = Promise.race([keeper.exited, Bun.sleep(STUCK_MS)]);
   }
 
   #lose(): void {

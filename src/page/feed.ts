@@ -122,7 +122,9 @@ export class Feed {
       this.#store.fillLast(incidents);
       this.#store.incidentsChanged += 1;
     } catch {
-      setTimeout(() => socket === this.#socket && void this.#fill(), RETRY_MOST_MS);
+      // At first there was no socket yet, and with a later one it may go on as if it had all.
+      const isOurs = () => socket === undefined || socket === this.#socket;
+      setTimeout(() => isOurs() && void this.#fill(), RETRY_MOST_MS);
     }
   }
 

@@ -37,25 +37,44 @@ export interface Answer<T> {
   readonly error: ApiError | undefined;
 }
 
-/** Asks anew when the path or `again` is another; until that answers, what is known stays. */
+/**
+ * Asks anew when the path or `again` is another; until that answers, what is known stays. One question at a time: in a storm
+ * `again` changes faster than the agent answers.
+ */
 export function useAsk<T>(path: string, again: unknown = 0): Answer<T> {
   const [answer, setAnswer] = useState<Answer<T> & { path?: string }>(NONE);
+  const asking = useRef<{ readonly path: string; isOld: boolean } | undefined>(undefined);
   useEffect(() => {
-    let isWanted = true;
-    ask<T>(path).then(
-      (data) => isWanted && setAnswer({ path, data, error: undefined }),
-      (error: ApiError) =>
-        isWanted &&
-        setAnswer((known) => ({
-          path,
-          data: known.path === path ? known.data : undefined,
-          error,
-        })),
-    );
-    return () => {
-      isWanted = false;
+    if (asking.current?.path === path) {
+      asking.current.isOld = true;
+      return;
+    }
+    const mine = { path, isOld: true };
+    asking.current = mine;
+    const isWanted = () => asking.current === mine;
+    const askWhileOld = async () => {
+      while (isWanted() && mine.isOld) {
+        mine.isOld = false;
+        await ask<T>(path).then(
+          (data) => isWanted() && setAnswer({ path, data, error: undefined }),
+          (error: ApiError) =>
+            isWanted() &&
+            setAnswer((known) => ({
+              path,
+              data: known.path === path ? known.data : undefined,
+              error,
+            })),
+        );
+      }
+      if (isWanted()) asking.current = undefined;
     };
+    void askWhileOld();
   }, [path, again]);
+  useEffect(() => {
+    return () => {
+      asking.current = undefined;
+    };
+  }, []);
   return answer;
 }
 

@@ -113,6 +113,9 @@ describeWith("status", kernelTest, () => {
     const other = await ended("status", "--url", server.url.href);
     expect(other.err).toContain(`${server.url.href} is no reprieve`);
     expect(other.code).toBe(exit.host);
+    server.reload({ fetch: () => Response.json({ error: "\u001b[2Jgone" }, { status: 403 }) });
+    const hostile = await ended("status", "--url", server.url.href);
+    expect(hostile.err).toContain(`${server.url.href}: \ufffd[2Jgone`);
     await server.stop(true);
     await feed.scene.end();
   });

@@ -49,18 +49,21 @@ describeWith("watch in a terminal", [...kernelTest, tmux], () => {
     await scene.end();
   });
 
-  test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("%s gives it back too", async (signal) => {
-    const feed = await serve();
-    const terminal = await Terminal.open();
-    terminal.type(`${command(feed, nameOf(feed.scene))}; echo "code $?"; stty -a`);
-    await terminal.shows("orders    kill");
-    kill(watcherOf(feed), signal);
-    await terminal.shows("code 0");
-    await terminal.shows(" icanon ");
-    expect(terminal.screen()).toContain(" echo ");
-    expect(terminal.isOther).toBe(false);
-    await feed.scene.end();
-  });
+  test.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const)(
+    "%s gives it back too",
+    async (signal) => {
+      const feed = await serve();
+      const terminal = await Terminal.open();
+      terminal.type(`${command(feed, nameOf(feed.scene))}; echo "code $?"; stty -a`);
+      await terminal.shows("orders    kill");
+      kill(watcherOf(feed), signal);
+      await terminal.shows("code 0");
+      await terminal.shows(" icanon ");
+      expect(terminal.screen()).toContain(" echo ");
+      expect(terminal.isOther).toBe(false);
+      await feed.scene.end();
+    },
+  );
 
   test("Ctrl-Z gives it back until it is continued, in front", async () => {
     const feed = await serve();

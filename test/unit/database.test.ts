@@ -131,6 +131,21 @@ describe("JournalFile", () => {
     file.close();
   });
 
+  test("leaves out what it cannot read, and nothing beside it", () => {
+    const file = JournalFile.open(path);
+    put(
+      file,
+      numbers(1, 6).map((number) => incident(number)),
+    );
+    using db = new Database(path);
+    db.run("UPDATE incidents SET summary = '{}' WHERE id IN ('run-0-5', 'run-0-3')");
+    db.run("UPDATE incidents SET summary = '{' WHERE id = 'run-0-1'");
+    expect(idsIn(file)).toEqual(["run-0-6", "run-0-4", "run-0-2"]);
+    // As many as are asked for: else it would seem to be the last page.
+    expect(file.list({ limit: 2 }).map(({ id }) => id)).toEqual(["run-0-6", "run-0-4"]);
+    file.close();
+  });
+
   test("forgets what is older, and the oldest of what is too much", () => {
     const file = JournalFile.open(path);
     put(

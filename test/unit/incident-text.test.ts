@@ -43,7 +43,8 @@ const INCIDENT: Incident = {
 
 describe("an incident in lines", () => {
   test("names of groups and processes cannot steer the terminal", () => {
-    const text = [incidentLine(INCIDENT), ...incidentLines(INCIDENT)].join("");
+    const foreign = { ...INCIDENT, id: HOSTILE, powers: [HOSTILE] };
+    const text = [incidentLine(foreign), ...incidentLines(foreign)].join("");
     expect(text).not.toContain("\u001b");
     expect(text).not.toContain("\n");
     expect(text.split(SHOWN).length).toBeGreaterThan(5);

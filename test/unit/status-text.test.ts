@@ -193,7 +193,8 @@ describe("what concerns no guard is said above", () => {
 });
 
 describe("names", () => {
-  const hostile = { guard: HOSTILE, cgroup: HOSTILE, orders: [HOSTILE], incident: OPEN };
+  const incident = { ...OPEN, incident: HOSTILE };
+  const hostile = { guard: HOSTILE, cgroup: HOSTILE, orders: [HOSTILE], incident };
   const process = { pid: 8, comm: HOSTILE, uid: 0, anon_bytes: 1 } as const;
   const processes = [{ ...process, file_bytes: 0, shmem_bytes: 0, swap_bytes: 0 }];
   const seen = agent([hostile], { url: HOSTILE, gone: { since: 0, why: HOSTILE } });
