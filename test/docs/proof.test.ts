@@ -63,6 +63,19 @@ test("every number is one of the figures", () => {
   expect(numbers.filter((number) => !figures.includes(number))).toEqual([]);
 });
 
+test.each(["faq", "handler-protocol"])(
+  "every broken number of %s is one of the figures",
+  (name) => {
+    const figures = read("dist/docs/figures.md");
+    // Versions of the kernel and of Kubernetes, MiB of the protocol, an address.
+    const others = /^(?:1\.3[158]|6\.1?\d|1\.25|16\.0|2601\.3)$/;
+    const broken = read(`dist/docs/${name}.md`).match(/\d+\.\d+/g) ?? [];
+    expect(broken.filter((number) => !others.test(number) && !figures.includes(number))).toEqual(
+      [],
+    );
+  },
+);
+
 test("the fault matrix is told as it ran last", () => {
   const told = ["RESULTS.md", "RESULTS-v2.md"].map((file) => {
     const [, , ...rows] = read(`test/fault/${file}`).match(/^\|.*\|$/gm) ?? [];
