@@ -97,6 +97,12 @@ export function processesOf(path: string): number[] {
   );
 }
 
+/** By its list: a path in /proc/PID/cgroup tells nothing in a cgroup namespace of one's own. */
+export function holdsUs(path: string): boolean {
+  const procs = readIfThere(join(path, "cgroup.procs")) ?? "";
+  return procs.split("\n").includes(String(process.pid));
+}
+
 /** Kills what is left in the group, but `spared`. False: something would not die. */
 export async function emptyGroup(path: string, spared: readonly number[]): Promise<boolean> {
   const deadline = performance.now() + EMPTY_BOUND_MS;

@@ -6,7 +6,7 @@ import { join, relative } from "node:path";
 import type { GuardSpec } from "../agent/agent.ts";
 import { attachError } from "../agent/attaching.ts";
 import { inodeOf, whyNotWritable } from "../cgroup/files.ts";
-import { resolveGroup, whyHeld, whyUnsafe } from "../cgroup/group.ts";
+import { holdsUs, resolveGroup, whyHeld, whyUnsafe } from "../cgroup/group.ts";
 import { type Hierarchy, refusal } from "../cgroup/hierarchy.ts";
 import { type Kind, kindOf, type OurSwitch } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
@@ -205,13 +205,15 @@ export function demandNotHeld(path: string, ours: readonly string[] = []): void 
 /** How a group is guarded; refuses what must not be armed. Takes no lock and changes nothing. */
 export function specOf(
   { memory }: Pick<GuardSetup, "memory">,
-  { path, margin, orders, caps, sampling }: Wanted,
+  { path, margin, orders, caps, sampling, foundBy }: Wanted,
   owned: boolean,
   others: readonly string[],
 ): GuardSpec {
   const kind = kindOf(memory);
   const why =
-    whyUnsafe(path) ?? (orders.handler === "inside" ? kind.whyNotInside(path) : undefined);
+    (foundBy === undefined ? undefined : whyOurs(path)) ??
+    whyUnsafe(path) ??
+    (orders.handler === "inside" ? kind.whyNotInside(path) : undefined);
   if (why !== undefined) throw unsafe(path, why);
   demandNotHeld(path, others);
   const inode = inodeOf(path);
@@ -239,6 +241,11 @@ function demandShort(path: string): void {
   if (Buffer.byteLength(path) < limit.PATH_BYTES) return;
   const most = limit.PATH_BYTES - 1;
   throw new CliError(exit.usage, `cannot guard ${visible(path)}: its path has over ${most} bytes`);
+}
+
+/** Of what a glob finds: an agent's own container is one among those of its node. */
+function whyOurs(path: string): string | undefined {
+  return holdsUs(path) ? "this reprieve lives in it: name it without a glob" : undefined;
 }
 
 function marginOf(kind: Kind, path: string, wanted: number | undefined): number {

@@ -32,7 +32,14 @@ const FOLDERS = "bin usr/bin etc root proc sys dev tmp run mnt var/tmp reprieve"
 const REPOSITORY = ["src", "native", "test", "package.json", "bunfig.toml", "tsconfig.json"];
 const BENCH = "dist/build/bench"; // there where `make bench` has been, and then what it runs is there too
 const BUILT = [
-  ...["dist/reprieve", "dist/examples", "dist/prometheus", "dist/build/core", "dist/build/core.so"],
+  ...[
+    "dist/reprieve",
+    "dist/examples",
+    "dist/kubernetes",
+    "dist/prometheus",
+    "dist/build/core",
+    "dist/build/core.so",
+  ],
   ...["dist/build/test", BENCH],
 ];
 const MODULES = ["commander", "fast-check", "hono", "pure-rand", "valibot", "ws"];

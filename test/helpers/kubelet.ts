@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+/**
+ * What a kubelet and its runtime make of a pod, on the real kernel: the groups, the volumes, and a container for runc, as the
+ * manifest says. The node's groups are below one of the test's own, as with the kubelet's --cgroup-root.
+ */
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import type { IContainer } from "kubernetes-models/v1/Container";
+import type { IPodSpec } from "kubernetes-models/v1/PodSpec";
+import { ENTRYPOINT, makeTree } from "../../src/release/tree.ts";
+import { fixture } from "./build.ts";
+import { bind, type Mount, tmpfs } from "./container.ts";
+import { Group } from "./group.ts";
+import { memory } from "./memory.ts";
+import { binary, repository } from "./paths.ts";
+import { Reprieve } from "./reprieve.ts";
+
+export const manifests = `${repository}/dist/kubernetes`;
+const MIB = 2 ** 20;
+/** What a privileged container is given, of that which matters here. */
+const ALL = "CHOWN DAC_OVERRIDE IPC_LOCK KILL NET_ADMIN SYSLOG SYS_ADMIN SYS_NICE SYS_PTRACE".split(
+  " ",
+);
+
+/** The pod of the DaemonSet; components change nothing but its container's securityContext. */
+export function daemonPod(...components: readonly string[]): IPodSpec {
+  const pod = podOf("base");
+  const [container] = pod.containers;
+  if (container === undefined) throw new Error("the DaemonSet has no container");
+  const changes = components.map((name) => podOf(`components/${name}`).containers[0]);
+  const merged = Object.assign(
+    {},
+    ...[container, ...changes].map((one) => one?.securityContext),
+  ) as IContainer["securityContext"];
+  return { ...pod, containers: [{ ...container, ...(merged && { securityContext: merged }) }] };
+}
+
+export class Node {
+  readonly root = new Group("node");
+  /** Of the host: its /run and /var/lib, in tmpfs as the first is. */
+  readonly #dir = mkdtempSync("/dev/shm/reprieve-test-node-");
+  readonly #config = `${this.#dir}/config`;
+  readonly #containers: KubeContainer[] = [];
+  #versions = 0;
+
+  constructor() {
+    mkdirSync(this.#config);
+    // As the kubelet leaves it.
+    Bun.spawnSync(["chmod", "777", this.#config]);
+  }
+
+  /** Has the volume of the config say this, as the kubelet does: a new directory, and a link that is renamed. */
+  mount(files: Readonly<Record<string, string>>): void {
+    this.#versions += 1;
+    const version = `..version-${this.#versions}`;
+    for (const [name, text] of Object.entries(files)) {
+      const file = `${this.#config}/${version}/${name}`;
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, this.#placed(text));
+    }
+    symlinkSync(version, `${this.#config}/..data_tmp`);
+    renameSync(`${this.#config}/..data_tmp`, `${this.#config}/..data`);
+    const tops = readdirSync(`${this.#config}/${version}`);
+    const there = readdirSync(this.#config);
+    for (const top of tops.filter((name) => !there.includes(name))) {
+      symlinkSync(`..data/${top}`, `${this.#config}/${top}`);
+    }
+  }
+
+  /** The group of a container that somebody else runs. */
+  group(path: string, limit?: number): Group {
+    const names = path.split("/");
+    const parent = names.slice(0, -1).reduce((above, name) => {
+      memory.handDown(above.path);
+      return above.child(name);
+    }, this.root);
+    return parent.child(names.at(-1) ?? "", limit);
+  }
+
+  /** The first container of a pod, in this group below the root. */
+  run(path: string, pod: IPodSpec, more: readonly Mount[] = []): KubeContainer {
+    const container = new KubeContainer(this, path, pod, more);
+    this.#containers.push(container);
+    return container;
+  }
+
+  /** Where a volume of a pod is on this machine. */
+  volume(name: string, { volumes = [] }: IPodSpec): string {
+    const path = volumes.find((one) => one.name === name)?.hostPath?.path;
+    if (path === undefined) return this.#config;
+    if (path.startsWith("/sys/")) return path;
+    mkdirSync(this.#dir + path, { recursive: true });
+    return this.#dir + path;
+  }
+
+  remove(): void {
+    for (const container of this.#containers) container.remove();
+    rmSync(this.#dir, { recursive: true });
+  }
+
+  /** The kubelet's --cgroup-root goes before its paths. */
+  #placed(toml: string): string {
+    return toml.replaceAll('"/kubepods', `"${this.root.path.slice(memory.root.length)}/kubepods`);
+  }
+}
+
+let made = 0;
+
+export class KubeContainer {
+  readonly group: string;
+  readonly #bundle = mkdtempSync("/var/tmp/reprieve-test-bundle-");
+  readonly #name: string;
+  /** Below each hierarchy. */
+  readonly #path: string;
+
+  constructor(node: Node, path: string, pod: IPodSpec, more: readonly Mount[]) {
+    made += 1;
+    this.#name = `reprieve-kernel-${process.pid}-kube${made}`;
+    this.group = `${node.root.path}/${path}`;
+    this.#path = this.group.slice(memory.root.length);
+    const root = `${this.#bundle}/rootfs`;
+    makeTree(root, binary, process.arch as "x64" | "arm64");
+    copyFileSync(fixture("workload"), `${root}/workload`);
+    const config = ociOf(node, pod, this.#path, more);
+    for (const { destination } of config.mounts) {
+      if (!destination.startsWith("/dev/")) mkdirSync(root + destination, { recursive: true });
+    }
+    writeFileSync(`${this.#bundle}/config.json`, JSON.stringify(config));
+  }
+
+  start(): Reprieve {
+    const command = ["runc", "run", "--bundle", this.#bundle, this.#name];
+    return Reprieve.start([], { command });
+  }
+
+  /** What a probe gets: the kubelet comes from the node, to the pod's address. */
+  probe(path: string): string {
+    const lines = [`GET ${path} HTTP/1.1`, "Host: 10.1.2.3:7461", "Connection: close", "", ""];
+    const asked = lines.join("\\r\\n");
+    const ask = `exec 3<>/dev/tcp/127.0.0.1/7461 && printf '${asked}' >&3 && cat <&3`;
+    const enter = ["nsenter", "-t", String(this.#pid()), "-n", "bash", "-c", ask];
+    return Bun.spawnSync(enter, { stderr: "ignore" }).stdout.toString();
+  }
+
+  /** As the runtime does when the first process of a container ends that has no pid namespace of its own. */
+  killAll(): void {
+    Bun.spawnSync(["runc", "kill", "--all", this.#name, "KILL"]);
+  }
+
+  remove(): void {
+    Bun.spawnSync(["runc", "delete", "--force", this.#name]);
+    rmSync(this.#bundle, { recursive: true, force: true });
+    removeParents(this.#path);
+  }
+
+  #pid(): number {
+    const state = Bun.spawnSync(["runc", "state", this.#name]).stdout.toString();
+    return JSON.parse(state).pid;
+  }
+}
+
+// --- internal ---
+
+function podOf(dir: string): IPodSpec {
+  const file = readFileSync(`${manifests}/${dir}/daemon-set.yaml`, "utf8");
+  return (Bun.YAML.parse(file) as { spec: { template: { spec: IPodSpec } } }).spec.template.spec;
+}
+
+/** As containerd does it: its mounts, less what a volume hides; a cgroup namespace on v2, for who is not privileged. */
+function ociOf(node: Node, pod: IPodSpec, group: string, more: readonly Mount[]) {
+  const [container = {} as IContainer] = pod.containers;
+  const { securityContext, command = [], args = [], volumeMounts = [], resources } = container;
+  const privileged = securityContext?.privileged === true;
+  const add = privileged ? ALL : (securityContext?.capabilities?.add ?? []);
+  const capabilities = add.map((name) => `CAP_${name}`);
+  const sets = ["bounding", "effective", "permitted"].map((set) => [set, capabilities]);
+  const volumes = volumeMounts.map(({ name, mountPath, readOnly }) => ({
+    ...bind(node.volume(name, pod), mountPath, []),
+    options: ["rbind", "rprivate", readOnly ? "ro" : "rw"],
+  }));
+  const own = memory.version === 2 && !privileged ? ["cgroup"] : [];
+  const namespaces = ["ipc", "uts", "mount", "network", ...own, ...(pod.hostPID ? [] : ["pid"])];
+  return {
+    ociVersion: "1.0.2",
+    process: {
+      args: [...(command.length > 0 ? command : [ENTRYPOINT]), ...args],
+      cwd: "/",
+      env: ["PATH=/usr/bin"],
+      user: { uid: securityContext?.runAsUser ?? 0, gid: securityContext?.runAsGroup ?? 0 },
+      capabilities: Object.fromEntries(sets),
+      noNewPrivileges: securityContext?.allowPrivilegeEscalation === false,
+    },
+    root: { path: "rootfs", readonly: securityContext?.readOnlyRootFilesystem === true },
+    mounts: [
+      { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "nodev"] },
+      tmpfs("/dev", ["nosuid", "mode=755", "size=65536k"]),
+      tmpfs("/dev/shm", ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
+      ...(privileged ? [bind("/dev/kmsg", "/dev/kmsg", ["rw"])] : []),
+      ...volumes,
+      ...more,
+    ],
+    linux: {
+      cgroupsPath: group,
+      namespaces: namespaces.map((type) => ({ type })),
+      resources: {
+        memory: { limit: bytesOf(resources?.limits?.memory) },
+        devices: [{ allow: privileged, access: "rwm" }],
+      },
+      ...(!privileged && {
+        maskedPaths: ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"],
+        readonlyPaths: ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
+      }),
+    },
+  };
+}
+
+function bytesOf(quantity: unknown): number {
+  const [, number] = /^(\d+)Mi$/.exec(String(quantity)) ?? [];
+  if (number === undefined) throw new Error(`${quantity} is no number of Mi`);
+  return Number(number) * MIB;
+}
+
+/** runc makes the groups above its own in every hierarchy, and leaves them. */
+function removeParents(group: string): void {
+  for (const hierarchy of readdirSync("/sys/fs/cgroup")) {
+    for (let path = dirname(group); path !== "/"; path = dirname(path)) {
+      try {
+        rmdirSync(`/sys/fs/cgroup/${hierarchy}${path}`);
+      } catch {} // it is not there, or has more in it
+    }
+  }
+}

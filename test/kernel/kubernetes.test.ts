@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+/** The DaemonSet of dist/kubernetes in a container, on a node whose pods have real OOMs. */
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { chmodSync, readFileSync } from "node:fs";
+import type { IPodSpec } from "kubernetes-models/v1/PodSpec";
+import { cleanUp } from "../helpers/clean.ts";
+import { bind } from "../helpers/container.ts";
+import type { Group } from "../helpers/group.ts";
+import { daemonPod, type KubeContainer, manifests, Node } from "../helpers/kubelet.ts";
+import { memory } from "../helpers/memory.ts";
+import type { Reprieve } from "../helpers/reprieve.ts";
+import { describeWith, kernelTest, program } from "../helpers/require.ts";
+import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
+import { Board } from "../helpers/workload.ts";
+
+const needs = [
+  ...kernelTest,
+  program("runc", "apt-get install runc"),
+  program("readelf", "apt-get install binutils"),
+  program("gcc", "apt-get install gcc"),
+  program("nsenter", "util-linux"),
+];
+const observing = { "reprieve.toml": readFileSync(`${manifests}/base/reprieve.toml`, "utf8") };
+const acting = {
+  ...observing,
+  "reprieve.d/powers.toml": readFileSync(`${manifests}/components/act/powers.toml`, "utf8"),
+};
+
+describeWith("Kubernetes", needs, () => {
+  let node: Node;
+  let board: Board;
+  let daemon: KubeContainer;
+  let agent: Reprieve;
+
+  beforeEach(() => {
+    node = new Node();
+    board = new Board();
+  });
+  afterEach(async () => {
+    node.remove();
+    await cleanUp();
+  });
+
+  function startAgent(pod: IPodSpec): Promise<void> {
+    daemon = node.run("kubepods/burstable/pod-agent/agent", pod);
+    agent = daemon.start();
+    return says("page http");
+  }
+
+  async function says(text: string): Promise<void> {
+    await until(`it to say ${text}`, () => {
+      if (agent.proc.exitCode !== null) throw new Error(`It ended: ${agent.err}`);
+      return agent.err.includes(text);
+    }).catch((error) => {
+      throw new Error(`${error.message}; it says ${agent.err}`);
+    });
+  }
+
+  test("kills in a pod that comes, which reads 137; what probes and Prometheus ask is answered", async () => {
+    node.mount(acting);
+    await startAgent(daemonPod("act"));
+    expect(agent.err).toMatch(/leaves out: .*pod-agent\/agent: this reprieve lives in it/);
+    // Nobody's root, as most are: who may not kill him is no agent.
+    chmodSync(board.file, 0o666);
+    const leak = ["/dev/shm/board", "0", "-", "touch", "0", String(LEAK_KB), "4", "0", "1"];
+    const app = node.run("kubepods/burstable/pod-app/app", appOf(leak), [
+      bind(board.file, "/dev/shm/board", ["rw"]),
+    ]);
+    const running = app.start();
+    const leaker = await board.first().ready();
+    await says("guarding");
+    expect(daemon.probe("/healthz")).toStartWith("HTTP/1.1 200");
+    expect(daemon.probe("/readyz")).toEndWith('{"ready":true}');
+    leaker.go();
+    expect((await running.ended()).code).toBe(137);
+    await says("relieved after");
+    const [incident] = agent.messages.filter(({ cgroup }) => cgroup === app.group);
+    expect(incident).toMatchObject({ outcome: "relieved", victims: [{ by: "handler" }] });
+    expect(daemon.probe("/metrics")).toContain('reprieve_incidents_total{outcome="relieved"} 1');
+    expect(daemon.probe("/api/guards")).toStartWith("HTTP/1.1 401");
+    expect(await agent.stop()).toBe(0);
+  });
+
+  test("observes until components/act is applied, of which the power takes no new start", async () => {
+    node.mount(observing);
+    const group = node.group("kubepods/burstable/pod1/c", LIMIT);
+    await startAgent(daemonPod("act"));
+    await leak(group);
+    await says("observed");
+    node.mount(acting);
+    await says("is in effect: 1 group");
+    await until("it to be guarded anew", () => agent.err.split("guarding ").length > 2);
+    await leak(group);
+    await says("relieved after");
+    expect(await agent.stop()).toBe(0);
+  });
+
+  test("guards what either cgroup driver makes of the QoS classes, and no sandbox", async () => {
+    node.mount(observing);
+    const slice = "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1_2.slice";
+    const guarded = [
+      "kubepods/burstable/pod1/c",
+      "kubepods/pod2/c",
+      `${slice}/cri-containerd-c.scope`,
+      "kubepods.slice/kubepods-pod2.slice/crio-c.scope",
+    ].map((path) => node.group(path, LIMIT));
+    node.group("kubepods/besteffort/pod3/c", LIMIT);
+    node.group(`${slice}/cri-containerd-sandbox.scope`);
+    await startAgent(daemonPod());
+    const named = [...agent.err.matchAll(/guarding (\S+)/g)].map((match) => match[1] ?? "");
+    expect(named.sort()).toEqual(guarded.map(({ path }) => path).sort());
+    expect(agent.err).toMatch(/leaves out: .*lives in it.*\(and 1 more\)/);
+    expect(await agent.stop()).toBe(0);
+  });
+
+  /** On v1 runc finds the processes of a container by other hierarchies than those that the watchers have left. */
+  const putBackBy = memory.version === 2 ? "its watchers put back" : "its next start puts back";
+  test(`killed with all that is in its container, ${putBackBy}`, async () => {
+    node.mount(acting);
+    const group = node.group("kubepods/pod1/c", LIMIT);
+    await startAgent(daemonPod("act", "outlive"));
+    expect(agent.err).not.toContain("/dev/kmsg");
+    await until("it to be held", () => group.oom().held);
+    daemon.killAll();
+    await agent.ended();
+    if (memory.version === 2) await until("it to be put back", () => !group.oom().held);
+    else expect(group.oom().held).toBe(true);
+    daemon.remove();
+    await startAgent(daemonPod("act", "outlive"));
+    await says("guarding");
+    await leak(group);
+    await says("relieved after");
+    expect(await agent.stop()).toBe(0);
+    expect(group.oom().held).toBe(false);
+  });
+
+  async function leak(group: Group): Promise<void> {
+    const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }).ready();
+    leaker.go();
+    await until("its end", () => !leaker.isAlive());
+  }
+});
+
+function appOf(args: readonly string[]): IPodSpec {
+  const resources = { limits: { memory: "64Mi" } };
+  const securityContext = { runAsUser: 1000, runAsGroup: 1000 };
+  return {
+    containers: [
+      { name: "app", command: ["/workload"], args: [...args], resources, securityContext },
+    ],
+  };
+}
