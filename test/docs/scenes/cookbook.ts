@@ -9,10 +9,10 @@ export const set: SetScene = async (setting) => {
   await holds(setting, web, "server", 24);
   await holds(setting, web, "cache", 12);
   await holds(setting, setting.group("/tenants/shop", 64 * MB), "server", 30);
-  const ci = setting.group("/ci", 96 * MB);
-  await holds(setting, ci, "runner", 3);
-  await holds(setting, setting.group("/ci/job-1"), "cc1plus", 36);
-  await holds(setting, setting.group("/ci/job-2"), "ld", 20);
+  setting.group("/ci", 96 * MB);
+  await holds(setting, setting.group("/ci/runner", 96 * MB), "runner", 3);
+  await holds(setting, setting.group("/ci/job-1", 96 * MB), "cc1plus", 36);
+  await holds(setting, setting.group("/ci/job-2", 96 * MB), "ld", 20);
   const app = setting.group("/app", 96 * MB);
   await holds(setting, app, "postgres", 40);
   await holds(setting, setting.group("/app/workers"), "worker", 16);
