@@ -22,8 +22,13 @@ const needs = [
   program("nsenter", "util-linux"),
 ];
 const observing = { "reprieve.toml": readFileSync(`${manifests}/base/reprieve.toml`, "utf8") };
+/** A helper without real-time priority, as in a container of v1, may be late by more than the default on a busy machine. */
+const patient = ["burstable", "guaranteed"].map(
+  (name) => `[[guard]]\nname = "${name}"\ndelay = "2s"\n`,
+);
 const acting = {
   ...observing,
+  "reprieve.d/patient.toml": patient.join(""),
   "reprieve.d/powers.toml": readFileSync(`${manifests}/components/act/powers.toml`, "utf8"),
 };
 
@@ -74,10 +79,15 @@ describeWith("Kubernetes", needs, () => {
     expect(daemon.probe("/readyz")).toEndWith('{"ready":true}');
     leaker.go();
     expect((await running.ended()).code).toBe(137);
-    await says("relieved after");
-    const [incident] = agent.messages.filter(({ cgroup }) => cgroup === app.group);
-    expect(incident).toMatchObject({ outcome: "relieved", victims: [{ by: "handler" }] });
-    expect(daemon.probe("/metrics")).toContain('reprieve_incidents_total{outcome="relieved"} 1');
+    const incident = await until("the incident", () =>
+      agent.messages.find(({ cgroup }) => cgroup === app.group),
+    );
+    // Its group is gone at once: on a busy machine before the kill is written down.
+    expect(incident.outcome).toBeOneOf(["relieved", "exited-by-itself"]);
+    const kill = { step: "kill", by: "handler", result: "ok" };
+    expect(incident.steps).toContainEqual(expect.objectContaining(kill));
+    const counted = `reprieve_incidents_total{outcome="${incident.outcome}"} 1`;
+    expect(daemon.probe("/metrics")).toContain(counted);
     expect(daemon.probe("/api/guards")).toStartWith("HTTP/1.1 401");
     expect(await agent.stop()).toBe(0);
   });
