@@ -79,7 +79,8 @@ _reprieve() {
     ${cases.join("\n    ")}
   esac
 }
-compdef _reprieve reprieve`;
+# From $fpath this file is the function itself at its first call.
+if [[ $funcstack[1] == _reprieve ]]; then _reprieve "$@"; else compdef _reprieve reprieve; fi`;
 }
 
 function zshSpec(option: Option): string {

@@ -79,13 +79,13 @@ describeWith("fish", [built, program("fish", "fish")], () => {
 
 describeWith("zsh", [built, program("zsh", "zsh")], () => {
   /** What a TAB makes of it, by a zsh in a terminal of its own; a key of ours writes the line down. */
-  const completed = async (line: string) => {
+  const completed = async (line: string, load = "compinit -u -D; source ./_reprieve") => {
     const [out, setup] = ["out", "setup.zsh"].map((name) => join(folder, name)) as [string, string];
     rmSync(out, { force: true });
     writeFileSync(join(folder, "_reprieve"), script("zsh"));
     writeFileSync(
       setup,
-      'autoload -Uz compinit; compinit -u -D; source ./_reprieve; zle -N write; bindkey "^Xw" write; PS1="READY>"\n' +
+      `autoload -Uz compinit; ${load}; zle -N write; bindkey "^Xw" write; PS1="READY>"\n` +
         'write() { print -r -- "$BUFFER" >out.tmp; mv out.tmp out; exit }\n',
     );
     // The prompt says that it edits lines by now.
@@ -110,6 +110,11 @@ describeWith("zsh", [built, program("zsh", "zsh")], () => {
     ["explain --config a", "explain --config a.toml"],
   ])("makes of %p: %p", async (line, whole) => {
     expect(await completed(line)).toBe(`reprieve ${whole}`);
+  });
+
+  test("as a package has it: found in $fpath, at the first TAB", async () => {
+    const load = `fpath=(${folder} $fpath); compinit -u -D`;
+    expect(await completed("run --handler des", load)).toBe("reprieve run --handler designated");
   });
 });
 
