@@ -2,6 +2,7 @@
 /** [export]: who else gets each incident. */
 
 import * as v from "valibot";
+import { AbsolutePath } from "../cli/args.ts";
 import { table, told } from "./told.ts";
 
 const A_FILE = "a file is named by its absolute path; - is stdout";
@@ -31,6 +32,15 @@ export const ExportTable = table(
         ),
         "Where an OpenTelemetry collector takes logs: OTLP over HTTP, as JSON.",
       ),
+    ),
+    otlp_headers_file: v.optional(
+      told(
+        AbsolutePath,
+        "A file with headers for it, a line each, like `Authorization: Bearer TOKEN`; mode 0600.",
+      ),
+    ),
+    otlp_ca: v.optional(
+      told(AbsolutePath, "Whose certificates it may show, PEM.", "those that the runtime knows"),
     ),
   },
   "Who else gets each incident when it is over, without what its processes did before. At least once: the `id` tells one that comes again.",

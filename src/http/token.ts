@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** The token: a new one, or that of a file, which outlives a restart. */
 
-import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { CliError, exit } from "../errors.ts";
+import { readSecret } from "../secret.ts";
 
 const TOKEN_BYTES = 32;
 /** Of a file that somebody else has written: long enough that nobody guesses it, and it fits into a header. */
@@ -33,19 +34,9 @@ export function tokenOf(path: string): string {
 
 // --- internal ---
 
-/** Through one descriptor, so that what is judged is what is read. */
 function readToken(path: string, cannot: string): string {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const { uid, mode } = fstatSync(fd);
-    if (uid !== process.getuid?.() || (mode & 0o077) !== 0) {
-      throw new CliError(exit.unsafe, `${cannot}: it is not yours alone, chmod it to 0600`);
-    }
-    const token = readFileSync(fd, "utf8").trim();
-    if (TOKEN.test(token)) return token;
-    const what = "a token is 32 to 256 of the characters A-Z a-z 0-9 _ -";
-    throw new CliError(exit.usage, `${cannot}: ${what}; remove it, and it is made anew`);
-  } finally {
-    closeSync(fd);
-  }
+  const token = readSecret(path, cannot).trim();
+  if (TOKEN.test(token)) return token;
+  const what = "a token is 32 to 256 of the characters A-Z a-z 0-9 _ -";
+  throw new CliError(exit.usage, `${cannot}: ${what}; remove it, and it is made anew`);
 }

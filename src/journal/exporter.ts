@@ -7,6 +7,8 @@ import type { Incident } from "./incident.ts";
 const WAITING_MOST = 200;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 60_000;
+/** However much later somebody wants it. */
+const LATER_MOST_MS = 600_000;
 
 interface Waiting {
   readonly incident: Incident;
@@ -18,6 +20,16 @@ export type Send = (incident: Incident) => Promise<void> | void;
 
 /** One that will not be taken, however often it is tried. */
 export class Refused extends Error {}
+
+/** Not before so long. */
+export class Later extends Error {
+  readonly afterMs: number;
+
+  constructor(message: string, afterMs: number) {
+    super(message);
+    this.afterMs = afterMs;
+  }
+}
 
 export class Exporter {
   /** Its bit in what is owed (row.ts). */
@@ -112,10 +124,14 @@ export class Exporter {
     if (!this.#isFailing) this.#say(`cannot export to ${this.#place}: ${error.message}`);
     this.#isFailing = true;
     if (error instanceof Refused) return;
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined;
-      this.#start();
-    }, this.#retryMs);
+    const laterMs = error instanceof Later ? Math.min(error.afterMs, LATER_MOST_MS) : 0;
+    this.#retry = setTimeout(
+      () => {
+        this.#retry = undefined;
+        this.#start();
+      },
+      Math.max(this.#retryMs, laterMs),
+    );
     this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
   }
 }

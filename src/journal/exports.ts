@@ -1,21 +1,15 @@
 // SPDX-License-Identifier: MIT
 /** Where incidents can be exported to: a file of JSON lines, systemd's journal, an OpenTelemetry collector. */
 
-import { hostname } from "node:os";
-import { version } from "../../package.json" with { type: "json" };
 import { incidentLine } from "../cli/incident-text.ts";
 import type { ExportOptions } from "../config/export-schema.ts";
 import type { Core } from "../native/core.ts";
+import { toCollector } from "./collector.ts";
 import { KeptDisk } from "./disk.ts";
-import { Exporter, Refused } from "./exporter.ts";
+import { Exporter } from "./exporter.ts";
 import type { Incident } from "./incident.ts";
 import { fieldsOf, JOURNALD_SOCKET } from "./journald.ts";
-import { logsOf } from "./otlp.ts";
 import { PLACES } from "./row.ts";
-
-const ANSWER_BOUND_MS = 10_000;
-/** Of OTLP over HTTP: what may be tried again. */
-const TRY_AGAIN: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 interface ExportSetup {
   readonly core: Core;
@@ -24,13 +18,15 @@ interface ExportSetup {
 }
 
 export function exportersOf(
-  { jsonl, journald, otlp }: ExportOptions,
+  { jsonl, journald, otlp, ...collector }: ExportOptions,
   { core, print, say }: ExportSetup,
 ): Exporter[] {
   return [
     ...(jsonl === undefined ? [] : [toLines(jsonl, print, say)]),
     ...(journald ? [new Exporter(PLACES.journald, "journald", toJournald(core), say)] : []),
-    ...(otlp === undefined ? [] : [new Exporter(PLACES.otlp, otlp, toCollector(otlp), say)]),
+    ...(otlp === undefined
+      ? []
+      : [new Exporter(PLACES.otlp, otlp, toCollector(otlp, collector), say)]),
   ];
 }
 
@@ -53,26 +49,4 @@ function toLines(file: string, print: ExportSetup["print"], say: ExportSetup["sa
 function toJournald(core: Core) {
   return (incident: Incident): void =>
     core.sendDatagram(JOURNALD_SOCKET, fieldsOf(incident, incidentLine(incident)));
-}
-
-function toCollector(url: string) {
-  return async (incident: Incident): Promise<void> => {
-    const body = logsOf(incident, {
-      text: incidentLine(incident),
-      host: hostname(),
-      version,
-      nowMs: Date.now(),
-    });
-    const response = await fetch(url, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(ANSWER_BOUND_MS),
-      redirect: "error",
-    });
-    await response.body?.cancel();
-    if (response.ok) return;
-    const why = `${response.status} ${response.statusText}`.trim();
-    throw TRY_AGAIN.has(response.status) ? new Error(why) : new Refused(why);
-  };
 }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 /** Incidents of real OOMs, as others get them: a file, systemd's real journal, a collector that fails, refuses or hangs. */
 import { afterEach, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { PLACES } from "../../src/journal/row.ts";
+import { certificateIn, openssl } from "../helpers/certificate.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile, guard } from "../helpers/config.ts";
 import { Group, kill } from "../helpers/group.ts";
 import { Journal } from "../helpers/journal.ts";
 import { endJournalds, Journald, journald } from "../helpers/journald.ts";
 import { memory } from "../helpers/memory.ts";
-import { type LogRecord, recordsOf, throughProtobuf, withoutEmptyLists } from "../helpers/otlp.ts";
+import { Collector } from "../helpers/otlp.ts";
 import { binary } from "../helpers/paths.ts";
 import { Reprieve, type StartOptions } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
@@ -50,44 +51,6 @@ const linesOf = (file: string) => {
   }
 };
 
-/** Answers with these, one after the other, and with the last one from then on; "hang": not at all. */
-class Collector {
-  readonly records: LogRecord[] = [];
-  readonly #server: Bun.Server<undefined>;
-
-  constructor(...answers: readonly (number | "hang")[]) {
-    let count = 0;
-    this.#server = Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      fetch: async (request) => {
-        const answer = answers[Math.min(count, answers.length - 1)] ?? 200;
-        count += 1;
-        if (answer === "hang") return await new Promise<Response>(() => {});
-        expect(request.headers.get("content-type")).toBe("application/json");
-        const json = (await request.json()) as object;
-        const logs = throughProtobuf(json);
-        expect<object>(logs).toEqual(withoutEmptyLists(json));
-        if (answer === 200) this.records.push(...recordsOf(logs));
-        return new Response("{}", { status: answer });
-      },
-    });
-  }
-
-  get toml(): string {
-    return `otlp = "http://127.0.0.1:${this.#server.port}/v1/logs"`;
-  }
-
-  ids(): unknown[] {
-    const isId = ({ key }: { key: string }) => key === "reprieve.incident.id";
-    return this.records.map(({ attributes }) => attributes.find(isId)?.value.stringValue);
-  }
-
-  async stop(): Promise<void> {
-    await this.#server.stop(true);
-  }
-}
-
 describeWith("exports", kernelTest, () => {
   test("to a file are lines of JSON; where it cannot be written it is said, and tried again", async () => {
     const dir = `${config.dir}/later`;
@@ -117,7 +80,7 @@ describeWith("exports", kernelTest, () => {
   });
 
   test("to a collector are tried until it takes them, in their order", async () => {
-    const collector = new Collector(503, 200);
+    const collector = new Collector([503, 200]);
     const { scene } = await exporting(collector.toml);
     const first = await scene.leak();
     const second = await scene.leak();
@@ -135,7 +98,7 @@ describeWith("exports", kernelTest, () => {
   });
 
   test("that a collector refuses are dropped, and those after them are not", async () => {
-    const collector = new Collector(400, 200);
+    const collector = new Collector([400, 200]);
     const { scene } = await exporting(collector.toml);
     await scene.leak();
     await until("the refusal", () => scene.reprieve.err.includes("400"));
@@ -146,8 +109,34 @@ describeWith("exports", kernelTest, () => {
     await collector.stop();
   });
 
+  test("to a collector that wants to be left alone come when it wants them", async () => {
+    const busy = { status: 429, headers: { "retry-after": "3" } };
+    const collector = new Collector([busy, 200]);
+    const { scene } = await exporting(collector.toml);
+    const { closed } = await scene.leak();
+    await until("it", () => collector.ids().length === 1, TRIED_BOUND_MS);
+    expect(collector.ids()).toEqual([closed.id]);
+    const [first = 0, second = 0] = collector.askedMs;
+    expect(second - first).toBeGreaterThanOrEqual(2990); // without it 1 s
+    await scene.end();
+    await collector.stop();
+  });
+
+  test("that a collector says it has not kept are not sent again, and that is said", async () => {
+    const partialSuccess = { rejectedLogRecords: "1", errorMessage: "too\nold" };
+    const collector = new Collector([{ status: 200, body: { partialSuccess } }, 200]);
+    const { scene } = await exporting(collector.toml);
+    await scene.leak();
+    await until("the refusal", () => scene.reprieve.err.includes("rejected: too\ufffdold"));
+    const { closed } = await scene.leak();
+    await until("the second", () => collector.ids().length === 1, TRIED_BOUND_MS);
+    expect(collector.ids()).toEqual([closed.id]);
+    await scene.end();
+    await collector.stop();
+  });
+
   test("to a collector that hangs hold up nobody, and not the end; the next start has them exported", async () => {
-    const hanging = new Collector("hang");
+    const hanging = new Collector(["hang"]);
     const { scene, journal, start } = await exporting(hanging.toml);
     const first = await scene.leak();
     const second = await scene.leak();
@@ -155,7 +144,7 @@ describeWith("exports", kernelTest, () => {
     expect(await scene.reprieve.stop()).toBe(0);
     expect(scene.reprieve.err).toContain("2 incidents were not exported");
     await hanging.stop();
-    const collector = new Collector(200);
+    const collector = new Collector([200]);
     scene.reprieve = await start(collector.toml);
     await until("both", () => collector.ids().length === 2, TRIED_BOUND_MS);
     expect(collector.ids()).toEqual([first.closed.id, second.closed.id]);
@@ -177,14 +166,14 @@ describeWith("exports", kernelTest, () => {
     await Reprieve.ends(["incidents", ...journal.flags]);
     expect(journal.incidents().map(({ id }) => id)).toEqual([String(closed.id)]);
     // Killed before it has arrived at both.
-    const hanging = new Collector("hang");
+    const hanging = new Collector(["hang"]);
     scene.reprieve = await start(`${toFile}\n${hanging.toml}`);
     await until("the file", () => linesOf(file).length === 1);
     await until("the mark", () => journal.owed(closed.id) === PLACES.journald + PLACES.otlp);
     kill(scene.reprieve.pid, "SIGKILL");
     await scene.reprieve.ended();
     await hanging.stop();
-    const collector = new Collector(200);
+    const collector = new Collector([200]);
     scene.reprieve = await start(`${toFile}\n${collector.toml}`);
     await until("the mark", () => journal.owed(closed.id) === PLACES.journald);
     expect(await scene.reprieve.stop()).toBe(0);
@@ -229,3 +218,61 @@ describeWith(
   },
   journald,
 );
+
+describeWith("exports over TLS", [...kernelTest, openssl], () => {
+  const authorization = "Bearer a secret";
+
+  function secured() {
+    const tls = certificateIn(config.dir);
+    const headers = `${config.dir}/headers`;
+    writeFileSync(headers, `Authorization: ${authorization}\nX-Scope-OrgID: ours\n`, {
+      mode: 0o600,
+    });
+    const collector = new Collector([200], { tls, authorization });
+    const keys = {
+      headers: `otlp_headers_file = "${headers}"`,
+      ca: `otlp_ca = "${tls.cert}"`,
+    };
+    return { collector, headers, keys };
+  }
+
+  test("go to whom the certificate names, with the headers of the file", async () => {
+    const { collector, keys } = secured();
+    const { scene } = await exporting([collector.toml, keys.headers, keys.ca].join("\n"));
+    const { closed } = await scene.leak();
+    await until("it", () => collector.ids().length === 1, TRIED_BOUND_MS);
+    expect(collector.ids()).toEqual([closed.id]);
+    await scene.end();
+    await collector.stop();
+  });
+
+  test("go to nobody else, and without the headers are refused: both is said", async () => {
+    const { collector, keys } = secured();
+    const foreign = await exporting([collector.toml, keys.headers].join("\n"));
+    await foreign.scene.leak();
+    const { reprieve } = foreign.scene;
+    await until("the refusal", () => reprieve.err.includes(`cannot export to ${collector.url}`));
+    expect(collector.askedMs).toEqual([]);
+    await foreign.scene.end();
+    const nameless = await exporting([collector.toml, keys.ca].join("\n"));
+    await nameless.scene.leak();
+    await until("the refusal", () => nameless.scene.reprieve.err.includes("401"));
+    await nameless.scene.end();
+    await collector.stop();
+  });
+
+  test("are none with headers that others may read", async () => {
+    const { collector, headers, keys } = secured();
+    chmodSync(headers, 0o644);
+    const group = new Group("export", { limit: LIMIT });
+    const path = group.path.slice(memory.root.length);
+    config.write(`${guard("web", path)}[export]\n${collector.toml}\n${keys.headers}\n`);
+    const { code, err } = await Reprieve.ends([
+      ...["run", "--config", config.path],
+      ...new Journal().flags,
+    ]);
+    expect(err).toContain("it is not yours alone, chmod it to 0600");
+    expect(code).not.toBe(0);
+    await collector.stop();
+  });
+});

@@ -4,7 +4,7 @@ import { afterAll, expect, test } from "bun:test";
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fixtures } from "../helpers/paths.ts";
+import { fixtures, repository } from "../helpers/paths.ts";
 import { promtool, SHIPPED } from "../helpers/prometheus.ts";
 import { describeWith, prometheusPackage } from "../helpers/require.ts";
 
@@ -100,9 +100,11 @@ describeWith("dist/prometheus", [prometheusPackage], () => {
   });
 });
 
-test.each(ALERTS)("%s says where the runbook has it", (alert) => {
+test.each(ALERTS)("%s says where the runbook has it, and there it is", (alert) => {
   const rule = read("alerts.yml")
     .groups.flatMap(({ rules }) => rules)
     .find((one) => one.alert === alert);
   expect(rule?.annotations?.runbook).toBe(`dist/docs/runbook.md#${alert.toLowerCase()}`);
+  const runbook = readFileSync(`${repository}/dist/docs/runbook.md`, "utf8");
+  expect(runbook.split("\n")).toContain(`### ${alert}`);
 });
