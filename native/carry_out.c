@@ -77,9 +77,8 @@ void carry_out_thaw(struct watched *w)
 }
 
 /* The responder has chosen it by its pidfd; here it is a number, which may be another's by now. */
-static struct log_record move(struct watched *w, const struct standing *st)
+static struct log_record move(struct watched *w, uint32_t pid)
 {
-	uint32_t pid = shared_load(&st->asked_pid);
 	struct log_record told = { .step = STEP_MOVE, .pid = (int)pid };
 	struct census here = child_group_census(w->memcg.dir, watcher.self.region, pid);
 	int err = !here.has_wanted ? -ESRCH : w->move_to ? w->move_to : -ENOENT;
@@ -88,13 +87,12 @@ static struct log_record move(struct watched *w, const struct standing *st)
 	return told;
 }
 
-static struct log_record kill_group(struct watched *w, const struct standing *st, int is_whole)
+static struct log_record kill_group(struct watched *w, uint32_t pid, int is_whole)
 {
 	struct log_record told = { .step = STEP_KILL_GROUP };
 	const struct region *region = watcher.self.region;
 	uint32_t processes = 0;
-	int dir = is_whole ? w->memcg.dir
-			   : child_group_of(w->memcg.dir, region, shared_load(&st->asked_pid));
+	int dir = is_whole ? w->memcg.dir : child_group_of(w->memcg.dir, region, pid);
 
 	told.result = dir < 0 ? dir : child_group_kill(dir, region, &processes);
 	told.bytes = processes;
@@ -103,8 +101,10 @@ static struct log_record kill_group(struct watched *w, const struct standing *st
 	return told;
 }
 
-static struct log_record carry_out(struct watched *w, struct standing *st, enum order order)
+static struct log_record carry_out(struct watched *w, struct standing *st, uint64_t ask)
 {
+	enum order order = standing_ask_order(ask);
+
 	if (!(w->guard->flags & orders_power(order)))
 		return (struct log_record){ .step = STEP_WOULD, .arg = order, .result = -EPERM };
 	switch (order) {
@@ -113,21 +113,22 @@ static struct log_record carry_out(struct watched *w, struct standing *st, enum 
 	case ORDER_FREEZE:
 		return freeze(w, st);
 	case ORDER_MOVE:
-		return move(w, st);
+		return move(w, standing_ask_pid(ask));
 	default:
-		return kill_group(w, st, order == ORDER_KILL_GROUP_ALL);
+		return kill_group(w, standing_ask_pid(ask), order == ORDER_KILL_GROUP_ALL);
 	}
 }
 
 int carry_out_slow(struct watched *w)
 {
 	struct standing *st = carry_out_standing(w);
-	enum order wanted = st ? carry_out_wanted(w, st) : ORDER_NONE;
+	uint64_t ask = st ? carry_out_wanted(w, st) : 0;
+	enum order wanted = standing_ask_order(ask);
 
 	if (!st)
 		return 0;
 	if (wanted != ORDER_NONE && !carry_out_is_of_limits(wanted) && wanted != ORDER_HOOK)
-		carry_out_answer(w, st, wanted, carry_out(w, st, wanted));
+		carry_out_answer(w, st, ask, carry_out(w, st, ask));
 	if (!incident_is_open(shared_load(&w->guard->incident)))
 		carry_out_thaw(w);
 	return shared_load(&st->frozen) != 0;

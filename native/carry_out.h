@@ -25,16 +25,16 @@ static inline struct standing *carry_out_standing(const struct watched *w)
 	return standing_of(watcher.self.region, w->index);
 }
 
-/* What is asked for in the open incident, and not yet done; ORDER_NONE: nothing, or it is too late. */
-static inline enum order carry_out_wanted(const struct watched *w, const struct standing *st)
+/* What is asked for in the open incident, and not yet done (standing_ask()); 0: nothing, or it is too late. */
+static inline uint64_t carry_out_wanted(const struct watched *w, const struct standing *st)
 {
 	uint64_t asked = shared_load(&st->asked);
 	uint32_t word = shared_load(&w->guard->incident);
 
 	return asked && asked != shared_load(&st->done) && incident_is_open(word) &&
 			       asked >> 32 == word && !incident_is_handed_over(w->guard)
-		       ? (enum order)(uint32_t)asked
-		       : ORDER_NONE;
+		       ? asked
+		       : 0;
 }
 
 /* Are they the owner's, who writes the switch? */
@@ -43,16 +43,14 @@ static inline int carry_out_is_of_limits(enum order order)
 	return order == ORDER_RAISE || order == ORDER_WAKE || order == ORDER_ROOM;
 }
 
-static inline void carry_out_answer(struct watched *w, struct standing *st, enum order order,
+static inline void carry_out_answer(struct watched *w, struct standing *st, uint64_t ask,
 				    struct log_record told)
 {
-	uint32_t word = shared_load(&w->guard->incident);
-
 	told.guard = w->index;
-	told.incident = incident_number(word);
+	told.incident = incident_number((uint32_t)(ask >> 32));
 	log_put(watcher.self.log, told);
 	st->result = told.result;
-	shared_store(&st->done, standing_ask(word, order));
+	shared_store(&st->done, ask);
 }
 
 #endif

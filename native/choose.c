@@ -60,7 +60,7 @@ struct rank_key choose_key_of_unread(const struct view *view, uint64_t pages)
 
 static struct rank_key key_of(struct guarded *g, const struct candidate *c, uint32_t pages)
 {
-	enum rank_by by = (enum rank_by)g->views[g->current].by;
+	enum rank_by by = (enum rank_by)view_now(g)->by;
 	struct rank_facts facts = { c->start_time, pages, 0, c->percent };
 	struct table_known known = { 0 };
 
@@ -146,7 +146,7 @@ static int choose_hidden(struct guarded *g, int64_t most_bytes, uint64_t hidden_
 {
 	const struct response *r = &g->response;
 
-	if (g->views[g->current].hidden_before_bytes > most_bytes)
+	if (view_now(g)->hidden_before_bytes > most_bytes)
 		return -ESRCH;
 	if (r->victim != VICTIM_NONE &&
 	    sys_now_ns() - r->progress_ns <
@@ -165,7 +165,7 @@ static uint32_t evidence_of(const struct view *view)
 
 int choose_victim(struct guarded *g, struct choice *choice)
 {
-	struct view *view = &g->views[g->current];
+	struct view *view = view_now(g);
 	struct reading r = read_primed(g, view);
 	uint64_t most_pages =
 		r.most_pages > view->unprimed_pages ? r.most_pages : view->unprimed_pages;
@@ -200,7 +200,7 @@ int choose_victim(struct guarded *g, struct choice *choice)
 
 int choose_sampled(struct guarded *g, struct choice *choice)
 {
-	struct view *view = &g->views[g->current];
+	struct view *view = view_now(g);
 	const struct candidate *first = NULL;
 
 	for (uint32_t i = 0; i < view->candidates && !first; i++)

@@ -129,6 +129,15 @@ struct guarded {
 	struct view views[2];
 };
 
+/* The responder's, busy: sequentially consistent with that, so that the sampler, which switches and then looks whether it is, does not
+ * close what is in this one. */
+static inline uint32_t view_current(const struct guarded *g)
+{
+	return __atomic_load_n(&g->current, __ATOMIC_SEQ_CST);
+}
+
+static inline struct view *view_now(struct guarded *g) { return &g->views[view_current(g)]; }
+
 /* The guard's processes of one scan: slots of the table. */
 struct sampled {
 	uint32_t n;

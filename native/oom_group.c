@@ -24,7 +24,7 @@ static int is_it(uint32_t pid, void *arg) { return pid == *(const uint32_t *)arg
 
 uint32_t oom_group_of(struct guarded *g, uint32_t pid)
 {
-	const struct view *view = &g->views[g->current];
+	const struct view *view = view_now(g);
 
 	for (uint32_t i = 0; i < view->groups; i++)
 		if (view->whole[i] &&

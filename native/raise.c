@@ -77,8 +77,9 @@ static int follow(struct watched *w)
 	return high_may_hold(w, &oom, &room) ? switch_write(w, SWITCH_HOLD) : -EBUSY;
 }
 
-static void raise_limits(struct watched *w, struct standing *st, enum order order)
+static void raise_limits(struct watched *w, struct standing *st, uint64_t ask)
 {
+	enum order order = standing_ask_order(ask);
 	uint64_t most = order == ORDER_RAISE ? st->raise_most_bytes : UINT64_MAX / 2;
 	uint64_t by = order == ORDER_RAISE  ? st->raise_by_bytes
 		      : order == ORDER_ROOM ? room_bytes(w)
@@ -100,7 +101,7 @@ static void raise_limits(struct watched *w, struct standing *st, enum order orde
 	if (!err)
 		told.bytes = raise.added_bytes;
 	told.result = err;
-	carry_out_answer(w, st, order, told);
+	carry_out_answer(w, st, ask, told);
 }
 
 /* Says whether nothing is owed any more. What the limit was stays there, for who puts the incident together later. */
@@ -130,13 +131,13 @@ int carry_out_is_owed(const struct watched *w)
 void carry_out_limits(struct watched *w, uint64_t now_ns)
 {
 	struct standing *st = carry_out_standing(w);
-	enum order wanted;
+	uint64_t ask;
 
 	if (!st)
 		return;
-	wanted = carry_out_wanted(w, st);
-	if (watcher_owns() && carry_out_is_of_limits(wanted))
-		raise_limits(w, st, wanted);
+	ask = carry_out_wanted(w, st);
+	if (watcher_owns() && carry_out_is_of_limits(standing_ask_order(ask)))
+		raise_limits(w, st, ask);
 	if (!carry_out_is_owed(w))
 		return;
 	if (incident_is_open(shared_load(&w->guard->incident)) ||

@@ -71,8 +71,8 @@ struct standing {
 	uint64_t hook_done;  /* release: asked, when it has ended */
 	/* writer: the responder */
 	struct caps_hour hour;
-	uint32_t asked_pid;
-	uint64_t asked; /* release: standing_ask(): wanted of a watcher */
+	uint64_t
+		asked; /* release: standing_ask(): wanted of a watcher, or of the agent; 0: nothing */
 	/* writer: the watcher that carries it out */
 	uint64_t done; /* release: asked, when it was */
 	int32_t result;
@@ -83,11 +83,16 @@ struct standing {
 	uint64_t calm_ns; /* no incident before then: what is owed is given back */
 };
 
-/* What the responder asks for: one order of one incident, each once. */
-static inline uint64_t standing_ask(uint32_t word, enum order order)
+/* What the responder asks for: one order of one incident, each once, and whom it is for (0: nobody), in one word, so that nobody
+ * carries out the one with the other's pid. A pid has 22 bits (PID_MAX_LIMIT). */
+static inline uint64_t standing_ask(uint32_t word, enum order order, uint32_t pid)
 {
-	return (uint64_t)word << 32 | (uint32_t)order;
+	return (uint64_t)word << 32 | pid << 8 | (uint32_t)order;
 }
+
+static inline enum order standing_ask_order(uint64_t ask) { return (enum order)(ask & 0xff); }
+
+static inline uint32_t standing_ask_pid(uint64_t ask) { return (uint32_t)ask >> 8; }
 
 _Static_assert(sizeof(struct standing) % 8 == 0, "of 64-bit words");
 _Static_assert((int)ORDERS_MAX >= (int)ORDERS, "each once, and the end");

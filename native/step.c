@@ -100,9 +100,8 @@ void step_ask_for(struct guarded *g, enum order order, uint32_t pid)
 
 	if (!st)
 		return; /* there is none but "kill" */
-	shared_store(&st->asked_pid, pid);
 	g->response.asked = (uint8_t)order;
-	shared_store(&st->asked, standing_ask(g->response.word, order));
+	shared_store(&st->asked, standing_ask(g->response.word, order, pid));
 	if (order == ORDER_HOOK)
 		role_wake(FD_AGENT);
 	else
@@ -149,12 +148,11 @@ void step_begin(struct guarded *g, uint64_t now_ns)
 static void look_at_hook(struct guarded *g, const struct standing *st)
 {
 	struct response *r = &g->response;
-	uint64_t ask = standing_ask(r->word, ORDER_HOOK);
 	int32_t result;
 
-	if (shared_load(&st->hook_begun) == ask)
+	if (shared_load(&st->hook_begun) == st->asked)
 		shared_store(&g->guard->carried_out, ORDER_HOOK);
-	if (shared_load(&st->hook_done) != ask)
+	if (shared_load(&st->hook_done) != st->asked)
 		return;
 	result = st->hook_result;
 	r->is_answered = 1;
@@ -178,10 +176,10 @@ void step_look(struct guarded *g, uint64_t now_ns)
 		look_at_hook(g, st);
 		return;
 	}
-	if (shared_load(&st->done) != standing_ask(r->word, (enum order)r->asked))
+	if (shared_load(&st->done) != st->asked)
 		return;
 	if (r->asked == ORDER_MOVE && !st->result) {
-		r->moved_pid = shared_load(&st->asked_pid);
+		r->moved_pid = standing_ask_pid(st->asked);
 		r->moved_scan = shared_load(&g->scans);
 		step_ask_for(g, ORDER_WAKE, 0);
 		return;

@@ -51,7 +51,7 @@ static void take_whole(struct guarded *g, uint32_t whole)
 	if (!whole)
 		return;
 	r->whole = whole;
-	r->whole_view = g->current;
+	r->whole_view = view_current(g);
 	r->times = r->members = 0;
 	oom_group_kill(g);
 }

@@ -158,7 +158,7 @@ void suspects_name(const struct guarded *g, struct choice *choice)
 
 static void describe(struct guarded *g, struct choice *choice)
 {
-	const struct candidate *c = view_find(&g->views[g->current], choice->pid);
+	const struct candidate *c = view_find(view_now(g), choice->pid);
 	struct table_known known;
 
 	ask_table(g, choice->pid, &known);
@@ -183,7 +183,7 @@ static struct rank_key key_of(const struct guarded *g, const struct table_known 
 				    .percent = is_known ? known->percent : WEIGH_EVEN };
 
 	facts.grown = pages > known->past_pages ? pages - known->past_pages : 0;
-	return rank_key((enum rank_by)g->views[g->current].by, &facts);
+	return rank_key((enum rank_by)g->views[view_current(g)].by, &facts);
 }
 
 /*
@@ -192,7 +192,7 @@ static struct rank_key key_of(const struct guarded *g, const struct table_known 
  */
 static int is_first(const struct guarded *g, const struct choice *choice, uint64_t rest)
 {
-	const struct view *view = &g->views[g->current];
+	const struct view *view = &g->views[view_current(g)];
 	uint64_t most_pages = rest / 4096 + view->unprimed_pages;
 
 	return choice->bytes >= KILL_MIN_BYTES &&
@@ -275,7 +275,7 @@ static int choose_busiest(struct search *s, uint64_t bytes, struct choice *choic
 
 int suspects_choose(struct guarded *g, int newborn_only, uint64_t bytes, struct choice *choice)
 {
-	struct search s = { .g = g, .view = &g->views[g->current], .newborn_only = newborn_only };
+	struct search s = { .g = g, .view = view_now(g), .newborn_only = newborn_only };
 	struct response *r = &g->response;
 	uint64_t now_ns = sys_now_ns();
 	int err;

@@ -298,7 +298,7 @@ void view_close(struct guarded *g)
 {
 	const struct view *now = &g->views[g->current];
 
-	g->busy = 0;
+	__atomic_store_n(&g->busy, 0, __ATOMIC_SEQ_CST);
 	view_retire(g);
 	close_groups(g);
 	for (uint32_t i = 0; i < now->candidates; i++) {
