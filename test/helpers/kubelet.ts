@@ -153,6 +153,11 @@ export class KubeContainer {
     return Bun.spawnSync(enter, { stderr: "ignore" }).stdout.toString();
   }
 
+  /** As `kubectl exec` has it done. */
+  exec(...command: readonly string[]): string {
+    return Bun.spawnSync(["runc", "exec", this.#name, ...command]).stdout.toString();
+  }
+
   /** As the runtime does when the first process of a container ends that has no pid namespace of its own. */
   killAll(): void {
     Bun.spawnSync(["runc", "kill", "--all", this.#name, "KILL"]);

@@ -31,6 +31,12 @@ export function program(name: string, remedy: string): Need {
 
 export const prometheusPackage = program("prometheus", "apt-get install prometheus");
 
+/** Debian's kubectl has kustomize 2, which knows no components, and no package has a newer one: a host may lack it. */
+export const kustomize: Need = () => {
+  const said = Bun.which("kubectl") && Bun.spawnSync(["kubectl", "version", "--client"]).stdout;
+  return /Kustomize Version: v[5-9]/.test(String(said)) ? null : "no kubectl with kustomize 5";
+};
+
 /**
  * Without memory.oom_control's figure of kernel kills an old kernel cannot be judged (Linux
  * 4.13).

@@ -8,6 +8,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { join, relative } from "node:path";
 import { load } from "../../src/config/load.ts";
 import { programOf, repository } from "../helpers/paths.ts";
+import { describeWith, kustomize } from "../helpers/require.ts";
 
 const manifests = `${repository}/dist/kubernetes`;
 const built = `${repository}/dist/build/kubernetes`;
@@ -75,28 +76,32 @@ describe("dist/kubernetes", () => {
     expect(mistakes).toEqual([]);
     expect(config?.allow.kill).toBeArrayOfSize(2);
   });
-
-  const kustomize = kustomizeOf();
-  const rendered = kustomize === undefined ? test.skip : test;
-  if (kustomize === undefined) console.error("NOT RUN: kustomize: no kubectl with kustomize 5");
-  rendered("what kustomize builds is what the schemas allow, the components applied", async () => {
-    const all = `${built}/all`;
-    mkdirSync(all, { recursive: true });
-    const to = (path: string) => relative(all, `${manifests}/${path}`);
-    const components = ["act", "outlive", "pod-monitor"].map((name) => to(`components/${name}`));
-    writeFileSync(
-      `${all}/kustomization.yaml`,
-      JSON.stringify({ resources: [to("base")], components }),
-    );
-    const resources = [`${manifests}/base`, `${manifests}/act`, all].flatMap((dir) => {
-      const { stdout, stderr } = Bun.spawnSync([programOf("kubectl"), "kustomize", dir]);
-      expect(String(stderr)).toBe("");
-      return documentsOf(String(stdout));
-    });
-    expect(await mistakesOf(resources, "kustomized")).toEqual([]);
-    expect(resources.filter(({ kind }) => kind === "DaemonSet")).toBeArrayOfSize(3);
-  });
 });
+
+describeWith(
+  "dist/kubernetes, built by kustomize",
+  [],
+  () => {
+    test("is what the schemas allow, the components applied", async () => {
+      const all = `${built}/all`;
+      mkdirSync(all, { recursive: true });
+      const to = (path: string) => relative(all, `${manifests}/${path}`);
+      const components = ["act", "outlive", "pod-monitor"].map((name) => to(`components/${name}`));
+      writeFileSync(
+        `${all}/kustomization.yaml`,
+        JSON.stringify({ resources: [to("base")], components }),
+      );
+      const resources = [`${manifests}/base`, `${manifests}/act`, all].flatMap((dir) => {
+        const { stdout, stderr } = Bun.spawnSync([programOf("kubectl"), "kustomize", dir]);
+        expect(String(stderr)).toBe("");
+        return documentsOf(String(stdout));
+      });
+      expect(await mistakesOf(resources, "kustomized")).toEqual([]);
+      expect(resources.filter(({ kind }) => kind === "DaemonSet")).toBeArrayOfSize(3);
+    });
+  },
+  kustomize,
+);
 
 /** All that is wrong, in words. */
 async function mistakesOf(resources: readonly Resource[], name: string): Promise<string[]> {
@@ -164,11 +169,4 @@ function namedIn(file: string): string[] {
   const { resources = [], components = [], patches = [], configMapGenerator = [] } = all;
   const files = configMapGenerator.flatMap((one) => one.files);
   return [...resources, ...components, ...patches.map(({ path }) => path), ...files];
-}
-
-/** Debian's kubectl has kustomize 2, which knows no components. */
-function kustomizeOf(): string | undefined {
-  if (Bun.which("kubectl") === null) return undefined;
-  const said = String(Bun.spawnSync([programOf("kubectl"), "version", "--client"]).stdout);
-  return /Kustomize Version: (v[5-9]\S*)/.exec(said)?.[1];
 }
