@@ -88,7 +88,7 @@ describeWith("Kubernetes", needs, () => {
     expect(incident.steps).toContainEqual(expect.objectContaining(kill));
     const counted = `reprieve_incidents_total{outcome="${incident.outcome}"} 1`;
     expect(daemon.probe("/metrics")).toContain(counted);
-    expect(daemon.exec("reprieve", "incidents")).toContain(incident.outcome);
+    expect(daemon.exec("reprieve", "incidents")).toContain(String(incident.outcome));
     expect(daemon.probe("/api/guards")).toStartWith("HTTP/1.1 401");
     expect(await agent.stop()).toBe(0);
   });
