@@ -9,6 +9,7 @@ import { findMemory } from "../cgroup/hierarchy.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, errnoName, openCore } from "../native/core.ts";
 import { findCore } from "../native/embed.ts";
+import { whyOtherPages } from "../native/page-size.ts";
 import { Signals } from "./command.ts";
 import type { ConfigChecks } from "./config-checks.ts";
 import { DEFAULT_CONFIG } from "./flags.ts";
@@ -91,8 +92,10 @@ function kernelChecks(core: Core): Check[] {
       ? check(name, "ok", "tried")
       : check(name, otherwise, `${errnoName(result)}: ${why}`);
   const panic = readIfThere("/proc/sys/vm/panic_on_oom")?.trim() ?? "?";
+  const otherPages = whyOtherPages();
   return [
     check("kernel", "ok", release()),
+    check("page size", otherPages === undefined ? "ok" : "no", otherPages ?? "4 KiB"),
     tried("pidfd", core.tryPidfd(), "no", "a victim could not be named safely; Linux 5.3 has it"),
     tried(
       "process_mrelease",

@@ -7,13 +7,17 @@ const PAGE_BYTES = 4096;
 const AT_PAGESZ = 6n;
 
 /** Nothing is guarded where memory would be misjudged. */
-export function demandPages(auxv: Uint8Array = readFileSync("/proc/self/auxv")): void {
-  const bytes = pageBytes(auxv);
-  if (bytes === undefined || bytes === PAGE_BYTES) return;
-  throw new CliError(
-    exit.host,
-    `this kernel's pages have ${bytes / 1024} KiB, and reprieve knows those of 4 KiB: boot a kernel that has them`,
-  );
+export function demandPages(): void {
+  const why = whyOtherPages();
+  if (why !== undefined) throw new CliError(exit.host, why);
+}
+
+/** undefined: they are those that the core counts in. */
+export function whyOtherPages(): string | undefined {
+  const bytes = pageBytes(readFileSync("/proc/self/auxv"));
+  if (bytes === undefined || bytes === PAGE_BYTES) return undefined;
+  const here = `this kernel's pages have ${bytes / 1024} KiB`;
+  return `${here}, and reprieve knows those of 4 KiB: boot a kernel that has them`;
 }
 
 /** As getauxval(3) has it: pairs of words, type and value. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** What doctor finds, proves and leaves behind on this host, and on one where it must not try. */
 import { afterEach, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { exit } from "../../src/errors.ts";
 import { endsAsUser } from "../helpers/as-user.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { Group, kill } from "../helpers/group.ts";
@@ -125,6 +126,22 @@ describeWith(
       expect(ended.out).toContain("No live proof was tried");
       expect(ended.out).toMatch(/promises\n {2}no +a guarded group is relieved .* not proved here/);
       expect(existsSync(groupOf(doctor))).toBe(false);
+    });
+
+    test.each([16, 64])("and run neither, where the kernel's pages have %d KiB", async (kib) => {
+      // AT_PAGESZ, AT_NULL: what the kernel tells a program, bound over that of the one to be.
+      const auxv = `/dev/shm/reprieve-test-${process.pid}.auxv`;
+      writeFileSync(auxv, new BigUint64Array([6n, BigInt(kib * 1024), 0n, 0n]));
+      const told = `mount --bind ${auxv} /proc/$$/auxv && exec "$@"`;
+      const command = ["unshare", "-m", "sh", "-c", told, "sh", binary];
+      const doctor = await Reprieve.ends(["doctor"], { command });
+      const run = await Reprieve.ends(["run", "--limit", "64M", "--", "true"], { command });
+      rmSync(auxv);
+      const why = `this kernel's pages have ${kib} KiB`;
+      expect(doctor.out).toMatch(new RegExp(`no +page size +${why}`));
+      expect(doctor.out).toContain("No live proof was tried");
+      expect(run.err).toContain(why);
+      expect([doctor.code, run.code]).toEqual([exit.host, exit.host]);
     });
   },
 );
