@@ -36,7 +36,7 @@ describeWith("a build", [built], () => {
         "cp",
         "-a",
         "--parents",
-        ...["test/bench/bench.mk", "dist/asyncapi.json", "dist/openapi.json"],
+        ...["test/bench/bench.mk", "dist/asyncapi.json", "dist/openapi.json", "dist/systemd"],
         copy,
       ]);
       const set = [`COMMIT=${told.commit}`, `EPOCH=${Date.parse(told.date) / 1000}`];
