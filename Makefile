@@ -107,7 +107,7 @@ ARM := $(if $(shell command -v $(ARM_GCC)),$(addprefix $(B)/arm64/,core core.so 
 # Three at once, for most of a test is waiting. What takes its time from a real OOM: the faults come last, for some want every CPU. What
 # takes none. And with what these leave of the CPUs, for of the boots the clock counts instructions, another kernel and the model. The
 # last line counts what really ran. The fault matrix at three stages a row, the next row at others; make fault plays all.
-TOLD := $(patsubst %,./test/kernel/%.test.ts,api export feed incidents journal journal-killed journal-stuck listen prometheus recovered \
+TOLD := $(patsubst %,./test/kernel/%.test.ts,api export feed fleet incidents journal journal-killed journal-stuck listen prometheus recovered \
 	status watch websocket)
 TIMED := test/attack $(filter-out $(TOLD),$(wildcard ./test/kernel/*.test.ts))
 UNTIMED := $(TOLD) $(addprefix test/,native unit browser docs)

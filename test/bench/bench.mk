@@ -37,6 +37,10 @@ bench-v2: dist/reprieve $(BENCH_C)
 		RUN="$$(echo $${figure#*:} | tr , ' ') JSON=$(JSON) bun test/bench/$${figure%:*}.ts" \
 		BOUND_S=$(BENCH_V2_BOUND_S) $(BUN) test/vm/run.ts v2 || exit; done
 
+# A fleet in a real Prometheus: 25 minutes and 5 GB, so not in `bench`.
+bench-fleet: dist/reprieve
+	@$(BUN) test/bench/fleet.ts
+
 demo: dist/reprieve $(BENCH_C)
 	@$(BUN) test/demo/demo.ts
 

@@ -18,22 +18,29 @@ export interface Sample {
 
 export class Prometheus {
   readonly pid: number;
+  readonly address: string;
   readonly #dir = mkdtempSync(join(tmpdir(), "reprieve-prometheus-"));
-  readonly #url: string;
   readonly #proc: Bun.Subprocess;
 
   /** `files` stand beside its config file, and all that ships; they may be others of the same name. */
-  constructor(config: string, files: Readonly<Record<string, string>> = {}) {
+  constructor(
+    config: string,
+    files: Readonly<Record<string, string>> = {},
+    mode: "server" | "agent" = "server",
+  ) {
     cpSync(SHIPPED, this.#dir, { recursive: true });
     for (const [name, text] of Object.entries({ ...files, "prometheus.yml": config })) {
       mkdirSync(dirname(this.file(name)), { recursive: true });
       writeFileSync(this.file(name), text, { mode: 0o600 });
     }
-    const own = `127.0.0.1:${freePort()}`;
-    this.#url = `http://${own}`;
-    const data = `--storage.tsdb.path=${this.file("data")}`;
-    const args = [`--config.file=${this.file("prometheus.yml")}`, data];
-    this.#proc = Bun.spawn(["prometheus", ...args, `--web.listen-address=${own}`], {
+    this.address = `127.0.0.1:${freePort()}`;
+    const data = this.file("data");
+    const flags = {
+      server: [`--storage.tsdb.path=${data}`, "--web.enable-remote-write-receiver"],
+      agent: [`--storage.agent.path=${data}`, "--enable-feature=agent"],
+    }[mode];
+    const args = [`--config.file=${this.file("prometheus.yml")}`, ...flags];
+    this.#proc = Bun.spawn(["prometheus", ...args, `--web.listen-address=${this.address}`], {
       stdio: ["ignore", "ignore", Bun.file(this.file("log"))],
     });
     this.pid = this.#proc.pid;
@@ -69,7 +76,7 @@ export class Prometheus {
 
   /** What it says of itself: the sum of a metric's series that begin so. */
   async own(series: string): Promise<number> {
-    const text = await (await fetch(`${this.#url}/metrics`)).text();
+    const text = await (await fetch(`http://${this.address}/metrics`)).text();
     const of = text.split("\n").filter((line) => line.startsWith(series));
     return of.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
   }
@@ -107,7 +114,9 @@ export class Prometheus {
 
   async #ask(path: string): Promise<{ data?: unknown; error?: string }> {
     try {
-      return (await (await fetch(`${this.#url}/api/v1/${path}`)).json()) as { data?: unknown };
+      return (await (await fetch(`http://${this.address}/api/v1/${path}`)).json()) as {
+        data?: unknown;
+      };
     } catch {
       if (this.#proc.exitCode !== null) throw new Error(`Prometheus has ended: ${this.log}`);
       return {}; // it is starting

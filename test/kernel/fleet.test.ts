@@ -9,9 +9,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openssl } from "../helpers/certificate.ts";
 import { cleanUp } from "../helpers/clean.ts";
+import { chosen, QUERIES } from "../helpers/dashboard.ts";
+import { type Feed, serve } from "../helpers/feed.ts";
 import { Fleet, realScrapes } from "../helpers/fleet.ts";
 import { repository } from "../helpers/paths.ts";
-import { type Prometheus, SCRAPED_BOUND_MS } from "../helpers/prometheus.ts";
+import { Prometheus, SCRAPED_BOUND_MS, SHIPPED } from "../helpers/prometheus.ts";
 import { describeWith, kernelTest, prometheusPackage } from "../helpers/require.ts";
 import { until } from "../helpers/wait.ts";
 
@@ -23,43 +25,44 @@ const SERIES = { host: 59, guard: 4, scrape: 5 };
 /** Bun ends what a test has started, when that takes too long: so the waits in it are over before. */
 const TEST_BOUND_MS = 3 * SCRAPED_BOUND_MS;
 
-interface Panel {
-  readonly title: string;
-  readonly targets?: readonly { readonly expr: string }[];
-}
-
-const { panels }: { panels: Panel[] } = JSON.parse(
-  readFileSync(`${repository}/dist/grafana/reprieve.json`, "utf8"),
-);
-const QUERIES = panels.flatMap(({ title, targets = [] }) =>
-  targets.map(({ expr }): [string, string] => [title, expr]),
-);
 const RECORDED = [
   ...readFileSync(`${repository}/dist/prometheus/recording.yml`, "utf8").matchAll(/record: (.+)/g),
 ].map(([, name = ""]) => name);
 
-/** As Grafana puts its variables in. */
-function chosen(expr: string): string {
-  return expr
-    .replaceAll("$cluster", ".*")
-    .replaceAll("$instance", "host-1:7461") // of those that left their OOM to the kernel
-    .replaceAll("$guard", ".*")
-    .replace(/\$__(rate_interval|range)/g, "1m");
-}
-
 describeWith("a fleet", [...kernelTest, prometheusPackage, openssl], () => {
   const dir = mkdtempSync(join(tmpdir(), "reprieve-fleet-"));
+  const everySecond = (text: string) => text.replaceAll(/interval: (30s|1m|2m)/g, "interval: 1s");
+  const shipped = (name: string) => everySecond(readFileSync(`${SHIPPED}/${name}`, "utf8"));
   let fleet: Fleet;
+  let host: Feed;
   let prometheus: Prometheus;
+  let others: Prometheus[] = [];
+
+  /** One above it, and one beside a real reprieve that sends it all. */
+  function othersOf({ address }: Prometheus): Prometheus[] {
+    const shards = JSON.stringify([{ targets: [address] }]);
+    const agent = shipped("agent.yml")
+      .replace("/etc/reprieve/token", "token")
+      .replace("127.0.0.1:7461", host.address)
+      .replace("https://prometheus.example/", `http://${address}/`)
+      .replace("/etc/prometheus/remote.token", "token");
+    return [
+      new Prometheus(shipped("global.yml"), { "shards/all.yml": shards }),
+      new Prometheus(agent, { token: host.token }, "agent"),
+    ];
+  }
 
   beforeAll(async () => {
     fleet = new Fleet({ scrapes: await realScrapes(), hosts: HOSTS, guards: GUARDS, dir });
-    prometheus = fleet.scraped((text) => text.replaceAll(/interval: (30s|2m)/g, "interval: 1s"));
-    await prometheus.value("count(max_over_time(up[1m]) == 1)", HOSTS);
+    prometheus = fleet.scraped(everySecond);
+    host = await serve();
+    others = othersOf(prometheus);
+    await prometheus.value(`count(max_over_time(up{instance=~".+:7461"}[1m]) == 1)`, HOSTS);
   }, TEST_BOUND_MS);
 
   afterAll(async () => {
-    await prometheus?.stop();
+    for (const one of [prometheus, ...others]) await one?.stop();
+    await host?.scene.end();
     await fleet?.stop();
     rmSync(dir, { recursive: true });
     await cleanUp();
@@ -83,6 +86,23 @@ describeWith("a fleet", [...kernelTest, prometheusPackage, openssl], () => {
   );
 
   test.each(RECORDED)("has %s", found, TEST_BOUND_MS);
+
+  test(
+    "is known, in sums, to the Prometheus above",
+    async () => {
+      await others[0]?.value(`sum(cluster:reprieve_hosts:count) >= bool ${HOSTS}`, 1);
+      expect(await others[0]?.query("reprieve_ready")).toEqual([]);
+    },
+    TEST_BOUND_MS,
+  );
+
+  test(
+    "has hosts whose own Prometheus sends what it reads",
+    async () => {
+      await prometheus.value('reprieve_ready{instance="host-1", cluster="eu"}', 1);
+    },
+    TEST_BOUND_MS,
+  );
 
   test("has no rule that fails", async () => {
     expect(await prometheus.own("prometheus_rule_evaluations_total")).toBeGreaterThan(0);

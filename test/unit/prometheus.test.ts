@@ -4,6 +4,7 @@ import { afterAll, expect, test } from "bun:test";
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { reason } from "../../src/native/layout.ts";
 import { fixtures, repository } from "../helpers/paths.ts";
 import { promtool, SHIPPED } from "../helpers/prometheus.ts";
 import { describeWith, prometheusPackage } from "../helpers/require.ts";
@@ -98,6 +99,15 @@ describeWith("dist/prometheus", [prometheusPackage], () => {
     expect(out).toContain("SUCCESS");
     expect(code).toBe(0);
   });
+});
+
+test("no reprieve says more than the limits of the configs allow", () => {
+  const most = 59 + Object.keys(reason).length - 1 + 4 * 500; // fleet.test.ts counts them
+  for (const file of ["prometheus.yml", "agent.yml"]) {
+    const [, limit] = /sample_limit: (\d+)/.exec(readFileSync(`${SHIPPED}/${file}`, "utf8")) ?? [];
+    expect(most).toBeLessThan(Number(limit));
+    expect(most * 1.1).toBeGreaterThan(Number(limit));
+  }
 });
 
 test.each(ALERTS)("%s says where the runbook has it, and there it is", (alert) => {
