@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from "bun:test";
-import { Exporter } from "../../src/journal/exporter.ts";
+import { toCollector } from "../../src/journal/collector.ts";
+import { Exporter, Later, Refused } from "../../src/journal/exporter.ts";
 import type { Incident } from "../../src/journal/incident.ts";
 import { fieldsOf } from "../../src/journal/journald.ts";
 import { logsOf } from "../../src/journal/otlp.ts";
@@ -63,4 +64,50 @@ test("of too many that wait the oldest go, and that is said at the end", async (
   await exporter.stop(5000);
   expect([sent.length, sent[0], sent.at(-1)]).toEqual([200, "i100", "i299"]);
   expect(said.at(-1)).toBe("100 incidents were not exported to there: the next start does that");
+});
+
+describe("a collector's answer", () => {
+  /** What is thrown where it answers so. */
+  async function thrownAt(answer: Response): Promise<unknown> {
+    using server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => answer });
+    try {
+      await toCollector(server.url.href, {})(incident("run-0-1"));
+    } catch (error) {
+      return error;
+    }
+    return undefined;
+  }
+
+  const busy = (after?: string) =>
+    new Response("", { status: 503, headers: after === undefined ? {} : { "retry-after": after } });
+
+  test.each([
+    ["120", 120_000],
+    [new Date(Date.now() + 3_600_000).toUTCString(), 3_600_000],
+    ["soon", 0],
+    [undefined, 0],
+  ])("503, %p: is tried again after %p ms", async (after, ms) => {
+    const error = (await thrownAt(busy(after))) as Later;
+    expect(error).toBeInstanceOf(Later);
+    expect(Math.abs(error.afterMs - ms)).toBeLessThan(60_000);
+  });
+
+  test.each([400, 401, 404, 413, 500])("%p: is not tried again", async (status) => {
+    expect(await thrownAt(new Response("", { status }))).toBeInstanceOf(Refused);
+  });
+
+  test.each([
+    ["nothing", ""],
+    ["{}", "{}"],
+    ["no JSON", "<html>"],
+    ["a warning", '{"partialSuccess":{"errorMessage":"old names"}}'],
+    ["without end", "x".repeat(1_000_000)],
+  ])("200 and %s: it has been taken", async (_, body) => {
+    expect(await thrownAt(new Response(body))).toBeUndefined();
+  });
+
+  test("200 and a record rejected: it has not", async () => {
+    const error = await thrownAt(Response.json({ partialSuccess: { rejectedLogRecords: "1" } }));
+    expect(error).toBeInstanceOf(Refused);
+  });
 });
