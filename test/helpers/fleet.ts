@@ -19,8 +19,9 @@ const OF_GUARD = /guard="[^"]*"/;
 const WITH_INCIDENTS =
   /^reprieve_(incidents_total\{outcome="relieved"|kills_total\{by="handler"|relief_seconds_|guard_incidents|journal_written)/;
 const ALWAYS = /^reprieve_(guard_usage_bytes|process_|recorder_|feed_messages)/;
-/** Of the hosts, one has an OOM at each scrape. */
+/** Of the hosts, one has so many OOMs more at each scrape: an alert is soon told. */
 const RESTLESS_ONE_OF = 10;
+const OOMS_A_SCRAPE = 10;
 
 export interface FleetSetup {
   /** What real ones have said; host i says the i-th, over and over. */
@@ -104,7 +105,7 @@ export class Fleet {
     const host = Number(new URL(request.url).pathname.split("/")[1]);
     const count = (this.#counts[host] ?? 0) + 1;
     this.#counts[host] = count;
-    const incidents = host % RESTLESS_ONE_OF === 0 ? count : 0;
+    const incidents = host % RESTLESS_ONE_OF === 0 ? count * OOMS_A_SCRAPE : 0;
     const lines = this.#scrapes[host % this.#scrapes.length] ?? [];
     const text = lines.map((line) => `${line.series} ${said(line, count, incidents)}\n`).join("");
     const type = "text/plain; version=0.0.4; charset=utf-8";
