@@ -33,17 +33,33 @@ const ALL = "CHOWN DAC_OVERRIDE IPC_LOCK KILL NET_ADMIN SYSLOG SYS_ADMIN SYS_NIC
   " ",
 );
 
+/** The pod of a manifest. */
+export function podIn(file: string): IPodSpec {
+  const manifest = Bun.YAML.parse(readFileSync(`${manifests}/${file}`, "utf8"));
+  return (manifest as { spec: { template: { spec: IPodSpec } } }).spec.template.spec;
+}
+
 /** The pod of the DaemonSet; components change nothing but its container's securityContext. */
 export function daemonPod(...components: readonly string[]): IPodSpec {
-  const pod = podOf("base");
+  const pod = podIn("base/daemon-set.yaml");
   const [container] = pod.containers;
   if (container === undefined) throw new Error("the DaemonSet has no container");
-  const changes = components.map((name) => podOf(`components/${name}`).containers[0]);
+  const changes = components.map(
+    (name) => podIn(`components/${name}/daemon-set.yaml`).containers[0],
+  );
   const merged = Object.assign(
     {},
     ...[container, ...changes].map((one) => one?.securityContext),
   ) as IContainer["securityContext"];
   return { ...pod, containers: [{ ...container, ...(merged && { securityContext: merged }) }] };
+}
+
+export interface How {
+  readonly mounts?: readonly Mount[];
+  /** Which of the pod's; its first. */
+  readonly name?: string;
+  /** A container of the pod whose pid namespace it shares. */
+  readonly beside?: KubeContainer;
 }
 
 export class Node {
@@ -88,20 +104,25 @@ export class Node {
     return parent.child(names.at(-1) ?? "", limit);
   }
 
-  /** The first container of a pod, in this group below the root. */
-  run(path: string, pod: IPodSpec, more: readonly Mount[] = []): KubeContainer {
-    const container = new KubeContainer(this, path, pod, more);
+  /** A container of a pod, in this group below the root. */
+  run(path: string, pod: IPodSpec, how: How = {}): KubeContainer {
+    const container = new KubeContainer(this, path, pod, how);
     this.#containers.push(container);
     return container;
   }
 
   /** Where a volume of a pod is on this machine. */
   volume(name: string, { volumes = [] }: IPodSpec): string {
-    const path = volumes.find((one) => one.name === name)?.hostPath?.path;
-    if (path === undefined) return this.#config;
-    if (path.startsWith("/sys/")) return path;
-    mkdirSync(this.#dir + path, { recursive: true });
-    return this.#dir + path;
+    const { hostPath, emptyDir } = volumes.find((one) => one.name === name) ?? {};
+    if (hostPath?.path.startsWith("/sys/fs/cgroup/kubepods")) {
+      return hostPath.path.replace("/sys/fs/cgroup", this.root.path);
+    }
+    if (hostPath?.path.startsWith("/sys/")) return hostPath.path;
+    if (hostPath === undefined && emptyDir === undefined) return this.#config;
+    const path = `${this.#dir}/${hostPath?.path ?? name}`;
+    mkdirSync(path, { recursive: true });
+    if (emptyDir !== undefined) Bun.spawnSync(["chmod", "777", path]);
+    return path;
   }
 
   remove(): void {
@@ -124,7 +145,7 @@ export class KubeContainer {
   /** Below each hierarchy. */
   readonly #path: string;
 
-  constructor(node: Node, path: string, pod: IPodSpec, more: readonly Mount[]) {
+  constructor(node: Node, path: string, pod: IPodSpec, how: How) {
     made += 1;
     this.#name = `reprieve-kernel-${process.pid}-kube${made}`;
     this.group = `${node.root.path}/${path}`;
@@ -132,7 +153,7 @@ export class KubeContainer {
     const root = `${this.#bundle}/rootfs`;
     makeTree(root, binary, process.arch as "x64" | "arm64");
     copyFileSync(fixture("workload"), `${root}/workload`);
-    const config = ociOf(node, pod, this.#path, more);
+    const config = ociOf(node, pod, this.#path, how);
     for (const { destination } of config.mounts) {
       if (!destination.startsWith("/dev/")) mkdirSync(root + destination, { recursive: true });
     }
@@ -149,7 +170,7 @@ export class KubeContainer {
     const lines = [`GET ${path} HTTP/1.1`, "Host: 10.1.2.3:7461", "Connection: close", "", ""];
     const asked = lines.join("\\r\\n");
     const ask = `exec 3<>/dev/tcp/127.0.0.1/7461 && printf '${asked}' >&3 && cat <&3`;
-    const enter = ["nsenter", "-t", String(this.#pid()), "-n", "bash", "-c", ask];
+    const enter = ["nsenter", "-t", String(this.pid()), "-n", "bash", "-c", ask];
     return Bun.spawnSync(enter, { stderr: "ignore" }).stdout.toString();
   }
 
@@ -169,7 +190,8 @@ export class KubeContainer {
     removeParents(this.#path);
   }
 
-  #pid(): number {
+  /** Of its first process. */
+  pid(): number {
     const state = Bun.spawnSync(["runc", "state", this.#name]).stdout.toString();
     return JSON.parse(state).pid;
   }
@@ -177,25 +199,30 @@ export class KubeContainer {
 
 // --- internal ---
 
-function podOf(dir: string): IPodSpec {
-  const file = readFileSync(`${manifests}/${dir}/daemon-set.yaml`, "utf8");
-  return (Bun.YAML.parse(file) as { spec: { template: { spec: IPodSpec } } }).spec.template.spec;
-}
-
 /** As containerd does it: its mounts, less what a volume hides; a cgroup namespace on v2, for who is not privileged. */
-function ociOf(node: Node, pod: IPodSpec, group: string, more: readonly Mount[]) {
-  const [container = {} as IContainer] = pod.containers;
+function ociOf(node: Node, pod: IPodSpec, group: string, { name, beside, mounts = [] }: How) {
+  const named = pod.containers.find((one) => one.name === name);
+  const container = named ?? pod.containers[0] ?? ({} as IContainer);
   const { securityContext, command = [], args = [], volumeMounts = [], resources } = container;
   const privileged = securityContext?.privileged === true;
   const add = privileged ? ALL : (securityContext?.capabilities?.add ?? []);
   const capabilities = add.map((name) => `CAP_${name}`);
   const sets = ["bounding", "effective", "permitted"].map((set) => [set, capabilities]);
-  const volumes = volumeMounts.map(({ name, mountPath, readOnly }) => ({
-    ...bind(node.volume(name, pod), mountPath, []),
-    options: ["rbind", "rprivate", readOnly ? "ro" : "rw"],
-  }));
+  const uid = /\/pod([^/]*)\/[^/]*$/.exec(group)?.[1] ?? "";
+  const volumes = volumeMounts.map((one) => {
+    const below = one.subPathExpr?.replace("$(POD_UID)", uid);
+    const source = node.volume(one.name, pod);
+    // A part of the hierarchy goes where the whole of it would be.
+    const at = one.mountPath === "/sys/fs/cgroup" && below ? memory.root : one.mountPath;
+    return {
+      ...bind(below === undefined ? source : `${source}/${below}`, at, []),
+      options: ["rbind", "rprivate", one.readOnly ? "ro" : "rw"],
+    };
+  });
   const own = memory.version === 2 && !privileged ? ["cgroup"] : [];
-  const namespaces = ["ipc", "uts", "mount", "network", ...own, ...(pod.hostPID ? [] : ["pid"])];
+  const namespaces = ["ipc", "uts", "mount", "network", ...own].map((type) => ({ type }));
+  const pid = { type: "pid", ...(beside && { path: `/proc/${beside.pid()}/ns/pid` }) };
+  const limit = bytesOf(resources?.limits?.memory);
   return {
     ociVersion: "1.0.2",
     process: {
@@ -213,13 +240,13 @@ function ociOf(node: Node, pod: IPodSpec, group: string, more: readonly Mount[])
       tmpfs("/dev/shm", ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
       ...(privileged ? [bind("/dev/kmsg", "/dev/kmsg", ["rw"])] : []),
       ...volumes,
-      ...more,
+      ...mounts,
     ],
     linux: {
       cgroupsPath: group,
-      namespaces: namespaces.map((type) => ({ type })),
+      namespaces: pod.hostPID ? namespaces : [...namespaces, pid],
       resources: {
-        memory: { limit: bytesOf(resources?.limits?.memory) },
+        ...(limit !== undefined && { memory: { limit } }),
         devices: [{ allow: privileged, access: "rwm" }],
       },
       ...(!privileged && {
@@ -230,7 +257,8 @@ function ociOf(node: Node, pod: IPodSpec, group: string, more: readonly Mount[])
   };
 }
 
-function bytesOf(quantity: unknown): number {
+function bytesOf(quantity: unknown): number | undefined {
+  if (quantity === undefined) return undefined;
   const [, number] = /^(\d+)Mi$/.exec(String(quantity)) ?? [];
   if (number === undefined) throw new Error(`${quantity} is no number of Mi`);
   return Number(number) * MIB;
