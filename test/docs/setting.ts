@@ -28,7 +28,7 @@ export class Setting {
     const group = this.#groups.get(path) ?? this.group(dirname(path)).child(basename(path));
     this.#groups.set(path, group);
     if (limitBytes !== undefined) {
-      memory.handDown(dirname(group.path));
+      this.#handDown(dirname(path));
       group.write(memory.limitFile, String(limitBytes));
     }
     return group;
@@ -40,6 +40,12 @@ export class Setting {
     if (!existsSync(program)) copyFileSync(fixture("workload"), program);
     const named = ["sh", "-c", 'shift; exec "$0" "$@"', program];
     return this.#board.start(group, plan, named).ready();
+  }
+
+  /** On v2 a limit takes every group above. */
+  #handDown(path: string): void {
+    if (path !== "/") this.#handDown(dirname(path));
+    memory.handDown(this.group(path).path);
   }
 
   async end(): Promise<void> {
