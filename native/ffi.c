@@ -354,10 +354,53 @@ EXPORT int rpv_pidfd_signal(int pidfd, int signal) { return sys_pidfd_signal(pid
 
 EXPORT int rpv_pidfd_dead(int pidfd) { return sys_pidfd_dead(pidfd); }
 
+/* A child that has ended, and that nobody has waited for yet; 0: there is none. */
+EXPORT int rpv_zombie(void)
+{
+	enum {
+		ANY = 0,
+		PID_OF_SIGINFO = 4,
+		WITHOUT_REAPING = 0x1 | 0x4 | 0x01000000 /* WNOHANG | WEXITED | WNOWAIT */
+	};
+	int32_t info[32] = { 0 }; /* siginfo_t has 128 bytes */
+
+	SYS6(waitid, ANY, 0, info, WITHOUT_REAPING, 0, 0);
+	return info[PID_OF_SIGINFO];
+}
+
+EXPORT int rpv_reap(int pid) { return (int)SYS4(wait4, pid, 0, 1 /* WNOHANG */, 0); }
+
 EXPORT int rpv_signals_catch(uint64_t which) { return signals_catch(which); }
 
 /* Gives the pages of a mapping back to the kernel; what is needed again is read again. */
-EXPORT int rpv_pageout(uint64_t at, uint64_t bytes) { return sys_pageout(at, bytes); }
+EXPORT int rpv_pageout(uint64_t at, uint64_t bytes)
+{
+	return sys_madvise(at, bytes, 21 /* MADV_PAGEOUT */);
+}
+
+/*
+ * Drops what the page cache has of a file, but for pages that somebody has mapped; before that `n` mappings of ours, each a start and a size, that
+ * nobody has written to. In one go: what ran in between would have some of it mapped again, and one page holds its whole folio, of up to
+ * 2 MB. What is read from now on comes in folios of one page (MADV_RANDOM).
+ */
+EXPORT int rpv_file_forget(const char *path, const uint64_t *mappings, uint32_t n)
+{
+	int fd = sys_open(path, O_RDONLY);
+	int err = fd < 0 ? fd : 0;
+
+	for (uint32_t i = 0; i < n && !err; i++) {
+		uint64_t at = mappings[2 * i], bytes = mappings[2 * i + 1];
+
+		err = sys_madvise(at, bytes, 1 /* MADV_RANDOM */);
+		if (!err)
+			err = sys_madvise(at, bytes, 4 /* MADV_DONTNEED */);
+	}
+	if (!err)
+		err = (int)SYS4(fadvise64, fd, 0, 0, 4 /* POSIX_FADV_DONTNEED */);
+	if (fd >= 0)
+		sys_close(fd);
+	return err;
+}
 
 /* The kernel's log: the whole of it, or what comes behind its last record. A read that finds no more is -EAGAIN. */
 EXPORT int rpv_kernel_log_open(int whole)

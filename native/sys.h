@@ -94,9 +94,9 @@ static inline void *sys_mmap(uint64_t n, int prot, int flags, int fd, uint64_t a
 static inline int sys_is_error(const void *p) { return (uintptr_t)p > (uintptr_t)-4096; }
 static inline int sys_munmap(void *p, uint64_t n) { return (int)SYS2(munmap, p, n); }
 static inline int sys_mlock(const void *p, uint64_t n) { return (int)SYS2(mlock, p, n); }
-static inline int sys_pageout(uint64_t at, uint64_t n)
+static inline int sys_madvise(uint64_t at, uint64_t n, int what)
 {
-	return (int)SYS3(madvise, at, n, 21 /* MADV_PAGEOUT */);
+	return (int)SYS3(madvise, at, n, what);
 }
 static inline int sys_mlockall(int flags) { return (int)SYS1(mlockall, flags); }
 

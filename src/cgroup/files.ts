@@ -2,6 +2,7 @@
 /** Files that may be missing, or closed to us. */
 
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 
 export function readIfThere(path: string): string | undefined {
   try {
@@ -24,6 +25,12 @@ export function whyNotWritable(path: string): string | undefined {
     const errno = codeOf(error);
     return errno === "EACCES" && mayOverride() ? undefined : errno;
   }
+}
+
+/** A line "NAME BYTES" of memory.stat; 0 where there is none. */
+export function statIn(group: string, name: string): number {
+  const stat = readIfThere(join(group, "memory.stat")) ?? "";
+  return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(stat)?.[1] ?? 0);
 }
 
 export function codeOf(error: unknown): string {

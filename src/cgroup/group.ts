@@ -27,9 +27,10 @@ export function helperGroups(name: string): string[] {
   return homes().map((home) => join(home, `reprieve-helpers-${name}`));
 }
 
-/** The memory group in which this process lives; "-" where there is no such thing. */
+/** The memory group in which this process lives; "-" where there is no such thing, or we do not see it. */
 export function ownGroup(): string {
-  return findMemory()?.own ?? "-";
+  const memory = findMemory();
+  return memory?.showsUs ? memory.own : "-";
 }
 
 /** All groups that an agent of this name may make by itself. */

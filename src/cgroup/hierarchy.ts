@@ -10,8 +10,10 @@ export interface Hierarchy {
   readonly version: 1 | 2;
   /** Where its root, as far as we see it, is mounted. */
   readonly root: string;
-  /** The directory of the group this process lives in. */
+  /** The directory of the group this process lives in; the root where that is not shown. */
   readonly own: string;
+  /** It is shown: a container may have been given the groups of others only. */
+  readonly showsUs: boolean;
 }
 
 /** The two files of /proc that tell. */
@@ -97,11 +99,12 @@ function mountsOf(type: string, { mountinfo }: Tables): Mount[] {
   });
 }
 
-/** In a container without a cgroup namespace the mount shows a part of the tree only. */
-function placeOf({ shown, root }: Mount, path: string): { root: string; own: string } {
-  const below = shown === "/" ? path : path.startsWith(shown) ? path.slice(shown.length) : "/";
-  const own = below.startsWith("/..") ? root : join(root, below);
-  return { root, own: own.replace(/\/+$/, "") };
+/** In a container without a cgroup namespace the mount shows a part of the tree only; with one it may show what is above that, "/..". */
+function placeOf({ shown, root }: Mount, path: string) {
+  const part = shown === "/" ? "" : shown;
+  const showsUs = `${path}/`.startsWith(`${part}/`) && !path.startsWith("/..");
+  const own = showsUs ? join(root, path.slice(part.length)) : root;
+  return { root, own: own.replace(/\/+$/, ""), showsUs };
 }
 
 /** /proc/self/cgroup: "4:memory:/path"; that of v2 has no controller: "0::/path". */

@@ -33,13 +33,18 @@ export interface Kind {
   homeOf(hierarchy: Hierarchy): string | undefined;
   /** A sentence for a hierarchy without a home. */
   whyNoHome(hierarchy: Hierarchy): string;
+  /**
+   * For process 1 of a container, which the runtime has put into the very group that is to have others below it: it goes into one beside
+   * those, where it is alone, for with a process in it a group of v2 limits none.
+   */
+  makeRoom(hierarchy: Hierarchy): void;
   /** Has groups below `parent` account and limit memory. Throws a CliError. */
   prepareParent(parent: string): void;
   /** On memory and, where swap is accounted, so that swap makes no more of it. */
   setLimit(group: string, bytes: number): void;
   /** Of the group itself; undefined: it has none. `ours`: what the switch says by our doing is not its limit. */
   limitOf(group: string, ours?: OurSwitch): number | undefined;
-  /** What one more process in the group could take before somebody's limit. */
+  /** What one more process in the group could take before somebody's limit; files that were read once are no use to anybody. */
   roomOf(hierarchy: Hierarchy): number;
   /** A sentence when the group is none that can be guarded, whoever asks. */
   whyNoGuard(group: string): string | undefined;

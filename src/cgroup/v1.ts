@@ -3,7 +3,7 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isWritable, readIfThere } from "./files.ts";
+import { isWritable, readIfThere, statIn } from "./files.ts";
 import type { Kind } from "./kind.ts";
 
 /** The kernel writes 2^63 less a page for "none". */
@@ -25,6 +25,7 @@ export const v1: Kind = {
 
   homeOf: ({ root, own }) => [root, own].find(isWritable),
   whyNoHome: () => "run as root, or in a group that is yours",
+  makeRoom: () => {},
   prepareParent: () => {},
 
   setLimit(group, bytes) {
@@ -45,7 +46,8 @@ export const v1: Kind = {
 
   roomOf({ own }) {
     const [usage = 0] = numberIn(join(own, "memory.usage_in_bytes"));
-    return (v1.limitOf(own) ?? Number.POSITIVE_INFINITY) - usage;
+    const unused = statIn(own, "total_inactive_file");
+    return (v1.limitOf(own) ?? Number.POSITIVE_INFINITY) - usage + unused;
   },
 
   whyNoGuard: () => undefined,

@@ -7,10 +7,10 @@
  * group above both places.
  */
 
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CliError, exit } from "../errors.ts";
-import { codeOf, isWritable, readIfThere } from "./files.ts";
+import { codeOf, isWritable, readIfThere, statIn } from "./files.ts";
 import { type Hierarchy, wordsOf } from "./hierarchy.ts";
 import type { Kind } from "./kind.ts";
 
@@ -31,6 +31,14 @@ export const v2: Kind = {
 
   homeOf: (hierarchy) => homesOf(hierarchy).find(isHome),
   whyNoHome,
+
+  makeRoom({ own, showsUs }) {
+    const isAlone = readIfThere(join(own, "cgroup.procs"))?.trim() === String(process.pid);
+    if (!showsUs || !isAlone || !isWritable(own)) return;
+    const aside = join(own, "reprieve-agent");
+    mkdirSync(aside, { recursive: true });
+    writeFileSync(join(aside, "cgroup.procs"), "0");
+  },
 
   prepareParent(parent) {
     if (handsDown(parent)) return;
@@ -59,7 +67,8 @@ export const v2: Kind = {
     let least = Number.POSITIVE_INFINITY;
     for (let group = own; isBelow(group, dirname(root)); group = dirname(group)) {
       const limit = sizeIn(join(group, "memory.max")) ?? Number.POSITIVE_INFINITY;
-      least = Math.min(least, limit - (sizeIn(join(group, "memory.current")) ?? 0));
+      const used = (sizeIn(join(group, "memory.current")) ?? 0) - statIn(group, "inactive_file");
+      least = Math.min(least, limit - used);
     }
     return least;
   },

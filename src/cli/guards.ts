@@ -5,8 +5,8 @@ import { closeSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { GuardSpec } from "../agent/agent.ts";
 import { attachError } from "../agent/attaching.ts";
-import { inodeOf, whyNotWritable } from "../cgroup/files.ts";
-import { holdsUs, resolveGroup, whyHeld, whyUnsafe } from "../cgroup/group.ts";
+import { codeOf, inodeOf, whyNotWritable } from "../cgroup/files.ts";
+import { holdsUs, processesOf, resolveGroup, whyHeld, whyUnsafe } from "../cgroup/group.ts";
 import { type Hierarchy, refusal } from "../cgroup/hierarchy.ts";
 import { type Kind, kindOf, type OurSwitch } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
@@ -168,7 +168,11 @@ export function prepareGuards(
     guards: done.map(({ guard }) => guard),
     locks,
     others: others.filter((path) => isKept.has(path)),
-    remarks: [...leftOut.lines(), ...warningsOf(ordered, owned)],
+    remarks: [
+      ...leftOut.lines(),
+      ...warningsOf(ordered, owned),
+      ...done.flatMap(({ one }) => (one.orders.granted.has("kill") ? notKillable(one.path) : [])),
+    ],
   };
 }
 
@@ -232,6 +236,21 @@ export function specOf(
 }
 
 // --- internal ---
+
+/** The power to kill is ours to have been given, and the right to is the kernel's. */
+function notKillable(path: string): string[] {
+  const pid = processesOf(path).find((one) => {
+    try {
+      process.kill(one, 0);
+      return false;
+    } catch (error) {
+      return codeOf(error) === "EPERM";
+    }
+  });
+  if (pid === undefined) return [];
+  const why = "it is another user's: give CAP_KILL, or run as that user";
+  return [visible(`process ${pid} in ${path} cannot be killed, nor who is like it: ${why}`)];
+}
 
 function inUse(path: string, why: string): CliError {
   return new CliError(exit.inUse, `cannot guard ${visible(path)}: ${why}`);

@@ -8,13 +8,14 @@
 import { closeSync } from "node:fs";
 import { resolve } from "node:path";
 import { Agent, type GuardSpec } from "../agent/agent.ts";
-import { giveBackText } from "../agent/footprint.ts";
+import { keepTextSmall } from "../agent/footprint.ts";
 import { Notify } from "../agent/notify.ts";
+import { reapOrphans } from "../agent/orphans.ts";
 import { RunDir, runBases } from "../agent/run-dir.ts";
 import { newRun } from "../agent/run-id.ts";
 import type { UserHandlers } from "../agent/user-handlers.ts";
 import { emptyGroup, processesOf } from "../cgroup/group.ts";
-import { type Hierarchy, requireMemory } from "../cgroup/hierarchy.ts";
+import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, openCore } from "../native/core.ts";
@@ -33,13 +34,12 @@ import { LeftOut, NO_GROUP_LEFT, type Prepared, prepareGuards, type Wanted } fro
 import { demandHandler, openDoorIfWanted, startUserHandlers, userCommand } from "./handlers.ts";
 import { type Expected, Latecomers, roomOf } from "./latecomers.ts";
 import { END_BOUND_MS, Lines, say } from "./output.ts";
-import { demandHome, makeOwnGroup } from "./own-group.ts";
+import { demandHome, demandPlace, makeOwnGroup, ownLimit } from "./own-group.ts";
 import { announceIfAsked, findRunning, takeNames, takeOver } from "./replace.ts";
 import { waitOnly, watchSystem } from "./system.ts";
 import { visible } from "./timeline.ts";
 
 const KEEP_TICK_MS = 1000;
-const TRIM_AFTER_MS = 1000;
 
 /** What the steps of a run share. */
 export interface Run {
@@ -83,7 +83,7 @@ export async function run(argv: readonly string[], flags: RunFlags): Promise<num
   checkTogether(argv, flags, config !== undefined);
   const [name] = argv;
   const command = name === undefined ? undefined : { program: findProgram(name), argv };
-  const memory = requireMemory();
+  const memory = demandPlace(command !== undefined);
   const leftOut = new LeftOut();
   // Groups first: most mistakes are found before anything is changed.
   const { options, wanted, expected, watches, stamp, isSystemOnly } =
@@ -107,6 +107,7 @@ export async function run(argv: readonly string[], flags: RunFlags): Promise<num
       else notify?.reloading(() => reloader.reload());
     };
     const signals = new Signals(core, rules && reload);
+    reapOrphans(core, undo);
     const state = {
       options,
       memory,
@@ -212,8 +213,7 @@ async function guardAndWait(
   const seen = door && agent.seeSleep();
   undo.defer(async () => await seen);
   void journaling?.harvest();
-  const trim = setTimeout(() => giveBackText(core), TRIM_AFTER_MS);
-  undo.defer(() => clearTimeout(trim));
+  keepTextSmall(core, ownLimit(state.memory) !== undefined, undo);
   await reloadIfConfigured(state, latecomers, agent);
   void feed.serve(agent);
   if (guards.length === 0) say("no group is there that could be guarded: waiting for the first");

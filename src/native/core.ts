@@ -79,8 +79,11 @@ const SYMBOLS = {
   rpv_pidfd_open: { args: ["i32"], returns: "i32" },
   rpv_pidfd_signal: { args: ["i32", "i32"], returns: "i32" },
   rpv_pidfd_dead: { args: ["i32"], returns: "i32" },
+  rpv_zombie: { args: [], returns: "i32" },
+  rpv_reap: { args: ["i32"], returns: "i32" },
   rpv_signals_catch: { args: ["u64"], returns: "i32" },
   rpv_pageout: { args: ["u64", "u64"], returns: "i32" },
+  rpv_file_forget: { args: ["ptr", "ptr", "u32"], returns: "i32" },
   rpv_kernel_log_open: { args: ["i32"], returns: "i32" },
   rpv_try_pidfd: { args: [], returns: "i32" },
   rpv_try_mrelease: { args: [], returns: "i32" },
@@ -143,15 +146,10 @@ export function openCore() {
     isLocked: (fd: number) => lib.rpv_lock_is_held(fd) === 1,
     /** As long as it is open. */
     lock: (fd: number) => check("lock a file", lib.rpv_lock_take(fd)),
-    openPidfd: (pid: number) => check(`open process ${pid}`, lib.rpv_pidfd_open(pid)),
-    /** 0 or -errno. */
-    signal: (pidfd: number, signal: NodeJS.Signals) =>
-      lib.rpv_pidfd_signal(pidfd, constants.signals[signal]),
-    isDead: (pidfd: number) => lib.rpv_pidfd_dead(pidfd) === 1,
+    ...processesBy(lib),
     /** A pipe of pairs of i32: signal, si_code. Signal n is bit n - 1. */
     catchSignals: (which: bigint) => lifted(check("catch signals", lib.rpv_signals_catch(which))),
-    /** 0 or -errno: only the binary's owner and root may. */
-    pageout: (from: bigint, to: bigint) => lib.rpv_pageout(from, to - from),
+    ...textBy(lib),
     /** Reads all that is there, or what is logged from now on; -errno where it may not be read. */
     openKernelLog(from: "begin" | "end") {
       const fd = lib.rpv_kernel_log_open(from === "begin" ? 1 : 0);
@@ -178,6 +176,35 @@ export function limitOf(bytes: number): number | undefined {
 // --- internal ---
 
 type Library = ReturnType<typeof loadLibrary<typeof SYMBOLS>>;
+
+function processesBy(lib: Library) {
+  return {
+    openPidfd: (pid: number) => check(`open process ${pid}`, lib.rpv_pidfd_open(pid)),
+    /** 0 or -errno. */
+    signal: (pidfd: number, signal: NodeJS.Signals) =>
+      lib.rpv_pidfd_signal(pidfd, constants.signals[signal]),
+    isDead: (pidfd: number) => lib.rpv_pidfd_dead(pidfd) === 1,
+    /** A child that has ended and waits; 0: there is none. */
+    zombie: () => lib.rpv_zombie(),
+    reap: (pid: number) => void lib.rpv_reap(pid),
+  };
+}
+
+/** This binary's own pages. */
+function textBy(lib: Library) {
+  return {
+    /** 0 or -errno: only the binary's owner and root may. */
+    pageout: (from: bigint, to: bigint) => lib.rpv_pageout(from, to - from),
+    /** Of a file and those of its mappings, which are read again where they are needed. */
+    forgetFile(path: string, mappings: readonly { from: bigint; to: bigint }[] = []) {
+      const pairs = new BigUint64Array([
+        ...mappings.flatMap(({ from, to }) => [from, to - from]),
+        0n,
+      ]);
+      lib.rpv_file_forget(cstring(path), ptr(pairs), mappings.length);
+    },
+  };
+}
 
 function regionsBy(lib: Library) {
   return {

@@ -4,7 +4,7 @@
 # make bench-v2 those of cgroup v2, each in a boot of the VM: 5 minutes on an idle machine
 # PAIRS=5 make bench-stall runs one figure; JSON=1 prints one line a figure instead of a table.
 
-BENCH_FIGURES := stall death kernel-first thousand sampler memory quiet idle many discovery verdict agent feed feed-latency feed-memory tracing page
+BENCH_FIGURES := stall death kernel-first thousand sampler memory quiet idle many discovery verdict agent feed feed-latency feed-memory tracing page sidecar
 BENCH_C := $(patsubst test/bench/programs/%.c,$(B)/bench/%,$(wildcard test/bench/programs/*.c))
 
 # A boot each. The bound of one is for a VM that hangs: a busy machine takes several times as long as an idle one.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
  * A real container: an OCI bundle made on the spot for runc. The root file system is read-only: the tree of our image (`make image`), around
- * the binary under test, and a fixture that it can run. The memory hierarchy is there, writable; /run is a tmpfs; there is no /tmp
+ * the binary under test, and fixtures that it can run. The memory hierarchy is there, writable; /run is a tmpfs; there is no /tmp
  * unless asked for. No rlimits: setting one takes CAP_SYS_RESOURCE.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -11,6 +11,7 @@ import { MB } from "./group.ts";
 import { memory } from "./memory.ts";
 import { binary, memoryRoot } from "./paths.ts";
 import { Reprieve } from "./reprieve.ts";
+import { until } from "./wait.ts";
 
 export const CAPABILITIES = [
   "CAP_SYS_ADMIN",
@@ -30,7 +31,7 @@ export interface Mount {
 export interface Place {
   /** Beside the memory hierarchy, /proc, /dev and /run. */
   readonly mounts?: readonly Mount[];
-  /** Where it sees the memory hierarchy; null: it does not. */
+  /** Where it sees the memory hierarchy, by default as the host does; null: it does not. */
   readonly hierarchy?: Mount | null;
   /** Instead of reprieve. */
   readonly program?: string;
@@ -44,6 +45,14 @@ export interface Place {
   readonly besidePid?: number;
   readonly env?: readonly string[];
 }
+
+/** What runtimes mount: the container's own group, as the root of all; but writable. */
+export const OWN_GROUPS: Mount = {
+  destination: "/sys/fs/cgroup",
+  type: "cgroup",
+  source: "cgroup",
+  options: ["nosuid", "noexec", "nodev", "rw"],
+};
 
 let made = 0;
 
@@ -59,7 +68,7 @@ export class Container {
     this.bundle = mkdtempSync("/var/tmp/reprieve-test-bundle-");
     const root = `${this.bundle}/rootfs`;
     makeTree(root, binary, process.arch as "x64" | "arm64");
-    copyFileSync(fixture("workload"), `${root}/workload`);
+    for (const name of ["app", "workload"]) copyFileSync(fixture(name), `${root}/${name}`);
     const config = this.#config(args, place);
     // What lies in a tmpfs of the container's is made there by runc.
     for (const { destination } of config.mounts)
@@ -72,14 +81,19 @@ export class Container {
     return `${memory.root}${this.#pod}/${this.name}`;
   }
 
-  start(): Reprieve {
-    return Reprieve.start([], { command: ["runc", "run", "--bundle", this.bundle, this.name] });
+  /** `wrapper`: a program and its arguments through which runc is started. */
+  start(wrapper: readonly string[] = []): Reprieve {
+    const command = [...wrapper, "runc", "run", "--bundle", this.bundle, this.name];
+    return Reprieve.start([], { command });
   }
 
-  /** Of its first process, seen from here; undefined: there is none yet. */
-  pid(): number | undefined {
-    const { stdout, success } = Bun.spawnSync(["runc", "state", this.name]);
-    return success ? JSON.parse(stdout.toString()).pid || undefined : undefined;
+  /** Of its first process, seen from here. */
+  pid(): Promise<number> {
+    return until(`container ${this.name}`, () => {
+      const { stdout, success } = Bun.spawnSync(["runc", "state", this.name]);
+      const { status, pid } = success ? JSON.parse(stdout.toString()) : {};
+      return status === "running" ? (pid as number) : undefined;
+    });
   }
 
   remove(): void {
@@ -122,6 +136,7 @@ export class Container {
         namespaces: [
           { type: "pid", ...pid },
           ...["ipc", "uts", "mount", "network"].map((type) => ({ type })),
+          ...(hierarchy === OWN_GROUPS ? [{ type: "cgroup" }] : []),
         ],
         ...(limitMb !== undefined && { resources: { memory: { limit: limitMb * MB } } }),
       },

@@ -88,7 +88,11 @@ export class Board {
 
   /** The workload of slot 0, where somebody else starts it. */
   first(): Workload {
-    return new Workload(this, 0);
+    return this.at(0);
+  }
+
+  at(slot: number): Workload {
+    return new Workload(this, slot);
   }
 
   /** Removes the file that a workload by means of "file" filled. */

@@ -18,6 +18,7 @@ describe("findV1()", () => {
       version: 1,
       root: "/sys/fs/cgroup/memory",
       own: "/sys/fs/cgroup/memory/user/1",
+      showsUs: true,
     });
   });
 
@@ -26,6 +27,7 @@ describe("findV1()", () => {
       version: 1,
       root: "/sys/fs/cgroup/cpu set",
       own: "/sys/fs/cgroup/cpu set",
+      showsUs: true,
     });
   });
 
@@ -36,7 +38,8 @@ describe("findV1()", () => {
   });
 
   test("keeps to the mount when we live outside of its namespace", () => {
-    expect(v1("memory", "4:memory:/../other\n")?.own).toBe("/sys/fs/cgroup/memory");
+    const outside = { root: "/sys/fs/cgroup/memory", own: "/sys/fs/cgroup/memory", showsUs: false };
+    expect(v1("memory", "4:memory:/../other\n")).toMatchObject(outside);
   });
 
   test("keeps a colon in a group's name", () => {
@@ -55,13 +58,18 @@ describe("findV2()", () => {
 
   test("joins the mount and our own group", () => {
     expect(v2(mount("/"), "0::/user.slice/a:b.scope\n")).toEqual([
-      { version: 2, root: "/sys/fs/cgroup", own: "/sys/fs/cgroup/user.slice/a:b.scope" },
+      {
+        version: 2,
+        root: "/sys/fs/cgroup",
+        own: "/sys/fs/cgroup/user.slice/a:b.scope",
+        showsUs: true,
+      },
     ]);
   });
 
   test("in a cgroup namespace of its own a container lives in the root that it sees", () => {
     expect(v2(mount("/"), "0::/\n")).toEqual([
-      { version: 2, root: "/sys/fs/cgroup", own: "/sys/fs/cgroup" },
+      { version: 2, root: "/sys/fs/cgroup", own: "/sys/fs/cgroup", showsUs: true },
     ]);
   });
 
@@ -71,7 +79,13 @@ describe("findV2()", () => {
   });
 
   test("a mount of another namespace shows nothing of us", () => {
-    expect(v2(mount("/../.."), "0::/a\n")[0]?.own).toBe("/sys/fs/cgroup");
+    const outside = { own: "/sys/fs/cgroup", showsUs: false };
+    expect(v2(mount("/../.."), "0::/a\n")[0]).toMatchObject(outside);
+  });
+
+  test("nor does a mount of somebody else's groups, whatever they are called", () => {
+    const found = v2(mount("/pods/a"), "0::/pods/ab/sidecar\n")[0];
+    expect(found).toMatchObject({ own: "/sys/fs/cgroup", showsUs: false });
   });
 
   test("its line of /proc/self/cgroup is the one without a controller", () => {
@@ -95,7 +109,12 @@ describe("findMemory()", () => {
   test("else v2's, if that has the controller", () => {
     const tables = { mountinfo, cgroups: "0::/y\n" };
     controllers("cpu memory pids\n");
-    expect(findMemory(tables)).toEqual({ version: 2, root: folder, own: `${folder}/y` });
+    expect(findMemory(tables)).toEqual({
+      version: 2,
+      root: folder,
+      own: `${folder}/y`,
+      showsUs: true,
+    });
     controllers("cpu memory_like\n");
     expect(findMemory(tables)).toBeUndefined();
   });

@@ -78,13 +78,18 @@ describe("limits", () => {
     group("", {});
     group("a", { "memory.max": "1000\n", "memory.current": "400\n" });
     const own = group("a/b", { "memory.max": "900\n", "memory.current": "100\n" });
-    expect(v2.roomOf({ version: 2, root, own })).toBe(600);
-    expect(v2.roomOf({ version: 2, root, own: root })).toBe(Number.POSITIVE_INFINITY);
+    expect(v2.roomOf({ version: 2, root, own, showsUs: true })).toBe(600);
+    expect(v2.roomOf({ version: 2, root, own: root, showsUs: true })).toBe(
+      Number.POSITIVE_INFINITY,
+    );
+    writeFileSync(`${root}/a/memory.stat`, "anon 100\ninactive_file 90\nactive_file 210\n");
+    expect(v2.roomOf({ version: 2, root, own, showsUs: true })).toBe(690);
   });
 });
 
 describe("where our groups are made", () => {
-  const home = (own: string) => v2.homeOf({ version: 2, root, own: `${root}/${own}` });
+  const home = (own: string) =>
+    v2.homeOf({ version: 2, root, own: `${root}/${own}`, showsUs: true });
   /** The root of all has no cgroup.type; a container's has one. */
   const asContainer = (files: Record<string, string>) => group("", files);
 
@@ -110,14 +115,16 @@ describe("where our groups are made", () => {
   test("nowhere in a container whose processes live in its root: what to do", () => {
     asContainer({ ...inner("cpu memory\n", ""), "cgroup.procs": "1\n0\n" });
     expect(home("")).toBeUndefined();
-    const why = v2.whyNoHome({ version: 2, root, own: root });
+    const why = v2.whyNoHome({ version: 2, root, own: root, showsUs: true });
     expect(why).toContain(`processes live in ${root} itself: move them to a group below it`);
   });
 
   test("nowhere without the controller", () => {
     asContainer(inner("cpu\n", ""));
     expect(home("")).toBeUndefined();
-    expect(v2.whyNoHome({ version: 2, root, own: root })).toContain("not handed down");
+    expect(v2.whyNoHome({ version: 2, root, own: root, showsUs: true })).toContain(
+      "not handed down",
+    );
   });
 
   test("has memory handed down before a group is made", () => {

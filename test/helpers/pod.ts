@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+/**
+ * A pod, as Kubernetes has it: one group, one pid namespace, which a process makes that does nothing else, and in a container of its own
+ * an app with a limit, of which a process leaks.
+ */
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname } from "node:path";
+import { fixture } from "./build.ts";
+import { bind, Container, type Place } from "./container.ts";
+import { Group } from "./group.ts";
+import { memory } from "./memory.ts";
+import type { Reprieve } from "./reprieve.ts";
+import { LIMIT, NEAR_KB } from "./scene.ts";
+import { until } from "./wait.ts";
+import { Board } from "./workload.ts";
+
+const IDLE = ["touch", "0", "0", "4", "0", "1"];
+
+export class Pod {
+  readonly #group = new Group("pod");
+  readonly #board = new Board();
+  readonly #containers: Container[] = [];
+  /** Of all its containers, as in Kubernetes: it outlives each. */
+  readonly #shm = mkdtempSync("/dev/shm/reprieve-test-pod-");
+  #pausePid: number | undefined;
+  #appName = "";
+
+  private constructor() {
+    // The app may be a user.
+    chmodSync(this.#board.file, 0o666);
+    chmodSync(this.#shm, 0o1777);
+  }
+
+  static async set(appUid = 0): Promise<Pod> {
+    const pod = new Pod();
+    const idle = (slot: number) => ["/dev/shm/board", String(slot), "-", ...IDLE];
+    const pause = pod.#container(idle(0), { program: "/workload" });
+    pause.start();
+    pod.#pausePid = await pause.pid();
+    const app = pod.#container(idle(1), { program: "/workload", uid: appUid });
+    app.start();
+    pod.#appName = app.name;
+    await pod.#ready(1);
+    pod.app.setLimit(LIMIT);
+    return pod;
+  }
+
+  /** The group of the app's container. */
+  get app(): Group {
+    return this.#group.child(this.#appName);
+  }
+
+  /** The pod's groups are all that it sees of the hierarchy. */
+  sidecar(
+    place: Place,
+    wrapper: readonly string[] = [],
+  ): { container: Container; reprieve: Reprieve } {
+    const args = [
+      "--cgroup",
+      this.#appName,
+      "--allow-kill",
+      "--journal",
+      "none",
+      "--listen",
+      "none",
+    ];
+    const container = this.#container(["run", ...args, "--json"], {
+      hierarchy: bind(this.#group.path, memory.root, ["rw"]),
+      ...place,
+    });
+    return { container, reprieve: container.start(wrapper) };
+  }
+
+  /** A leaker in the app's container that holds most of what is allowed, so that the group is held: `leak()` has it take more, until it is dead. */
+  async leaker(): Promise<{ leak(): Promise<void> }> {
+    const kb = String(NEAR_KB);
+    const args = ["/dev/shm/board", "2", "-", "touch", kb, kb, "4", "0", "1"];
+    const proc = Bun.spawn(["runc", "exec", this.#appName, "/workload", ...args], {
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    await this.#ready(2);
+    await until("the group to be held", () => this.app.oom().held);
+    return {
+      leak: async () => {
+        this.#board.at(2).go();
+        await proc.exited;
+      },
+    };
+  }
+
+  /** Takes all that is left in a container's group, whose first process the kernel then kills. */
+  async starve(container: Container): Promise<void> {
+    writeFileSync(`/proc/${await container.pid()}/oom_score_adj`, "1000");
+    const args = [this.#board.file, "3", container.group, "touch", "0", "1000000", "4", "0", "1"];
+    Bun.spawn([fixture("workload"), ...args], { stdio: ["ignore", "ignore", "ignore"] });
+    await this.#ready(3);
+    this.#board.at(3).go();
+  }
+
+  async end(): Promise<void> {
+    for (const container of this.#containers.reverse()) container.remove();
+    this.#board.close();
+    rmSync(this.#shm, { recursive: true });
+    await this.#group.destroy();
+    // runc has made the pod's group in every other hierarchy too.
+    const above = dirname(memory.root);
+    for (const other of readdirSync(above)) {
+      const path = `${above}/${other}/${basename(this.#group.path)}`;
+      if (existsSync(path)) rmdirSync(path);
+    }
+  }
+
+  #container(args: readonly string[], place: Place): Container {
+    const pid = this.#pausePid;
+    const container = new Container(args, {
+      pod: `/${basename(this.#group.path)}`,
+      hierarchy: null,
+      capabilities: [],
+      mounts: [
+        bind(this.#shm, "/dev/shm", ["rw"]),
+        bind(this.#board.file, "/dev/shm/board", ["rw"]),
+      ],
+      ...(pid !== undefined && { besidePid: pid }),
+      ...place,
+    });
+    this.#containers.push(container);
+    return container;
+  }
+
+  async #ready(slot: number): Promise<void> {
+    await until("a process of the pod", () => this.#board.at(slot).word("ready") === 1);
+  }
+}
