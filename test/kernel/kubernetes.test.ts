@@ -67,6 +67,7 @@ describeWith("Kubernetes", needs, () => {
     node.mount(acting);
     await startAgent(daemonPod("act"));
     expect(agent.err).toMatch(/leaves out: .*pod-agent\/agent: this reprieve lives in it/);
+    expect(daemon.probe("/readyz")).toEndWith('{"ready":true}');
     // Nobody's root, as most are: who may not kill him is no agent.
     chmodSync(board.file, 0o666);
     const leak = ["/dev/shm/board", "0", "-", "touch", "0", String(LEAK_KB), "4", "0", "1"];
