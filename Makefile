@@ -6,7 +6,7 @@
 # make dist     release files, into dist/release; make dist-check: they are the same built once more, and run
 # make image    the container image for both, and its root tree, without a container engine
 # make docs     what dist/ says of the command line, the config file, the API and the feed, from their sources
-# make test-vm  tests on Linux 6.1 in qemu      make vm      one command in there
+# make test-vm  tests on Linux 6.1 in qemu      make vm      one command in there      make test-host  installed, with systemd
 # Needs gcc, make, node and npm; everything else comes from the lockfile.
 
 BUN := node_modules/.bin/bun
@@ -14,7 +14,7 @@ BIOME := node_modules/.bin/biome
 B := dist/build
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
 
-.PHONY: FORCE all dist dist-check image docs test soak fault fault-v2 model test-native test-unit test-vm vm ok lint types format clean
+.PHONY: FORCE all dist dist-check image docs test soak fault fault-v2 model test-native test-unit test-vm test-host vm ok lint types format clean
 .DELETE_ON_ERROR:
 all: dist/reprieve
 
@@ -173,6 +173,10 @@ test-vm: dist/reprieve $(CASES)
 	@rm -f $(B)/vm/junit.xml
 	$(BUN) test ./test/vm/vm.ts --reporter=junit --reporter-outfile=$(B)/vm/junit.xml; \
 		$(BUN) test/summary.ts $$? $(B)/vm/junit.xml
+
+# An installed reprieve, all that may happen to it, and a reboot.
+test-host: export VM_HOST := 1
+test-host: test-vm
 
 # One command in a VM (v1, v2, hybrid or systemd): make vm BOOT=v2 RUN='bun test ./test/kernel/run.test.ts'
 vm: export RUN ?= uname -a

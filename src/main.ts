@@ -31,7 +31,7 @@ async function main(argv: readonly string[]): Promise<number> {
     // Commander has printed its own sentence; 0 is --help and --version.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exit.ok : exit.usage;
     const errors = unwrapped(error).map(expected);
-    for (const { message } of errors) say(message);
+    for (const { message } of errors) say(message, "error");
     return errors[0]?.code ?? exit.internal;
   }
 }

@@ -45,6 +45,6 @@ function sendTo(lines: Lines | undefined, feed: LateFeed, journal: Journal | und
     lines?.write(JSON.stringify(message));
     feed.send(message);
     journal?.accept(message);
-    if (lines === undefined) for (const line of linesOf(message)) say(line);
+    if (lines === undefined) for (const line of linesOf(message)) say(line, "info");
   };
 }

@@ -103,7 +103,7 @@ function demandConfig(file: string): Config {
   }
   if (config !== undefined) return config;
   const lines = mistakes.map(lineOf);
-  lines.slice(0, -1).forEach(say);
+  for (const line of lines.slice(0, -1)) say(line);
   throw new CliError(exit.badConfig, lines.at(-1) ?? "");
 }
 

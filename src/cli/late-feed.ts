@@ -17,7 +17,7 @@ import type { OpenHttp } from "../http/open.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Minutes } from "../journal/minute.ts";
 import type { ListenAddress } from "./args.ts";
-import { say } from "./output.ts";
+import { isInJournal, say } from "./output.ts";
 
 const DEFAULT_LISTEN: readonly ListenAddress[] = [{ hostname: "127.0.0.1", port: 7461 }];
 
@@ -121,9 +121,12 @@ export class LateFeed {
   }
 
   #sayWhere(): void {
-    const secret = this.#token === undefined ? "" : `?token=${this.#token}`;
+    const { options, runDir } = this.#setup;
+    const file = options.tokenFile ?? `${runDir.path}/token`;
+    const secret = isInJournal() ? `, its token in ${file}` : `?token=${this.#token}`;
     for (const { url, address } of this.#ports) {
-      say("path" in address ? `feed ${url}` : `page ${url}${secret}`);
+      const page = `page ${url}${this.#token === undefined ? "" : secret}`;
+      say("path" in address ? `feed ${url}` : page, "info");
     }
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Where lines go: stderr for a person, stdout for programs. A reader that is slow or gone never stops the agent. */
 
-import { write } from "node:fs";
+import { fstatSync, write } from "node:fs";
 import { CliError, exit } from "../errors.ts";
 
 /** Waiting for a slow reader; what comes beyond is dropped and counted. */
@@ -101,9 +101,20 @@ export async function print(lines: readonly string[]): Promise<void> {
 export const UNWRITTEN = () =>
   new CliError(exit.host, "cannot write to stdout: its reader is stuck, or its disk is full");
 
-/** One line to the person. */
-export function say(text: string): void {
-  toPerson.write(`reprieve: ${text}`);
+/** syslog(3). */
+const PRIORITY = { error: 3, warning: 4, info: 6 } as const;
+
+/** As a service: stderr is systemd's journal, systemd.exec(5), where others read too. */
+export function isInJournal(stream: string | undefined = process.env.JOURNAL_STREAM): boolean {
+  if (stream === undefined) return false;
+  const { dev, ino } = fstatSync(2);
+  return stream === `${dev}:${ino}`;
+}
+
+/** One line to the person. The journal knows who speaks, and is told how much it matters: sd-daemon(3). */
+export function say(text: string, priority: keyof typeof PRIORITY = "warning"): void {
+  const level = `<${PRIORITY[priority]}>`;
+  toPerson.write(isInJournal() ? level + text.replaceAll("\n", `\n${level}`) : `reprieve: ${text}`);
 }
 
 /** Waits, within a bound, until the person has it all. */

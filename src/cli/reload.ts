@@ -60,7 +60,8 @@ export class Reloader {
       const others = latecomers.expect(expected);
       this.#watchIf(watches);
       const groups = others === 1 ? "1 group" : `${others} groups`;
-      say(`${visible(file)} is in effect: ${groups} of those that are guarded had other rules`);
+      const had = `${groups} of those that are guarded had other rules`;
+      say(`${visible(file)} is in effect: ${had}`, "info");
       lookAgain(options.hourCap ?? 0);
     } catch (error) {
       if (!(error instanceof CliError)) throw error;

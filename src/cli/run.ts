@@ -40,6 +40,7 @@ import { waitOnly, watchSystem } from "./system.ts";
 import { visible } from "./timeline.ts";
 
 const KEEP_TICK_MS = 1000;
+const NO_GROUP_YET = "no group is there that could be guarded: waiting for the first";
 
 /** What the steps of a run share. */
 export interface Run {
@@ -161,7 +162,7 @@ async function guardAndWait(
   const wanted = own === undefined ? state.wanted : [settingsOf(options, state.memory, own, true)];
   const prepared = prepareGuards(state, wanted, own !== undefined, leftOut);
   const { guards, locks, others } = prepared;
-  prepared.remarks.forEach(say);
+  for (const remark of prepared.remarks) say(remark);
   if (guards.length === 0 && expected?.named !== undefined) {
     throw new CliError(exit.noGroup, NO_GROUP_LEFT);
   }
@@ -205,7 +206,7 @@ async function guardAndWait(
   await takeOver(core, locks, running);
   await agent.arm();
   minutes.recorder = agent;
-  agent.lacks.forEach(say);
+  for (const lack of agent.lacks) say(lack);
   if (options.replace) await takeNames(core, running, feed, door);
   if (door !== undefined && userHandler !== undefined) {
     handlers = startUserHandlers(state, image, door, userHandler, agent.guards);
@@ -216,7 +217,7 @@ async function guardAndWait(
   keepTextSmall(core, ownLimit(state.memory) !== undefined, undo);
   await reloadIfConfigured(state, latecomers, agent);
   void feed.serve(agent);
-  if (guards.length === 0) say("no group is there that could be guarded: waiting for the first");
+  if (guards.length === 0) say(NO_GROUP_YET, "info");
   notify?.ready(status);
   undo.defer(() => notify?.stopping());
   if (signals.received !== undefined) return command === undefined ? exit.ok : signals.code;

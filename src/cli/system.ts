@@ -19,7 +19,7 @@ export async function watchSystem(
   undo.defer(() => guard.stop());
   if (!(await guard.start())) throw new CliError(exit.internal, "the system guard does not start");
   if (!orders.allowed) say("the system guard only observes: [allow] system lets it act");
-  guard.lacks.forEach(say);
+  for (const lack of guard.lacks) say(lack);
 }
 
 /** Where no group is guarded, and only the host as a whole is. */

@@ -26,12 +26,16 @@ export async function uninstall({ purge = false }: UninstallOptions): Promise<nu
   }
   for (const { path } of units) tellRemoved(path);
   if (units.length > 0) forgetService();
+  for (const dir of UNIT_DIRS) if (existsSync(dir) && readdirSync(dir).length === 0) rmdirSync(dir);
   removeFiles(purge);
   tellRemoved(programOf("/usr/local"));
   return exit.ok;
 }
 
 // --- internal ---
+
+/** Of all that install may have made these alone are nobody else's as a rule. */
+const UNIT_DIRS = ["/usr/local/lib/systemd/system", "/usr/local/lib/systemd"];
 
 function demandNoPackage(): void {
   if (unitsOf("/usr").every(({ path }) => !existsSync(path))) return;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** What a service of systemd's does, but for systemd (test/vm/host.ts): sd_notify, and an upgrade in place. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { appendFileSync, copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exit } from "../../src/errors.ts";
@@ -12,7 +12,7 @@ import { binary } from "../helpers/paths.ts";
 import { leftoversOf, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
-import { monotonicMs, until } from "../helpers/wait.ts";
+import { monotonicMs, START_BOUND_MS, until } from "../helpers/wait.ts";
 import { type Board, isAlive } from "../helpers/workload.ts";
 
 const ALLOWED = `${FEED}[allow]\nkill = true\n`;
@@ -55,13 +55,11 @@ function pidIn(text: string): number {
 }
 
 /** ExecReload= of the unit, by the newer program. */
-function takesOver(pid: number) {
-  copyFileSync(binary, newer);
-  appendFileSync(newer, "\n");
-  return Reprieve.ends(["reload", "--main-pid", String(pid)], {
-    command: [newer],
-    env: { NOTIFY_SOCKET: systemd.name },
-  });
+function takesOver(pid: number, program = newer) {
+  copyFileSync(binary, program);
+  const env = { NOTIFY_SOCKET: systemd.name };
+  const args = ["reload", "--main-pid", String(pid)];
+  return Reprieve.start(args, { command: [program], env }).ended(START_BOUND_MS);
 }
 
 async function endBy(pid: number): Promise<void> {
@@ -147,6 +145,34 @@ describeWith("sd_notify", kernelTest, () => {
   });
 });
 
+describeWith("stderr that is systemd's journal", kernelTest, () => {
+  test("has its priority before each line, nobody's name, and no token", async () => {
+    tenants.child("a", LIMIT);
+    config.write(
+      `[feed]\nlisten = "127.0.0.1:0"\n[allow]\nkill = "${at}/b"\n${guard("g", `${at}/*`)}`,
+    );
+    const file = join(folder, "stderr");
+    const script = `exec 2>${file}; JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$0" "$@"`;
+    const reprieve = Reprieve.start(["run", "--config", config.path], {
+      command: ["sh", "-c", script, binary],
+    });
+    const said = () => (existsSync(file) ? readFileSync(file, "utf8") : "");
+    await until("the page", () => said().includes("page "));
+    await reprieve.stop();
+    const lines = said().trim().split("\n");
+    expect(lines.filter((line) => !/^<[346]>(?!reprieve: )/.test(line))).toEqual([]);
+    expect(lines.find((line) => line.includes("page "))).toMatch(
+      /^<6>page http:\S+\/, its token in \/run\/reprieve\/\d+\/token$/,
+    );
+    expect(lines.find((line) => line.includes("observe"))).toStartWith("<4>");
+    const wrong = await Reprieve.ends(["run", "--config", join(folder, "none.toml")], {
+      command: ["sh", "-c", script, binary],
+    });
+    expect(wrong.code).toBe(exit.badConfig);
+    expect(said()).toStartWith("<3>");
+  });
+});
+
 describeWith("reload --main-pid", kernelTest, () => {
   test("of the same program has the file read anew", async () => {
     tenants.child("a", LIMIT);
@@ -183,11 +209,7 @@ describeWith("reload --main-pid", kernelTest, () => {
     await until("the leaker's death", () => !leaker.isAlive());
     expect(group.oom().kills).toBe(0);
     // And from that one too.
-    copyFileSync(newer, `${newer}-2`);
-    const again = Reprieve.ends(["reload", "--main-pid", String(pid)], {
-      command: [`${newer}-2`],
-      env: { NOTIFY_SOCKET: systemd.name },
-    });
+    const again = takesOver(pid, `${newer}-2`);
     expect((await again).code).toBe(exit.ok);
     const last = (await systemd.all()).map(pidIn).findLast((one) => one > 0) ?? pid;
     expect(last).not.toBe(pid);

@@ -91,6 +91,17 @@ const always: readonly Boot[] = [
   },
 ];
 
+/** `make test-host`: an installed reprieve, in full. */
+const host: readonly Boot[] = [
+  { name: "host", cgroups: "systemd", files: [{ file: "test/vm/host.ts" }] },
+  {
+    name: "host-reboot",
+    cgroups: "systemd",
+    reboots: true,
+    files: [{ file: "test/vm/reboot.ts" }],
+  },
+];
+
 /** `make test-vm VM_ALL=1`: with what is above these run test/kernel and test/attack on v2. */
 const rest: Boot[] = [
   {
@@ -185,4 +196,5 @@ if (others.length > 0) {
   rest.push({ name: "v2-others", cgroups: "v2", files: others.map((file) => ({ file })) });
 }
 
-export const boots = isAll ? [...always, ...rest] : always;
+export const boots =
+  process.env.VM_HOST === "1" ? host : isAll ? [...always, ...host, ...rest] : always;

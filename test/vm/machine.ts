@@ -19,6 +19,8 @@ export interface Machine {
   /** Its console is named after it: no other that runs at the same time has the same. */
   readonly name: string;
   readonly cgroups: Cgroups;
+  /** With systemd: what is enabled is started, and the machine may boot again, from the disk as it left it. */
+  readonly reboots?: true;
 }
 
 export interface Ran {
@@ -83,16 +85,20 @@ export async function boot(
 }
 
 function argsOf(machine: Machine, job: string, printed: string): string[] {
-  const { cgroups } = machine;
+  const { cgroups, reboots } = machine;
+  const started = reboots
+    ? "systemd.unit=multi-user.target systemd.wants=job.service"
+    : "systemd.unit=job.service";
   const init =
     cgroups === "systemd"
-      ? "init=/lib/systemd/systemd systemd.unit=job.service"
+      ? `init=/lib/systemd/systemd ${started}`
       : `init=/init cgroups=${cgroups}`;
   // The clock goes on while the disk is waited for: the driver must not take that for a disk that does not answer.
   const diskTimeout = "nvme_core.io_timeout=4000000";
-  const append = `console=ttyS0 quiet panic=-1 oops=panic mitigations=off ${diskTimeout} root=/dev/nvme0n1 rw ${init}`;
+  const panic = reboots ? "panic=0" : "panic=-1"; // one that has ended must not look like one that boots again
+  const append = `console=ttyS0 quiet ${panic} oops=panic mitigations=off ${diskTimeout} root=/dev/nvme0n1 rw ${init}`;
   return [
-    ...["-nodefaults", "-no-reboot", "-display", "none"],
+    ...["-nodefaults", ...(reboots ? [] : ["-no-reboot"]), "-display", "none"],
     ...["-accel", "tcg,thread=single", "-icount", "shift=1,sleep=off", "-rtc", "clock=vm"],
     ...["-cpu", CPU, "-smp", "1", "-m", String(MEMORY_MB)],
     ...["-kernel", kernel(), "-append", append],

@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: MIT
 /** Services of systemd, written to /run: a guarded one that bears workloads, and reprieve's. */
+import { expect } from "bun:test";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { fixture } from "../helpers/build.ts";
+import { MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { binary } from "../helpers/paths.ts";
 import type { Message } from "../helpers/reprieve.ts";
 import { until } from "../helpers/wait.ts";
+import { Board, isAlive } from "../helpers/workload.ts";
 import { run } from "./packages.ts";
+
+/** Of a guarded one. */
+export const LIMIT_MB = 64;
+/** reprieve's default: a quarter of the limit. */
+export const MARGIN_MB = 16;
+export const highOf = (marginMb: number) => String((LIMIT_MB - marginMb) * MB);
+export const HIGH = highOf(MARGIN_MB);
 
 const UNITS = "/run/systemd/system";
 const BOUND_MS = 20_000;
@@ -19,6 +29,25 @@ export function systemctl(...args: string[]): string {
 
 export function untilSoon<T>(what: string, probe: () => T | undefined | false): Promise<T> {
   return until(what, probe, BOUND_MS, TICK_MS);
+}
+
+export function shown(unit: string, property: string): string {
+  return systemctl("show", "--value", "--property", property, unit);
+}
+
+/** Until the leaker, a child of the service's main process, is dead. */
+export async function leak(service: Guarded): Promise<void> {
+  const leaker = await new Board().bear(service, { means: "touch", kb: LIMIT_MB * 1536 }).ready();
+  leaker.go();
+  await untilSoon("the leaker's death", () => !leaker.isAlive());
+}
+
+/** The same main process as before in a service that is as well, and no kill of the kernel's. */
+export function expectUnharmed(service: Guarded, mainPid: number): void {
+  expect(isAlive(mainPid)).toBe(true);
+  expect(service.mainPid).toBe(mainPid);
+  expect(service.shows("ActiveState")).toBe("active");
+  expect(memory.oom(service.group).kills).toBe(0);
 }
 
 /** Lines of a unit, by section. */
@@ -47,7 +76,7 @@ class Service {
   }
 
   shows(property: string): string {
-    return systemctl("show", "--value", "--property", property, this.unit);
+    return shown(this.unit, property);
   }
 
   read(file: string): string {

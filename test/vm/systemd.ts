@@ -15,13 +15,21 @@ import { ConfigFile, FEED, guard } from "../helpers/config.ts";
 import { MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { killAllOf, leftoversOf, Reprieve } from "../helpers/reprieve.ts";
-import { Board, isAlive } from "../helpers/workload.ts";
+import { Board } from "../helpers/workload.ts";
 import { run } from "./packages.ts";
-import { Guarded, Guarding, type Lines, systemctl, untilSoon } from "./service.ts";
+import {
+  expectUnharmed,
+  Guarded,
+  Guarding,
+  HIGH,
+  LIMIT_MB,
+  type Lines,
+  leak,
+  MARGIN_MB,
+  systemctl,
+  untilSoon,
+} from "./service.ts";
 
-const LIMIT_MB = 64;
-const MARGIN_MB = 16; // reprieve's default: a quarter of the limit
-const HIGH = String((LIMIT_MB - MARGIN_MB) * MB);
 /** native/limits.h: for anybody else. */
 const YIELD_LEAST_MS = 1000;
 const AGAIN = ["Restart=on-failure", "RestartSec=500ms"];
@@ -57,13 +65,6 @@ async function guarding(service: Guarded, lines?: Lines): Promise<Guarding> {
   return reprieve;
 }
 
-/** Until the leaker, a child of the service's main process, is dead. */
-async function leak(service: Guarded): Promise<void> {
-  const leaker = await new Board().bear(service, { means: "touch", kb: LIMIT_MB * 1536 }).ready();
-  leaker.go();
-  await untilSoon("the leaker's death", () => !leaker.isAlive());
-}
-
 /** A process that holds most of the group, and one whose code does not fit beside it. */
 async function starve(service: Guarded): Promise<void> {
   run(["dd", "if=/dev/zero", `of=${CODE}`, "bs=1M", `count=${CODE_MB}`, "conv=fsync"], "/");
@@ -80,14 +81,6 @@ async function expectRelief(service: Guarded, reprieve: Guarding): Promise<void>
   const closed = await reprieve.message("incident.closed", from);
   expect(`${closed.outcome} ${closed.reason}`).toBe("relieved killed");
   expectUnharmed(service, mainPid);
-}
-
-/** The same main process as before in a service that is as well, and no kill of the kernel's. */
-function expectUnharmed(service: Guarded, mainPid: number): void {
-  expect(isAlive(mainPid)).toBe(true);
-  expect(service.mainPid).toBe(mainPid);
-  expect(service.shows("ActiveState")).toBe("active");
-  expect(memory.oom(service.group).kills).toBe(0);
 }
 
 function systemdTest(name: string, body: () => Promise<void>): void {

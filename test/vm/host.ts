@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: MIT
+/** reprieve installed on a host with systemd: an OOM, all that may happen to its agent, an upgrade in place, and the end of it. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { commandsOf } from "../docs/blocks.ts";
+import { guard } from "../helpers/config.ts";
+import { kill } from "../helpers/group.ts";
+import { memory } from "../helpers/memory.ts";
+import { binary } from "../helpers/paths.ts";
+import { Reprieve } from "../helpers/reprieve.ts";
+import { until } from "../helpers/wait.ts";
+import { isAlive } from "../helpers/workload.ts";
+import { run } from "./packages.ts";
+import {
+  expectUnharmed,
+  Guarded,
+  HIGH,
+  highOf,
+  LIMIT_MB,
+  leak,
+  MARGIN_MB,
+  shown,
+  systemctl,
+  untilSoon,
+} from "./service.ts";
+
+const INSTALLED = "/usr/local/bin/reprieve";
+const AGENT = "reprieve.service";
+const WATCHERS = "reprieve-watchers.service";
+const CONFIG = "/etc/reprieve/reprieve.toml";
+const NEWER = "/root/reprieve-newer";
+const RULES = `[allow]\nkill = "/system.slice/guarded-*"\n${guard("guarded", "/system.slice/guarded-*")}`;
+/** Where an installation may leave something. */
+const PLACES = [
+  "/usr/local",
+  "/etc",
+  "/var/lib",
+  "/var/log",
+  "/run",
+  `${memory.root}/reprieve.slice`,
+];
+/** What systemd itself makes, of any service. */
+const SYSTEMDS =
+  /^\/run\/(systemd|log|credentials)|^\/var\/lib\/(systemd|private)|^\/var\/log\/(private|journal)/;
+const UPGRADES = 3;
+/** Between two OOMs: on one CPU who tells, copies and takes over needs some of it. */
+const PAUSE_MS = 200;
+const INSTALL_BOUND_MS = 60_000;
+/** WatchdogSec= of the unit. */
+const WATCHDOG_MS = 30_000;
+/** Of the VM's clock. */
+const TEST_MS = 180_000;
+
+let service: Guarded;
+let before: string[];
+
+function hostTest(name: string, body: () => Promise<void>): void {
+  test(name, body, TEST_MS);
+}
+
+function files(): string[] {
+  return PLACES.filter((place) => existsSync(place))
+    .flatMap((place) => [
+      place,
+      ...readdirSync(place, { recursive: true }).map((name) => `${place}/${name}`),
+    ])
+    .filter((path) => !SYSTEMDS.test(path) && !/\.orders$/.test(path))
+    .sort();
+}
+
+const mainPid = () => Number(shown(AGENT, "MainPID"));
+
+/** Of whatever reprieve: they have no other name. */
+function processesOfOurs(): { pid: number; args: string[] }[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => ({ pid: Number(name), args: argsOf(name) }))
+    .filter(({ args: [program = ""] }) => program === INSTALLED || program.startsWith("reprieve-"));
+}
+
+function argsOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  } catch {
+    return [];
+  }
+}
+
+function helpers(): number[] {
+  const watching = /^reprieve-(handler|watchdog|spare)$/;
+  return processesOfOurs().flatMap(({ pid, args: [name = ""] }) =>
+    watching.test(name) ? [pid] : [],
+  );
+}
+
+/** All three, in the unit of the watchers. */
+async function helpersSettled(): Promise<number[]> {
+  return await untilSoon("the helpers to settle", () => {
+    const all = helpers();
+    const areIn = all.every((pid) => inUnit(pid) === WATCHERS);
+    return all.length === 3 && areIn && all;
+  });
+}
+
+function inUnit(pid: number): string | undefined {
+  const lines = existsSync(`/proc/${pid}/cgroup`)
+    ? readFileSync(`/proc/${pid}/cgroup`, "utf8")
+    : "";
+  return /reprieve\.slice\/([^/\n]+)/.exec(lines)?.[1];
+}
+
+async function guardedAgain(old: number, boundMs = 20_000): Promise<void> {
+  const isAnother = () => mainPid() !== old && mainPid() > 0;
+  await until("another main process", isAnother, boundMs, 20);
+  await untilSoon("ready", () => shown(AGENT, "ActiveState") === "active");
+  await service.highIs(HIGH);
+}
+
+/** A leaker dies, by reprieve: the kernel has killed nobody. */
+async function expectRelief(): Promise<void> {
+  const { kills } = memory.oom(service.group);
+  await leak(service);
+  expect(memory.oom(service.group).kills).toBe(kills);
+}
+
+function fieldsInJournal(): Record<string, string | undefined> {
+  const [line] = run(
+    ["journalctl", "REPRIEVE_OUTCOME=relieved", "-o", "json", "-n", "1"],
+    "/",
+  ).split("\n");
+  return line ? (JSON.parse(line) as Record<string, string>) : {};
+}
+
+interface Told {
+  readonly outcome: string;
+  readonly reason: string;
+}
+
+function newestIncident(): Told | undefined {
+  const [line] = run([INSTALLED, "incidents", "--limit", "1", "--json"], "/").split("\n");
+  return line ? (JSON.parse(line) as Told) : undefined;
+}
+
+/** It copies the program. */
+function installs(more: readonly string[] = [], program = binary) {
+  return Reprieve.start(["install", ...more], { command: [program] }).ended(INSTALL_BOUND_MS);
+}
+
+function makeNewer(): void {
+  rmSync(NEWER, { force: true });
+  copyFileSync(INSTALLED, NEWER);
+  appendFileSync(NEWER, "\n");
+}
+
+beforeAll(() => {
+  for (const dir of ["bin", "lib"]) mkdirSync(`/usr/local/${dir}`, { recursive: true });
+  before = files();
+  service = new Guarded("guarded-host", [`MemoryMax=${LIMIT_MB}M`, "OOMPolicy=continue"]);
+  mkdirSync("/root", { recursive: true });
+  writeFileSync("/root/rules.toml", RULES);
+});
+
+afterAll(() => {
+  service.end();
+  for (const path of [NEWER, "/root/rules.toml"]) rmSync(path, { force: true });
+});
+
+hostTest(
+  "install: each thing is said, the service is ready when the group is guarded, and an OOM is relieved",
+  async () => {
+    const { code, err } = await installs(["--config", "/root/rules.toml"]);
+    expect(err).toContain(`reprieve: ${INSTALLED} written\n`);
+    expect(err).toContain(`reprieve: ${CONFIG} written\n`);
+    expect(err).toContain(`reprieve: ${AGENT} is started, now and at each boot\n`);
+    expect(code).toBe(0);
+    expect(shown(AGENT, "StatusText")).toBe("guarding 1 group");
+    await service.highIs(HIGH);
+    await helpersSettled();
+    expect(inUnit(mainPid())).toBe(AGENT);
+    await expectRelief();
+    const incident = await untilSoon("the incident in the journal", () => newestIncident());
+    expect(`${incident.outcome} ${incident.reason}`).toBe("relieved killed");
+  },
+);
+
+hostTest("installed once more nothing is done", async () => {
+  const pid = mainPid();
+  const { code, err } = await installs();
+  expect(code).toBe(0);
+  expect(err).not.toMatch(/written|started|taken over/);
+  expect(mainPid()).toBe(pid);
+});
+
+hostTest("reload: the config file is read anew, by the same process", async () => {
+  const pid = mainPid();
+  writeFileSync(CONFIG, `${RULES}margin = "8M"\n`);
+  systemctl("reload", AGENT);
+  await service.highIs(highOf(8));
+  writeFileSync(CONFIG, RULES);
+  systemctl("reload", AGENT);
+  await service.highIs(highOf(MARGIN_MB));
+  expect(mainPid()).toBe(pid);
+  writeFileSync(CONFIG, "[allow]\nkil = true\n");
+  expect(() => systemctl("reload", AGENT)).toThrow();
+  expect(mainPid()).toBe(pid);
+  writeFileSync(CONFIG, RULES);
+});
+
+hostTest(
+  "the agent is killed, in an OOM: its watchers see that to its end, and a new agent guards",
+  async () => {
+    const old = mainPid();
+    const pid = service.mainPid;
+    await Promise.all([leak(service), Bun.sleep(5).then(() => kill(old, "SIGKILL"))]);
+    await guardedAgain(old);
+    expectUnharmed(service, pid);
+    await expectRelief();
+  },
+);
+
+hostTest(
+  "systemd kills all of the agent's unit: the watchers live, put back and end; a new agent guards",
+  async () => {
+    const old = mainPid();
+    const watchers = await helpersSettled();
+    systemctl("kill", "-s", "KILL", AGENT);
+    expect(watchers.filter(isAlive).length).toBeGreaterThan(0);
+    await guardedAgain(old);
+    await untilSoon("the old ones to end", () => !watchers.some(isAlive));
+    await expectRelief();
+  },
+);
+
+hostTest(
+  "the agent is stopped: an OOM is relieved by its helpers; systemd's watchdog ends it, and a new one guards",
+  async () => {
+    const old = mainPid();
+    kill(old, "SIGSTOP");
+    await expectRelief();
+    await guardedAgain(old, 2 * WATCHDOG_MS);
+    expect(shown(AGENT, "NRestarts")).not.toBe("0");
+    await expectRelief();
+  },
+);
+
+hostTest(
+  `taken over by a newer program ${UPGRADES} times in a stream of OOMs: never held and unwatched, and all are relieved or the kernel's`,
+  async () => {
+    const restarts = shown(AGENT, "NRestarts");
+    let isOn = true;
+    let leaks = 0;
+    const alone: string[] = [];
+    const stream = (async () => {
+      for (; isOn; leaks += 1) {
+        await leak(service);
+        await Bun.sleep(PAUSE_MS);
+      }
+    })();
+    const watch = (async () => {
+      while (isOn) {
+        const isHeld = () => service.read("memory.high") !== "max";
+        const first = isHeld();
+        const watching = helpers().length;
+        if (first && watching === 0 && isHeld()) alone.push(`after ${leaks} leaks`);
+        await Bun.sleep(2);
+      }
+    })();
+    for (let i = 0; i < UPGRADES; i += 1) {
+      const old = mainPid();
+      makeNewer();
+      const { code, err } = await installs([], NEWER);
+      expect(err).toContain("was taken over");
+      expect(code).toBe(0);
+      await guardedAgain(old);
+      expect(isAlive(old)).toBe(false);
+      const so = leaks;
+      await untilSoon("two more OOMs", () => leaks >= so + 2);
+    }
+    isOn = false;
+    await Promise.all([stream, watch]);
+    console.log(
+      `${leaks} OOMs in ${UPGRADES} upgrades, ${memory.oom(service.group).kills} the kernel's`,
+    );
+    expect(alone).toEqual([]);
+    expect(shown(AGENT, "NRestarts")).toBe(restarts);
+  },
+);
+
+hostTest("one that took over is systemd's main process: killed, it is started again", async () => {
+  const old = mainPid();
+  kill(old, "SIGKILL");
+  await guardedAgain(old);
+});
+
+hostTest(
+  "a newer program that cannot take over changes nothing, and install starts it anew",
+  async () => {
+    const old = mainPid();
+    writeFileSync(CONFIG, "[allow]\nkil = true\n");
+    makeNewer();
+    copyFileSync(NEWER, `${INSTALLED}.new`);
+    run(["mv", `${INSTALLED}.new`, INSTALLED], "/");
+    expect(() => systemctl("reload", AGENT)).toThrow();
+    expect(mainPid()).toBe(old);
+    expect(await helpersSettled()).toHaveLength(3);
+    writeFileSync(CONFIG, RULES);
+    systemctl("reload", AGENT);
+    await guardedAgain(old);
+  },
+);
+
+hostTest(
+  "restart and stop put back; the watchers' unit stopped takes the agent with it, in order",
+  async () => {
+    systemctl("stop", AGENT);
+    expect(service.read("memory.high")).toBe("max");
+    expect(processesOfOurs()).toEqual([]);
+    systemctl("start", AGENT);
+    await service.highIs(HIGH);
+    systemctl("stop", WATCHERS);
+    expect(service.read("memory.high")).toBe("max");
+    expect(shown(AGENT, "ActiveState")).toBe("inactive");
+    expect(processesOfOurs()).toEqual([]);
+    systemctl("start", AGENT);
+    await service.highIs(HIGH);
+  },
+);
+
+hostTest("installed and uninstalled by the commands of dist/docs/host.md", async () => {
+  systemctl("start", "systemd-journald.socket", "systemd-journald.service");
+  copyFileSync(binary, "/root/reprieve");
+  for (const { commands } of commandsOf("host", "systemd")) {
+    for (const command of commands) {
+      const PATH = `${process.env.PATH}:/usr/local/bin`;
+      const ran = Bun.spawnSync(["sh", "-c", command], {
+        cwd: "/root",
+        env: { ...process.env, PATH },
+      });
+      expect({
+        command,
+        code: ran.exitCode,
+        err: ran.success ? "" : ran.stderr.toString(),
+      }).toEqual({
+        command,
+        code: 0,
+        err: "",
+      });
+      if (command === "systemctl reload reprieve") {
+        await service.highIs(HIGH);
+        await expectRelief();
+        await untilSoon("its fields", () =>
+          fieldsInJournal().REPRIEVE_GUARD?.startsWith("services"),
+        );
+      }
+    }
+  }
+  rmSync("/root/reprieve");
+  expect(files().filter((path) => !before.includes(path))).toEqual([]);
+});
+
+hostTest(
+  "uninstall: what is guarded is put back, what a person wrote stays, and nothing else",
+  async () => {
+    const { code, err, out } = await Reprieve.ends(["uninstall"], { command: [INSTALLED] });
+    expect({ code, out }).toEqual({ code: 0, out: "nothing to release\n" });
+    expect(err).toContain("/etc/reprieve stays, for there is reprieve.toml; --purge removes it");
+    expect(service.read("memory.high")).toBe("max");
+    expect(processesOfOurs()).toEqual([]);
+    const left = files().filter((path) => !before.includes(path));
+    expect(left).toEqual(
+      [
+        "/etc/reprieve",
+        CONFIG,
+        "/var/lib/reprieve",
+        ...["", "-shm", "-wal"].map((end) => `/var/lib/reprieve/journal.sqlite${end}`),
+      ].filter((path) => existsSync(path)),
+    );
+    expect(systemctl("list-units", "--all", "--plain", "--no-legend", "reprieve*")).toBe("");
+    const purged = await Reprieve.ends(["uninstall", "--purge"]);
+    expect(purged.code).toBe(0);
+    expect(files().filter((path) => !before.includes(path))).toEqual([]);
+    expect((await Reprieve.ends(["uninstall"])).code).toBe(0);
+  },
+);
