@@ -7,7 +7,16 @@ import { dirname, join, relative } from "node:path";
 import { program } from "../../src/cli/program.ts";
 import { load } from "../../src/config/load.ts";
 import { repository } from "../helpers/paths.ts";
-import { allCommandsOf, blocksOf, commandsOf, fileOf, KINDS, pages, parse } from "./blocks.ts";
+import {
+  allCommandsOf,
+  blocksOf,
+  commandsOf,
+  fileOf,
+  KINDS,
+  type Kind,
+  pages,
+  parse,
+} from "./blocks.ts";
 import { missing } from "./output.ts";
 
 /** `figure` is a drawing; any other language may have the name of a file behind it, which the block is. */
@@ -17,7 +26,7 @@ const WORDS: readonly RegExp[] = [
   /^exits=\d+$/,
   /^background$/,
 ];
-/** Where a kind's commands are run by others than pages.test.ts, they say commandsOf("page", "kind"). */
+/** Who runs a kind's commands elsewhere says commandsOf("page", "kind"); another page may repeat a command of that page. */
 const ELSEWHERE = KINDS.filter((kind) => !["here", "v2", "make"].includes(kind));
 
 /** Each command's, by name. */
@@ -72,9 +81,16 @@ describe.each(pages())("%s", (page) => {
 
   test("a test claims what is not run here", () => {
     const claims = claimsOf();
-    const unclaimed = ELSEWHERE.filter((kind) => commandsOf(page, kind).length > 0)
-      .map((kind) => `commandsOf("${page}", "${kind}")`)
-      .filter((claim) => !claims.includes(claim));
+    const typedOn = (one: string, kind: Kind) =>
+      commandsOf(one, kind).flatMap((block) => block.commands);
+    const typedBy = (kind: Kind) =>
+      pages()
+        .filter((one) => claims.includes(`commandsOf("${one}", "${kind}")`))
+        .flatMap((one) => typedOn(one, kind));
+    const unclaimed = ELSEWHERE.flatMap((kind) => {
+      const claimed = typedBy(kind);
+      return typedOn(page, kind).filter((command) => !claimed.includes(command));
+    });
     expect(unclaimed).toEqual([]);
   });
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The commands of dist/docs/kubernetes.md and of the README against a server that is not there: kubectl takes all but that. */
+/** The commands of dist/docs/kubernetes.md against a server that is not there: kubectl takes all but that. */
 import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,10 +21,7 @@ describeWith(
   "dist/docs/kubernetes.md",
   [],
   () => {
-    const commands = [
-      ...commandsOf("kubernetes", "kubernetes"),
-      ...commandsOf("README", "kubernetes"),
-    ].flatMap((block) => block.commands);
+    const commands = commandsOf("kubernetes", "kubernetes").flatMap((block) => block.commands);
     test.each(commands)("%s", (command) => {
       const dir = mkdtempSync(join(tmpdir(), "reprieve-kube-"));
       const KUBECONFIG = join(dir, "config");
