@@ -108,6 +108,7 @@ describe.each(pages())("%s", (page) => {
 test.each([
   ...pages().map(fileOf),
   ...["src", "native", "test"].map((name) => `${name}/README.md`),
+  "SECURITY.md",
 ])("the links of %s lead somewhere", (file) => {
   const html = Bun.markdown.html(read(file), { headings: { ids: true } });
   const broken = [...html.matchAll(/(?:href|src)="([^"]*)"/g)]
