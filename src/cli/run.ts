@@ -214,7 +214,7 @@ async function guardAndWait(
   const seen = door && agent.seeSleep();
   undo.defer(async () => await seen);
   void journaling?.harvest();
-  keepTextSmall(core, ownLimit(state.memory) !== undefined, undo);
+  keepTextSmall(core, !state.memory.showsUs || ownLimit(state.memory) !== undefined, undo);
   await reloadIfConfigured(state, latecomers, agent);
   void feed.serve(agent);
   if (guards.length === 0) say(NO_GROUP_YET, "info");

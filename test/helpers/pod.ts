@@ -31,7 +31,8 @@ export class Pod {
   /** Of all its containers, as in Kubernetes: it outlives each. */
   readonly #shm = mkdtempSync("/dev/shm/reprieve-test-pod-");
   #pausePid: number | undefined;
-  #appName = "";
+  /** Of its group too. */
+  appName = "";
 
   private constructor() {
     // The app may be a user.
@@ -47,15 +48,25 @@ export class Pod {
     pod.#pausePid = await pause.pid();
     const app = pod.#container(idle(1), { program: "/workload", uid: appUid });
     app.start();
-    pod.#appName = app.name;
+    pod.appName = app.name;
     await pod.#ready(1);
     pod.app.setLimit(LIMIT);
     return pod;
   }
 
+  /** Where its group is. */
+  get path(): string {
+    return this.#group.path;
+  }
+
+  /** The process that has made its pid namespace. */
+  get firstPid(): number {
+    return this.#pausePid ?? 0;
+  }
+
   /** The group of the app's container. */
   get app(): Group {
-    return this.#group.child(this.#appName);
+    return this.#group.child(this.appName);
   }
 
   /** The pod's groups are all that it sees of the hierarchy. */
@@ -65,7 +76,7 @@ export class Pod {
   ): { container: Container; reprieve: Reprieve } {
     const args = [
       "--cgroup",
-      this.#appName,
+      this.appName,
       "--allow-kill",
       "--journal",
       "none",
@@ -83,7 +94,7 @@ export class Pod {
   async leaker(): Promise<{ leak(): Promise<void> }> {
     const kb = String(NEAR_KB);
     const args = ["/dev/shm/board", "2", "-", "touch", kb, kb, "4", "0", "1"];
-    const proc = Bun.spawn(["runc", "exec", this.#appName, "/workload", ...args], {
+    const proc = Bun.spawn(["runc", "exec", this.appName, "/workload", ...args], {
       stdio: ["ignore", "ignore", "ignore"],
     });
     await this.#ready(2);

@@ -4,23 +4,27 @@
  * capabilities, in its own memory limit.
  */
 import { afterEach, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, statSync } from "node:fs";
 import { constants } from "node:os";
+import { basename } from "node:path";
 import { cleanUp } from "../helpers/clean.ts";
 import { bind, Container, OWN_GROUPS, type Place } from "../helpers/container.ts";
 import { Pod } from "../helpers/pod.ts";
 import type { Ended } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
-import { LEAK_KB } from "../helpers/scene.ts";
-import { until } from "../helpers/wait.ts";
+import { LEAK_KB, NEAR_KB } from "../helpers/scene.ts";
+import { START_BOUND_MS, until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
 
 const needs = [
   ...kernelTest,
   program("runc", "apt-get install runc"),
   program("readelf", "binutils"),
+  program("fincore", "util-linux"),
+  program("prlimit", "util-linux"),
 ];
 const QUIET = ["--journal", "none", "--listen", "none"];
+const USER = 65532;
 const SIGNALS = [
   "SIGTERM",
   "SIGINT",
@@ -77,30 +81,38 @@ describeWith("as process 1 of the app's container", needs, () => {
     expect(ended.code).toBe(0);
   });
 
-  test("the app's OOM is resolved, within the container's own group", async () => {
-    const board = new Board();
-    const leak = ["/dev/shm/board", "0", "-", "touch", "0", String(LEAK_KB), "4", "0", "1"];
-    const flags = ["--limit", "48M", "--json", ...QUIET];
-    const container = new Container(["run", ...flags, "--", "/workload", ...leak], {
-      ...place,
-      mounts: [bind(board.file, "/dev/shm/board", ["rw"])],
-    });
-    const reprieve = container.start();
-    await reprieve.armed();
-    const guarded = String(reprieve.messages.find(({ type }) => type === "armed")?.guard);
-    expect(existsSync(`${container.group}/${guarded}`)).toBe(true);
-    await until("the leaker", () => board.first().word("ready") === 1);
-    board.first().go();
-    const closed = await reprieve.message("incident.closed");
-    expect(closed.outcome).toBe("relieved");
-    expect((await reprieve.ended()).code).toBe(128 + 9);
-    container.remove();
-    board.close();
-  });
+  test.each([
+    ["root without any capability", 0, []],
+    ["a user with CAP_DAC_OVERRIDE", USER, ["CAP_DAC_OVERRIDE"]],
+  ] as const)(
+    "as %s the app's OOM is resolved, within the container's own group",
+    async (_, uid, capabilities) => {
+      const board = new Board();
+      chmodSync(board.file, 0o666);
+      const leak = ["/dev/shm/board", "0", "-", "touch", "0", String(LEAK_KB), "4", "0", "1"];
+      const flags = ["--limit", "48M", "--json", ...QUIET];
+      const container = new Container(["run", ...flags, "--", "/workload", ...leak], {
+        ...place,
+        uid,
+        capabilities,
+        mounts: [bind(board.file, "/dev/shm/board", ["rw"])],
+      });
+      const reprieve = container.start();
+      await reprieve.armed();
+      const guarded = String(reprieve.messages.find(({ type }) => type === "armed")?.guard);
+      expect(existsSync(`${container.group}/${guarded}`)).toBe(true);
+      await until("the leaker", () => board.first().word("ready") === 1);
+      board.first().go();
+      const closed = await reprieve.message("incident.closed");
+      expect(closed.outcome).toBe("relieved");
+      expect((await reprieve.ended()).code).toBe(128 + 9);
+      container.remove();
+      board.close();
+    },
+  );
 });
 
 describeWith("beside the app, in its pod", needs, () => {
-  const USER = 65532;
   const LEAST = ["CAP_DAC_OVERRIDE", "CAP_KILL"];
   const place: Place = { uid: USER, capabilities: LEAST, limitMb: 128 };
 
@@ -121,14 +133,14 @@ describeWith("beside the app, in its pod", needs, () => {
   }
 
   test.each([
-    ["of another user, with 96 MiB", 0, LEAST, 96],
-    ["of another user, with 128 MiB", 0, LEAST, 128],
-    ["of its own user, without CAP_KILL", USER, ["CAP_DAC_OVERRIDE"], 128],
+    ["of another user, with 96 MiB", USER, 0, LEAST, 96],
+    ["of its own user, without CAP_KILL", USER, USER, ["CAP_DAC_OVERRIDE"], 128],
+    ["of another user, by root with CAP_KILL alone", 0, USER, ["CAP_KILL"], 128],
   ] as const)(
     "a leaker %s is killed, and the app lives on",
-    async (_, appUid, capabilities, limitMb) => {
+    async (_, uid, appUid, capabilities, limitMb) => {
       const pod = await Pod.set(appUid);
-      const sidecar = pod.sidecar({ ...place, capabilities, limitMb });
+      const sidecar = pod.sidecar({ ...place, uid, capabilities, limitMb });
       const { outcome, kills } = await resolved(pod, sidecar);
       expect(outcome).toBe("relieved");
       expect(kills).toMatchObject([{ comm: "workload", result: "ok" }]);
@@ -205,5 +217,51 @@ describeWith("beside the app, in its pod", needs, () => {
     expect((await stopped(second)).code).toBe(0);
     expect(pod.app.oom().held).toBe(false);
     await pod.end();
+  });
+
+  test("the pages of its file, which would be charged to it, go back", async () => {
+    const pod = await Pod.set();
+    const sidecar = pod.sidecar(place);
+    const file = `${sidecar.container.bundle}/rootfs/usr/bin/reprieve`;
+    readFileSync(file); // all of it is cached
+    const { size } = statSync(file);
+    const cached = () => Number(Bun.spawnSync(["fincore", "-nb", "-o", "RES", file]).stdout);
+    expect(cached()).toBeGreaterThan(0.95 * size);
+    await until("most of it to go", () => cached() < 0.8 * size, START_BOUND_MS);
+    await stopped(sidecar);
+    await pod.end();
+  });
+
+  test("process 1 of the pid namespace that it shares is left to the kernel", async () => {
+    const board = new Board();
+    const leak = [
+      "/dev/shm/board",
+      "0",
+      "-",
+      "touch",
+      String(NEAR_KB),
+      String(NEAR_KB),
+      "4",
+      "0",
+      "1",
+    ];
+    const app = new Container(leak, {
+      program: "/workload",
+      mounts: [bind(board.file, "/dev/shm/board", ["rw"])],
+      limitMb: 48,
+    });
+    const alone = app.start();
+    const besidePid = await app.pid();
+    await until("the app", () => board.first().word("ready") === 1);
+    const flags = ["--cgroup", basename(app.group), "--allow-kill", "--json", ...QUIET];
+    const sidecar = new Container(["run", ...flags], { besidePid });
+    const reprieve = sidecar.start();
+    await reprieve.armed();
+    board.first().go();
+    expect((await alone.ended()).code).toBe(128 + 9);
+    await reprieve.ended();
+    expect(reprieve.messages.filter(({ step }) => step === "kill")).toEqual([]);
+    for (const container of [sidecar, app]) container.remove();
+    board.close();
   });
 });

@@ -115,6 +115,7 @@ const rest: Boot[] = [
       { file: "test/kernel/hooks.test.ts" },
       { file: "test/kernel/cache.test.ts" },
       { file: "test/kernel/container.test.ts" },
+      { file: "test/kernel/sidecar.test.ts" },
       { file: "test/kernel/comeback.test.ts" }, // paths and inodes, which are one code
       { file: "test/kernel/bad-input.test.ts" }, // flags
       { file: "test/kernel/config.test.ts" },
