@@ -18,7 +18,6 @@ const needs = [
   ...kernelTest,
   program("runc", "apt-get install runc"),
   program("readelf", "apt-get install binutils"),
-  program("gcc", "apt-get install gcc"),
   program("nsenter", "util-linux"),
 ];
 const observing = { "reprieve.toml": readFileSync(`${manifests}/base/reprieve.toml`, "utf8") };

@@ -23,7 +23,7 @@ import { vmBuilt } from "./paths.ts";
 
 /** Where busybox has another form or none; those that are not installed here are not there either. */
 const PROGRAMS =
-  "bash setpriv unshare mount chrt prlimit script pgrep nm strace runc tmux openssl prometheus promtool".split(
+  "bash setpriv unshare mount chrt prlimit script pgrep nm readelf strace runc tmux openssl prometheus promtool".split(
     " ",
   );
 /** Without these tmux and openssl do nothing. */
@@ -102,6 +102,9 @@ function stage(
   // The real one is for /bin/bash.
   const ldd = '#!/bin/sh\nexec /lib64/ld-linux-x86-64.so.2 --list "$1"\n';
   writeFileSync(`${root}/usr/bin/ldd`, ldd, { mode: 0o755 });
+  // Where Debian has it too, and the tree of our image takes it from.
+  const linker = "/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
+  copyFileSync(linker, root + linker);
   for (const name of ["init", "job"]) copyFileSync(`${import.meta.dir}/${name}`, `${root}/${name}`);
   for (const tree of trees) run(["cp", "-a", "--remove-destination", `${tree}/.`, root]);
   trimSystemd();
