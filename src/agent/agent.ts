@@ -237,7 +237,7 @@ export class Agent {
     const home = this.#crew.groups.find((group) => kind.switchText(group) !== undefined);
     if (home === undefined) return;
     try {
-      const symbol = await seeSleep(kind, image, kind.probeGroup(home));
+      const symbol = await seeSleep(kind, image, kind.probeGroup(home, memory));
       if (symbol !== undefined) this.#region.setSleepsIn(symbol);
     } catch (error) {
       say(`cannot see where an OOM sleeps here: ${(error as Error).message}`);

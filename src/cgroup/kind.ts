@@ -63,7 +63,7 @@ export interface Kind {
   /** Somebody has come to where hold() stops him. */
   isOver(group: string): boolean;
   /** Where a group beside that of our helpers' may be, that goes with it. */
-  probeGroup(helperGroup: string): string;
+  probeGroup(helperGroup: string, hierarchy: Hierarchy): string;
 }
 
 export const KINDS: readonly Kind[] = [v1, v2];

@@ -8,7 +8,7 @@
  */
 
 import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { CliError, exit } from "../errors.ts";
 import { codeOf, isWritable, readIfThere, statIn } from "./files.ts";
 import { type Hierarchy, wordsOf } from "./hierarchy.ts";
@@ -94,8 +94,11 @@ export const v2: Kind = {
   hold: (group, bytes) => writeFileSync(join(group, "memory.high"), String(bytes)),
   letGo: (group) => writeFileSync(join(group, "memory.high"), "max"),
   isOver: (group) => /^high [1-9]/m.test(readIfThere(join(group, "memory.events")) ?? ""),
-  // Not in it: a group with processes hands no memory down.
-  probeGroup: (helperGroup) => `${helperGroup}-probe`,
+  // Not in it, nor in the watchers' unit, in which a process sleeps: a group with processes hands no memory down.
+  probeGroup(helperGroup, hierarchy) {
+    const home = v2.homeOf(hierarchy) ?? dirname(helperGroup);
+    return join(home, `${basename(helperGroup)}-probe`);
+  },
 };
 
 /** Undefined for "max", and where there is no such file. */

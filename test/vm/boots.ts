@@ -94,6 +94,7 @@ const always: readonly Boot[] = [
 /** `make test-host`: an installed reprieve, in full. */
 const host: readonly Boot[] = [
   { name: "host", cgroups: "systemd", files: [{ file: "test/vm/host.ts" }] },
+  { name: "host-hybrid", cgroups: "systemd-hybrid", files: [{ file: "test/vm/host.ts" }] },
   {
     name: "host-reboot",
     cgroups: "systemd",

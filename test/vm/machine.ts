@@ -12,8 +12,8 @@ import { disk } from "./image.ts";
 import { kernel, need } from "./packages.ts";
 import { vmBuilt } from "./paths.ts";
 
-/** Those that ./init mounts, or v2 as systemd makes it, with systemd as process 1. */
-export type Cgroups = "v1" | "v2" | "hybrid" | "systemd";
+/** Those that ./init mounts, or with systemd as process 1 what that makes: v2, or memory on v1 and v2 to tell whose a process is. */
+export type Cgroups = "v1" | "v2" | "hybrid" | "systemd" | "systemd-hybrid";
 
 export interface Machine {
   /** Its console is named after it: no other that runs at the same time has the same. */
@@ -89,10 +89,13 @@ function argsOf(machine: Machine, job: string, printed: string): string[] {
   const started = reboots
     ? "systemd.unit=multi-user.target systemd.wants=job.service"
     : "systemd.unit=job.service";
+  const systemd = `init=/lib/systemd/systemd ${started}`;
   const init =
     cgroups === "systemd"
-      ? `init=/lib/systemd/systemd ${started}`
-      : `init=/init cgroups=${cgroups}`;
+      ? systemd
+      : cgroups === "systemd-hybrid"
+        ? `${systemd} systemd.unified_cgroup_hierarchy=0`
+        : `init=/init cgroups=${cgroups}`;
   // The clock goes on while the disk is waited for: the driver must not take that for a disk that does not answer.
   const diskTimeout = "nvme_core.io_timeout=4000000";
   const panic = reboots ? "panic=0" : "panic=-1"; // one that has ended must not look like one that boots again
