@@ -106,8 +106,11 @@ export async function takeNames(
 }
 
 /** Whoever named the one to be replaced may be systemd's, which is told first. */
-export async function announceIfAsked(replace: true | number | undefined): Promise<void> {
-  if (typeof replace === "number") await (await import("../host/take-over.ts")).announce();
+export async function announceIfAsked(
+  replace: true | number | undefined,
+  runDir: string,
+): Promise<void> {
+  if (typeof replace === "number") await (await import("../host/take-over.ts")).announce(runDir);
 }
 
 // --- internal ---

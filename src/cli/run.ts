@@ -157,7 +157,7 @@ async function guardAndWait(
   const run = newRun();
   const { feed, journaling, minutes, send } = await openAudience(state, runDir, run, lines);
   await watchSystem(state, { image, run, send, keep: journaling?.keeping.keep });
-  if (state.isSystemOnly) return await waitOnly(state, runDir.name, feed, journaling);
+  if (state.isSystemOnly) return await waitOnly(state, runDir, feed, journaling);
   const own = home === undefined ? undefined : makeOwnGroup(state, home, runDir.name);
   const wanted = own === undefined ? state.wanted : [settingsOf(options, state.memory, own, true)];
   const prepared = prepareGuards(state, wanted, own !== undefined, leftOut);
@@ -202,7 +202,7 @@ async function guardAndWait(
     }),
   );
   await agent.attach();
-  await announceIfAsked(options.replace);
+  await announceIfAsked(options.replace, runDir.path);
   await takeOver(core, locks, running);
   await agent.arm();
   minutes.recorder = agent;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** What `run` does about the host as a whole: beside the groups, or alone. */
 
+import type { RunDir } from "../agent/run-dir.ts";
 import { SystemGuard, type SystemGuardSetup } from "../agent/system-guard.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Journaling } from "../journal/journaling.ts";
@@ -25,14 +26,14 @@ export async function watchSystem(
 /** Where no group is guarded, and only the host as a whole is. */
 export async function waitOnly(
   state: Run,
-  name: string,
+  runDir: RunDir,
   feed: LateFeed,
   journaling: Journaling | undefined,
 ): Promise<number> {
   const { options, core, undo, signals, notify } = state;
   if (options.replace) {
-    const running = findRunning(core, [], name, undo, options.replace);
-    await announceIfAsked(options.replace);
+    const running = findRunning(core, [], runDir.name, undo, options.replace);
+    await announceIfAsked(options.replace, runDir.path);
     await takeOver(core, new Locks(core), running);
     await takeNames(core, running, feed);
   }

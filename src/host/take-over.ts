@@ -5,12 +5,19 @@
  * systemd is told that it is the main process now, and only then the old one is ended: systemd sees none of its processes fail.
  */
 
-import { closeSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { runDirs } from "../agent/running.ts";
 import { CliError, exit } from "../errors.ts";
 import { openCore } from "../native/core.ts";
 import { isSame } from "./write.ts";
 
-const TICK_MS = 10;
+const TICK_MS = 5;
+/** It looks every TICK_MS; a bound for a busy machine. */
+const TOLD_BOUND_MS = 10_000;
+/** In its environment: somebody waits for the mark in its run directory, and takes it away when systemd has been told. */
+const ASKED = "REPRIEVE_TAKES_OVER";
+const MARK = "attached";
 
 /** Another file may be at its path by now. */
 export function isOfOtherProgram(pid: number, program = "/proc/self/exe"): boolean {
@@ -27,33 +34,36 @@ export async function takeOverService(pid: number): Promise<number> {
   const old = core.openPidfd(pid);
   const { NOTIFY_SOCKET: socket } = process.env;
   const child = Bun.spawn([process.execPath, ...replacing(stringsIn(pid, "cmdline"), pid)], {
-    env: environmentOf(pid),
+    env: { ...environmentOf(pid), [ASKED]: "1" },
     stdio: ["ignore", "inherit", "inherit"],
-    ipc(_, child) {
-      if (socket) core.sendDatagram(socket, Buffer.from(`MAINPID=${child.pid}`));
-      child.send("go");
-    },
   });
-  while (child.exitCode === null && child.signalCode === null && !core.isDead(old)) {
+  const isThere = () => child.exitCode === null && child.signalCode === null;
+  while (isThere() && !core.isDead(old)) {
+    const mark = markOf(child.pid);
+    if (mark !== undefined) {
+      if (socket) core.sendDatagram(socket, Buffer.from(`MAINPID=${child.pid}`));
+      rmSync(mark);
+    }
     await Bun.sleep(TICK_MS);
   }
   closeSync(old);
-  const isThere = child.exitCode === null && child.signalCode === null;
-  if (isThere) child.disconnect();
   child.unref();
-  return isThere ? exit.ok : (child.exitCode ?? exit.internal);
+  return isThere() ? exit.ok : (child.exitCode ?? exit.internal);
 }
 
 /** Of the new one: it has attached. Returns when systemd has been told; at once where nobody has to tell it. */
-export async function announce(): Promise<void> {
-  if (process.send === undefined) return;
-  const isTold = await new Promise<boolean>((resolve) => {
-    process.once("message", () => resolve(true));
-    process.once("disconnect", () => resolve(false));
-    process.send?.("attached");
-  });
-  if (!isTold) throw new CliError(exit.internal, "whoever asked for the take-over has ended");
-  process.disconnect?.();
+export async function announce(runDir: string): Promise<void> {
+  if (process.env[ASKED] === undefined) return;
+  const mark = join(runDir, MARK);
+  writeFileSync(mark, "");
+  const deadline = performance.now() + TOLD_BOUND_MS;
+  while (existsSync(mark)) {
+    if (performance.now() > deadline) {
+      rmSync(mark, { force: true });
+      throw new CliError(exit.internal, "whoever asked for the take-over does not answer");
+    }
+    await Bun.sleep(TICK_MS);
+  }
 }
 
 // --- internal ---
@@ -69,9 +79,16 @@ function environmentOf(pid: number): Record<string, string> {
     const at = line.indexOf("=");
     return [line.slice(0, at), line.slice(at + 1)] as const;
   });
-  const { WATCHDOG_PID: _, NODE_CHANNEL_FD: __, ...theirs } = Object.fromEntries(pairs);
+  const { WATCHDOG_PID: _, ...theirs } = Object.fromEntries(pairs);
   const { JOURNAL_STREAM } = process.env;
   return { ...theirs, ...(JOURNAL_STREAM !== undefined && { JOURNAL_STREAM }) };
+}
+
+function markOf(pid: number): string | undefined {
+  return runDirs("")
+    .filter(({ name }) => Number.parseInt(name, 10) === pid)
+    .map(({ path }) => join(path, MARK))
+    .find((mark) => existsSync(mark));
 }
 
 function stringsIn(pid: number, file: "cmdline" | "environ"): string[] {
