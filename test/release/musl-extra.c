@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 long getrandom(void *buf, size_t bytes, unsigned flags);
+unsigned long getauxval(unsigned long type);
 
 char __libc_single_threaded;
 
@@ -22,3 +23,6 @@ uint32_t arc4random(void)
 	getrandom(&n, sizeof(n), 0);
 	return n;
 }
+
+/* On arm64: which atomics the CPU has. */
+unsigned long __getauxval(unsigned long type) { return getauxval(type); }
