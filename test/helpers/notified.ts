@@ -42,7 +42,7 @@ export class NotifySocket {
     const fits = (text: string) =>
       text.split("\n").some((one) => (line instanceof RegExp ? line.test(one) : one === line));
     return until(`${line} in ${JSON.stringify(this.heard)}`, () => {
-      this.#read();
+      this.read();
       return this.heard.slice(from).find(fits);
     });
   }
@@ -50,23 +50,22 @@ export class NotifySocket {
   /** What was heard so far, and a little later. */
   async all(): Promise<readonly string[]> {
     await Bun.sleep(LATER_MS);
-    this.#read();
+    this.read();
     return this.heard;
   }
 
-  close(): void {
-    closeSync(this.#fd);
-    if (!this.name.startsWith("@")) rmSync(this.name);
-  }
-
-  // --- internal ---
-
-  #read(): void {
+  /** What has come so far, at once. */
+  read(): void {
     const buffer = Buffer.alloc(4096);
     for (;;) {
       const n = Number(recv(this.#fd, ptr(buffer), buffer.length, MSG_DONTWAIT));
       if (n < 0) return;
       this.heard.push(buffer.toString("utf8", 0, n));
     }
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+    if (!this.name.startsWith("@")) rmSync(this.name);
   }
 }

@@ -9,13 +9,15 @@ import { type ConfigFile, FEED, guard, onStage, type Tenants } from "../helpers/
 import { kill } from "../helpers/group.ts";
 import { NotifySocket } from "../helpers/notified.ts";
 import { binary } from "../helpers/paths.ts";
-import { leftoversOf, Reprieve } from "../helpers/reprieve.ts";
+import { helpersOf, leftoversOf, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
 import { monotonicMs, START_BOUND_MS, until } from "../helpers/wait.ts";
 import { type Board, isAlive } from "../helpers/workload.ts";
 
 const ALLOWED = `${FEED}[allow]\nkill = true\n`;
+
+const TAKE_OVERS = 3;
 
 let config: ConfigFile;
 let tenants: Tenants;
@@ -215,6 +217,48 @@ describeWith("reload --main-pid", kernelTest, () => {
     expect(last).not.toBe(pid);
     await endBy(last);
   });
+
+  test(`${TAKE_OVERS} times in a stream of OOMs: the group is never held and unwatched, and each leaker dies`, async () => {
+    const group = tenants.child("a", LIMIT);
+    config.write(ALLOWED + guard("g", `${at}/*`));
+    let pid = service().pid;
+    await systemd.hears("READY=1");
+    let isOn = true;
+    let leaks = 0;
+    const stream = (async () => {
+      for (; isOn; leaks += 1) {
+        const leaker = await board.start(group, { means: "touch", kb: LEAK_KB }).ready();
+        leaker.go();
+        await until("the leaker's death", () => !leaker.isAlive());
+        board.clear();
+      }
+    })();
+    const alone: number[] = [];
+    let looks = 0;
+    const watch = (async () => {
+      for (; isOn; looks += 1) {
+        const isFirst = group.oom().held;
+        systemd.read();
+        const pids = [pid, ...systemd.heard.map(pidIn)].filter((one) => one > 0);
+        const isWatched = pids.some((one) => helpersOf(one).size > 0);
+        if (isFirst && !isWatched && group.oom().held) alone.push(leaks);
+        await Bun.sleep(2);
+      }
+    })();
+    for (let i = 0; i < TAKE_OVERS; i += 1) {
+      const from = systemd.heard.length;
+      expect((await takesOver(pid, `${newer}-${i}`)).code).toBe(exit.ok);
+      pid = pidIn(await systemd.hears(/^MAINPID=/, from));
+      await systemd.hears("READY=1", from);
+      const so = leaks;
+      await until("two more OOMs", () => leaks >= so + 2, START_BOUND_MS);
+    }
+    isOn = false;
+    await Promise.all([stream, watch]);
+    console.log(`${leaks} OOMs, ${group.oom().kills} the kernel's, ${looks} looks`);
+    expect(alone).toEqual([]);
+    await endBy(pid);
+  }, 90_000);
 
   test("of one that guards nothing now, or the host as a whole alone", async () => {
     for (const what of [guard("g", `${at}/*`), '[system]\nmemory = "1M"\n']) {
