@@ -7,7 +7,7 @@ import { ownGroups } from "../cgroup/group.ts";
 import { CliError, exit } from "../errors.ts";
 import { NativeError } from "../native/core.ts";
 
-/** A starting `core release` removes directories without a ledger, ours too: then it is made again. */
+/** A starting `core release` removes directories without a ledger, ours too: then it is made again; or removed, at our end. */
 const TRIES = 5;
 /** Of a ledger: the directory is gone, or in the moment without a ledger became another one's. */
 const LOST: ReadonlySet<string> = new Set(["ENOENT", "EEXIST"]);
@@ -105,7 +105,9 @@ export class RunDir {
     if (this.#isKept) return;
     if (this.#base === undefined || this.#name === undefined) return;
     try {
-      rmSync(this.path, { recursive: true, force: true });
+      // Where a `core release` that starts takes a file meanwhile, Bun leaves the rest, and says nothing.
+      for (let tries = 1; tries <= TRIES && existsSync(this.path); tries++)
+        rmSync(this.path, { recursive: true, force: true });
       rmdirSync(this.#base);
     } catch {
       // Another agent lives in the base, or the next release finds it without a lock.

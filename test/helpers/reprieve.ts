@@ -242,7 +242,12 @@ export function helpersOf(agentPid: number): Map<Role, number> {
 
 export function leftoversOf(agentPid: number): string[] {
   const helpers = [...helpersOf(agentPid)].map(([role, pid]) => `process ${pid} (${role})`);
-  return [...helpers, ...pathsOf(agentPid)];
+  return [...helpers, ...pathsOf(agentPid).map(withFiles)];
+}
+
+/** What lies in a run directory says who was to remove it. */
+function withFiles(path: string): string {
+  return path.startsWith(runBase) ? `${path} (${readdirSync(path)})` : path;
 }
 
 /** The groups of its helpers and its run directory, as far as they are there. */
