@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Entry of the core, and the start of a thread, without a libc. */
 
+	.file "start_aarch64.S"     /* else its symbols are said to be of a temporary file: other bytes at each build */
 	.text
 	.globl _start
 _start:
