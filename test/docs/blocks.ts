@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { repository } from "../helpers/paths.ts";
 
 /** Where the commands of a `sh` block run: `here` has no word of its own. */
-export const KINDS = ["here", "v2", "systemd", "kubernetes", "runc", "release", "make"] as const;
+export const KINDS = ["here", "systemd", "kubernetes", "runc", "release", "make"] as const;
 export type Kind = (typeof KINDS)[number];
 
 export interface Block {

@@ -27,7 +27,7 @@ const WORDS: readonly RegExp[] = [
   /^background$/,
 ];
 /** Who runs a kind's commands elsewhere says commandsOf("page", "kind"); another page may repeat a command of that page. */
-const ELSEWHERE = KINDS.filter((kind) => !["here", "v2", "make"].includes(kind));
+const ELSEWHERE = KINDS.filter((kind) => !["here", "make"].includes(kind));
 
 /** Each command's, by name. */
 const flags = new Map(
