@@ -5,6 +5,7 @@
 # make bench    every figure                    make demo    one OOM      make format  make clean
 # make dist     release files, into dist/release; make dist-check: they are the same built once more, and run
 # make image    the container image for both, and its root tree, without a container engine
+# make deb      Debian packages, into dist/release; make fresh: these, and what the README says, on a new Debian
 # make docs     what dist/ says of the command line, the config file, the API and the feed, from their sources
 # make test-vm  tests on Linux 6.1 in qemu      make vm      one command in there      make test-host  installed, with systemd
 # Needs gcc, make, node and npm; everything else comes from the lockfile.
@@ -14,7 +15,7 @@ BIOME := node_modules/.bin/biome
 B := dist/build
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
 
-.PHONY: FORCE all dist dist-check image docs test soak fault fault-v2 model test-native test-unit test-vm test-host vm ok lint types format clean
+.PHONY: FORCE all deb dist dist-check fresh image docs test soak fault fault-v2 model test-native test-unit test-vm test-host vm ok lint types format clean
 .DELETE_ON_ERROR:
 all: dist/reprieve
 
@@ -206,4 +207,5 @@ clean:
 	rm -rf $(B) dist/reprieve src/native/layout.ts
 
 include src/release/release.mk
+include src/release/deb.mk
 include test/bench/bench.mk

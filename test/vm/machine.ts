@@ -21,6 +21,8 @@ export interface Machine {
   readonly cgroups: Cgroups;
   /** With systemd: what is enabled is started, and the machine may boot again, from the disk as it left it. */
   readonly reboots?: true;
+  /** An ext4 file; without: that of ./image.ts. */
+  readonly disk?: string;
 }
 
 export interface Ran {
@@ -106,7 +108,7 @@ function argsOf(machine: Machine, job: string, printed: string): string[] {
     ...["-cpu", CPU, "-smp", "1", "-m", String(MEMORY_MB)],
     ...["-kernel", kernel(), "-append", append],
     ...["-device", "nvme,serial=vm"],
-    ...["-drive", `if=none,id=root,format=raw,snapshot=on,file=${disk()}`],
+    ...["-drive", `if=none,id=root,format=raw,snapshot=on,file=${machine.disk ?? disk()}`],
     ...["-device", "nvme-ns,drive=root,nsid=1"],
     ...["-drive", `if=none,id=job,format=raw,snapshot=on,file=${job}`],
     ...["-device", "nvme-ns,drive=job,nsid=2"],

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+# Debian packages of the release binaries, by debhelper: dist/debian is put beside what it names. The same commit and tools give the same bytes.
+
+DEBS := $(foreach arch,amd64 arm64,$(R)/reprieve_$(VERSION)_$(arch).deb)
+PACKAGED := $(wildcard dist/debian/* dist/systemd/* dist/docs/*.md) $(MAN) $(EXAMPLES) README.md CHANGELOG.md
+
+deb: $(DEBS)
+
+$(R)/reprieve_$(VERSION)_amd64.deb: TARGET := x64
+$(R)/reprieve_$(VERSION)_arm64.deb: TARGET := arm64
+$(R)/reprieve_$(VERSION)_amd64.deb: $(B)/release/x64/reprieve
+$(R)/reprieve_$(VERSION)_arm64.deb: $(B)/release/arm64/reprieve
+
+# dpkg takes version and date from a changelog of its own.
+$(DEBS): $(R)/reprieve_$(VERSION)_%.deb: src/release/parts.ts src/release/lock.ts dist/reprieve $(PACKAGED)
+	rm -rf $(B)/deb/$* && mkdir -p $(R) $(B)/deb/$*/tree/pages
+	cp -r dist/debian $(B)/release/$(TARGET)/reprieve dist/systemd dist/examples dist/man $(B)/deb/$*/tree
+	cp README.md CHANGELOG.md dist/docs/*.md $(B)/deb/$*/tree/pages
+	$(BUN) src/release/parts.ts $(TARGET) $(EPOCH) $(B)/deb/$*/tree/pages
+	for shell in bash zsh fish; do dist/reprieve completion $$shell >$(B)/deb/$*/tree/$$shell || exit; done
+	printf 'reprieve (%s) stable; urgency=medium\n\n  * CHANGELOG.md beside this file.\n\n -- %s  %s\n' $(VERSION) \
+		"$$(sed -n 's/^Maintainer: //p' dist/debian/control)" "$$(date -uRd @$(EPOCH))" >$(B)/deb/$*/tree/debian/changelog
+	cd $(B)/deb/$*/tree && dpkg-buildpackage --build=binary --host-arch=$* --no-check-builddeps --no-pre-clean --no-sign
+	mv $(B)/deb/$*/reprieve_$(VERSION)_$*.deb $@
+
+# The package, and all that the README says, on a new Debian.
+fresh: deb $(R)/$(NAME)-x64.tar.xz
+	$(BUN) test --timeout 3600000 ./test/fresh
