@@ -11,7 +11,7 @@ import { cleanUp } from "../helpers/clean.ts";
 import { bind, Container, OWN_GROUPS, type Place } from "../helpers/container.ts";
 import { Pod } from "../helpers/pod.ts";
 import type { Ended } from "../helpers/reprieve.ts";
-import { describeWith, kernelTest, program } from "../helpers/require.ts";
+import { describeWith, kernelTest, onlyOnV1, program } from "../helpers/require.ts";
 import { LEAK_KB, NEAR_KB } from "../helpers/scene.ts";
 import { START_BOUND_MS, until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
@@ -20,7 +20,6 @@ const needs = [
   ...kernelTest,
   program("runc", "apt-get install runc"),
   program("readelf", "binutils"),
-  program("fincore", "util-linux"),
   program("prlimit", "util-linux"),
 ];
 const QUIET = ["--journal", "none", "--listen", "none"];
@@ -219,7 +218,9 @@ describeWith("beside the app, in its pod", needs, () => {
     await pod.end();
   });
 
-  test("the pages of its file, which would be charged to it, go back", async () => {
+  const caching = onlyOnV1("what says what is cached is not in the VM");
+
+  caching("the pages of its file, which would be charged to it, go back", async () => {
     const pod = await Pod.set();
     const sidecar = pod.sidecar(place);
     const file = `${sidecar.container.bundle}/rootfs/usr/bin/reprieve`;
