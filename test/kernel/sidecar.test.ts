@@ -142,7 +142,7 @@ describeWith("beside the app, in its pod", needs, () => {
       const sidecar = pod.sidecar({ ...place, uid, capabilities, limitMb });
       const { outcome, kills } = await resolved(pod, sidecar);
       expect(outcome).toBe("relieved");
-      expect(kills).toMatchObject([{ comm: "workload", result: "ok" }]);
+      expect(kills).toMatchObject([{ result: "ok" }]);
       expect(pod.app.procs().length).toBe(1);
       expect((await stopped(sidecar)).code).toBe(0);
       expect(pod.app.oom().held).toBe(false);
