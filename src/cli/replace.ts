@@ -14,6 +14,7 @@ import { kindOfGroup } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, NativeError } from "../native/core.ts";
 import { fd } from "../native/layout.ts";
+import { within } from "../within.ts";
 import { demandNotHeld, type Locks } from "./guards.ts";
 import type { LateFeed } from "./late-feed.ts";
 import { say } from "./output.ts";
@@ -25,7 +26,6 @@ const STOP_BOUND_MS = 4000;
 const PUT_BACK_BOUND_MS = 4000;
 /** After all is armed, for its feed's port. */
 const END_BOUND_MS = 3000;
-const TICK_MS = 1;
 
 /** A living reprieve that guards groups of ours. */
 export interface Running {
@@ -210,13 +210,4 @@ function demandReplaceable(core: Core, pid: number, ledger: number): void {
     throw cannotReplace(pid, `its ledger ${what}: end it with kill ${pid}, then start this one`);
   }
   throw cannotReplace(pid, "the group is the one it made for its CMD, and goes with it");
-}
-
-async function within(boundMs: number, done: () => boolean): Promise<boolean> {
-  const deadline = performance.now() + boundMs;
-  while (!done()) {
-    if (performance.now() > deadline) return false;
-    await Bun.sleep(TICK_MS);
-  }
-  return true;
 }

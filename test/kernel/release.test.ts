@@ -4,7 +4,7 @@
  * back.
  */
 import { afterEach, expect, test } from "bun:test";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
 import { serve } from "../helpers/feed.ts";
 import { Group, kill } from "../helpers/group.ts";
@@ -49,6 +49,10 @@ async function expectReleased(scene: Scene): Promise<void> {
 describeWith("release", [...kernelTest, program("unshare", "util-linux")], () => {
   test("puts back what a dead reprieve left, from its ledger", async () => {
     const scene = await orphan();
+    // Of a take-over that it did not live to see the end of.
+    for (const name of ["attached", "seen"]) {
+      writeFileSync(`${runBase}/${scene.reprieve.pid}/${name}`, "");
+    }
     const ended = await releases();
     expect(ended.out + ended.err).toMatch(/scene/);
     await expectReleased(scene);

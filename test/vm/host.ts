@@ -381,6 +381,21 @@ hostTest("where handlers may be designated it is seen where an OOM sleeps", asyn
   expect(said).not.toContain("cannot see");
 });
 
+hostTest("one that took over ends in order too: it says itself what it released", async () => {
+  systemctl("start", "systemd-journald.socket", "systemd-journald.service");
+  const old = mainPid();
+  makeNewer();
+  expect((await installs([], NEWER)).err).toContain("was taken over");
+  await guardedAgain(old);
+  const pid = mainPid();
+  systemctl("stop", AGENT);
+  run(["journalctl", "--sync"], "/");
+  const said = run(["journalctl", `_PID=${pid}`, "--output", "cat"], "/");
+  expect(said).toContain(": released");
+  systemctl("start", AGENT);
+  await isGuarded();
+});
+
 hostTest(
   "restart and stop put back; the watchers' unit stopped takes the agent with it, in order",
   async () => {

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+/** Waits for what nothing tells of. */
+
+const TICK_MS = 1;
+
+/** False: it is not so within the bound. */
+export async function within(boundMs: number, isSo: () => boolean): Promise<boolean> {
+  const deadline = performance.now() + boundMs;
+  while (!isSo()) {
+    if (performance.now() > deadline) return false;
+    await Bun.sleep(TICK_MS);
+  }
+  return true;
+}
