@@ -16,7 +16,10 @@ export function isWritable(path: string): boolean {
   return whyNotWritable(path) === undefined;
 }
 
-/** The errno, like "EACCES". access(2) leaves out the capabilities that a user may have been given, as in a container. */
+/**
+ * The errno, like "EACCES". access(2) leaves out the capabilities that a user may have been given, as in a container; it counts root's, and
+ * in a user namespace those are good for what is mapped there only.
+ */
 export function whyNotWritable(path: string): string | undefined {
   try {
     accessSync(path, constants.W_OK);
@@ -47,6 +50,7 @@ export function inodeOf(path: string): bigint | undefined {
 const CAP_DAC_OVERRIDE = 1n << 1n;
 
 function mayOverride(): boolean {
+  if (process.getuid?.() === 0) return false;
   const [, effective = "0"] =
     /^CapEff:\s*(\w+)$/m.exec(readIfThere("/proc/self/status") ?? "") ?? [];
   return (BigInt(`0x${effective}`) & CAP_DAC_OVERRIDE) !== 0n;

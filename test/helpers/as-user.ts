@@ -51,8 +51,12 @@ export function asUser(group?: Group, through: readonly string[] = []): AsUser {
   };
 }
 
-export async function endsAsUser(args: readonly string[], group?: Group): Promise<Ended> {
-  const { command, env, remove } = asUser(group);
+export async function endsAsUser(
+  args: readonly string[],
+  group?: Group,
+  through: readonly string[] = [],
+): Promise<Ended> {
+  const { command, env, remove } = asUser(group, through);
   try {
     const ended = await Reprieve.ends(args, { command, env: { ...env } });
     // The helpers of an agent that was killed end after it, and leave its base directory to the next start.

@@ -34,6 +34,16 @@ describeWith("places", [...kernelTest, ...needs], () => {
     await group.destroy();
   });
 
+  test("so does one who is root in a user namespace of his own, as in a rootless container", async () => {
+    const group = new Group("delegated");
+    const itsRun = ["sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh"];
+    const ended = await endsAsUser(RUN, group, [programOf("unshare"), "-Urm", ...itsRun]);
+    expect(ended.err).not.toContain("cannot make");
+    expect(ended.code).toBe(0);
+    expect(readdirSync(group.path).filter((name) => name.startsWith("reprieve-"))).toEqual([]);
+    await group.destroy();
+  });
+
   test("a user's agent that is killed leaves none there", async () => {
     const group = new Group("delegated");
     const ours = () => readdirSync(group.path).filter((name) => name.startsWith("reprieve-"));
