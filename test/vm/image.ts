@@ -37,12 +37,21 @@ const BUILT = [
     "dist/examples",
     "dist/kubernetes",
     "dist/prometheus",
+    "dist/grafana",
+    "dist/asyncapi.json",
+    "dist/openapi.json",
+    "dist/build/page.html",
     "dist/build/core",
     "dist/build/core.so",
   ],
   ...["dist/build/test", BENCH],
 ];
-const MODULES = ["commander", "fast-check", "hono", "pure-rand", "valibot", "ws"];
+/** What tests import, of the product too, and what that imports. */
+const MODULES = [
+  ...["commander", "fast-check", "hono", "pure-rand", "valibot", "ws"],
+  ...["long", "protobufjs"],
+  ...["@opentelemetry/api", "bintrees", "prom-client", "tdigest"],
+];
 const ROOM_MB = 512; // for what a boot writes: copies of the binary, of 110 MB
 
 const image = `${vmBuilt}/root.ext4`;
