@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { readIfThere, whyNotWritable } from "../cgroup/files.ts";
-import { emptyGroup, homeOf, makeGroup, removeGroup } from "../cgroup/group.ts";
+import { allAbove, emptyGroup, homeOf, makeGroup, removeGroup } from "../cgroup/group.ts";
 import { type Hierarchy, refusal, requireMemory } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
@@ -16,6 +16,8 @@ const LIMIT_SHARE_OF_AVAILABLE = 0.9;
  * 80 the text that is run does not stay there (measured, where the disk is read 8 MB ahead).
  */
 const LEAST_OWN_LIMIT_BYTES = 80 * 2 ** 20;
+/** In less the 105 MB of our file that a start reads (agent/footprint.ts) are half of it; our own service has twice as much. */
+const SMALL_LIMIT_BYTES = 256 * 2 ** 20;
 
 interface Needs {
   readonly options: { readonly name?: string; readonly limit?: number };
@@ -28,7 +30,7 @@ export function demandPlace(hasCommand: boolean): Hierarchy {
   const found = requireMemory();
   if (hasCommand && process.pid === 1) kindOf(found).makeRoom(found);
   const memory = requireMemory();
-  const limitBytes = ownLimit(memory) ?? Number.POSITIVE_INFINITY;
+  const limitBytes = ownLimit(memory);
   if (limitBytes >= LEAST_OWN_LIMIT_BYTES) return memory;
   throw new CliError(
     exit.host,
@@ -37,9 +39,9 @@ export function demandPlace(hasCommand: boolean): Hierarchy {
   );
 }
 
-/** Of the group we live in; undefined: it has none, or we do not see it. */
-export function ownLimit(memory: Hierarchy): number | undefined {
-  return memory.showsUs ? kindOf(memory).limitOf(memory.own) : undefined;
+/** The pages of our file count there: a small limit, or, as in a container, one that we do not see. */
+export function isSmallPlace(memory: Hierarchy): boolean {
+  return !memory.showsUs || ownLimit(memory) < SMALL_LIMIT_BYTES;
 }
 
 /** The directory in which the group for CMD is made. */
@@ -71,6 +73,17 @@ export function makeOwnGroup(
 }
 
 // --- internal ---
+
+/** The least of the group we live in, which makeRoom() may have made, and of all above it, as far as we see. */
+function ownLimit(memory: Hierarchy): number {
+  const { root, own, showsUs } = memory;
+  const groups = showsUs ? [own, ...allAbove(own)].filter((group) => isIn(group, root)) : [];
+  return Math.min(...groups.map((group) => kindOf(memory).limitOf(group) ?? Infinity));
+}
+
+function isIn(group: string, root: string): boolean {
+  return `${group}/`.startsWith(`${root}/`);
+}
 
 function defaultLimit(memory: Hierarchy): number {
   const meminfo = readIfThere("/proc/meminfo") ?? "";

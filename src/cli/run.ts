@@ -34,7 +34,7 @@ import { LeftOut, NO_GROUP_LEFT, type Prepared, prepareGuards, type Wanted } fro
 import { demandHandler, openDoorIfWanted, startUserHandlers, userCommand } from "./handlers.ts";
 import { type Expected, Latecomers, roomOf } from "./latecomers.ts";
 import { END_BOUND_MS, Lines, say } from "./output.ts";
-import { demandHome, demandPlace, makeOwnGroup, ownLimit } from "./own-group.ts";
+import { demandHome, demandPlace, isSmallPlace, makeOwnGroup } from "./own-group.ts";
 import { announceIfAsked, findRunning, takeNames, takeOver } from "./replace.ts";
 import { waitOnly, watchSystem } from "./system.ts";
 import { visible } from "./timeline.ts";
@@ -214,7 +214,7 @@ async function guardAndWait(
   const seen = door && agent.seeSleep();
   undo.defer(async () => await seen);
   void journaling?.harvest();
-  keepTextSmall(core, !state.memory.showsUs || ownLimit(state.memory) !== undefined, undo);
+  keepTextSmall(core, isSmallPlace(state.memory), undo);
   await reloadIfConfigured(state, latecomers, agent);
   void feed.serve(agent);
   if (guards.length === 0) say(NO_GROUP_YET, "info");

@@ -58,6 +58,12 @@ describeWith("as process 1 of the app's container", needs, () => {
     expect((await around(["/none"])).code).toBe(127);
   });
 
+  test("with less than 80 MiB for both it refuses", async () => {
+    const ended = await around(["/app", "exit", "0"], { limitMb: 79 });
+    expect(ended.code).toBe(69);
+    expect(ended.err).toMatch(/has a limit of 79.0 MiB, and below 80.0 MiB/);
+  });
+
   test("each signal comes to the app, once", async () => {
     const args = ["run", "--limit", "64M", ...QUIET, "--", "/app", "count", String(SIGNALS.length)];
     const container = new Container(args, place);
