@@ -156,8 +156,9 @@ async function guardAndWait(
   void signals.listen();
   const run = newRun();
   const { feed, journaling, minutes, send } = await openAudience(state, runDir, run, lines);
-  await watchSystem(state, { image, run, send, keep: journaling?.keeping.keep });
-  if (state.isSystemOnly) return await waitOnly(state, runDir, feed, journaling);
+  const system = () => watchSystem(state, { image, run, send, keep: journaling?.keeping.keep });
+  if (state.isSystemOnly) return await waitOnly(state, runDir, feed, journaling, system);
+  if (!options.replace) await system();
   const own = home === undefined ? undefined : makeOwnGroup(state, home, runDir.name);
   const wanted = own === undefined ? state.wanted : [settingsOf(options, state.memory, own, true)];
   const prepared = prepareGuards(state, wanted, own !== undefined, leftOut);
@@ -207,7 +208,7 @@ async function guardAndWait(
   await agent.arm();
   minutes.recorder = agent;
   for (const lack of agent.lacks) say(lack);
-  if (options.replace) await takeNames(core, running, feed, door);
+  if (options.replace) await takeNames(core, running, feed, door).then(system);
   if (door !== undefined && userHandler !== undefined) {
     handlers = startUserHandlers(state, image, door, userHandler, agent.guards);
   }

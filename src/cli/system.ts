@@ -11,6 +11,7 @@ import { say } from "./output.ts";
 import { announceIfAsked, findRunning, takeNames, takeOver } from "./replace.ts";
 import type { Run } from "./run.ts";
 
+/** In a take-over when the old one has ended: two would take a victim each for one shortage. */
 export async function watchSystem(
   { options: { system: orders }, core, undo }: Run,
   told: Pick<SystemGuardSetup, "image" | "run" | "send" | "keep">,
@@ -29,6 +30,7 @@ export async function waitOnly(
   runDir: RunDir,
   feed: LateFeed,
   journaling: Journaling | undefined,
+  system: () => Promise<void>,
 ): Promise<number> {
   const { options, core, undo, signals, notify } = state;
   if (options.replace) {
@@ -37,6 +39,7 @@ export async function waitOnly(
     await takeOver(core, new Locks(core), running);
     await takeNames(core, running, feed);
   }
+  await system();
   void journaling?.harvest();
   await feed.serve(NO_GUARD);
   notify?.ready(() => "guarding the host as a whole");

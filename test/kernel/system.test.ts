@@ -152,6 +152,21 @@ describeWith("a system guard without its power", kernelTest, () => {
     expect(await reprieve.stop()).toBe(exit.ok);
     await group.destroy();
   });
+
+  test("of one that takes over begins when the old one's has ended", async () => {
+    const group = new Group("two", { limit: LIMIT });
+    const at = group.path.slice(memory.root.length);
+    config.write(`${FEED}[allow]\nkill = true\n[system]\nmemory = "0%"\n${guard("a", at)}`);
+    const old = await config.start(1);
+    const its = await roleOf(old);
+    kill(old.pid, "SIGSTOP"); // it is given 4 s
+    const reprieve = Reprieve.start(["run", "--config", config.path, "--json", "--replace"]);
+    await roleOf(reprieve);
+    expect(isSystem(its)).toBe(false);
+    await old.ended();
+    expect(await reprieve.stop()).toBe(exit.ok);
+    await group.destroy();
+  });
 });
 
 // It takes the host's memory, and may have whoever is the largest there killed.
