@@ -74,6 +74,7 @@ static void tell_held(int ledger, const char *name)
 		released.left++;
 		return;
 	}
+	released.left += !record.owned;
 	text_add(&t, record.owned ? " is dead; its CMD goes on in "
 				  : " is dead; its watchers give back ");
 	text_add_plain(&t, record.path);

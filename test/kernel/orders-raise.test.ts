@@ -114,6 +114,9 @@ describeWith("the order raise", kernelTest, () => {
       kill(pid, "SIGKILL");
       await Bun.sleep(1000);
       expect(scene.group.limit()).toBe(LIMIT + RAISE);
+      const early = await Reprieve.ends(["release"]);
+      expect(early.out).toContain(`reprieve ${pid} is dead; its watchers give back`);
+      expect(early.code).toBe(exit.inUse);
       await leaker.stop();
       await limitIs(scene.group, LIMIT);
       await scene.expectAsBefore();
