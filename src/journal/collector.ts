@@ -51,9 +51,10 @@ function headersIn(path: string): Headers {
   const lines = read(path, (file) => readSecret(file, cannot)).split("\n");
   const headers = new Headers();
   for (const line of lines.filter((one) => one.trim() !== "")) {
-    const at = line.indexOf(":");
+    const [name = "", ...value] = line.split(":");
     try {
-      headers.set(line.slice(0, at).trim(), line.slice(at + 1).trim());
+      if (value.length === 0) throw new TypeError("it has no colon");
+      headers.set(name.trim(), value.join(":").trim());
     } catch {
       throw new CliError(
         exit.usage,

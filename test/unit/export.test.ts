@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { toCollector } from "../../src/journal/collector.ts";
 import { Exporter, Later, Refused } from "../../src/journal/exporter.ts";
 import type { Incident } from "../../src/journal/incident.ts";
@@ -64,6 +67,27 @@ test("of too many that wait the oldest go, and that is said at the end", async (
   await exporter.stop(5000);
   expect([sent.length, sent[0], sent.at(-1)]).toEqual([200, "i100", "i299"]);
   expect(said.at(-1)).toBe("100 incidents were not exported to there: the next start does that");
+});
+
+test.each([
+  ["no colon", "SECRET"],
+  ["no name", ": SECRET"],
+  ["no header's name", "Authorization Bearer: SECRET"],
+])("a file with a line that has %s is refused, and its text is not told", (_, line) => {
+  const file = join(mkdtempSync(`${tmpdir()}/reprieve-test-`), "headers");
+  writeFileSync(file, `X-Scope-OrgID: ours\n${line}\n`, { mode: 0o600 });
+  const thrown = (() => {
+    try {
+      toCollector("http://127.0.0.1:1", { otlp_headers_file: file });
+    } catch (error) {
+      return String(error);
+    } finally {
+      rmSync(dirname(file), { recursive: true });
+    }
+  })();
+  expect(thrown).toEndWith(
+    `the headers of ${file}: a line is a header, like Authorization: Bearer ...`,
+  );
 });
 
 describe("a collector's answer", () => {
