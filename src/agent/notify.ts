@@ -26,8 +26,15 @@ export class Notify {
   /** All that was asked for is guarded. `status` says what now holds. */
   ready(status: () => string): void {
     this.#tell("READY=1", this.#statusLine(status));
+    this.beat();
+  }
+
+  /** From now on it is heard that we live; in a take-over at once: one that is stuck has not said so for a while. */
+  beat(): void {
     const everyMs = Number(this.#env.WATCHDOG_USEC) / 1000 / BEATS;
-    if (everyMs > 0) this.#beat ??= setInterval(() => this.#tell("WATCHDOG=1"), everyMs);
+    if (!(everyMs > 0) || this.#beat !== undefined) return;
+    this.#tell("WATCHDOG=1");
+    this.#beat = setInterval(() => this.#tell("WATCHDOG=1"), everyMs);
   }
 
   /** It has changed. */

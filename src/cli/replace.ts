@@ -9,6 +9,7 @@
 import { closeSync, constants, openSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Door } from "../agent/door.ts";
+import type { Notify } from "../agent/notify.ts";
 import { idOf, lockedBy, runDirs } from "../agent/running.ts";
 import { kindOfGroup } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
@@ -105,12 +106,15 @@ export async function takeNames(
   if (why !== undefined) say(why);
 }
 
-/** Whoever named the one to be replaced may be systemd's, which is told first. */
+/** Whoever named the one to be replaced may be systemd's, which is told first, and hears from then on that we live. */
 export async function announceIfAsked(
   replace: true | number | undefined,
   runDir: string,
+  notify: Notify | undefined,
 ): Promise<void> {
-  if (typeof replace === "number") await (await import("../host/take-over.ts")).announce(runDir);
+  if (typeof replace !== "number") return;
+  await (await import("../host/take-over.ts")).announce(runDir);
+  notify?.beat();
 }
 
 // --- internal ---

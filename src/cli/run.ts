@@ -203,7 +203,7 @@ async function guardAndWait(
     }),
   );
   await agent.attach();
-  await announceIfAsked(options.replace, runDir.path);
+  await announceIfAsked(options.replace, runDir.path, notify);
   await takeOver(core, locks, running);
   await agent.arm();
   minutes.recorder = agent;

@@ -35,7 +35,7 @@ export async function waitOnly(
   const { options, core, undo, signals, notify } = state;
   if (options.replace) {
     const running = findRunning(core, [], runDir.name, undo, options.replace);
-    await announceIfAsked(options.replace, runDir.path);
+    await announceIfAsked(options.replace, runDir.path, notify);
     await takeOver(core, new Locks(core), running);
     await takeNames(core, running, feed);
   }

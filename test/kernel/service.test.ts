@@ -108,7 +108,8 @@ describeWith("sd_notify", kernelTest, () => {
     tenants.child("a", LIMIT);
     config.write(ALLOWED + guard("g", `${at}/*`));
     const reprieve = service([], { WATCHDOG_USEC: "300000" });
-    await systemd.hears("WATCHDOG=1");
+    await systemd.hears("READY=1");
+    expect(await systemd.hears("WATCHDOG=1")).toBe("WATCHDOG=1");
     kill(reprieve.pid, "SIGSTOP");
     await Bun.sleep(300);
     await systemd.hears("WATCHDOG=1");
@@ -216,6 +217,21 @@ describeWith("reload --main-pid", kernelTest, () => {
     const last = (await systemd.all()).map(pidIn).findLast((one) => one > 0) ?? pid;
     expect(last).not.toBe(pid);
     await endBy(last);
+  });
+
+  test("of one that is stuck: the new one says that it lives before that has ended", async () => {
+    tenants.child("a", LIMIT);
+    config.write(ALLOWED + guard("g", `${at}/*`));
+    const old = service([], { WATCHDOG_USEC: "30000000" });
+    await systemd.hears("WATCHDOG=1");
+    const from = systemd.heard.length;
+    kill(old.pid, "SIGSTOP"); // it is given 4 s
+    expect((await takesOver(old.pid)).code).toBe(exit.ok);
+    const pid = pidIn(await systemd.hears(/^MAINPID=/, from));
+    await systemd.hears("READY=1", from);
+    const order = systemd.heard.slice(from).map((text) => text.split("=")[0]);
+    expect(order).toEqual(["MAINPID", "WATCHDOG", "READY"]);
+    await endBy(pid);
   });
 
   test(`${TAKE_OVERS} times in a stream of OOMs: the group is never held and unwatched, and each leaker dies`, async () => {
