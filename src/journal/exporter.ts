@@ -43,6 +43,8 @@ export class Exporter {
   #retry: Timer | undefined;
   #retryMs = FIRST_RETRY_MS;
   #dropped = 0;
+  /** Given up while it failed; of the first it was said. */
+  #refused = 0;
   #isFailing = false;
 
   /** `place`: for a person; `end`: of what `send` uses, within a bound. */
@@ -75,6 +77,7 @@ export class Exporter {
     await Promise.race([this.#sendOnceMore(), Bun.sleep(boundMs)]);
     clearTimeout(this.#retry);
     await this.#end();
+    this.#sayRefused();
     const lost = this.#waiting.length + this.#dropped;
     if (lost > 0)
       this.#say(`${lost} incidents were not exported to ${this.#place}: the next start does that`);
@@ -115,6 +118,7 @@ export class Exporter {
   }
 
   #succeeded(): void {
+    this.#sayRefused();
     if (this.#isFailing) this.#say(`exports to ${this.#place} go again`);
     this.#isFailing = false;
     this.#retryMs = FIRST_RETRY_MS;
@@ -122,6 +126,7 @@ export class Exporter {
 
   #failed(error: Error): void {
     if (!this.#isFailing) this.#say(`cannot export to ${this.#place}: ${error.message}`);
+    else if (error instanceof Refused) this.#refused += 1;
     this.#isFailing = true;
     if (error instanceof Refused) return;
     const laterMs = error instanceof Later ? Math.min(error.afterMs, LATER_MOST_MS) : 0;
@@ -133,5 +138,13 @@ export class Exporter {
       Math.max(this.#retryMs, laterMs),
     );
     this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
+  }
+
+  #sayRefused(): void {
+    if (this.#refused > 0)
+      this.#say(
+        `${this.#refused} more incidents were refused by ${this.#place}: they are given up`,
+      );
+    this.#refused = 0;
   }
 }

@@ -90,6 +90,24 @@ test.each([
   );
 });
 
+test("all that are refused are counted: when it goes again, and at the end", async () => {
+  const said: string[] = [];
+  const send = ({ id }: Incident) => {
+    if (id !== "good") throw new Refused("400");
+  };
+  const exporter = new Exporter(1, "there", send, (text) => said.push(text));
+  for (const id of ["bad", "bad", "bad", "good", "bad", "bad"])
+    exporter.add(incident(id), () => {});
+  await exporter.stop(5000);
+  expect(said).toEqual([
+    "cannot export to there: 400",
+    "2 more incidents were refused by there: they are given up",
+    "exports to there go again",
+    "cannot export to there: 400",
+    "1 more incidents were refused by there: they are given up",
+  ]);
+});
+
 describe("a collector's answer", () => {
   /** What is thrown where it answers so. */
   async function thrownAt(answer: Response): Promise<unknown> {
