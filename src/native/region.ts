@@ -209,7 +209,7 @@ export class Region {
     const ask = Atomics.load(this.#u64, (base + at.standing_asked) / 8);
     const word = this.#load(this.#guard(guard) + at.guard_incident);
     const isOpen = word % 2 === 1 && Number(ask >> 32n) === word;
-    if (!isOpen || Number(ask & 0xffff_ffffn) !== order.HOOK) return undefined;
+    if (!isOpen || Number(ask & 0xffn) !== order.HOOK) return undefined;
     const judged = Atomics.load(this.#u64, (this.#guard(guard) + at.guard_judged) / 8);
     if (Number(judged >> 32n) === word) return undefined; // it is the kernel's
     const begun = this.#u64[(base + at.standing_hook_begun) / 8];
