@@ -58,7 +58,9 @@ function built() {
     .withVariable(
       new DatasourceVariableBuilder("datasource").label("Prometheus").type("prometheus"),
     )
-    .withVariable(variable("cluster", 'label_values(up{job="reprieve"}, cluster)').includeAll(true))
+    .withVariable(
+      variable("cluster", "label_values(cluster:reprieve_hosts:count, cluster)").includeAll(true),
+    )
     .withVariable(variable("instance", `label_values(reprieve_build_info{${FLEET}}, instance)`))
     .withVariable(
       variable("guard", `label_values(reprieve_guard_limit_bytes{${HOST}}, guard)`).includeAll(
