@@ -6,8 +6,10 @@
  * Each container has files of its own; all settle at the same time.
  */
 import { readdirSync, readFileSync } from "node:fs";
+import { forgetTree, removeBundles } from "../helpers/bundle.ts";
 import { Container } from "../helpers/container.ts";
 import { destroyGroups, Group, MB } from "../helpers/group.ts";
+import type { Reprieve } from "../helpers/reprieve.ts";
 import { onEnd } from "./lib/cleanup.ts";
 import { report, say } from "./lib/report.ts";
 
@@ -19,6 +21,7 @@ const FLAGS = ["--allow-kill", "--journal", "none", "--listen", "none", "--json"
 
 interface Started {
   readonly container: Container;
+  readonly reprieve: Reprieve;
   readonly limitMb: number;
   readonly armedMs: number;
 }
@@ -57,20 +60,26 @@ report(
     };
   }),
 );
-for (const { container } of started) container.remove();
+for (const { container, reprieve } of started) {
+  Bun.spawnSync(["runc", "kill", container.name, "TERM"]); // it takes its groups away
+  await reprieve.ended();
+  container.remove();
+}
+removeBundles();
 await destroyGroups();
 process.exit(0);
 
 async function start(limitMb: number): Promise<Started> {
   const place = { uid: 65532, capabilities: ["CAP_DAC_OVERRIDE", "CAP_KILL"], limitMb };
   const guarded = new Group("sidecar", { limit: 64 * MB });
+  forgetTree();
   const container = new Container(["run", "--cgroup", guarded.path, ...FLAGS], place);
   onEnd(() => Bun.spawnSync(["runc", "delete", "--force", container.name]));
-  chill(`${container.bundle}/rootfs`);
+  chill(container.bundle.root);
   const from = performance.now();
   const reprieve = container.start();
   await reprieve.armed();
-  return { container, limitMb, armedMs: performance.now() - from };
+  return { container, reprieve, limitMb, armedMs: performance.now() - from };
 }
 
 /** Has the page cache forget all files below it. */

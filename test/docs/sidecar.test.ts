@@ -16,12 +16,19 @@ import { missing } from "./output.ts";
 const needs = [...kernelTest, program("runc", "apt install runc"), program("readelf", "binutils")];
 const paths = onlyOnV1("the page has v1's paths");
 
-afterEach(cleanUp);
+let folder = "";
+
+afterEach(async () => {
+  for (const name of ["around", "beside"])
+    Bun.spawnSync(["runc", "delete", "--force", `reprieve-${name}-${process.pid}`]);
+  await cleanUp();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 describeWith("the sidecar's page", needs, () => {
   paths("its containers run, and say what it shows", async () => {
     const pod = await Pod.set();
-    const folder = mkdtempSync("/var/tmp/reprieve-docs-sidecar-");
+    folder = mkdtempSync("/var/tmp/reprieve-docs-sidecar-");
     const here = (text: string) =>
       text
         .replaceAll("reprieve-around", `reprieve-around-${process.pid}`)
@@ -44,10 +51,7 @@ describeWith("the sidecar's page", needs, () => {
       writeFileSync(`${folder}/${file}`, here(text));
     }
     for (const block of commandsOf("sidecar", "runc")) await type(block, here, folder, pod.appName);
-    Bun.spawnSync(["runc", "delete", "--force", `reprieve-beside-${process.pid}`]);
     expect(pod.app.oom().held).toBe(false);
-    await pod.end();
-    rmSync(folder, { recursive: true });
   });
 });
 

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
 /**
- * A real container: an OCI bundle made on the spot for runc. The root file system is read-only: the tree of our image (`make image`), around
- * the binary under test, and fixtures that it can run. The memory hierarchy is there, writable; /run is a tmpfs; there is no /tmp
- * unless asked for. No rlimits: setting one takes CAP_SYS_RESOURCE.
+ * A real container, by runc. The root file system is read-only; the memory hierarchy is there, writable; /run is a tmpfs; there
+ * is no /tmp unless asked for. No rlimits: setting one takes CAP_SYS_RESOURCE.
  */
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { ENTRYPOINT, makeTree } from "../../src/release/tree.ts";
-import { fixture } from "./build.ts";
+import { ENTRYPOINT } from "../../src/release/tree.ts";
+import { Bundle } from "./bundle.ts";
 import { MB } from "./group.ts";
 import { memory } from "./memory.ts";
-import { binary, memoryRoot } from "./paths.ts";
-import { Reprieve } from "./reprieve.ts";
+import { memoryRoot } from "./paths.ts";
+import type { Reprieve } from "./reprieve.ts";
 import { until } from "./wait.ts";
 
 export const CAPABILITIES = [
@@ -57,7 +55,7 @@ export const OWN_GROUPS: Mount = {
 let made = 0;
 
 export class Container {
-  readonly bundle: string;
+  readonly bundle: Bundle;
   readonly name: string;
   readonly #pod: string;
 
@@ -65,15 +63,7 @@ export class Container {
     made += 1;
     this.name = `reprieve-kernel-${process.pid}-c${made}`;
     this.#pod = place.pod ?? "";
-    this.bundle = mkdtempSync("/var/tmp/reprieve-test-bundle-");
-    const root = `${this.bundle}/rootfs`;
-    makeTree(root, binary, process.arch as "x64" | "arm64");
-    for (const name of ["app", "workload"]) copyFileSync(fixture(name), `${root}/${name}`);
-    const config = this.#config(args, place);
-    // What lies in a tmpfs of the container's is made there by runc.
-    for (const { destination } of config.mounts)
-      if (!destination.startsWith("/dev/")) mkdirSync(root + destination, { recursive: true });
-    writeFileSync(`${this.bundle}/config.json`, JSON.stringify(config));
+    this.bundle = new Bundle(this.name, this.#config(args, place));
   }
 
   /** Of the memory hierarchy. */
@@ -83,8 +73,7 @@ export class Container {
 
   /** `wrapper`: a program and its arguments through which runc is started. */
   start(wrapper: readonly string[] = []): Reprieve {
-    const command = [...wrapper, "runc", "run", "--bundle", this.bundle, this.name];
-    return Reprieve.start([], { command });
+    return this.bundle.start(wrapper);
   }
 
   /** Of its first process, seen from here. */
@@ -97,8 +86,7 @@ export class Container {
   }
 
   remove(): void {
-    Bun.spawnSync(["runc", "delete", "--force", this.name]);
-    rmSync(this.bundle, { recursive: true });
+    this.bundle.remove();
   }
 
   #config(args: readonly string[], place: Place) {

@@ -4,7 +4,6 @@
  * manifest says. The node's groups are below one of the test's own, as with the kubelet's --cgroup-root.
  */
 import {
-  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -18,13 +17,13 @@ import {
 import { dirname } from "node:path";
 import type { IContainer } from "kubernetes-models/v1/Container";
 import type { IPodSpec } from "kubernetes-models/v1/PodSpec";
-import { ENTRYPOINT, makeTree } from "../../src/release/tree.ts";
-import { fixture } from "./build.ts";
+import { ENTRYPOINT } from "../../src/release/tree.ts";
+import { Bundle } from "./bundle.ts";
 import { bind, type Mount, tmpfs } from "./container.ts";
 import { Group } from "./group.ts";
 import { memory } from "./memory.ts";
-import { binary, repository } from "./paths.ts";
-import { Reprieve } from "./reprieve.ts";
+import { repository } from "./paths.ts";
+import type { Reprieve } from "./reprieve.ts";
 
 export const manifests = `${repository}/dist/kubernetes`;
 const MIB = 2 ** 20;
@@ -140,7 +139,7 @@ let made = 0;
 
 export class KubeContainer {
   readonly group: string;
-  readonly #bundle = mkdtempSync("/var/tmp/reprieve-test-bundle-");
+  readonly #bundle: Bundle;
   readonly #name: string;
   /** Below each hierarchy. */
   readonly #path: string;
@@ -150,19 +149,11 @@ export class KubeContainer {
     this.#name = `reprieve-kernel-${process.pid}-kube${made}`;
     this.group = `${node.root.path}/${path}`;
     this.#path = this.group.slice(memory.root.length);
-    const root = `${this.#bundle}/rootfs`;
-    makeTree(root, binary, process.arch as "x64" | "arm64");
-    copyFileSync(fixture("workload"), `${root}/workload`);
-    const config = ociOf(node, pod, this.#path, how);
-    for (const { destination } of config.mounts) {
-      if (!destination.startsWith("/dev/")) mkdirSync(root + destination, { recursive: true });
-    }
-    writeFileSync(`${this.#bundle}/config.json`, JSON.stringify(config));
+    this.#bundle = new Bundle(this.#name, ociOf(node, pod, this.#path, how));
   }
 
   start(): Reprieve {
-    const command = ["runc", "run", "--bundle", this.#bundle, this.#name];
-    return Reprieve.start([], { command });
+    return this.#bundle.start();
   }
 
   /** What a probe gets: the kubelet comes from the node, to the pod's address. */
@@ -185,8 +176,7 @@ export class KubeContainer {
   }
 
   remove(): void {
-    Bun.spawnSync(["runc", "delete", "--force", this.#name]);
-    rmSync(this.#bundle, { recursive: true, force: true });
+    this.#bundle.remove();
     removeParents(this.#path);
   }
 

@@ -22,7 +22,16 @@ import { LIMIT, NEAR_KB } from "./scene.ts";
 import { until } from "./wait.ts";
 import { Board } from "./workload.ts";
 
+const living = new Set<Pod>();
+
+/** For afterEach. */
+export async function endPods(): Promise<void> {
+  for (const pod of living) await pod.end();
+}
+
 const IDLE = ["touch", "0", "0", "4", "0", "1"];
+/** Holds most of what is allowed, and takes more when it is told to. */
+const LEAK = ["/dev/shm/board", "2", "-", "touch", `${NEAR_KB}`, `${NEAR_KB}`, "4", "0", "1"];
 
 export class Pod {
   readonly #group = new Group("pod");
@@ -30,11 +39,12 @@ export class Pod {
   readonly #containers: Container[] = [];
   /** Of all its containers, as in Kubernetes: it outlives each. */
   readonly #shm = mkdtempSync("/dev/shm/reprieve-test-pod-");
-  #pausePid: number | undefined;
+  #firstPid: number | undefined;
   /** Of its group too. */
   appName = "";
 
   private constructor() {
+    living.add(this);
     // The app may be a user.
     chmodSync(this.#board.file, 0o666);
     chmodSync(this.#shm, 0o1777);
@@ -45,13 +55,25 @@ export class Pod {
     const idle = (slot: number) => ["/dev/shm/board", String(slot), "-", ...IDLE];
     const pause = pod.#container(idle(0), { program: "/workload" });
     pause.start();
-    pod.#pausePid = await pause.pid();
+    pod.#firstPid = await pause.pid();
     const app = pod.#container(idle(1), { program: "/workload", uid: appUid });
     app.start();
     pod.appName = app.name;
     await pod.#ready(1);
     pod.app.setLimit(LIMIT);
     return pod;
+  }
+
+  /** Of one container, whose process has made the pid namespace, and leaks. */
+  static async ofLeaker(): Promise<{ pod: Pod; leaker: Reprieve }> {
+    const pod = new Pod();
+    const app = pod.#container(LEAK, { program: "/workload" });
+    const leaker = app.start();
+    pod.#firstPid = await app.pid();
+    pod.appName = app.name;
+    await pod.#ready(2);
+    pod.app.setLimit(LIMIT);
+    return { pod, leaker };
   }
 
   /** Where its group is. */
@@ -61,7 +83,7 @@ export class Pod {
 
   /** The process that has made its pid namespace. */
   get firstPid(): number {
-    return this.#pausePid ?? 0;
+    return this.#firstPid ?? 0;
   }
 
   /** The group of the app's container. */
@@ -92,19 +114,21 @@ export class Pod {
 
   /** A leaker in the app's container that holds most of what is allowed, so that the group is held: `leak()` has it take more, until it is dead. */
   async leaker(): Promise<{ leak(): Promise<void> }> {
-    const kb = String(NEAR_KB);
-    const args = ["/dev/shm/board", "2", "-", "touch", kb, kb, "4", "0", "1"];
-    const proc = Bun.spawn(["runc", "exec", this.appName, "/workload", ...args], {
+    const proc = Bun.spawn(["runc", "exec", this.appName, "/workload", ...LEAK], {
       stdio: ["ignore", "ignore", "ignore"],
     });
     await this.#ready(2);
     await until("the group to be held", () => this.app.oom().held);
     return {
       leak: async () => {
-        this.#board.at(2).go();
+        this.leak();
         await proc.exited;
       },
     };
+  }
+
+  leak(): void {
+    this.#board.at(2).go();
   }
 
   /** Takes all that is left in a container's group, whose first process the kernel then kills. */
@@ -117,6 +141,7 @@ export class Pod {
   }
 
   async end(): Promise<void> {
+    living.delete(this);
     for (const container of this.#containers.reverse()) container.remove();
     this.#board.close();
     rmSync(this.#shm, { recursive: true });
@@ -130,7 +155,7 @@ export class Pod {
   }
 
   #container(args: readonly string[], place: Place): Container {
-    const pid = this.#pausePid;
+    const pid = this.#firstPid;
     const container = new Container(args, {
       pod: `/${basename(this.#group.path)}`,
       hierarchy: null,

@@ -6,13 +6,12 @@
 import { afterEach, expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, statSync } from "node:fs";
 import { constants } from "node:os";
-import { basename } from "node:path";
 import { cleanUp } from "../helpers/clean.ts";
-import { bind, Container, OWN_GROUPS, type Place } from "../helpers/container.ts";
+import { bind, CAPABILITIES, Container, OWN_GROUPS, type Place } from "../helpers/container.ts";
 import { Pod } from "../helpers/pod.ts";
 import type { Ended } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, onlyOnV1, program } from "../helpers/require.ts";
-import { LEAK_KB, NEAR_KB } from "../helpers/scene.ts";
+import { LEAK_KB } from "../helpers/scene.ts";
 import { START_BOUND_MS, until } from "../helpers/wait.ts";
 import { Board } from "../helpers/workload.ts";
 
@@ -44,11 +43,7 @@ describeWith("as process 1 of the app's container", needs, () => {
       ...place,
       ...more,
     });
-    try {
-      return await container.start().ended();
-    } finally {
-      container.remove();
-    }
+    return container.start().ended();
   }
 
   test("the app's exit code is the container's", async () => {
@@ -74,7 +69,6 @@ describeWith("as process 1 of the app's container", needs, () => {
       await until(signal, () => reprieve.out.trim().split("\n").length === i + 2);
     }
     const ended = await reprieve.ended();
-    container.remove();
     const numbers = SIGNALS.map((signal) => String(constants.signals[signal]));
     expect(ended.out.trim().split("\n")).toEqual(["ready", ...numbers]);
     expect(ended.code).toBe(7);
@@ -111,8 +105,6 @@ describeWith("as process 1 of the app's container", needs, () => {
       const closed = await reprieve.message("incident.closed");
       expect(closed.outcome).toBe("relieved");
       expect((await reprieve.ended()).code).toBe(128 + 9);
-      container.remove();
-      board.close();
     },
   );
 });
@@ -153,7 +145,6 @@ describeWith("beside the app, in its pod", needs, () => {
       expect((await stopped(sidecar)).code).toBe(0);
       expect(pod.app.oom().held).toBe(false);
       expect(sidecar.reprieve.err).not.toContain("not locked");
-      await pod.end();
     },
   );
 
@@ -165,7 +156,6 @@ describeWith("beside the app, in its pod", needs, () => {
     expect(kills).toMatchObject([{ result: "EPERM" }]);
     expect(outcome).toBe("handed-over");
     await stopped(sidecar);
-    await pod.end();
   });
 
   test("without CAP_DAC_OVERRIDE it refuses, and has changed nothing", async () => {
@@ -176,7 +166,6 @@ describeWith("beside the app, in its pod", needs, () => {
     expect(ended.err).toContain("cannot guard");
     expect(ended.err).toContain("(EACCES): run as root, or in a group that is yours");
     expect(pod.app.oom().held).toBe(false);
-    await pod.end();
   });
 
   test("where it may lock next to nothing that is said, and the OOM is resolved", async () => {
@@ -186,7 +175,6 @@ describeWith("beside the app, in its pod", needs, () => {
     expect(sidecar.reprieve.err).toContain("the helpers' memory is not locked (ENOMEM)");
     expect(outcome).toBe("relieved");
     await stopped(sidecar);
-    await pod.end();
   });
 
   test("with less than 80 MiB it refuses, and says what to give", async () => {
@@ -195,7 +183,6 @@ describeWith("beside the app, in its pod", needs, () => {
     const ended = await reprieve.ended();
     expect(ended.code).toBe(69);
     expect(ended.err).toMatch(/has a limit of 79.0 MiB, and below 80.0 MiB .*: give it 128 MiB/);
-    await pod.end();
   });
 
   test("after its own OOM the kernel's killer is back", async () => {
@@ -207,7 +194,6 @@ describeWith("beside the app, in its pod", needs, () => {
     await pod.starve(container);
     await until("the killer to be back", () => !pod.app.oom().held);
     expect((await reprieve.ended()).code).toBe(128 + 9);
-    await pod.end();
   });
 
   test("killed whole it leaves the app's group held, on v1, and its next start puts that back", async () => {
@@ -221,7 +207,6 @@ describeWith("beside the app, in its pod", needs, () => {
     await second.reprieve.armed();
     expect((await stopped(second)).code).toBe(0);
     expect(pod.app.oom().held).toBe(false);
-    await pod.end();
   });
 
   const caching = onlyOnV1("what says what is cached is not in the VM");
@@ -229,46 +214,22 @@ describeWith("beside the app, in its pod", needs, () => {
   caching("the pages of its file, which would be charged to it, go back", async () => {
     const pod = await Pod.set();
     const sidecar = pod.sidecar(place);
-    const file = `${sidecar.container.bundle}/rootfs/usr/bin/reprieve`;
+    const file = `${sidecar.container.bundle.root}/usr/bin/reprieve`;
     readFileSync(file); // all of it is cached
     const { size } = statSync(file);
     const cached = () => Number(Bun.spawnSync(["fincore", "-nb", "-o", "RES", file]).stdout);
     expect(cached()).toBeGreaterThan(0.95 * size);
     await until("most of it to go", () => cached() < 0.8 * size, START_BOUND_MS);
     await stopped(sidecar);
-    await pod.end();
   });
 
   test("process 1 of the pid namespace that it shares is left to the kernel", async () => {
-    const board = new Board();
-    const leak = [
-      "/dev/shm/board",
-      "0",
-      "-",
-      "touch",
-      String(NEAR_KB),
-      String(NEAR_KB),
-      "4",
-      "0",
-      "1",
-    ];
-    const app = new Container(leak, {
-      program: "/workload",
-      mounts: [bind(board.file, "/dev/shm/board", ["rw"])],
-      limitMb: 48,
-    });
-    const alone = app.start();
-    const besidePid = await app.pid();
-    await until("the app", () => board.first().word("ready") === 1);
-    const flags = ["--cgroup", basename(app.group), "--allow-kill", "--json", ...QUIET];
-    const sidecar = new Container(["run", ...flags], { besidePid });
-    const reprieve = sidecar.start();
+    const { pod, leaker } = await Pod.ofLeaker();
+    const { reprieve } = pod.sidecar({ capabilities: CAPABILITIES });
     await reprieve.armed();
-    board.first().go();
-    expect((await alone.ended()).code).toBe(128 + 9);
+    pod.leak();
+    expect((await leaker.ended()).code).toBe(128 + 9);
     await reprieve.ended();
     expect(reprieve.messages.filter(({ step }) => step === "kill")).toEqual([]);
-    for (const container of [sidecar, app]) container.remove();
-    board.close();
   });
 });
