@@ -7,6 +7,7 @@
 import { lookup } from "node:dns/promises";
 import { chmodSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
+import { codeOf } from "../cgroup/files.ts";
 import type { ListenAddress, TcpAddress, UnixAddress } from "../cli/args.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Client } from "../feed/client.ts";
@@ -148,8 +149,18 @@ function serve(
   }
 }
 
+/** All addresses, IPv4's too: those that there are, for a kernel may have no IPv6. */
+function servePort(address: TcpAddress, tls: Tls | undefined, options: Options) {
+  try {
+    return serveAddress(address, tls, options);
+  } catch (error) {
+    if (address.hostname !== "::" || codeOf(error) !== "EAFNOSUPPORT") throw error;
+    return serveAddress({ ...address, hostname: "0.0.0.0" }, tls, options);
+  }
+}
+
 // Bun 1.4.5 shares the port (SO_REUSEPORT) unless told not to: a second server would go unnoticed.
-function servePort({ hostname, port }: TcpAddress, tls: Tls | undefined, options: Options) {
+function serveAddress({ hostname, port }: TcpAddress, tls: Tls | undefined, options: Options) {
   const secure = tls === undefined ? {} : { tls: { ...tls } };
   return Bun.serve({
     hostname,

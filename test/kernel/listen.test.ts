@@ -9,9 +9,9 @@ import { certificateIn, openssl } from "../helpers/certificate.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { freePort, runFile } from "../helpers/feed.ts";
 import { Group } from "../helpers/group.ts";
-import { programOf } from "../helpers/paths.ts";
+import { binary, programOf } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
-import { describeWith, kernelTest } from "../helpers/require.ts";
+import { describeWith, kernelTest, program } from "../helpers/require.ts";
 import { LIMIT, Scene } from "../helpers/scene.ts";
 import { until } from "../helpers/wait.ts";
 
@@ -41,6 +41,27 @@ async function listen(addresses: readonly string[], ...more: string[]): Promise<
 async function refused(group: Group, ...flags: string[]): Promise<{ code: number; err: string }> {
   return await Reprieve.ends(["run", "--cgroup", group.path, "--allow-kill", ...flags]);
 }
+
+/** Whoever asks it there whether it lives, as a kubelet does. */
+async function answers({ reprieve }: Scene, host: string): Promise<number> {
+  const port = await until("its port", () => /page http:\/\/\[::\]:(\d+)/.exec(reprieve.err)?.[1]);
+  return (await fetch(`http://${host}:${port}/healthz`)).status;
+}
+
+const strace = program("strace", "apt-get install strace");
+
+describeWith("--listen on a kernel without IPv6", [...kernelTest, strace], () => {
+  test("takes all addresses of IPv4", async () => {
+    const refuse = ["-e", "trace=socket", "-e", "inject=socket:error=EAFNOSUPPORT:when=1"];
+    const log = join(directory(), "strace");
+    const scene = await Scene.around(new Group("four", { limit: LIMIT }), ["--listen", "[::]:0"], {
+      command: [programOf("strace"), "-D", "-f", "-qq", "-o", log, ...refuse, binary],
+    });
+    expect(await answers(scene, "127.0.0.1")).toBe(200);
+    expect(readFileSync(log, "utf8")).toMatch(/socket\(AF_INET6, .* = -1 EAFNOSUPPORT/);
+    await scene.end();
+  });
+});
 
 describeWith("--listen", kernelTest, () => {
   test("a unix socket wants no token: its mode decides, from the first moment on", async () => {
@@ -87,6 +108,13 @@ describeWith("--listen", kernelTest, () => {
     const byPort = await run(new WebSocket(`ws://127.0.0.1:${port}/feed`));
     expect(await run(new WebSocket(`ws+unix://${path}:/feed`))).toBe(byPort);
     expect(runFile(scene, "address")).toBe(`http://127.0.0.1:${port}/\nunix:${path}`);
+    await scene.end();
+  });
+
+  test("of all addresses IPv4's too, as the manifests for Kubernetes have it", async () => {
+    const scene = await listen(["[::]:0"]);
+    expect(await answers(scene, "127.0.0.1")).toBe(200);
+    expect(await answers(scene, "[::1]")).toBe(200);
     await scene.end();
   });
 
