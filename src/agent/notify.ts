@@ -13,6 +13,8 @@ const AGAIN_MS = 100;
 export class Notify {
   readonly #core: Core;
   readonly #env: NodeJS.ProcessEnv;
+  /** What it has not read yet: each after what was said before it. */
+  readonly #waiting: string[] = [];
   #beat: Timer | undefined;
   #soon: Timer | undefined;
   /** As it was last told; undefined: it is not ready yet. */
@@ -51,8 +53,11 @@ export class Notify {
   /** Around a reading of the config file anew. */
   reloading(reload: () => void): void {
     this.#tell("RELOADING=1", `MONOTONIC_USEC=${this.#core.nowUs()}`);
-    reload();
-    this.#tell("READY=1");
+    try {
+      reload();
+    } finally {
+      this.#tell("READY=1");
+    }
   }
 
   stopping(): void {
@@ -69,13 +74,28 @@ export class Notify {
   }
 
   #tell(...lines: string[]): void {
+    const text = lines.join("\n");
+    if (this.#waiting.at(-1) !== text) this.#waiting.push(text);
+    if (this.#waiting.length === 1) this.#sendAll();
+  }
+
+  #sendAll(): void {
     const { NOTIFY_SOCKET: socket } = this.#env;
-    if (!socket) return;
+    for (; this.#waiting[0] !== undefined; this.#waiting.shift()) {
+      if (socket && !this.#sends(socket, this.#waiting[0])) {
+        setTimeout(() => this.#sendAll(), AGAIN_MS).unref();
+        return;
+      }
+    }
+  }
+
+  /** False: it would have to wait. */
+  #sends(socket: string, text: string): boolean {
     try {
-      this.#core.sendDatagram(socket, Buffer.from(lines.join("\n")));
+      this.#core.sendDatagram(socket, Buffer.from(text));
+      return true;
     } catch (error) {
-      const isFull = error instanceof NativeError && error.errno === "EAGAIN";
-      if (isFull) setTimeout(() => this.#tell(...lines), AGAIN_MS).unref();
+      return !(error instanceof NativeError && error.errno === "EAGAIN");
     }
   }
 }

@@ -3,9 +3,13 @@
 
 import {
   chmodSync,
+  closeSync,
+  constants,
   copyFileSync,
   existsSync,
+  fsyncSync,
   mkdirSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -20,7 +24,7 @@ import type { Text } from "./files.ts";
 /** False: it is there as it should be. */
 export function writeText(path: string, { text }: Pick<Text, "text">): boolean {
   if (existsSync(path) && readFileSync(path, "utf8") === text) return false;
-  put(path, 0o644, (beside) => writeFileSync(beside, text));
+  put(path, 0o644, (beside) => writeFileSync(beside, text, { flag: "wx" }));
   return true;
 }
 
@@ -31,7 +35,7 @@ export function writeProgram(path: string): boolean {
     return false;
   }
   // Whoever runs the old one keeps it: it is another file.
-  put(path, 0o755, (beside) => copyFileSync(own, beside));
+  put(path, 0o755, (beside) => copyFileSync(own, beside, constants.COPYFILE_EXCL));
   return true;
 }
 
@@ -54,6 +58,7 @@ export function isSame(one: string, other: string): boolean {
 
 // --- internal ---
 
+/** Of a new file beside it: who may write to the directory has put nothing in its way. */
 function put(path: string, mode: number, write: (beside: string) => void): void {
   const beside = `${path}.new`;
   try {
@@ -61,8 +66,20 @@ function put(path: string, mode: number, write: (beside: string) => void): void 
     rmSync(beside, { force: true });
     write(beside);
     chmodSync(beside, mode); // whatever the umask
+    sync(beside);
     renameSync(beside, path);
   } catch (error) {
+    if (existsSync(beside)) rmSync(beside);
     throw new CliError(exit.cannotCreate, `cannot write ${path}: ${codeOf(error)}`);
+  }
+}
+
+/** Else a crash of the host may leave an empty file under the name. */
+function sync(path: string): void {
+  const fd = openSync(path, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import {
   chmodSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -15,7 +16,7 @@ import { join } from "node:path";
 import { exit } from "../../src/errors.ts";
 import { binary, repository } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
-import { built, describeWith, program } from "../helpers/require.ts";
+import { built, describeWith, root as isRoot, program } from "../helpers/require.ts";
 
 const SHIPPED = `${repository}/dist/systemd`;
 const CONFIG = "etc/reprieve/reprieve.toml";
@@ -110,6 +111,22 @@ describeWith("install --root", [built], () => {
     expect(refused.err).toContain(`cannot write ${root}/usr/bin/reprieve: `);
   });
 });
+
+describeWith(
+  "install --root on a full disk",
+  [built, isRoot, program("unshare", "util-linux")],
+  () => {
+    test("where there is no room nothing half-written is left", () => {
+      const dir = join(root, "usr/bin");
+      mkdirSync(dir, { recursive: true });
+      const script =
+        'mount -t tmpfs -o size=1M none "$1" && ! "$2" install --root "$3" && ls -A "$1"';
+      const ran = Bun.spawnSync(["unshare", "-m", "sh", "-c", script, "sh", dir, binary, root]);
+      expect(ran.stderr.toString()).toContain("ENOSPC");
+      expect([ran.exitCode, ran.stdout.toString()]).toEqual([0, ""]);
+    });
+  },
+);
 
 describeWith("systemd", [program("systemd-analyze", "apt install systemd")], () => {
   test.each(Object.entries(EXPOSURE))("exposure of %s is no more than %f", (unit, most) => {
