@@ -5,6 +5,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Recorded } from "../agent/history.ts";
 import type { RunDir } from "../agent/run-dir.ts";
 import type { Vitals } from "../agent/vitals.ts";
@@ -122,7 +123,7 @@ export class LateFeed {
 
   #sayWhere(): void {
     const { options, runDir } = this.#setup;
-    const file = options.tokenFile ?? `${runDir.path}/token`;
+    const file = tokenFileOf(options) ?? `${runDir.path}/token`;
     const secret = isInJournal() ? `, its token in ${file}` : `?token=${this.#token}`;
     for (const { url, address } of this.#ports) {
       const page = `page ${url}${this.#token === undefined ? "" : secret}`;
@@ -138,7 +139,14 @@ export class LateFeed {
 
 // --- internal ---
 
-async function tokenOf({ tokenFile }: FeedOptions): Promise<string> {
+/** A service of systemd's has a directory for what outlives it. */
+function tokenFileOf({ tokenFile }: FeedOptions): string | undefined {
+  const [state] = process.env.STATE_DIRECTORY?.split(":") ?? [];
+  return tokenFile ?? (state && join(state, "token"));
+}
+
+async function tokenOf(options: FeedOptions): Promise<string> {
+  const tokenFile = tokenFileOf(options);
   const token = await import("../http/token.ts");
   return tokenFile === undefined ? token.newToken() : token.tokenOf(tokenFile);
 }

@@ -55,7 +55,7 @@ const Feed = table(
       told(
         AbsolutePath,
         "A file with the token, mode 0600: made where it is not there, so that the token outlives a restart.",
-        "a new token at each start",
+        "a new token at each start; of a service of systemd's `/var/lib/reprieve/token`",
       ),
     ),
     tls_cert: v.optional(

@@ -15,7 +15,7 @@ export function addHosting(reprieve: Command, done: (code: number) => void): voi
   reprieve
     .command("install")
     .description(
-      "make this program a service of systemd's; what is there already stays as it is, a running one is taken over",
+      "make this program a service of systemd's; a config file that is there stays, a running service is taken over",
     )
     .option("--root <dir>", "write the files below this directory, and nothing else")
     .option(

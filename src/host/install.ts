@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** `reprieve install`: this program becomes a service of systemd's. Says each thing that it does; what is there already stays. */
+/** `reprieve install`: this program becomes a service of systemd's. Says each thing that it does; a config file that is there stays. */
 
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";

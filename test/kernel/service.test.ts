@@ -104,6 +104,28 @@ describeWith("sd_notify", kernelTest, () => {
     expect(await systemd.all()).toEqual([]);
   });
 
+  test("its token is in systemd's directory for it, unless the config file names another place", async () => {
+    const listen = '[feed]\nlisten = "127.0.0.1:0"\n';
+    const state = mkdtempSync(join(tmpdir(), "reprieve-state-"));
+    const kept = join(state, "token");
+    const of = (pid: number) => readFileSync(`/run/reprieve/${pid}/token`, "utf8");
+    config.write(`${listen}${guard("g", `${at}/*`)}`);
+    const first = service([], { STATE_DIRECTORY: state });
+    await systemd.hears("READY=1");
+    expect(readFileSync(kept, "utf8")).toBe(of(first.pid));
+    await first.stop();
+    rmSync(kept);
+    const given = join(folder, "given");
+    config.write(`${listen}token_file = "${given}"\n${guard("g", `${at}/*`)}`);
+    const from = systemd.heard.length;
+    const second = service([], { STATE_DIRECTORY: state });
+    await systemd.hears("READY=1", from);
+    expect(readFileSync(given, "utf8")).toBe(of(second.pid));
+    expect(existsSync(kept)).toBe(false);
+    await second.stop();
+    rmSync(state, { recursive: true });
+  });
+
   test("alive as often as it is wanted, and not when it is stopped", async () => {
     tenants.child("a", LIMIT);
     config.write(ALLOWED + guard("g", `${at}/*`));
@@ -280,11 +302,16 @@ describeWith("reload --main-pid", kernelTest, () => {
     for (const what of [guard("g", `${at}/*`), '[system]\nmemory = "1M"\n']) {
       config.write(ALLOWED + what);
       const from = systemd.heard.length;
-      const old = service();
+      const old = service([], { WATCHDOG_USEC: "60000000" });
       await systemd.hears("READY=1", from);
       expect((await takesOver(old.pid)).code).toBe(exit.ok);
       const pid = pidIn(await systemd.hears(/^MAINPID=/, from));
       expect((await old.ended()).code).toBe(exit.ok);
+      const told = systemd.heard.indexOf(`MAINPID=${pid}`);
+      await systemd.hears("STOPPING=1", told);
+      // From the new one, before it may have to wait for the old one.
+      const said = systemd.heard.slice(told, told + 3).map((text) => text.split("=")[0]);
+      expect(said).toEqual(["MAINPID", "WATCHDOG", "STOPPING"]);
       await endBy(pid);
     }
   });
