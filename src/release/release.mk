@@ -5,6 +5,8 @@ TARGETS := x64 x64-musl arm64 arm64-musl
 R := dist/release
 MAN := dist/man/reprieve.1 dist/man/reprieve.toml.5
 EXAMPLES := $(wildcard dist/examples/*.toml)
+# Where they are in this repository, so that their links lead somewhere.
+PAGES := README.md LICENSE dist/man dist/kubernetes
 NAME := reprieve-$(VERSION)-linux
 
 dist: $(R)/SHA256SUMS
@@ -24,12 +26,11 @@ $(B)/release/%/reprieve: dist/reprieve $(B)/arm64/core $(B)/arm64/core.so $(B)/r
 		--compile-executable-path=$(B)/release/bun-$* src/main.ts --outfile $@
 
 # xz: every tar opens it, busybox's too, and gzip would need 54 MB. With -T2 its bytes do not depend on how many CPUs there are.
-$(R)/$(NAME)-%.tar.xz: $(B)/release/%/reprieve src/release/parts.ts src/release/lock.ts README.md CHANGELOG.md LICENSE $(MAN) $(EXAMPLES)
+$(R)/$(NAME)-%.tar.xz: $(B)/release/%/reprieve src/release/parts.ts src/release/lock.ts src/release/linked.ts LICENSE $(shell git ls-files "*.md" dist)
 	rm -rf $(<D)/$(NAME)-$* && mkdir -p $(R) $(<D)/$(NAME)-$*
 	$(BUN) src/release/parts.ts $* $(EPOCH) $(<D)/$(NAME)-$*
 	install -m 755 $< $(<D)/$(NAME)-$*
-	install -m 644 README.md CHANGELOG.md LICENSE $(MAN) $(<D)/$(NAME)-$*
-	install -m 644 -D -t $(<D)/$(NAME)-$*/examples $(EXAMPLES)
+	cp -r --parents $$($(BUN) src/release/linked.ts $(PAGES)) $(<D)/$(NAME)-$*
 	tar -C $(<D) --sort=name --format=gnu --mtime=@$(EPOCH) --mode=go=u-w --owner=0 --group=0 --numeric-owner -c $(NAME)-$* | xz -6 -T2 >$@
 	cp $(<D)/$(NAME)-$*/sbom.cdx.json $(R)/$(NAME)-$*.cdx.json
 
