@@ -13,6 +13,7 @@ import {
   realpathSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname } from "node:path";
@@ -34,6 +35,7 @@ const BENCH = "dist/build/bench"; // there where `make bench` has been, and then
 const BUILT = [
   ...[
     "dist/reprieve",
+    "dist/docs/host.md",
     "dist/examples",
     "dist/kubernetes",
     "dist/prometheus",
@@ -131,6 +133,10 @@ function trimSystemd(): void {
   // Without it systemd takes the boot for the first one, and enables whatever is there.
   writeFileSync(`${root}/etc/machine-id`, "");
   copyFileSync(`${import.meta.dir}/job.service`, `${units}/job.service`);
+  // Of a boot as any host's (machine.ts: reboots).
+  const wanted = `${root}/etc/systemd/system/multi-user.target.wants`;
+  mkdirSync(wanted, { recursive: true });
+  symlinkSync("/lib/systemd/system/job.service", `${wanted}/job.service`);
 }
 
 function install(from: string, to: string): void {

@@ -88,10 +88,8 @@ export async function boot(
 
 function argsOf(machine: Machine, job: string, printed: string): string[] {
   const { cgroups, reboots } = machine;
-  const started = reboots
-    ? "systemd.unit=multi-user.target systemd.wants=job.service"
-    : "systemd.unit=job.service";
-  const systemd = `init=/lib/systemd/systemd ${started}`;
+  const target = reboots ? "multi-user.target" : "job.service";
+  const systemd = `init=/lib/systemd/systemd systemd.unit=${target}`;
   const init =
     cgroups === "systemd"
       ? systemd

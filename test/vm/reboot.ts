@@ -5,7 +5,7 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { guard } from "../helpers/config.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { run } from "./packages.ts";
-import { Guarded, HIGH, LIMIT_MB, leak, shown, systemctl } from "./service.ts";
+import { Guarded, HIGH, LIMIT_MB, leak, shown, systemctl, untilSoon } from "./service.ts";
 
 const FIRST_BOOT = "/root/booted";
 const RULES = "/root/rules.toml";
@@ -42,7 +42,7 @@ if (!existsSync(FIRST_BOOT)) {
   test(
     "after a reboot its service is there by itself, guards, and has the incidents from before",
     async () => {
-      expect(shown(AGENT, "ActiveState")).toBe("active");
+      await untilSoon("ready", () => shown(AGENT, "ActiveState") === "active");
       expect(shown(AGENT, "StatusText")).toBe("guarding 0 groups");
       expect(readdirSync("/run/reprieve").filter((name) => /^\d+$/.test(name))).toEqual([
         shown(AGENT, "MainPID"),
