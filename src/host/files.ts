@@ -19,6 +19,9 @@ export type Prefix = "/usr" | "/usr/local";
 const PACKAGED = "/usr/bin/reprieve";
 const UNITS = { [AGENT_UNIT]: agent, [WATCHERS_UNIT]: watchers, [SLICE]: slice };
 
+/** In the order in which they are stopped: what holds is put back. */
+export const UNIT_NAMES = Object.keys(UNITS);
+
 export interface Text {
   readonly path: string;
   readonly text: string;

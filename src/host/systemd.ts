@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import { say } from "../cli/output.ts";
 import { CliError, exit } from "../errors.ts";
-import { AGENT_UNIT, SLICE, WATCHERS_UNIT } from "./files.ts";
+import { AGENT_UNIT, UNIT_NAMES, WATCHERS_UNIT } from "./files.ts";
 import { isOfOtherProgram } from "./take-over.ts";
 
 /** sd_booted(3). */
@@ -41,10 +41,11 @@ export function startService(program: string): void {
   say(`${AGENT_UNIT} is started, now and at each boot`);
 }
 
-/** All of it, in the order in which what holds is put back. */
-export function stopService(): void {
-  systemctl("disable", "--now", AGENT_UNIT);
-  systemctl("stop", WATCHERS_UNIT, SLICE);
+/** All of it. `files`: an uninstall that was cut off has left some of them. */
+export function stopService(files: readonly string[]): void {
+  if (files.includes(AGENT_UNIT)) systemctl("disable", AGENT_UNIT);
+  for (const unit of UNIT_NAMES)
+    if (shown(unit, "ActiveState") !== "inactive") systemctl("stop", unit);
   say(`${AGENT_UNIT} and ${WATCHERS_UNIT} are stopped, and start at no boot any more`);
 }
 

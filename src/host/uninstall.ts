@@ -2,10 +2,11 @@
 /** `reprieve uninstall`: undoes install, the last thing that it made first. What a person wrote, and the journal, stay without --purge. */
 
 import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { basename } from "node:path";
 import { say } from "../cli/output.ts";
 import { release } from "../cli/release.ts";
 import { CliError, exit } from "../errors.ts";
-import { DIRECTORIES, exampleConfig, programOf, TOKEN_FILE, unitsOf } from "./files.ts";
+import { DIRECTORIES, exampleConfig, programOf, TOKEN_FILE, UNIT_NAMES, unitsOf } from "./files.ts";
 import { demandSystemd, forgetService, stopService } from "./systemd.ts";
 import { remove } from "./write.ts";
 
@@ -16,17 +17,15 @@ export interface UninstallOptions {
 export async function uninstall({ purge = false }: UninstallOptions): Promise<number> {
   demandSystemd();
   const units = unitsOf("/usr/local").filter(({ path }) => existsSync(path));
-  if (units.length > 0) {
-    stopService();
-    // Of dead ones, and what is not to be given back yet: without the program nobody could.
-    const code = await release({});
-    if (code !== exit.ok) return code;
-  } else {
-    demandNoPackage();
-  }
+  if (units.length > 0) stopService(units.map(({ path }) => basename(path)));
+  else demandNoPackage();
+  // Of dead ones, started by hand too, and what is not to be given back yet: without ledgers and program nobody could.
+  const code = await release({});
+  if (code !== exit.ok) return code;
   for (const { path } of units) tellRemoved(path);
   if (units.length > 0) forgetService();
   for (const dir of UNIT_DIRS) if (existsSync(dir) && readdirSync(dir).length === 0) rmdirSync(dir);
+  for (const dir of DROP_INS) if (existsSync(dir)) say(`${dir} stays: it is systemctl edit's`);
   removeFiles(purge);
   tellRemoved(programOf("/usr/local"));
   return exit.ok;
@@ -36,6 +35,8 @@ export async function uninstall({ purge = false }: UninstallOptions): Promise<nu
 
 /** Of all that install may have made these alone are nobody else's as a rule. */
 const UNIT_DIRS = ["/usr/local/lib/systemd/system", "/usr/local/lib/systemd"];
+
+const DROP_INS = UNIT_NAMES.map((unit) => `/etc/systemd/system/${unit}.d`);
 
 function demandNoPackage(): void {
   if (unitsOf("/usr").every(({ path }) => !existsSync(path))) return;

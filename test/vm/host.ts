@@ -459,6 +459,31 @@ hostTest(
   },
 );
 
+hostTest("an uninstall that was cut off is done by the next one", async () => {
+  expect((await installs(["--no-start"])).code).toBe(0);
+  rmSync(`/usr/local/lib/systemd/system/${AGENT}`);
+  expect((await Reprieve.ends(["uninstall", "--purge"])).code).toBe(0);
+  expect(files().filter((path) => !before.includes(path))).toEqual([]);
+});
+
+onlyOnV2("memory.high is held from the start")(
+  "uninstall where no unit is: nothing is removed under one that runs by hand, and what a dead one held is put back",
+  async () => {
+    const args = ["run", "--cgroup", service.group, "--allow-kill", "--listen", "none"];
+    const byHand = Reprieve.start(args);
+    await service.highIs(HIGH);
+    expect((await Reprieve.ends(["uninstall"])).code).toBe(75);
+    expect(existsSync(`/run/reprieve/${byHand.pid}/ledger`)).toBe(true);
+    byHand.killAll();
+    await untilSoon("all to be dead", () => byHand.helpers().size === 0);
+    await service.highIs(HIGH);
+    expect((await Reprieve.ends(["uninstall"])).code).toBe(0);
+    await service.highIs("max");
+    expect(files().filter((path) => !before.includes(path))).toEqual([]);
+  },
+  TEST_MS,
+);
+
 hostTest("installed and uninstalled by the commands of dist/docs/host.md", async () => {
   systemctl("start", "systemd-journald.socket", "systemd-journald.service");
   copyFileSync(binary, "/root/reprieve");
