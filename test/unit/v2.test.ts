@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { v2 } from "../../src/cgroup/v2.ts";
+import { isSmallPlace } from "../../src/cli/own-group.ts";
 
 let root: string;
 
@@ -72,6 +73,18 @@ describe("limits", () => {
     v2.setLimit(path, 4096);
     expect(readFileSync(`${path}/memory.max`, "utf8")).toBe("4096");
     expect(readFileSync(`${path}/memory.swap.max`, "utf8")).toBe("0");
+  });
+
+  test("ours are those of all above us too, as of a container whose process 1 has moved", () => {
+    group("", {});
+    const pod = group("pod", limits("104857600", "max"));
+    const own = group("pod/reprieve-agent", limits("max", "max"));
+    const place = (at: string, showsUs: boolean) =>
+      ({ version: 2, root: at, own, showsUs }) as const;
+    expect(isSmallPlace(place(root, true))).toBe(true);
+    expect(isSmallPlace(place(pod, true))).toBe(true); // a container's root has a limit
+    expect(isSmallPlace(place(own, true))).toBe(false);
+    expect(isSmallPlace(place(own, false))).toBe(true);
   });
 
   test("the room is that of the fullest group above us", () => {
