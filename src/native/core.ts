@@ -195,13 +195,13 @@ function textBy(lib: Library) {
   return {
     /** 0 or -errno: only the binary's owner and root may. */
     pageout: (from: bigint, to: bigint) => lib.rpv_pageout(from, to - from),
-    /** Of a file and those of its mappings, which are read again where they are needed. */
+    /** Of a file and those of its mappings, which are read again where they are needed. 0 or -errno: they stay. */
     forgetFile(path: string, mappings: readonly { from: bigint; to: bigint }[] = []) {
       const pairs = new BigUint64Array([
         ...mappings.flatMap(({ from, to }) => [from, to - from]),
         0n,
       ]);
-      lib.rpv_file_forget(cstring(path), ptr(pairs), mappings.length);
+      return lib.rpv_file_forget(cstring(path), ptr(pairs), mappings.length);
     },
   };
 }
