@@ -26,7 +26,7 @@ $(B)/release/%/reprieve: dist/reprieve $(B)/arm64/core $(B)/arm64/core.so $(B)/r
 		--compile-executable-path=$(B)/release/bun-$* src/main.ts --outfile $@
 
 # xz: every tar opens it, busybox's too, and gzip would need 54 MB. With -T2 its bytes do not depend on how many CPUs there are.
-$(R)/$(NAME)-%.tar.xz: $(B)/release/%/reprieve src/release/parts.ts src/release/lock.ts src/release/linked.ts LICENSE $(shell git ls-files "*.md" dist)
+$(R)/$(NAME)-%.tar.xz: $(B)/release/%/reprieve src/release/parts.ts src/release/lock.ts src/release/linked.ts LICENSE $(shell git ls-files "*.md" dist 2>/dev/null)
 	rm -rf $(<D)/$(NAME)-$* && mkdir -p $(R) $(<D)/$(NAME)-$*
 	$(BUN) src/release/parts.ts $* $(EPOCH) $(<D)/$(NAME)-$*
 	install -m 755 $< $(<D)/$(NAME)-$*
