@@ -54,6 +54,8 @@ const PLACES = [
 const SYSTEMDS =
   /^\/run\/(systemd|shm|log|credentials)|^\/var\/lib\/(systemd|private)|^\/var\/log\/(private|journal)/;
 const UPGRADES = 3;
+/** Than systemd starts a unit again by default: 5 times in 10 s. */
+const MORE_KILLS = 7;
 /** Between two OOMs: on one CPU who tells, copies and takes over needs some of it. */
 const PAUSE_MS = 200;
 /** A reload has its group let go, and armed anew. */
@@ -401,6 +403,24 @@ hostTest("where handlers may be designated it is seen where an OOM sleeps", asyn
   expect(said).toContain("guarding ");
   expect(said).not.toContain("cannot see");
 });
+
+hostTest(
+  "the watchers' unit killed again and again is there again, and so is the agent",
+  async () => {
+    for (let i = 0; i < MORE_KILLS; i += 1) {
+      const old = Number(shown(WATCHERS, "MainPID"));
+      kill(old, "SIGKILL");
+      await untilSoon("another process of the unit", () => {
+        const pid = Number(shown(WATCHERS, "MainPID"));
+        return pid !== old && pid > 0;
+      });
+    }
+    await untilSoon("the agent", () => shown(AGENT, "ActiveState") === "active");
+    const old = mainPid();
+    kill(old, "SIGKILL");
+    await guardedAgain(old);
+  },
+);
 
 hostTest("one that took over ends in order too: it says itself what it released", async () => {
   systemctl("start", "systemd-journald.socket", "systemd-journald.service");
