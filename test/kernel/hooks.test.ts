@@ -5,7 +5,7 @@ import { chmodSync, chownSync, rmSync } from "node:fs";
 import { exit } from "../../src/errors.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile, FEED, guard } from "../helpers/config.ts";
-import { Group, kill } from "../helpers/group.ts";
+import { Group, kill, MB } from "../helpers/group.ts";
 import { HookFile, removeHooks } from "../helpers/hook.ts";
 import { memory } from "../helpers/memory.ts";
 import { ordered, words } from "../helpers/orders.ts";
@@ -315,7 +315,7 @@ describeWith("a hook that could not be run", kernelTest, () => {
 
   test("where reprieve itself is in the group: refused", async () => {
     const hook = new HookFile("exit 0");
-    const group = new Group("refused", { limit: LIMIT });
+    const group = new Group("refused", { limit: 96 * MB }); // enough for reprieve to start in
     const enter = `echo $$ > ${group.path}/cgroup.procs; exec "$@"`;
     const args = ["run", "--cgroup", group.path, ...ordered(`hook=${hook.path}`)];
     const command = ["sh", "-c", enter, "sh", binary];

@@ -22,6 +22,8 @@ import { Board } from "../helpers/workload.ts";
 
 const NEAR = { means: "touch", beforeKb: NEAR_KB } as const;
 const ROUNDS = 10;
+/** Some hosts refuse it to root too. */
+const NO_PRIORITY = /^reprieve: the helpers have no real-time priority .*\n/m;
 /** STOP_BOUND_MS and PUT_BACK_BOUND_MS of src/cli/replace.ts, and a start. */
 const STUCK_BOUND_MS = 12_000;
 
@@ -98,7 +100,7 @@ describeWith("replace", [...kernelTest, program("setpriv", "util-linux")], () =>
     })();
     for (let i = 0; i < ROUNDS; i += 1) {
       const { code, err, messages } = await replace(scene);
-      expect({ code, err }).toEqual({ code: 0, err: "" });
+      expect({ code, err: err.replace(NO_PRIORITY, "") }).toEqual({ code: 0, err: "" });
       told.push(...messages);
       const before = leaks;
       await until("two more OOMs", () => leaks >= before + 2, 15_000);
