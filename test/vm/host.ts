@@ -37,6 +37,7 @@ import {
 const INSTALLED = "/usr/local/bin/reprieve";
 const AGENT = "reprieve.service";
 const WATCHERS = "reprieve-watchers.service";
+const SLICE = "reprieve.slice";
 const CONFIG = "/etc/reprieve/reprieve.toml";
 const HOOK = "/usr/bin/hook";
 const NEWER = "/root/reprieve-newer";
@@ -471,7 +472,9 @@ hostTest(
         ...["", "-shm", "-wal"].map((end) => `/var/lib/reprieve/journal.sqlite${end}`),
       ].filter((path) => existsSync(path)),
     );
-    expect(systemctl("list-units", "--all", "--plain", "--no-legend", "reprieve*")).toBe("");
+    expect(systemctl("list-units", "--all", "--plain", "--no-legend", AGENT, WATCHERS, SLICE)).toBe(
+      "",
+    );
     const purged = await Reprieve.ends(["uninstall", "--purge"]);
     expect(purged.code).toBe(0);
     expect(files().filter((path) => !before.includes(path))).toEqual([]);
