@@ -3,6 +3,7 @@
 
 import { PROTOCOL_VERSION } from "../feed/protocol.ts";
 import type { Frame, Incident, IncidentSummary } from "../journal/incident.ts";
+import { type LeftTo, leftTo } from "../journal/left-to.ts";
 import { type Column, type Paper, table } from "./table.ts";
 import { bytes, linesOf, milliseconds, visible } from "./timeline.ts";
 
@@ -26,10 +27,15 @@ export function incidentTable(all: readonly IncidentSummary[], paper: Paper): st
 }
 
 /** By us or by the kernel. */
-export function killedIn({ victims, kernel_killed: others = [] }: IncidentSummary): string {
-  const [first, ...more] = [...victims, ...others];
-  if (first === undefined) return "nobody was killed";
+export function killedIn(one: IncidentSummary): string {
+  const [first, ...more] = [...one.victims, ...(one.kernel_killed ?? [])];
+  if (first === undefined) return nobodyNamed(leftTo(one));
   return `${processName(first)}${more.length === 0 ? "" : ` and ${more.length} more`}`;
+}
+
+/** That nobody was killed is said only where we know it. */
+export function nobodyNamed(left: LeftTo | null): string {
+  return left === null ? "nobody was killed" : `not known: left to ${left}`;
 }
 
 /** All of one; what can be drawn narrower is no wider than that. */

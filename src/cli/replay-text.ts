@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** What other orders would have done -> lines for a person. Pure. Names of groups and processes are hostile. */
 
-import { durationOf } from "./incident-text.ts";
+import { durationOf, nobodyNamed } from "./incident-text.ts";
 import type { Left, Replayed, ReplayedKill, ReplayedProcess } from "./replayed.ts";
 import { bytes, visible } from "./timeline.ts";
 
@@ -17,7 +17,7 @@ export function replayLines(one: Replayed): string[] {
     ...remarksOf(one).map(more),
     ...label("replay", doneOf(one)),
     ...label("left", leftOf(one)),
-    `really  ${really.length === 0 ? "nobody was killed" : really.map(nameOf).join(", ")}`,
+    `really  ${really.length === 0 ? nobodyNamed(one.really_left_to) : really.map(nameOf).join(", ")}`,
   ];
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { Incident } from "../journal/incident.ts";
+import { type LeftTo, leftTo } from "../journal/left-to.ts";
 import { at, rank_by, size } from "../native/layout.ts";
 import type { StandingOrder, When } from "../native/region.ts";
 import type { WeighRule } from "../native/weighing.ts";
@@ -89,6 +90,8 @@ export interface Replayed {
   readonly really_freed_bytes: number;
   /** Whom it was. */
   readonly really: readonly { readonly pid: number; readonly comm: string }[];
+  /** Where it names nobody: who may have killed all the same. */
+  readonly really_left_to: LeftTo | null;
   /** Rules by program or group, which are not recorded. */
   readonly unheeded: number;
   readonly unheeded_rules: readonly string[];
@@ -126,6 +129,7 @@ export function replayOf(incident: Incident, wanted: ReplayOrders, rank: Ranker)
       pid,
       comm,
     })),
+    really_left_to: leftTo(incident),
     unheeded: unheeded.length,
     unheeded_rules: unheeded.map(textOfRule),
     are_rules_known: weigh !== undefined,

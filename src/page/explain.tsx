@@ -59,7 +59,7 @@ function Orders({
         </li>
       </ol>
       <dl class="facts">
-        <Fact name="Reprieve">{milliseconds(delay_ms)}</Fact>
+        <Fact name="Delay">{milliseconds(delay_ms)}</Fact>
         <Fact name="Margin">{size(margin_bytes)}</Fact>
         {raised_bytes > 0 && <Fact name="Raised by">{size(raised_bytes)}</Fact>}
         <Fact name="Kills, most">

@@ -201,7 +201,7 @@ const HEADS: Readonly<Record<Column, string>> = {
   pressure: "Pressure",
   procs: "Processes",
   handler: "Handler",
-  reprieve: "Reprieve",
+  reprieve: "Delay",
   last: "Last incident",
 };
 

@@ -34,7 +34,7 @@ export function IncidentTable({ incidents, now, isOfOne = false }: Props) {
             Took
           </th>
           <th scope="col" class="who">
-            Who ended
+            Killed
           </th>
           <th scope="col" class="why">
             Why

@@ -2,6 +2,7 @@
 /** One incident, for who was not there: what happened to the microsecond, and who held what in the minute before. */
 
 import { useState } from "preact/hooks";
+import { leftTo } from "../journal/left-to.ts";
 import type { Shared } from "./app.tsx";
 import { capital, duration, momentOf, size } from "./format.ts";
 import { useAsk, useStore } from "./hooks.ts";
@@ -18,7 +19,7 @@ import {
 } from "./parts.tsx";
 import { Timeline } from "./timeline.tsx";
 import type { Incident, Processes, Victim } from "./types.ts";
-import { causeOf, evidenceOf, mayBeKernels, OUTCOMES, reasonOf } from "./words.ts";
+import { causeOf, evidenceOf, OUTCOMES, reasonOf } from "./words.ts";
 
 /** It is written when it is over; a link may be opened sooner. */
 export function IncidentPage({ store, id }: Shared & { id: string }) {
@@ -80,7 +81,7 @@ function Head({ incident, path, now }: { incident: Incident; path: string; now: 
         </Fact>
         <WhoAndWhy incident={incident} />
         {relief !== undefined && <Fact name="Relief after">{duration(relief.at_us)}</Fact>}
-        <Fact name="Reprieve">{delay_ms === 0 ? "none" : duration(delay_ms * 1000)}</Fact>
+        <Fact name="Delay">{delay_ms === 0 ? "none" : duration(delay_ms * 1000)}</Fact>
         <Fact name="Closed after">{duration(duration_us)}</Fact>
         <Fact name="Group">
           {scope === "host" ? (
@@ -114,7 +115,7 @@ function WhoAndWhy({ incident }: { incident: Incident }) {
   return (
     <>
       {(victims.length + byKernel.length > 0 || would === undefined) && (
-        <Fact name="Who ended">
+        <Fact name="Killed">
           <Ended {...incident} victims={named(victims, processes)} />
         </Fact>
       )}
@@ -168,14 +169,15 @@ const SAID_MS = 3000;
 function Victims({ incident }: { incident: Incident }) {
   const { victims, kernel_killed: byKernel = [], processes } = incident;
   if (victims.length + byKernel.length === 0) {
-    return mayBeKernels(incident) ? (
-      <Panel title="Who ended" id="victims">
-        <Nothing>Whom the kernel killed is not known.</Nothing>
+    const left = leftTo(incident);
+    return left === null ? null : (
+      <Panel title="Killed" id="victims">
+        <Nothing>Whom {left} killed, if anybody, is not known.</Nothing>
       </Panel>
-    ) : null;
+    );
   }
   return (
-    <Panel title="Who ended" id="victims">
+    <Panel title="Killed" id="victims">
       <table class="held">
         <thead>
           <tr>
@@ -191,7 +193,7 @@ function Victims({ incident }: { incident: Incident }) {
                 <i class="swatch victim" aria-hidden="true" />
                 <Process {...victim} />
               </th>
-              <td>{victim.by}</td>
+              <td>{victim.by === "handler" ? "reprieve's handler" : victim.by}</td>
               <td>{victim.rss_bytes === undefined ? "" : size(victim.rss_bytes)}</td>
             </tr>
           ))}

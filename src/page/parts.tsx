@@ -3,10 +3,11 @@
 
 import type { ComponentChildren } from "preact";
 import { visible } from "../cli/timeline.ts";
+import { leftTo } from "../journal/left-to.ts";
 import { percent, shareOf, size, span } from "./format.ts";
 import { guardLink } from "./route.ts";
 import type { GuardView, IncidentSummary, Outcome, State, Victim } from "./types.ts";
-import { mayBeKernels, OUTCOMES, STATES, type Tone } from "./words.ts";
+import { OUTCOMES, STATES, type Tone } from "./words.ts";
 
 /** What somebody else named: what would steer the line is made visible, and its direction ends with it. */
 export function Text({ of }: { of: string }) {
@@ -88,7 +89,7 @@ export function Victims(
   const all: readonly (Omit<Victim, "by"> & { by?: string })[] = [...victims, ...byKernel];
   const [first] = all;
   if (first === undefined) {
-    return <span class="quiet">{mayBeKernels(incident) ? "not known" : "nobody"}</span>;
+    return <span class="quiet">{leftTo(incident) === null ? "nobody" : "not known"}</span>;
   }
   return (
     <span class="victims">

@@ -76,12 +76,6 @@ const CAUSES: Readonly<Record<string, string>> = {
   starving: "Full: nobody sleeps, but calls that need memory fail",
 };
 
-/** Its log does not always say whom the kernel has killed. */
-export function mayBeKernels({ outcome, reason }: { outcome: Outcome; reason: string }): boolean {
-  const isGiven = outcome === "handed-over" || outcome === "kernel-first";
-  return isGiven || outcome === "unrelieved" || reason === "kernel-killed";
-}
-
 const REASONS: Readonly<Record<string, string>> = {
   killed: "a kill of ours brought relief",
   terminated: "who was sent SIGTERM has ended by it",

@@ -99,7 +99,7 @@ describeWith(
         await line(`Hook started: ${hook.path}`).waitFor();
         await line(`Hook ended with code 7 after`).waitFor();
         await line("SIGKILL").getByText(String(leaker.pid)).waitFor();
-        const victims = page.getByRole("region", { name: "Who ended" });
+        const victims = page.getByRole("region", { name: "Killed" });
         await victims.getByText(String(leaker.pid)).waitFor();
         const slept = page.getByRole("region", { name: "Who slept" }).locator("tbody tr").first();
         expect(await slept.locator("th").innerText()).toStartWith("workload");
@@ -108,7 +108,7 @@ describeWith(
         expect(seconds).toBeLessThan(DELAY_S);
         await tab.expectAccessible("incident-hook", ["light"]);
         await expectOnFirstScreen(tab, {
-          "Who ended": `workload ${leaker.pid}`,
+          Killed: `workload ${leaker.pid}`,
           "Why that one": "it holds the most",
           "Slept longest": "workload",
           When: "",
@@ -130,12 +130,12 @@ describeWith(
       await page.locator("td.last").getByText("handed over").waitFor();
       await openLast(tab);
       await page.locator(".timeline li", { hasText: "Handed over" }).first().waitFor();
-      const victims = page.getByRole("region", { name: "Who ended" });
+      const victims = page.getByRole("region", { name: "Killed" });
       if (isKillLogged(leaker.pid)) {
         const row = victims.locator("tr", { hasText: String(leaker.pid) });
         expect(await row.innerText()).toContain("the kernel");
       } else await victims.getByText("is not known").waitFor();
-      const ended = await page.locator(".head .facts > div", { hasText: "Who ended" }).innerText();
+      const ended = await page.locator(".head .facts > div", { hasText: "Killed" }).innerText();
       expect(ended).toContain(isKillLogged(leaker.pid) ? String(leaker.pid) : "not known");
       await tab.close();
       await scene.end();

@@ -7,6 +7,7 @@ import { serve } from "../helpers/feed.ts";
 import { kill } from "../helpers/group.ts";
 import { HookFile, removeHooks } from "../helpers/hook.ts";
 import { Journal } from "../helpers/journal.ts";
+import { isKillLogged } from "../helpers/kernel-log.ts";
 import { ordered } from "../helpers/orders.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
@@ -67,6 +68,17 @@ describeWith("incidents", kernelTest, () => {
     expect([code, lineCount(out), JSON.parse(out).id]).toEqual([exit.ok, 1, closed.id]);
     expect((await incidents("show", String(closed.id))).out).toContain("out of memory");
     journal.remount("rw");
+    await scene.end();
+  });
+
+  test("one that was left to the kernel is not said to have killed nobody", async () => {
+    const journal = new Journal();
+    const { scene } = await serve(...ordered("hand-over"), ...journal.flags);
+    const { leaker } = await scene.leak();
+    await until("it in the journal", () => journal.incidents().length === 1, 10_000);
+    const { out } = await incidents(...journal.flags);
+    const named = isKillLogged(leaker.pid) ? `(${leaker.pid})` : "not known: left to the kernel";
+    expect(out).toContain(named);
     await scene.end();
   });
 

@@ -56,7 +56,18 @@ describe("an incident in lines", () => {
       /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.084 {2}run-0-1 {2}web {2}relieved {2}21\.5 ms/,
     );
     expect(line).toEndWith(`${SHOWN} (7) 1.0 MiB and 1 more`);
-    expect(incidentLine({ ...INCIDENT, victims: [] })).toEndWith("nobody was killed");
+  });
+
+  test.each([
+    ["handed-over", "deadline", "not known: left to the kernel"],
+    ["kernel-first", "burst", "not known: left to the kernel"],
+    ["observed", "observing", "not known: left to the kernel"],
+    ["relieved", "designated", "not known: left to the designated handler"],
+    ["relieved", "hook", "not known: left to the hook"],
+    ["relieved", "raised", "nobody was killed"],
+    ["exited-by-itself", "no-kill-seen", "nobody was killed"],
+  ] as const)("%s (%s), and nobody is named: %s", (outcome, reason, said) => {
+    expect(incidentLine({ ...INCIDENT, victims: [], outcome, reason })).toEndWith(said);
   });
 
   test.each([

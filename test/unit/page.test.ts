@@ -8,8 +8,8 @@ import { guardLink, incidentLink, queryLink, routeOf } from "../../src/page/rout
 import { edgesOf, stackOf } from "../../src/page/stack.ts";
 import { Store } from "../../src/page/store.ts";
 import { fieldsOf, selected, wantedOf } from "../../src/page/table.ts";
-import type { Frame, Message, Outcome, Row } from "../../src/page/types.ts";
-import { causeOf, evidenceOf, mayBeKernels, reasonOf, stepWord } from "../../src/page/words.ts";
+import type { Frame, Message, Row } from "../../src/page/types.ts";
+import { causeOf, evidenceOf, reasonOf, stepWord } from "../../src/page/words.ts";
 
 describe("figures", () => {
   test("have three digits", () => {
@@ -63,15 +63,6 @@ describe("routeOf()", () => {
 });
 
 describe("words", () => {
-  test("nobody has ended is not said where the kernel may have killed", () => {
-    const may = (outcome: Outcome, reason: string) => mayBeKernels({ outcome, reason });
-    expect(may("handed-over", "deadline")).toBe(true);
-    expect(may("kernel-first", "burst")).toBe(true);
-    expect(may("observed", "kernel-killed")).toBe(true);
-    expect(may("observed", "observing")).toBe(false);
-    expect(may("exited-by-itself", "no-kill-seen")).toBe(false);
-  });
-
   const named = (values: Readonly<Record<string, number>>) => Object.keys(values).map(kebab);
 
   test("there are some for every step, reason, cause and evidence of the core", () => {
