@@ -19,7 +19,6 @@ const needs = [
   ...kernelTest,
   program("runc", "apt-get install runc"),
   program("readelf", "binutils"),
-  program("gcc", "gcc"),
 ];
 
 afterEach(cleanUp);
