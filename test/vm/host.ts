@@ -392,6 +392,8 @@ hostTest("a hook lives in the sandbox, and systemd does for it what that forbids
   await expectRelief();
   await untilSoon("the hook's unit", () => existsSync(done));
   expect(existsSync(forbidden)).toBe(false);
+  writeFileSync(CONFIG, RULES);
+  systemctl("reload", AGENT);
   for (const path of [HOOK, done]) rmSync(path);
 });
 
