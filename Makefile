@@ -66,7 +66,7 @@ src/native/layout.ts: $(B)/layout
 # --- the binary: never strip it (that drops the program); it ignores .env and bunfig files of the cwd ---
 
 PAGE := $(wildcard src/page/* src/page/style/*)
-TS := $(wildcard dist/systemd/*) $(shell find src -name '*.ts' ! -path 'src/page/*' ! -path 'src/release/*' ! -name layout.ts) src/native/layout.ts
+TS := $(wildcard dist/systemd/* dist/man/*) $(shell find src -name '*.ts' ! -path 'src/page/*' ! -path 'src/release/*' ! -name layout.ts) src/native/layout.ts
 # What `reprieve version` says. The date is the commit's, so that two builds are the same.
 COMMIT := $(or $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null),unknown)
 EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0)

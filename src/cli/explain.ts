@@ -54,7 +54,10 @@ export function findGroups(
       guardedBy(memory, file, target).filter((path) => files.of(path) === file),
     );
     if (paths.length > 0) return paths;
-    throw new CliError(exit.noGroup, `no group matches guard ${target}, or others decide for all`);
+    throw new CliError(
+      exit.noGroup,
+      `no cgroup matches guard ${target}, or other guards take them all`,
+    );
   }
   // As a config file has it, or as --cgroup does.
   const byFile = join(memory.root, target);

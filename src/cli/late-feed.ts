@@ -126,7 +126,7 @@ export class LateFeed {
     const file = tokenFileOf(options) ?? `${runDir.path}/token`;
     const secret = isInJournal() ? `, its token in ${file}` : `?token=${this.#token}`;
     for (const { url, address } of this.#ports) {
-      const page = `page ${url}${this.#token === undefined ? "" : secret}`;
+      const page = `page ${linkOf(url)}${this.#token === undefined ? "" : secret}`;
       say("path" in address ? `feed ${url}` : page, "info");
     }
   }
@@ -138,6 +138,11 @@ export class LateFeed {
 }
 
 // --- internal ---
+
+/** All addresses are none that a browser could be sent to. */
+function linkOf(url: string): string {
+  return url.replace(/^(https?:\/\/)(0\.0\.0\.0|\[::\]):/, "$1localhost:");
+}
 
 /** A service of systemd's has a directory for what outlives it. */
 function tokenFileOf({ tokenFile }: FeedOptions): string | undefined {

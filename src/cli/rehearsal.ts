@@ -2,7 +2,7 @@
 /** What a guard would do at an OOM now: its orders, one after the other, none of which brings relief. Pure. */
 
 import * as v from "valibot";
-import { order_bound_ms, order as orderNumber } from "../native/layout.ts";
+import { limit, order_bound_ms, order as orderNumber } from "../native/layout.ts";
 import type { StandingOrder } from "../native/region.ts";
 import type { Explanation, OrderTold, ProcessTold } from "./explanation.ts";
 import { Order, type OrderName, textOf } from "./order.ts";
@@ -155,7 +155,7 @@ function whyNothing(
     return "there is no child with memory of its own";
   }
   if (!KILLS.has(name) && name !== "MOVE") return undefined;
-  if (victim === null) return "nobody is worth it";
+  if (victim === null) return `no process that may be killed holds ${bytes(limit.KILL_MIN_BYTES)}`;
   if (name === "KILL_GROUP" && homeOf(children, victim) === undefined) {
     return "the victim lives in no child";
   }
@@ -172,7 +172,8 @@ function effectOf(
   one: Explanation,
   { pids, children, reclaimableBytes, patience }: Facts,
 ): { does: string; frees: number; ends: readonly number[] } {
-  const who = victim === null ? "nobody" : `${victim.comm} (${victim.pid})`;
+  const who = victim === null ? "the one it chooses" : `${victim.comm} (${victim.pid})`;
+  const held = victim === null ? "" : `, ${bytes(victim.score_bytes)}`;
   const none = { frees: 0, ends: [] };
   switch (order.order) {
     case "RAISE": {
@@ -194,12 +195,12 @@ function effectOf(
       const frees = victim?.score_bytes ?? 0;
       const next = nextOf(one, victim, patience);
       const ends = victim === null ? [] : [victim.pid];
-      return { frees, ends, does: `kill ${who}, ${bytes(frees)}${next}` };
+      return { frees, ends, does: `kill ${who}${held}${next}` };
     }
     case "TERMINATE": {
       const frees = victim?.score_bytes ?? 0;
       const ends = victim === null ? [] : [victim.pid];
-      return { frees, ends, does: `SIGTERM to ${who}, ${bytes(frees)}, and room; then SIGKILL` };
+      return { frees, ends, does: `send SIGTERM to ${who}${held}, and make room; then SIGKILL` };
     }
     case "KILL_GROUP": {
       const home = victim === null ? undefined : homeOf(children, victim);

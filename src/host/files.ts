@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-/** What an installation consists of, and where. Pure, but for the texts of dist/systemd, which are in this binary. */
+/** What an installation consists of, and where. Pure, but for the texts of dist/systemd and dist/man, which are in this binary. */
 
 import { join } from "node:path";
+import manual from "../../dist/man/reprieve.1" with { type: "text" };
+import configManual from "../../dist/man/reprieve.toml.5" with { type: "text" };
 import agent from "../../dist/systemd/reprieve.service" with { type: "text" };
 import slice from "../../dist/systemd/reprieve.slice" with { type: "text" };
 import config from "../../dist/systemd/reprieve.toml" with { type: "text" };
@@ -36,6 +38,13 @@ export function unitsOf(prefix: Prefix): Text[] {
     path: join(prefix, "lib/systemd/system", name),
     text: text.replaceAll(PACKAGED, programOf(prefix)),
   }));
+}
+
+export function manualsOf(prefix: Prefix): Text[] {
+  return [
+    { path: join(prefix, "share/man/man1/reprieve.1"), text: manual },
+    { path: join(prefix, "share/man/man5/reprieve.toml.5"), text: configManual },
+  ];
 }
 
 /** Of systemd's making for the service (RuntimeDirectory= and so on), or the agent's. */

@@ -8,7 +8,7 @@ import { visible } from "../cli/timeline.ts";
 import { load } from "../config/load.ts";
 import { lineOf } from "../config/mistakes.ts";
 import { CliError, exit } from "../errors.ts";
-import { exampleConfig, type Prefix, programOf, type Text, unitsOf } from "./files.ts";
+import { exampleConfig, manualsOf, type Prefix, programOf, type Text, unitsOf } from "./files.ts";
 import { demandSystemd, startService, systemctl } from "./systemd.ts";
 import { writeProgram, writeText } from "./write.ts";
 
@@ -27,6 +27,10 @@ export async function install({ root, config, start: starts }: InstallOptions): 
   const program = at(programOf(prefix));
   tell(program, writeProgram(program));
   for (const unit of unitsOf(prefix)) tell(at(unit.path), writeText(at(unit.path), unit));
+  for (const page of manualsOf(prefix)) {
+    const path = at(page.path);
+    if (!existsSync(`${path}.gz`)) tell(path, writeText(path, page)); // a package's
+  }
   const configPath = at(given.path);
   if (existsSync(configPath)) tell(configPath, false);
   else tell(configPath, writeText(configPath, given));

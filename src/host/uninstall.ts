@@ -6,7 +6,15 @@ import { basename } from "node:path";
 import { say } from "../cli/output.ts";
 import { release } from "../cli/release.ts";
 import { CliError, exit } from "../errors.ts";
-import { DIRECTORIES, exampleConfig, programOf, TOKEN_FILE, UNIT_NAMES, unitsOf } from "./files.ts";
+import {
+  DIRECTORIES,
+  exampleConfig,
+  manualsOf,
+  programOf,
+  TOKEN_FILE,
+  UNIT_NAMES,
+  unitsOf,
+} from "./files.ts";
 import { demandSystemd, forgetService, stopService } from "./systemd.ts";
 import { remove } from "./write.ts";
 
@@ -24,7 +32,8 @@ export async function uninstall({ purge = false }: UninstallOptions): Promise<nu
   if (code !== exit.ok) return code;
   for (const { path } of units) tellRemoved(path);
   if (units.length > 0) forgetService();
-  for (const dir of UNIT_DIRS) if (existsSync(dir) && readdirSync(dir).length === 0) rmdirSync(dir);
+  for (const { path } of manualsOf("/usr/local")) tellRemoved(path);
+  for (const dir of OWN_DIRS) if (existsSync(dir) && readdirSync(dir).length === 0) rmdirSync(dir);
   for (const dir of DROP_INS) if (existsSync(dir)) say(`${dir} stays: it is systemctl edit's`);
   removeFiles(purge);
   tellRemoved(programOf("/usr/local"));
@@ -34,7 +43,10 @@ export async function uninstall({ purge = false }: UninstallOptions): Promise<nu
 // --- internal ---
 
 /** Of all that install may have made these alone are nobody else's as a rule. */
-const UNIT_DIRS = ["/usr/local/lib/systemd/system", "/usr/local/lib/systemd"];
+const OWN_DIRS = [
+  ...["/usr/local/lib/systemd/system", "/usr/local/lib/systemd"],
+  ...["/usr/local/share/man/man1", "/usr/local/share/man/man5"],
+];
 
 const DROP_INS = UNIT_NAMES.map((unit) => `/etc/systemd/system/${unit}.d`);
 

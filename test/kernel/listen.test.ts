@@ -44,7 +44,10 @@ async function refused(group: Group, ...flags: string[]): Promise<{ code: number
 
 /** Whoever asks it there whether it lives, as a kubelet does. */
 async function answers({ reprieve }: Scene, host: string): Promise<number> {
-  const port = await until("its port", () => /page http:\/\/\[::\]:(\d+)/.exec(reprieve.err)?.[1]);
+  const port = await until(
+    "its port",
+    () => /page http:\/\/localhost:(\d+)/.exec(reprieve.err)?.[1],
+  );
   return (await fetch(`http://${host}:${port}/healthz`)).status;
 }
 

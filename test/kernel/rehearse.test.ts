@@ -105,7 +105,8 @@ describeWith("rehearse", kernelTest, () => {
     config.write(`${FEED}[allow]\nkill = true\n${guard("g", `${tenants.at}/a`)}`);
     const { victim, steps } = await rehearsed("g");
     expect(victim).toBeNull();
-    expect(steps[0]?.why_not).toBe("nobody is worth it");
+    expect(steps[0]?.why_not).toBe("no process that may be killed holds 1.0 MiB");
+    expect(steps[0]?.does).toBe("kill the one it chooses");
   });
 
   test.each([

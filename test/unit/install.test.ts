@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { exit } from "../../src/errors.ts";
 import { binary, repository } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
@@ -21,6 +22,7 @@ import { built, describeWith, root as isRoot, program } from "../helpers/require
 const SHIPPED = `${repository}/dist/systemd`;
 const CONFIG = "etc/reprieve/reprieve.toml";
 const UNITS = "usr/lib/systemd/system";
+const MANUALS = ["usr/share/man/man1/reprieve.1", "usr/share/man/man5/reprieve.toml.5"];
 /** What `systemd-analyze security` gave at the last look, and dist/docs/host.md says: less is better. */
 const EXPOSURE = { "reprieve.service": 4.2, "reprieve-watchers.service": 2.4 };
 
@@ -46,6 +48,7 @@ describeWith("install --root", [built], () => {
       ...["reprieve.service", "reprieve-watchers.service", "reprieve.slice"].map(
         (name) => `${UNITS}/${name}`,
       ),
+      ...MANUALS,
       CONFIG,
     ];
     const line = (what: string) => (path: string) => `reprieve: ${join(root, path)} ${what}`;
@@ -57,11 +60,23 @@ describeWith("install --root", [built], () => {
     for (const name of readdirSync(join(root, UNITS))) {
       expect(read(`${UNITS}/${name}`)).toBe(readFileSync(`${SHIPPED}/${name}`, "utf8"));
     }
+    for (const path of MANUALS) {
+      expect(read(path)).toBe(readFileSync(`${repository}/dist/man/${basename(path)}`, "utf8"));
+    }
     expect(statSync(join(root, "usr/bin/reprieve")).mode & 0o777).toBe(0o755);
     expect(statSync(join(root, CONFIG)).mode & 0o777).toBe(0o644);
     expect(readFileSync(join(root, "usr/bin/reprieve")).equals(readFileSync(binary))).toBe(true);
     const again = await installs();
     expect(again.err.trim().split("\n")).toEqual(files.map(line("is there already")));
+  });
+
+  test("a man page that a package has brought is not there twice", async () => {
+    for (const path of MANUALS) {
+      mkdirSync(join(root, dirname(path)), { recursive: true });
+      writeFileSync(join(root, `${path}.gz`), "");
+    }
+    expect((await installs()).code).toBe(exit.ok);
+    for (const path of MANUALS) expect(existsSync(join(root, path))).toBe(false);
   });
 
   test("the config file is one that only observes", async () => {

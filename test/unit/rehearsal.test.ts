@@ -115,8 +115,8 @@ describe("rehearsalOf()", () => {
   });
 
   test.each([
-    ["kill", { victim: null }, {}, "nobody is worth it"],
-    ["move=/x", { victim: null }, {}, "nobody is worth it"],
+    ["kill", { victim: null }, {}, "no process that may be killed holds 1.0 MiB"],
+    ["move=/x", { victim: null }, {}, "no process that may be killed holds 1.0 MiB"],
     ["kill-group", { children: [] }, {}, "the victim lives in no child"],
     ["freeze", { children: [] }, {}, "there is no child with memory of its own"],
     [

@@ -182,7 +182,7 @@ function makeNewer(): void {
 
 beforeAll(() => {
   // Every host has them.
-  for (const dir of ["/usr/local/bin", "/usr/local/lib", "/var/log"]) {
+  for (const dir of ["/usr/local/bin", "/usr/local/lib", "/usr/local/share/man", "/var/log"]) {
     mkdirSync(dir, { recursive: true });
   }
   before = files();
