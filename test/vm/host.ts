@@ -512,10 +512,11 @@ onlyOnV2("memory.high is held from the start")(
   TEST_MS,
 );
 
-hostTest("installed and uninstalled by the commands of dist/docs/host.md", async () => {
+hostTest("installed and uninstalled by the commands of the pages", async () => {
   systemctl("start", "systemd-journald.socket", "systemd-journald.service");
-  copyFileSync(binary, "/root/reprieve");
-  for (const { commands } of commandsOf("host", "systemd")) {
+  copyFileSync(binary, "/usr/local/bin/reprieve"); // as README's first command does
+  const typed = [...commandsOf("README", "systemd"), ...commandsOf("host", "systemd")];
+  for (const { commands } of typed) {
     for (const command of commands) {
       const PATH = `${process.env.PATH}:/usr/local/bin`;
       const ran = Bun.spawnSync(["sh", "-c", command], {
@@ -540,6 +541,5 @@ hostTest("installed and uninstalled by the commands of dist/docs/host.md", async
       }
     }
   }
-  rmSync("/root/reprieve");
   expect(files().filter((path) => !before.includes(path))).toEqual([]);
 });

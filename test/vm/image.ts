@@ -36,6 +36,7 @@ const BUILT = [
   ...[
     "dist/reprieve",
     "dist/docs/host.md",
+    "README.md",
     "dist/examples",
     "dist/kubernetes",
     "dist/prometheus",
