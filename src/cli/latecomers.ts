@@ -218,6 +218,6 @@ export class Latecomers implements Claims {
       if (foundBy === undefined) this.#setup.say(visible(why));
       else leftOut.add(path, why, foundBy);
     }
-    leftOut.lines().forEach(this.#setup.say);
+    for (const line of leftOut.lines()) this.#setup.say(line);
   }
 }

@@ -174,7 +174,7 @@ describeWith("stderr that is systemd's journal", kernelTest, () => {
   test("has its priority before each line, nobody's name, and no token", async () => {
     tenants.child("a", LIMIT);
     config.write(
-      `[feed]\nlisten = "127.0.0.1:0"\n[allow]\nkill = "${at}/b"\n${guard("g", `${at}/*`)}`,
+      `[feed]\nlisten = "127.0.0.1:0"\n[allow]\nkill = "${at}/b"\n${guard("g", `${at}/*`, 'margin = "4M"\n')}`,
     );
     const file = join(folder, "stderr");
     const script = `exec 2>${file}; JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$0" "$@"`;
@@ -183,6 +183,8 @@ describeWith("stderr that is systemd's journal", kernelTest, () => {
     });
     const said = () => (existsSync(file) ? readFileSync(file, "utf8") : "");
     await until("the page", () => said().includes("page "));
+    tenants.child("small", 2_000_000);
+    await until("who is left out", () => said().includes("leaves out"));
     await reprieve.stop();
     const lines = said().trim().split("\n");
     expect(lines.filter((line) => !/^<[346]>(?!reprieve: )/.test(line))).toEqual([]);
