@@ -10,19 +10,19 @@ const FORGET_MOST_MS = 60_000;
 const UNMAP_MS: readonly number[] = [START_MS, 16 * START_MS];
 
 /**
- * In a group with a limit, as a container's, all that is read of our file is charged to us: at the start 105 MB where the page cache is cold,
+ * In a group with a small limit, as a container's, all that is read of our file is charged to us: at the start 105 MB where the page cache is cold,
  * for 8 MB are read ahead of each page (measured; that depends on the disk). It is dropped, and what is read ahead later after twice the time,
  * up to a minute: what is run again stays mapped, and is not dropped again, but once when it is known what that is. Elsewhere all stays in the
  * page cache, for the next command.
  */
-export function keepTextSmall(core: Core, isLimited: boolean, undo: AsyncDisposableStack): void {
+export function keepTextSmall(core: Core, isSmall: boolean, undo: AsyncDisposableStack): void {
   let timer: Timer;
   const forget = (waitedMs: number) => {
     core.forgetFile(process.execPath, UNMAP_MS.includes(waitedMs) ? ownText() : []);
     const waitMs = Math.min(2 * waitedMs, FORGET_MOST_MS);
     timer = setTimeout(() => forget(waitMs), waitMs);
   };
-  timer = setTimeout(() => (isLimited ? forget(START_MS) : giveBackText(core)), START_MS);
+  timer = setTimeout(() => (isSmall ? forget(START_MS) : giveBackText(core)), START_MS);
   undo.defer(() => clearTimeout(timer));
 }
 

@@ -4,11 +4,11 @@
 import type { Command } from "commander";
 
 const INSTALL_HELP = `
-With --root only files are written, as a package has them: usr/bin, usr/lib/systemd/system, etc/reprieve below DIR.
+With --root only files are written, where a package has them: usr/bin, usr/lib/systemd/system, usr/share/man, etc/reprieve below DIR.
 Exit codes: 0 done, or it was; 1 mistakes in FILE, 69 no systemd, 73 a file cannot be written, 77 not root`;
 
 const UNINSTALL_HELP = `
-Exit codes: 0 done, or nothing was installed; 69 no systemd, 75 release left something alone: nothing is removed before that is mended;
+Exit codes: 0 done, or nothing was installed; 69 no systemd, 75 release left something alone: the service is stopped, and nothing is removed before that is mended;
 77 not root, 78 a package has brought it`;
 
 export function addHosting(reprieve: Command, done: (code: number) => void): void {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** `reprieve uninstall`: undoes install, the last thing that it made first. What a person wrote, and the journal, stay without --purge. */
+/** `reprieve uninstall`: undoes install. What a person wrote, and the journal, stay without --purge. */
 
 import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { basename } from "node:path";

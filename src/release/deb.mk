@@ -2,7 +2,7 @@
 # Debian packages of the release binaries, by debhelper: dist/debian is put beside what it names. The same commit and tools give the same bytes.
 
 DEBS := $(foreach arch,amd64 arm64,$(R)/reprieve_$(VERSION)_$(arch).deb)
-PACKAGED := $(wildcard dist/debian/* dist/systemd/* dist/docs/*.md) $(MAN) $(EXAMPLES) README.md CHANGELOG.md
+PACKAGED := $(wildcard dist/debian/* dist/systemd/* dist/docs/*.md dist/man/* dist/examples/*) README.md CHANGELOG.md
 
 deb: $(DEBS)
 

@@ -3,8 +3,6 @@
 
 TARGETS := x64 x64-musl arm64 arm64-musl
 R := dist/release
-MAN := dist/man/reprieve.1 dist/man/reprieve.toml.5
-EXAMPLES := $(wildcard dist/examples/*.toml)
 # Where they are in this repository, so that their links lead somewhere.
 PAGES := README.md LICENSE dist/man dist/kubernetes
 NAME := reprieve-$(VERSION)-linux

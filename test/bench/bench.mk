@@ -1,4 +1,4 @@
-# make bench    every figure, 30 interleaved pairs each: about 15 minutes on 2 CPUs, root
+# make bench    every figure, 30 interleaved pairs each: about 20 minutes on 2 CPUs, root
 # make demo     one real OOM beside the kernel's killer: 6 seconds, root
 # make screenshot  the picture of the page in dist/docs, of a real OOM: 40 seconds, root, chromium
 # make bench-v2 those of cgroup v2, each in a boot of the VM: 5 minutes on an idle machine
@@ -37,7 +37,7 @@ bench-v2: dist/reprieve $(BENCH_C)
 		RUN="$$(echo $${figure#*:} | tr , ' ') JSON=$(JSON) bun test/bench/$${figure%:*}.ts" \
 		BOUND_S=$(BENCH_V2_BOUND_S) $(BUN) test/vm/run.ts v2 || exit; done
 
-# A fleet in a real Prometheus: 25 minutes and 5 GB, so not in `bench`.
+# A fleet in a real Prometheus: 25 minutes and 6 GB, so not in `bench`.
 bench-fleet: dist/reprieve
 	@$(BUN) test/bench/fleet.ts
 

@@ -72,7 +72,7 @@ export function allCommandsOf(blocks: readonly Block[]): Commands[] {
 }
 
 /** A `text` block is what the commands before it print, unless it is a `figure`. */
-export function isOutput({ language, words }: Block): boolean {
+function isOutput({ language, words }: Block): boolean {
   return language === "text" && !words.includes("figure");
 }
 

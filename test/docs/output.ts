@@ -4,7 +4,7 @@
 /**
  * Of an output and of a page alike: numbers with their units, ids, bars and columns are what differs from run to run.
  */
-export function normalised(line: string): string {
+function normalised(line: string): string {
   return Bun.stripANSI(line)
     .replace(/[█░▁▂▃▄▅▆▇]+/g, "")
     .replace(/\b[0-9a-z]{10}-\d+-\d+\b/g, "ID")

@@ -105,7 +105,7 @@ export class Shell {
   }
 }
 
-export function outputOf({ file }: Running): string {
+function outputOf({ file }: Running): string {
   return readFileSync(file, "utf8");
 }
 

@@ -29,8 +29,8 @@ describeWith("the package", [program("lintian", "lintian")], () => {
   });
 
   test("has the program of the release file, units, man pages, completions, pages and examples", () => {
-    const files = output(["dpkg-deb", "--fsys-tarfile", pathOf("amd64")], repository).length;
-    expect(files).toBeGreaterThan(0);
+    const program = `dpkg-deb --fsys-tarfile ${pathOf("amd64")} | tar -xO ./usr/bin/reprieve | cmp - dist/build/release/x64/reprieve`;
+    expect(output(["sh", "-c", program], repository)).toBe("");
     const list = output(["dpkg-deb", "--contents", pathOf("amd64")]);
     for (const file of [
       "etc/reprieve/reprieve.toml",

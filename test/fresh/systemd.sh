@@ -55,7 +55,7 @@ systemctl is-active leak
 echo "== remove"
 apt-get remove -yq reprieve
 [ "$(cat $group/memory.high)" = max ]
-! ls -l /proc/[0-9]*/exe 2>/dev/null | grep reprieve
+if ls -l /proc/[0-9]*/exe 2>/dev/null | grep reprieve; then exit 1; fi
 [ "$(systemctl is-active reprieve)" = inactive ]
 ls /etc/reprieve
 rm -r /etc/reprieve/reprieve.d

@@ -62,7 +62,7 @@ const HANG_MS = 30_000;
 
 /**
  * describe() that runs its body only where every need is met. Without what a host `mayLack` it is a skip, and never a failure:
- * the VM has it.
+ * the VM has it, or it can be had from no package (kubectl).
  */
 export function describeWith(
   name: string,

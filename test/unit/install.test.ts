@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** `reprieve install --root DIR`, which a package is made of: which files, that none of a person's is lost; and what systemd says of the units. */
+/** `reprieve install --root DIR`: which files, that none of a person's is lost; and what systemd says of the units. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import {
   chmodSync,
