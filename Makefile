@@ -107,7 +107,7 @@ ARM_CASES := $(patsubst %.c,$(B)/arm64/%,$(wildcard test/native/*.c))
 ARM := $(if $(shell command -v $(ARM_GCC)),$(addprefix $(B)/arm64/,core core.so layout) $(ARM_CASES))
 
 # Three at once, for most of a test is waiting. What takes its time from a real OOM: the faults come last, for some want every CPU. What
-# takes none. And with what these leave of the CPUs, for of the boots the clock counts instructions, another kernel and the model. The
+# takes none, behind those. And with what these leave of the CPUs, for of the boots the clock counts instructions, another kernel and the model. The
 # last line counts what really ran. The fault matrix at three stages a row, the next row at others; make fault plays all.
 TOLD := $(patsubst %,./test/kernel/%.test.ts,api export feed fleet incidents journal journal-killed journal-stuck listen prometheus recovered \
 	status watch websocket)
@@ -119,7 +119,7 @@ test: export FAULT_STAGES ?= 3
 test: dist/reprieve $(CASES) $(ARM)
 	@rm -f $(JUNIT)
 	@chrt -i 0 $(call run_tests,./test/vm/vm.ts test/model,$(B)/vm/junit.xml) >$(B)/vm.log 2>&1 & boots=$$!; \
-		$(call run_tests,$(UNTIMED),$(B)/untimed.xml) >$(B)/untimed.log 2>&1 & untimed=$$!; \
+		nice $(call run_tests,$(UNTIMED),$(B)/untimed.xml) >$(B)/untimed.log 2>&1 & untimed=$$!; \
 		$(call run_tests,$(TIMED),$(B)/timed.xml); code=$$?; \
 		$(call run_tests,test/fault,$(B)/faults.xml); code=$$((code + $$?)); \
 		wait $$untimed; code=$$((code + $$?)); cat $(B)/untimed.log; \

@@ -5,7 +5,7 @@
  */
 
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Recorded } from "../agent/history.ts";
 import type { RunDir } from "../agent/run-dir.ts";
 import type { Vitals } from "../agent/vitals.ts";
@@ -144,10 +144,10 @@ function linkOf(url: string): string {
   return url.replace(/^(https?:\/\/)(0\.0\.0\.0|\[::\]):/, "$1localhost:");
 }
 
-/** A service of systemd's has a directory for what outlives it. */
+/** Our own service has a directory for what outlives it; that of another, in which we run, is not ours. */
 function tokenFileOf({ tokenFile }: FeedOptions): string | undefined {
-  const [state] = process.env.STATE_DIRECTORY?.split(":") ?? [];
-  return tokenFile ?? (state && join(state, "token"));
+  const state = process.env.STATE_DIRECTORY ?? "";
+  return tokenFile ?? (basename(state) === "reprieve" ? join(state, "token") : undefined);
 }
 
 async function tokenOf(options: FeedOptions): Promise<string> {

@@ -90,7 +90,7 @@ export interface Replayed {
   readonly really_freed_bytes: number;
   /** Whom it was. */
   readonly really: readonly { readonly pid: number; readonly comm: string }[];
-  /** Where it names nobody: who may have killed all the same. */
+  /** Who may have killed, besides those whom it names. */
   readonly really_left_to: LeftTo | null;
   /** Rules by program or group, which are not recorded. */
   readonly unheeded: number;

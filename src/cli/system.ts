@@ -11,15 +11,21 @@ import { say } from "./output.ts";
 import { announceIfAsked, findRunning, takeNames, takeOver } from "./replace.ts";
 import type { Run } from "./run.ts";
 
-/** In a take-over when the old one has ended: two would take a victim each for one shortage. */
+/**
+ * In a take-over when the old one has ended: two would take a victim each for one shortage. Where it does not start then that is said, for
+ * nobody else is there who would guard the groups.
+ */
 export async function watchSystem(
-  { options: { system: orders }, core, undo }: Run,
+  { options: { system: orders, replace }, core, undo }: Run,
   told: Pick<SystemGuardSetup, "image" | "run" | "send" | "keep">,
 ): Promise<void> {
   if (orders === undefined) return;
   const guard = new SystemGuard({ ...told, core, orders, say });
   undo.defer(() => guard.stop());
-  if (!(await guard.start())) throw new CliError(exit.internal, "the system guard does not start");
+  if (!(await guard.start())) {
+    if (!replace) throw new CliError(exit.internal, "the system guard does not start");
+    return say("the system guard does not start: the host as a whole is the kernel's", "error");
+  }
   if (!orders.allowed) say("the system guard only observes: [allow] system lets it act");
   for (const lack of guard.lacks) say(lack);
 }

@@ -65,6 +65,7 @@ function upgrade(program: string): void {
     say(`${AGENT_UNIT} runs already`);
     return;
   }
+  demandValid(program);
   try {
     systemctl("reload", AGENT_UNIT);
     say(`${AGENT_UNIT} was taken over: no group was unwatched`);
@@ -75,4 +76,12 @@ function upgrade(program: string): void {
     );
     systemctl("restart", AGENT_UNIT);
   }
+}
+
+/** With mistakes in its config file it would not start: the one that runs guards on. */
+function demandValid(program: string): void {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([program, "check"]);
+  if (exitCode === 0) return;
+  const mistakes = (stderr.toString() || stdout.toString()).trim();
+  throw new CliError(exit.badConfig, `the program that runs guards on: ${mistakes}`);
 }

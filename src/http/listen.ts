@@ -77,7 +77,7 @@ export async function listenOn(
   return Object.assign(port, {
     address,
     server,
-    url: urlOf(address, server.port ?? 0, isTls),
+    url: urlOf(address, server, isTls),
     isTls,
     async stop() {
       await server.stop(true);
@@ -88,9 +88,9 @@ export async function listenOn(
 
 // --- internal ---
 
-function urlOf(address: ListenAddress, port: number, isTls: boolean): string {
+function urlOf(address: ListenAddress, server: Bun.Server<Connection>, isTls: boolean): string {
   if ("path" in address) return `unix:${address.path}`;
-  const { hostname } = address;
+  const { hostname = address.hostname, port = 0 } = server;
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   return `${isTls ? "https" : "http"}://${host}:${port}/`;
 }

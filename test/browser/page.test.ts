@@ -110,10 +110,12 @@ describeWith("the page", [...kernelTest, chromium], () => {
     await page.locator(".held").getByText(String(later.pid)).waitFor();
     // Another time, chosen with the keyboard.
     await page.getByRole("slider").press("Home");
-    const chosen = await page.locator(".held caption").innerText();
-    expect(await page.getByRole("slider").getAttribute("aria-valuetext")).toContain(
-      chosen.replace("at ", ""),
-    );
+    // The first moment that there is moves on meanwhile.
+    await until("the slider to say what the table says", async () => {
+      const chosen = await page.locator(".held caption").innerText();
+      const told = await page.getByRole("slider").getAttribute("aria-valuetext");
+      return told?.includes(chosen.replace("at ", ""));
+    });
     // More of what the recorder has; what is live goes on behind it.
     const hour = page.waitForResponse((response) => response.url().endsWith("?last_s=3600"));
     await page.getByRole("button", { name: "1 h" }).click();

@@ -103,8 +103,8 @@ describeWith("a system guard without its power", kernelTest, () => {
     expect(await reprieve.stop()).toBe(exit.ok);
     const incident = { id, scope: "host", outcome: "unknown", reason: "released", opened_t };
     expect(journal.incidents()).toMatchObject([{ ...incident, guard: "system", victims: [] }]);
-    const { out } = await Reprieve.ends(["incidents", "show", ...journal.flags]);
-    expect(out).toContain("the host as a whole");
+    const { out, err } = await Reprieve.ends(["incidents", "show", ...journal.flags]);
+    expect(out + err).toContain("the host as a whole");
     expect(out).toMatch(new RegExp(`would terminate .*\\(${pid}\\) .* left`));
     const [line = ""] = readFileSync(file, "utf8").split("\n");
     const { steps } = v.parse(Incident, { ...JSON.parse(line), frames: [], processes: {} });

@@ -36,7 +36,13 @@ describeWith("a build", [built], () => {
         "cp",
         "-a",
         "--parents",
-        ...["test/bench/bench.mk", "dist/asyncapi.json", "dist/openapi.json", "dist/systemd"],
+        ...[
+          "test/bench/bench.mk",
+          "dist/asyncapi.json",
+          "dist/openapi.json",
+          "dist/systemd",
+          "dist/man",
+        ],
         copy,
       ]);
       const set = [`COMMIT=${told.commit}`, `EPOCH=${Date.parse(told.date) / 1000}`];
