@@ -106,14 +106,15 @@ ARM_PURE := $(patsubst native/%.c,$(B)/arm64/pure/%.o,$(PURE))
 ARM_CASES := $(patsubst %.c,$(B)/arm64/%,$(wildcard test/native/*.c))
 ARM := $(if $(shell command -v $(ARM_GCC)),$(addprefix $(B)/arm64/,core core.so layout) $(ARM_CASES))
 
-# Three at once, for most of a test is waiting. What takes its time from a real OOM: the faults come last, for some want every CPU. What
-# takes none, behind those. And with what these leave of the CPUs, for of the boots the clock counts instructions, another kernel and the model. The
-# last line counts what really ran. The fault matrix at three stages a row, the next row at others; make fault plays all.
+# Three at once, for most of a test is waiting. What takes its time from a real OOM. What takes none, behind that. And with what these
+# leave of the CPUs, for of the boots the clock counts instructions, another kernel and the model. The rounds and the faults come when only
+# those are left: a victim that gets no CPU for 50 ms is given up. The last line counts what really ran. The fault matrix at three stages a row, the next row at others; make fault plays all.
 TOLD := $(patsubst %,./test/kernel/%.test.ts,api export feed fleet incidents journal journal-killed journal-stuck listen prometheus recovered \
 	status watch websocket)
-TIMED := test/attack $(filter-out $(TOLD),$(wildcard ./test/kernel/*.test.ts))
+ALONE := ./test/kernel/rounds.test.ts test/fault
+TIMED := test/attack $(filter-out $(TOLD) $(ALONE),$(wildcard ./test/kernel/*.test.ts))
 UNTIMED := $(TOLD) $(addprefix test/,native unit browser docs)
-JUNIT := $(addprefix $(B)/,timed.xml faults.xml untimed.xml vm/junit.xml)
+JUNIT := $(addprefix $(B)/,timed.xml alone.xml untimed.xml vm/junit.xml)
 run_tests = $(BUN) test $(1) --reporter=junit --reporter-outfile=$(2)
 test: export FAULT_STAGES ?= 3
 test: dist/reprieve $(CASES) $(ARM)
@@ -121,8 +122,8 @@ test: dist/reprieve $(CASES) $(ARM)
 	@chrt -i 0 $(call run_tests,./test/vm/vm.ts test/model,$(B)/vm/junit.xml) >$(B)/vm.log 2>&1 & boots=$$!; \
 		nice $(call run_tests,$(UNTIMED),$(B)/untimed.xml) >$(B)/untimed.log 2>&1 & untimed=$$!; \
 		$(call run_tests,$(TIMED),$(B)/timed.xml); code=$$?; \
-		$(call run_tests,test/fault,$(B)/faults.xml); code=$$((code + $$?)); \
 		wait $$untimed; code=$$((code + $$?)); cat $(B)/untimed.log; \
+		$(call run_tests,$(ALONE),$(B)/alone.xml); code=$$((code + $$?)); \
 		wait $$boots; code=$$((code + $$?)); cat $(B)/vm.log; \
 		$(BUN) test/summary.ts $$code $(JUNIT)
 
