@@ -27,9 +27,11 @@ interface Needs {
 
 /** The memory hierarchy, and our place in it: with enough memory, and in a container out of the way of the group for CMD. */
 export function demandPlace(hasCommand: boolean): Hierarchy {
-  const found = requireMemory();
-  if (hasCommand && process.pid === 1) kindOf(found).makeRoom(found);
-  const memory = requireMemory();
+  let memory = requireMemory();
+  if (hasCommand && process.pid === 1) {
+    kindOf(memory).makeRoom(memory);
+    memory = requireMemory(); // it may have moved us
+  }
   const limitBytes = ownLimit(memory);
   if (limitBytes >= LEAST_OWN_LIMIT_BYTES) return memory;
   throw new CliError(

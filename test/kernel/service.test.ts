@@ -114,9 +114,9 @@ describeWith("sd_notify", kernelTest, () => {
 
   test("its token is in systemd's directory for it, unless the config file names another place", async () => {
     const listen = '[feed]\nlisten = "127.0.0.1:0"\n';
-    const others = mkdtempSync(join(tmpdir(), "reprieve-state-"));
+    const others = join(folder, "others");
     const state = join(others, "reprieve");
-    mkdirSync(state);
+    mkdirSync(state, { recursive: true });
     const kept = join(state, "token");
     const of = (pid: number) => readFileSync(`/run/reprieve/${pid}/token`, "utf8");
     config.write(`${listen}${guard("g", `${at}/*`)}`);
@@ -140,7 +140,6 @@ describeWith("sd_notify", kernelTest, () => {
     await systemd.hears("READY=1", last);
     expect(readdirSync(others)).toEqual(["reprieve"]);
     await third.stop();
-    rmSync(others, { recursive: true });
   });
 
   test("alive as often as it is wanted, and not when it is stopped", async () => {
