@@ -9,7 +9,7 @@ NAME := reprieve-$(VERSION)-linux
 
 dist: $(R)/SHA256SUMS
 
-dist-check: dist image dist/reprieve
+dist-check: dist image deb dist/reprieve
 	$(BUN) test --timeout 3600000 ./test/release
 
 # Bun for a target, with the bytes that package-lock.json names.
