@@ -29,13 +29,13 @@ const WORDS: readonly RegExp[] = [
 /** Who runs a kind's commands elsewhere says commandsOf("page", "kind"); another page may repeat a command of that page. */
 const ELSEWHERE = KINDS.filter((kind) => !["here", "make"].includes(kind));
 
+const { commands } = await program([], () => {});
 /** Each command's, by name. */
 const flags = new Map(
-  (await program([], () => {})).commands.map((command) => [
-    command.name(),
-    command.options.map(({ long }) => long ?? ""),
-  ]),
+  commands.map((command) => [command.name(), command.options.map(({ long }) => long ?? "")]),
 );
+/** Where all of a command is told, and not only what somebody needs of it. */
+const REFERENCE = /^(reference-.+|host|handler-protocol)$/;
 
 const read = (file: string) => readFileSync(`${repository}/${file}`, "utf8");
 
@@ -118,9 +118,9 @@ test.each([
 });
 
 describe("the program's commands and flags", () => {
-  const all = pages()
-    .map((page) => read(fileOf(page)))
-    .join("\n");
+  const told = pages()
+    .filter((page) => REFERENCE.test(page))
+    .map((page) => read(fileOf(page)));
 
   test.each(pages())("%s names only those that there are", (page) => {
     const typed = allCommandsOf(blocksOf(page)).flatMap(({ commands }) => commands);
@@ -128,11 +128,16 @@ describe("the program's commands and flags", () => {
     expect([...typed, ...quoted].flatMap(wrongIn)).toEqual([]);
   });
 
-  test.each([...flags.keys()])("%s is told of, with its flags", (name) => {
-    const isTold = (word: string) => new RegExp(`${word}(?![\\w-])`).test(all);
-    const words = [`reprieve ${name}`, ...(flags.get(name) ?? [])];
-    expect(words.filter((word) => !isTold(word))).toEqual([]);
-  });
+  test.each(commands.map((command) => [command.name(), command.options] as const))(
+    "a reference page has %s, with each flag and its value where it may have one",
+    (name, options) => {
+      const texts = told.filter((text) => text.includes(`reprieve ${name}`));
+      const isTold = ({ long = "", optional }: (typeof options)[number]) =>
+        texts.some((text) => new RegExp(`${long}${optional ? "\\[=" : "(?![\\w-])"}`).test(text));
+      expect(texts).not.toEqual([]);
+      expect(options.filter((option) => !isTold(option)).map(({ flags }) => flags)).toEqual([]);
+    },
+  );
 });
 
 describe("this harness", () => {

@@ -2,6 +2,7 @@
 /** dist/docs/proof.md, and SECURITY.md of tests, name only what is there: files, tests, targets of make, steps of the model, numbers. */
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { repository } from "../helpers/paths.ts";
 
 const read = (file: string) => readFileSync(`${repository}/${file}`, "utf8");
@@ -38,6 +39,13 @@ test("every file is there, and has the tests that are named behind it", () => {
   }
   expect(linesOf("Test").length).toBeGreaterThan(20);
   expect(missing).toEqual([]);
+});
+
+test("no folder of tests is left out", () => {
+  const files = [...new Bun.Glob("test/*/*.test.ts").scanSync(repository)];
+  const folders = [...new Set(files.map(dirname))];
+  expect(folders.length).toBeGreaterThan(9);
+  expect(folders.filter((folder) => !page.includes(`\`${folder}`))).toEqual([]);
 });
 
 test("every test that SECURITY.md names is there", () => {
@@ -87,7 +95,9 @@ test("the fault matrix is told as it ran last", () => {
 
 test("every command to repeat it can be given", () => {
   const commands = linesOf("Again").flatMap((line) => quoted(line, "`"));
-  const makefiles = read("Makefile") + read("src/release/release.mk") + read("test/bench/bench.mk");
+  const makefile = read("Makefile");
+  const included = [...makefile.matchAll(/^include (.+)$/gm)].map(([, file = ""]) => read(file));
+  const makefiles = [makefile, ...included].join("\n");
   const figures = /^BENCH_FIGURES := (.*)$/m.exec(makefiles)?.[1]?.split(" ") ?? [];
   const wrong = commands.filter((command) => {
     const [program, what = ""] = command.split(/ (?:test )?/);
