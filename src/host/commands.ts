@@ -7,6 +7,10 @@ const INSTALL_HELP = `
 With --root only files are written, where a package has them: usr/bin, usr/lib/systemd/system, usr/share/man, etc/reprieve below DIR.
 Exit codes: 0 done, or it was; 1 mistakes in FILE, 69 no systemd, 73 a file cannot be written, 77 not root`;
 
+const UPGRADE_HELP = `
+For packages. Nothing is written or enabled, and a service that does not run stays so.
+Exit codes: 0 done, or nothing to do; 1 mistakes in the config file: the program that runs guards on; 69 no systemd, 77 not root`;
+
 const UNINSTALL_HELP = `
 Exit codes: 0 done, or nothing was installed; 69 no systemd, 75 release left something alone: the service is stopped, and nothing is removed before that is mended;
 77 not root, 78 a package has brought it`;
@@ -25,6 +29,13 @@ export function addHosting(reprieve: Command, done: (code: number) => void): voi
     .option("--no-start", "neither start the service nor enable it")
     .addHelpText("after", INSTALL_HELP)
     .action(async (options) => done(await (await import("./install.ts")).install(options)));
+  reprieve
+    .command("upgrade")
+    .description(
+      "have this program take over from the service's that runs, with no group unwatched",
+    )
+    .addHelpText("after", UPGRADE_HELP)
+    .action(async () => done((await import("./install.ts")).upgrade()));
   reprieve
     .command("uninstall")
     .description("undo install: put back what is guarded, stop the service and remove it")

@@ -8,8 +8,22 @@ import { visible } from "../cli/timeline.ts";
 import { load } from "../config/load.ts";
 import { lineOf } from "../config/mistakes.ts";
 import { CliError, exit } from "../errors.ts";
-import { exampleConfig, manualsOf, type Prefix, programOf, type Text, unitsOf } from "./files.ts";
-import { demandSystemd, startService, systemctl } from "./systemd.ts";
+import {
+  AGENT_UNIT,
+  exampleConfig,
+  manualsOf,
+  type Prefix,
+  programOf,
+  type Text,
+  unitsOf,
+} from "./files.ts";
+import {
+  demandSystemd,
+  enableService,
+  isServiceRunning,
+  systemctl,
+  upgradeService,
+} from "./systemd.ts";
 import { writeProgram, writeText } from "./write.ts";
 
 export interface InstallOptions {
@@ -37,7 +51,17 @@ export async function install({ root, config, start: starts }: InstallOptions): 
   if (root !== undefined) return exit.ok;
   systemctl("daemon-reload");
   say("systemd has read its units anew");
-  if (starts) startService(program);
+  if (!starts) return exit.ok;
+  if (isServiceRunning()) upgradeService(program);
+  enableService();
+  return exit.ok;
+}
+
+/** `reprieve upgrade`: of what install has brought it changes nothing. */
+export function upgrade(): number {
+  demandSystemd();
+  if (isServiceRunning()) upgradeService(process.execPath);
+  else say(`${AGENT_UNIT} does not run: nothing is taken over`);
   return exit.ok;
 }
 

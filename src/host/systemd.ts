@@ -2,7 +2,11 @@
 /** What install and uninstall ask of systemd. */
 
 import { existsSync } from "node:fs";
+import { configuredOnes } from "../agent/running.ts";
 import { say } from "../cli/output.ts";
+import { visible } from "../cli/timeline.ts";
+import { load } from "../config/load.ts";
+import { lineOf } from "../config/mistakes.ts";
 import { CliError, exit } from "../errors.ts";
 import { AGENT_UNIT, UNIT_NAMES, WATCHERS_UNIT } from "./files.ts";
 import { isOfOtherProgram } from "./take-over.ts";
@@ -32,13 +36,34 @@ export function shown(unit: string, property: string): string {
   return systemctl("show", "--value", "--property", property, unit);
 }
 
-/** `program`: what it is to run. */
-export function startService(program: string): void {
-  if (shown(AGENT_UNIT, "ActiveState") === "active") upgrade(program);
-  const isEnabled = shown(AGENT_UNIT, "UnitFileState") === "enabled";
-  if (isEnabled && shown(AGENT_UNIT, "ActiveState") === "active") return;
+export function isServiceRunning(): boolean {
+  return shown(AGENT_UNIT, "ActiveState") === "active";
+}
+
+export function enableService(): void {
+  if (isServiceRunning() && shown(AGENT_UNIT, "UnitFileState") === "enabled") return;
   systemctl("enable", "--now", AGENT_UNIT);
   say(`${AGENT_UNIT} is started, now and at each boot`);
+}
+
+/** Of one that runs: the program that runs may be the one that was written over by `program`, which has our bytes. */
+export function upgradeService(program: string): void {
+  const pid = Number(shown(AGENT_UNIT, "MainPID"));
+  if (!isOfOtherProgram(pid, program)) {
+    say(`${AGENT_UNIT} runs already`);
+    return;
+  }
+  demandValid(pid);
+  try {
+    systemctl("reload", AGENT_UNIT);
+    say(`${AGENT_UNIT} was taken over: no group was unwatched`);
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    say(
+      `${AGENT_UNIT} cannot be taken over, and is started anew, the kernel deciding meanwhile: ${error.message}`,
+    );
+    systemctl("restart", AGENT_UNIT);
+  }
 }
 
 /** All of it. `files`: an uninstall that was cut off has left some of them. */
@@ -59,29 +84,12 @@ export function forgetService(): void {
 
 // --- internal ---
 
-/** The program that runs may be the one that was written over. */
-function upgrade(program: string): void {
-  if (!isOfOtherProgram(Number(shown(AGENT_UNIT, "MainPID")), program)) {
-    say(`${AGENT_UNIT} runs already`);
-    return;
-  }
-  demandValid(program);
-  try {
-    systemctl("reload", AGENT_UNIT);
-    say(`${AGENT_UNIT} was taken over: no group was unwatched`);
-  } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    say(
-      `${AGENT_UNIT} cannot be taken over, and is started anew, the kernel deciding meanwhile: ${error.message}`,
-    );
-    systemctl("restart", AGENT_UNIT);
-  }
-}
-
 /** With mistakes in its config file it would not start: the one that runs guards on. */
-function demandValid(program: string): void {
-  const { exitCode, stdout, stderr } = Bun.spawnSync([program, "check"]);
-  if (exitCode === 0) return;
-  const mistakes = (stderr.toString() || stdout.toString()).trim();
-  throw new CliError(exit.badConfig, `the program that runs guards on: ${mistakes}`);
+function demandValid(pid: number): void {
+  const running = configuredOnes().find((one) => one.pid === pid);
+  if (running === undefined) return; // by flags alone
+  const { mistakes, untrusted } = load(running.file);
+  if (mistakes.length + untrusted.length === 0) return;
+  const why = [...untrusted.map(visible), ...mistakes.map(lineOf)].join("\n");
+  throw new CliError(exit.badConfig, `the program that runs guards on:\n${why}`);
 }

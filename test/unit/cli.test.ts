@@ -35,7 +35,8 @@ describeWith("--help", [built], () => {
   test("names every command", () => {
     expect(commands.map((name) => name.trim()).sort()).toEqual([
       ...["check", "completion", "doctor", "explain", "handle", "incidents", "install", "rehearse"],
-      ...["release", "reload", "replay", "run", "status", "uninstall", "version", "watch"],
+      ...["release", "reload", "replay", "run", "status", "uninstall", "upgrade"],
+      ...["version", "watch"],
     ]);
   });
 

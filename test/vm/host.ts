@@ -363,6 +363,48 @@ hostTest(
   },
 );
 
+hostTest(
+  "with mistakes in the config file an upgrade leaves the one that guards alone",
+  async () => {
+    const old = mainPid();
+    const watchers = await helpersSettled();
+    writeFileSync(CONFIG, "[allow]\nkil = true\n");
+    makeNewer();
+    const installed = await installs([], NEWER);
+    expect(installed.code).toBe(1);
+    expect(installed.err).toContain(`the program that runs guards on:\n${CONFIG}:2: allow.kil`);
+    const upgraded = await Reprieve.ends(["upgrade"], { command: [INSTALLED] });
+    expect(upgraded.code).toBe(1);
+    expect([mainPid(), ...helpers().sort()]).toEqual([old, ...watchers.sort()]);
+    await expectRelief();
+    writeFileSync(CONFIG, RULES);
+  },
+);
+
+hostTest("upgrade takes over, and neither writes nor enables nor starts anything", async () => {
+  const old = mainPid();
+  const upgrades = () => Reprieve.ends(["upgrade"], { command: [INSTALLED] });
+  const manual = "/usr/local/share/man/man1/reprieve.1";
+  rmSync(manual);
+  systemctl("disable", AGENT);
+  expect((await upgrades()).err).toContain("was taken over: no group was unwatched");
+  await guardedAgain(old);
+  expect((await upgrades()).err).toContain("runs already");
+  expect(shown(AGENT, "UnitFileState")).toBe("disabled");
+  expect(existsSync(manual)).toBe(false);
+  systemctl("stop", AGENT);
+  rmSync(CONFIG);
+  const stopped = await upgrades();
+  expect([stopped.code, stopped.err]).toEqual([
+    0,
+    `reprieve: ${AGENT} does not run: nothing is taken over\n`,
+  ]);
+  expect([shown(AGENT, "ActiveState"), existsSync(CONFIG)]).toEqual(["inactive", false]);
+  writeFileSync(CONFIG, RULES);
+  expect((await installs()).code).toBe(0);
+  await isGuarded();
+});
+
 hostTest("of the host's files the service may write what its page says", () => {
   // As that process sees it, by its root.
   const mayWrite = (path: string, text = "") => {
