@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { program } from "../../src/cli/program.ts";
 import { load } from "../../src/config/load.ts";
 import { repository } from "../helpers/paths.ts";
@@ -115,6 +115,16 @@ test.each([
     .map(([, link = ""]) => link)
     .filter((link) => !/^[a-z]+:/.test(link) && !leads(file, link));
   expect(broken).toEqual([]);
+});
+
+test.each([
+  ["native/README.md", "native/*.c"],
+  ["test/README.md", "test/kernel/*.test.ts"],
+])("%s names each of %s", (page, pattern) => {
+  const names = [...new Bun.Glob(pattern).scanSync(repository)].map((file) => basename(file));
+  const text = read(page);
+  expect(names.length).toBeGreaterThan(50);
+  expect(names.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
 });
 
 describe("the program's commands and flags", () => {
