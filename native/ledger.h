@@ -20,9 +20,9 @@
 #define LEDGER_LAYOUT 4u
 
 /* All that is in a run directory: who ends last, or releases what a dead one left, removes them and it. */
-#define RUN_FILES                                                                  \
-	{                                                                          \
-		"ledger", "token", "address", "config", "core", "attached", "seen" \
+#define RUN_FILES                                                                            \
+	{                                                                                    \
+		"ledger", "token", "address", "config", "core", "groups", "attached", "seen" \
 	}
 
 struct ledger_record {

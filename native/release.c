@@ -19,29 +19,26 @@
 #include "tree.h"
 
 enum { EXIT_NOTHING_FAILED = 0, EXIT_FAILED = 70, EXIT_LEFT = 75 };
+/* Four hierarchies tell whose a process is or starve it (src/cgroup/group.ts), each with a probe's at most. */
+enum { GROUPS_MOST = 8 };
 
-/* Those in which an agent makes groups for its helpers (src/cgroup/group.ts). The last two tell systemd of v1 whose a process
- * is: "" finds v2. */
-static const char *const controllers[] = { "memory", "freezer", "name=systemd", "" };
-enum { HIERARCHIES = sizeof(controllers) / sizeof(*controllers) };
-static char hierarchies[HIERARCHIES][PATH_BYTES];
-
-/* At the root, and of an agent that is a service of systemd's. */
-static const char *const homes[] = { "", "/reprieve.slice/reprieve-watchers.service" };
-
-/* The groups that the dead reprieve made for its helpers, and on v2 for the agent's probe. */
-static void remove_helpers(const char *hierarchy, const char *home, const char *run_dir)
+/* RUN_DIR/groups: what the dead reprieve made for its helpers and its probe, a path a line. */
+static void remove_groups(int run_dir)
 {
-	char path[PATH_BYTES];
-	struct text t = text_on(path, sizeof(path));
+	static char paths[GROUPS_MOST * PATH_BYTES];
+	int fd = sys_openat(run_dir, "groups", O_RDONLY | O_NOFOLLOW, 0);
+	long n = fd < 0 ? fd : sys_pread(fd, paths, sizeof(paths), 0);
+	char *path = paths;
 
-	text_add(&t, hierarchy);
-	text_add(&t, home);
-	text_add(&t, "/reprieve-helpers-");
-	text_add(&t, run_dir);
-	tree_remove(path);
-	text_add(&t, "-probe");
-	tree_remove(path);
+	if (fd >= 0)
+		sys_close(fd);
+	for (char *at = paths; at < paths + n; at++) {
+		if (*at != '\n')
+			continue;
+		*at = 0;
+		tree_remove(path);
+		path = at + 1;
+	}
 }
 
 /* The agent holds the lock of each group that it guards; the helpers hold the ledger's only. */
@@ -68,18 +65,17 @@ static void tell_held(int ledger, const char *name)
 
 	for (uint32_t i = 0; (got = ledger_read(ledger, i, &record)) == 0; i++)
 		;
+	released.left++;
 	if (got != 1 || is_guarded(&record)) {
 		release_say("left alone: reprieve", name,
 			    " is running and watches its groups; end it to release them");
-		released.left++;
 		return;
 	}
-	released.left += !record.owned;
-	text_add(&t, record.owned ? " is dead; its CMD goes on in "
-				  : " is dead; its watchers give back ");
+	text_add(&t, " is dead; its watchers give back ");
 	text_add_plain(&t, record.path);
-	text_add(&t, record.owned ? " under the kernel's killer" : "");
-	release_say("reprieve", name, then);
+	text_add(&t, record.owned ? ", and remove it when its CMD, unguarded since then, has ended"
+				  : "");
+	release_say("left alone: reprieve", name, then);
 }
 
 /* RUN_BASE/NAME/ledger: put back and remove, unless its reprieve lives. */
@@ -109,9 +105,7 @@ static void release_ledger(int run_dir, const char *name)
 		released.failures++;
 		return;
 	}
-	for (int i = 0; i < HIERARCHIES; i++)
-		for (int j = 0; j < 2; j++)
-			remove_helpers(hierarchies[i], homes[j], name);
+	remove_groups(run_dir);
 	if (stay)
 		return; /* the ledger knows what is to go, and to be given back */
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
@@ -178,15 +172,16 @@ static int list_or_force(int dir, void *force)
 
 int release_run(int all, int force, char **run_bases)
 {
-	for (int i = 0; i < HIERARCHIES; i++)
-		hierarchy_find(controllers[i], hierarchies[i], sizeof(hierarchies[i]));
 	while (*run_bases)
 		release_ledgers(*run_bases++);
 	if (all) {
-		int dir = sys_open(hierarchies[0], O_RDONLY | O_DIRECTORY);
+		char root[PATH_BYTES];
+		int dir;
 
+		hierarchy_find("memory", root, sizeof(root));
+		dir = sys_open(root, O_RDONLY | O_DIRECTORY);
 		if (dir < 0) {
-			release_say("cannot open", hierarchies[0], ": no memory hierarchy");
+			release_say("cannot open", root, ": no memory hierarchy");
 			return EXIT_FAILED;
 		}
 		tree_walk(dir, list_or_force, &force);

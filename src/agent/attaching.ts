@@ -2,7 +2,6 @@
 /** How the start of the helpers went: whether they have attached, and in words what failed or was not allowed. */
 
 import { mkdirSync } from "node:fs";
-import { helperGroups } from "../cgroup/group.ts";
 import { CliError, exit } from "../errors.ts";
 import { errnoName } from "../native/core.ts";
 import { type Region, ROLES, type Role } from "../native/region.ts";
@@ -57,8 +56,8 @@ export function attachError(path: string, who: string, errno: string): CliError 
 }
 
 /** Groups of the helpers' own where the kernel may neither starve nor freeze them with somebody else's. */
-export function makeHelperGroups(name: string, say: (text: string) => void): string[] {
-  return helperGroups(name).filter((path) => {
+export function makeHelperGroups(paths: readonly string[], say: (text: string) => void): string[] {
+  return paths.filter((path) => {
     try {
       mkdirSync(path);
       return true;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** The helpers of one region, the eventfds by which they and the agent wake each other, and the groups of their own. */
 
-import { ownGroup, removeGroup } from "../cgroup/group.ts";
+import { helperGroups, ownGroup, removeGroup } from "../cgroup/group.ts";
+import type { Hierarchy } from "../cgroup/hierarchy.ts";
+import { kindOf } from "../cgroup/kind.ts";
 import type { Core } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
 import type { Role } from "../native/region.ts";
@@ -12,6 +14,7 @@ import { Helpers } from "./supervise.ts";
 export interface CrewSetup {
   readonly core: Core;
   readonly image: CoreImage;
+  readonly memory: Hierarchy;
   readonly runDir: RunDir;
   /** Those that are started. */
   readonly roles: readonly Role[];
@@ -49,8 +52,11 @@ export class Crew {
   }
 
   start(): void {
-    const { core, image, runDir, say, roles, regionFd, ledger, listener } = this.#setup;
-    this.#groups = makeHelperGroups(runDir.name, say);
+    const { core, image, memory, runDir, say, roles, regionFd, ledger, listener } = this.#setup;
+    const groups = helperGroups(runDir.name);
+    const probes = groups.map((group) => kindOf(memory).probeGroup(group, memory));
+    runDir.write("groups", [...new Set([...groups, ...probes])].join("\n"));
+    this.#groups = makeHelperGroups(groups, say);
     this.#helpers = new Helpers({
       image,
       roles,

@@ -85,8 +85,8 @@ export class RunDir {
     }
   }
 
-  /** A line for others of this user: `token` and `address` of the feed, `config` for `reprieve reload`. */
-  write(name: "token" | "address" | "config", line: string): void {
+  /** Lines for others of this user: `token` and `address` of the feed, `config` for `reprieve reload`, `groups` for `core release`. */
+  write(name: "token" | "address" | "config" | "groups", line: string): void {
     const path = join(this.path, name);
     try {
       writeFileSync(path, `${line}\n`, { mode: 0o600 });

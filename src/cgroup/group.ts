@@ -158,7 +158,7 @@ export function allAbove(path: string): string[] {
 
 // --- internal ---
 
-/** The unit that systemd has for the helpers, beside that of the agent (dist/systemd); native/release.c knows it too. */
+/** The unit that systemd has for the helpers, beside that of the agent (dist/systemd). */
 const WATCHERS_UNIT = "reprieve-watchers.service";
 
 /** Of the hierarchies in which we make groups: v1 has a freezer of its own. */

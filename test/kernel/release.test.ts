@@ -5,6 +5,7 @@
  */
 import { afterEach, expect, test } from "bun:test";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { exit } from "../../src/errors.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { serve } from "../helpers/feed.ts";
 import { Group, kill } from "../helpers/group.ts";
@@ -190,18 +191,40 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
     await reprieve.gone();
   });
 
-  test("says that a dead agent's CMD goes on", async () => {
+  test("leaves alone what a dead agent's watchers see to: its CMD goes on, in a group that goes with it", async () => {
     const reprieve = Reprieve.start([...RUN, "--", "sleep", "60"]);
     await reprieve.armed();
     const path = String((await reprieve.message("armed")).cgroup);
     await until("CMD to run", () => procsOf(path) !== "");
     kill(reprieve.pid, "SIGKILL");
     await reprieve.ended();
-    expect((await releases()).out).toContain(
-      `reprieve ${reprieve.pid} is dead; its CMD goes on in ${path} under the kernel's killer`,
+    const ended = await Reprieve.ends(["release"]);
+    expect(ended.out).toContain(
+      `left alone: reprieve ${reprieve.pid} is dead; its watchers give back ${path}, and remove it when its CMD, unguarded since then, has ended`,
     );
+    expect(ended.code).toBe(exit.inUse);
+    expect(existsSync(path)).toBe(true);
     kill(Number(procsOf(path)), "SIGKILL");
     await reprieve.gone();
+  });
+
+  test("removes its helpers' groups wherever they were, as in a unit beside the agent's", async () => {
+    const slice = new Group("slice");
+    const agents = slice.child("agent");
+    const watchers = slice.child("reprieve-watchers.service");
+    const guarded = new Group("guarded", { limit: LIMIT });
+    const reprieve = Reprieve.start(["run", "--cgroup", guarded.path, "--listen", "none"], {
+      command: ["sh", "-c", `echo 0 >${agents.path}/cgroup.procs && exec "$@"`, "sh", binary],
+    });
+    const helpers = `${watchers.path}/reprieve-helpers-${reprieve.pid}`;
+    await until("a handler there", () => existsSync(helpers) && procsOf(helpers) !== "");
+    reprieve.killAll();
+    await until("all to be dead", () => reprieve.helpers().size === 0);
+    expect(existsSync(helpers)).toBe(true);
+    await releases();
+    expect(existsSync(helpers)).toBe(false);
+    await reprieve.gone();
+    for (const group of [agents, watchers, slice, guarded]) await group.destroy();
   });
 
   test("says so when there is nothing to do", async () => {
