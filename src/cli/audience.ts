@@ -18,6 +18,8 @@ interface Told {
   readonly undo: AsyncDisposableStack;
 }
 
+export type Audience = Awaited<ReturnType<typeof openAudience>>;
+
 /** `lines`: of a program; undefined: a person. */
 export async function openAudience(
   { options, core, undo }: Told,

@@ -19,7 +19,7 @@ import { proveHoldOnV1, proveHoldOnV2 } from "./hold-proofs.ts";
 import { groupChecks } from "./memory-checks.ts";
 import { say } from "./output.ts";
 import { BOUND_MS, type Check, LIMIT_BYTES, type Scene, until } from "./proof-scene.ts";
-import { makeRunDir } from "./run.ts";
+import { makeRunDir } from "./run-state.ts";
 
 const DELAY_MS = 500;
 
@@ -29,7 +29,7 @@ export async function prove(memory: Hierarchy, core: Core, signals: Signals): Pr
   if (home === undefined) return [];
   const kind = kindOf(memory);
   await using undo = new AsyncDisposableStack();
-  const { image, runDir, ledger } = await makeRunDir({ core, undo }, 1);
+  const { image, runDir, ledger } = makeRunDir({ core, undo }, 1);
   void signals.listen();
   const group = join(home, `reprieve-doctor-${runDir.name}`);
   makeGroup(kind, group, LIMIT_BYTES);

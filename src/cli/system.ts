@@ -9,7 +9,7 @@ import { Locks } from "./guards.ts";
 import type { Inside, LateFeed } from "./late-feed.ts";
 import { say } from "./output.ts";
 import { announceIfAsked, findRunning, takeNames, takeOver } from "./replace.ts";
-import type { Run } from "./run.ts";
+import type { Run } from "./run-state.ts";
 
 /**
  * In a take-over when the old one has ended: two would take a victim each for one shortage. Where it does not start then that is said, for
