@@ -29,8 +29,8 @@ WARN := -Wall -Wextra -Wconversion -Wshadow -Werror
 CFLAGS := -std=c11 -O2 $(WARN) -DREPRIEVE_VERSION='"$(VERSION)"'
 FREE := -ffreestanding -nostdlib -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fvisibility=hidden -ffunction-sections -fdata-sections -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,defs -Wl,-z,noseparate-code
-SOURCES := $(filter-out native/layout.c native/explain.c native/ffi.c native/history.c native/listen.c native/replay.c native/signals.c,$(wildcard native/*.c))
-SHARED := $(addprefix native/,caps.c explain.c ffi.c freezer.c glob.c history.c ledger.c listen.c lock.c log.c memcg.c memcg_before.c memcg_parent.c memcg_raise.c memcg_v1.c memcg_v2.c memory.c rank.c record.c replay.c signals.c text.c tree.c weigh.c)
+SOURCES := $(filter-out native/layout.c native/explain.c native/ffi%.c native/history.c native/listen.c native/replay.c native/signals.c,$(wildcard native/*.c))
+SHARED := $(wildcard native/ffi*.c) $(addprefix native/,caps.c explain.c freezer.c glob.c history.c ledger.c listen.c lock.c log.c memcg.c memcg_before.c memcg_parent.c memcg_raise.c memcg_v1.c memcg_v2.c memory.c rank.c record.c replay.c signals.c text.c tree.c weigh.c)
 HEADERS := $(wildcard native/*.h)
 
 $(B):

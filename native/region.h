@@ -2,7 +2,7 @@
 /*
  * THE CONTRACT between the agent and the native roles: one shared, locked region.
  *
- * Made by the agent (ffi.c), mapped by every role. Each word has one writer, named beside it;
+ * Made by the agent (ffi_region.c), mapped by every role. Each word has one writer, named beside it;
  * those that several may write say so, and how. A reader of a
  * word marked "release" loads it with acquire; everything written before it is then visible. The
  * layout is written here only: layout.c prints it for TypeScript at build time, and both sides

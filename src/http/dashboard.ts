@@ -196,6 +196,13 @@ function host(): Builder<Panel>[] {
       "Given to the kernel, since the agent's start",
       `sum by (reason) (reprieve_handovers_total{${HOST}})`,
     ),
+    ...ours(),
+  ];
+}
+
+/** What reprieve takes itself. */
+function ours(): Builder<Panel>[] {
+  return [
     graph(
       "Memory of ours",
       "bytes",

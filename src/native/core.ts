@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What the agent calls in the FFI library (native/ffi.c), as plain functions that throw on failure. */
+/** What the agent calls in the FFI library (native/ffi.h), as plain functions that throw on failure. */
 
 import { type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import { constants } from "node:os";
@@ -40,7 +40,7 @@ export interface RegionPlace {
 
 export type Core = ReturnType<typeof openCore>;
 
-/** The library's functions, native/ffi.c. */
+/** The library's functions, native/ffi.h. */
 const SYMBOLS = {
   rpv_region_create: {
     args: ["ptr", "u64", "u32", "u32", "i32", "i32", "i32", "u32"],
