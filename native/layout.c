@@ -268,7 +268,7 @@ static const struct entry step[] = {
 	E(STEP_, RECLAIM),     E(STEP_, FREEZE),	 E(STEP_, MOVE),
 	E(STEP_, THAW),	       E(STEP_, GIVEN_BACK),	 E(STEP_, WOULD),
 	E(STEP_, HOOK),	       E(STEP_, TERMINATE),	 E(STEP_, ROOM),
-	E(STEP_, SLEPT),
+	E(STEP_, SLEPT),       E(STEP_, LEFT_TO),
 };
 
 static const struct entry cause[] = {

@@ -49,6 +49,7 @@ enum step {
 	STEP_TERMINATE = 35, /* SIGTERM sent; result */
 	STEP_ROOM = 36,	     /* limits were raised for its sake; bytes: by so much in all; result */
 	STEP_SLEPT = 37,     /* pid: a thread, that slept in the OOM; bytes: so many us, at most */
+	STEP_LEFT_TO = 38,   /* pid, comm: the designated handler, which the kernel has woken */
 };
 
 enum cause {

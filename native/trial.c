@@ -4,6 +4,7 @@
 #include "log.h"
 #include "procfs.h"
 #include "sys.h"
+#include "text.h"
 #include "verdict.h"
 
 enum { MINUTE_MS = 60000 };
@@ -20,7 +21,8 @@ static void unfollow(struct followed *f)
 /* Pins the process that the door has named. */
 static void follow(struct followed *f, const struct designated *d)
 {
-	uint64_t start_time;
+	struct procfs_stat stat = { 0 };
+	int proc;
 
 	f->start_time = d->start_time;
 	f->uid = d->uid;
@@ -28,10 +30,16 @@ static void follow(struct followed *f, const struct designated *d)
 	f->pidfd = sys_pidfd_open((int)f->pid);
 	if (f->pidfd < 0)
 		return;
-	if (procfs_start_time(f->pid, &start_time) || start_time != f->start_time) {
+	proc = procfs_open(f->pid);
+	if (proc >= 0) {
+		procfs_read_stat(proc, &stat);
+		sys_close(proc);
+	}
+	if (stat.start_time != f->start_time) {
 		unfollow(f); /* another's by now */
 		return;
 	}
+	memcpy(f->comm, stat.comm, COMM_BYTES);
 	if (f->tid)
 		f->wchan = procfs_open_wchan(f->pid, f->tid);
 	watcher_listen(f->pidfd);
@@ -83,12 +91,44 @@ void trial_begin(struct watched *w, uint64_t now_ns)
 {
 	w->tried_pid = w->followed.pid;
 	w->tried_ns = now_ns;
+	w->has_relieved = 0;
+}
+
+static void tell(const struct watched *w, struct log_record r)
+{
+	r.guard = w->index;
+	r.incident = incident_number(shared_load(&w->guard->incident));
+	log_put(watcher.self.log, r);
+}
+
+void trial_tell(const struct watched *w)
+{
+	const struct followed *f = &w->followed;
+	struct log_record r = { .step = STEP_LEFT_TO, .pid = (int)f->pid };
+
+	if (!w->tried_pid)
+		return;
+	memcpy(r.comm, f->comm, COMM_BYTES);
+	tell(w, r);
+}
+
+/* Once: one that frees a page at a time has relieved it again and again. */
+static void tell_of_relief(struct watched *w)
+{
+	struct log_record r = { .step = STEP_RELIEF };
+
+	if (!w->tried_pid || w->state != GUARD_RELIEF || w->has_relieved)
+		return;
+	w->has_relieved = 1;
+	memcg_usage(&w->memcg, &r.bytes);
+	tell(w, r);
 }
 
 void trial_pause(struct watched *w, uint64_t now_ns)
 {
 	w->spent_ms = spent_ms(w, now_ns) + watch_ms_since(w->tried_ns, now_ns);
 	w->spent_ns = now_ns;
+	tell_of_relief(w);
 }
 
 /* Does the thread, or any of the process where none is named, sleep in the group's OOM? */

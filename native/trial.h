@@ -16,6 +16,8 @@ void trial_follow(struct watched *w);
 int trial_is_fit(const struct watched *w);
 /* An incident begins: who is designated now has to see it through. */
 void trial_begin(struct watched *w, uint64_t now_ns);
+/* Tells whose it is, where that is not our handler, which tells of itself. */
+void trial_tell(const struct watched *w);
 /* The OOM lasts no longer: what it took is taken off the guard's budget. */
 void trial_pause(struct watched *w, uint64_t now_ns);
 /* The verdict now: enum reason, or REASON_NONE to let the handler go on. */

@@ -28,6 +28,7 @@ void watch_open_incident(struct watched *w, enum cause cause, uint64_t now_ns)
 	if (!opened)
 		return;
 	watch_tell(w, STEP_OPENED, cause, 0);
+	trial_tell(w);
 	role_wake(FD_RESPONDER); /* there may have been no event to wake it */
 	role_wake(FD_HANDLER);
 }

@@ -20,6 +20,7 @@ struct followed {
 	int pidfd; /* -1: dead */
 	int wchan; /* of the thread named; -1: none */
 	uint64_t start_time;
+	char comm[COMM_BYTES];
 };
 
 /* What each turn reads of all comes first (struct guard). */
@@ -38,6 +39,7 @@ struct watched {
 	_Bool is_calm;	     /* nothing to see until an event */
 	_Bool is_over_high;  /* v2: where high_target would be: not yet to be held */
 	_Bool handed_over;   /* in this incident, by us */
+	_Bool has_relieved;  /* in this incident, who is designated, and that was told */
 	_Bool is_far;	     /* outside the margin, when last looked at */
 	uint32_t looks_done; /* looks_asked, when last looked at */
 	uint64_t deaf_ns;    /* v2: no event of it wakes us until then; 0: the next one does */

@@ -28,6 +28,7 @@ import type { Claims } from "./claims.ts";
 import { politely } from "./courtesy.ts";
 import { Crew } from "./crew.ts";
 import { Discovery, type Reach } from "./discovery.ts";
+import { endedOf } from "./ended.ts";
 import { History, type Recorded } from "./history.ts";
 import { Hooks } from "./hooks.ts";
 import { HOLD_NS } from "./incidents.ts";
@@ -130,7 +131,8 @@ export class Agent {
     this.#kernelLog = new KernelLog(core);
     const kernelLog = this.#kernelLog;
     const news = new News(buffer);
-    this.#telling = new Telling({ ...options, region: this.#region, news, kernelLog });
+    const endedSince = (place: number, tNs: number) => endedOf(this.frames(place, 0, tNs));
+    this.#telling = new Telling({ ...options, region: this.#region, news, kernelLog, endedSince });
     this.allGone = new Promise((resolve) => {
       this.#resolveGone = resolve;
     });

@@ -9,7 +9,7 @@
 
 import { constants } from "node:os";
 import { type OrderName, wordOf } from "../cli/order.ts";
-import type { IncidentClosed, IncidentStep, Message } from "../feed/protocol.ts";
+import type { IncidentClosed, IncidentStep, KernelKill, Message } from "../feed/protocol.ts";
 import { errnoName } from "../native/core.ts";
 import { cause, evidence, limit, order, outcome, reason, step } from "../native/layout.ts";
 import type { LogRecord } from "../native/region.ts";
@@ -34,6 +34,8 @@ export interface Run {
   readonly run: string;
   /** The wall clock in ms, of a time of the logs. */
   readonly wallMs: (tNs: number) => number;
+  /** Who was in the group of that place since then, and has ended. */
+  readonly endedSince?: (place: number, tNs: number) => KernelKill[];
 }
 
 interface Open {
@@ -45,6 +47,8 @@ interface Open {
   early: LogRecord[];
   closed: LogRecord | undefined;
   dueNs: number;
+  /** By us. */
+  readonly killed: Set<number>;
 }
 
 const WITH_PROCESS: readonly number[] = [
@@ -56,12 +60,17 @@ const WITH_PROCESS: readonly number[] = [
   step.VICTIM_DEAD,
   step.MOVE,
   step.SLEPT,
+  step.LEFT_TO,
 ];
 const WITH_EVIDENCE: readonly number[] = [step.CHOSE, step.WOULD_KILL];
 const WITH_RSS: readonly number[] = [step.CHOSE, step.WOULD_KILL, step.KILL, step.TERMINATE];
 const WITH_BYTES: readonly number[] = [step.RAISE, step.ROOM, step.RECLAIM, step.FREEZE];
 const WITH_USAGE: readonly number[] = [step.SEEN, step.RELIEF];
 const WITH_REASON: readonly number[] = [step.GAVE_UP, step.TOOK_OVER];
+
+const KILLS: readonly number[] = [step.KILL, step.TERMINATE];
+/** Where others kill, and do not tell us whom. */
+const BY_OTHERS: readonly number[] = [reason.DESIGNATED, reason.HOOK];
 
 /** Of no other incident anywhere: what the region alone tells, so that it is the same whoever tells it. */
 export function idOf(run: string, guard: number | "system", incident: number): string {
@@ -140,7 +149,12 @@ export class Incidents {
   #begun(key: string, { guard, incident }: LogRecord): Open | undefined {
     const name = this.#guards[guard];
     if (name === undefined) return undefined;
-    const nothing = { openedNs: undefined, early: [], closed: undefined };
+    const nothing = {
+      openedNs: undefined,
+      early: [],
+      closed: undefined,
+      killed: new Set<number>(),
+    };
     const id = idOf(this.#run.run, guard, incident);
     const open: Open = { id, name, ...nothing, dueNs: Number.POSITIVE_INFINITY };
     this.#open.set(key, open);
@@ -180,6 +194,7 @@ export class Incidents {
 
   #step(record: LogRecord, open: Open, openedNs: number): Unstamped<IncidentStep> {
     const has = (steps: readonly number[]) => steps.includes(record.step);
+    if (has(KILLS)) open.killed.add(record.pid);
     const why = has(WITH_REASON) || record.step === step.HANDED_OVER;
     const isHook = record.step === step.HOOK;
     return {
@@ -202,13 +217,18 @@ export class Incidents {
   }
 
   #close(record: LogRecord, open: Open, openedNs: number): Unstamped<IncidentClosed> {
+    const why = record.arg & 0xffff;
+    const isByOthers = BY_OTHERS.includes(why);
+    const all = (isByOthers && this.#run.endedSince?.(record.guard, openedNs)) || [];
+    const ended = all.filter(({ pid }) => !open.killed.has(pid));
     return {
       type: "incident.closed",
       ...namesOf(open, record),
       outcome: nameOf(outcome, record.arg >>> 16) as IncidentClosed["outcome"],
-      reason: nameOf(reason, record.arg & 0xffff),
+      reason: nameOf(reason, why),
       duration_us: microseconds(record.tNs - openedNs),
       faults: record.bytes,
+      ...(ended.length > 0 && { ended }),
     };
   }
 }

@@ -16,7 +16,7 @@ import type { Core } from "../native/core.ts";
 import { state } from "../native/layout.ts";
 import type { News } from "../native/news.ts";
 import type { GuardOrders, LogRecord, Region } from "../native/region.ts";
-import { type Draft, Incidents, nameOf } from "./incidents.ts";
+import { type Draft, Incidents, nameOf, type Run } from "./incidents.ts";
 import type { KernelLog } from "./kernel-log.ts";
 
 /** By its number: a state is asked for once a second of each guard, of which there may be a thousand. */
@@ -30,6 +30,7 @@ export interface TellingSetup {
   readonly news: News;
   readonly core: Core;
   readonly kernelLog: KernelLog;
+  readonly endedSince: NonNullable<Run["endedSince"]>;
   readonly send: (message: Message) => void;
   readonly keep?: Keep | undefined;
 }
@@ -58,13 +59,14 @@ export class Telling {
   readonly #keep: Keep | undefined;
   #dropped = 0;
 
-  constructor({ region, news, core, kernelLog, send, keep }: TellingSetup) {
+  constructor({ region, news, core, kernelLog, endedSince, send, keep }: TellingSetup) {
     this.#region = region;
     this.#news = news;
     this.#kernelLog = kernelLog;
     this.#send = send;
     this.#keep = keep;
-    this.#incidents = new Incidents(this.#guards, { run: region.run, wallMs: core.wallMs });
+    const run = { run: region.run, wallMs: core.wallMs, endedSince };
+    this.#incidents = new Incidents(this.#guards, run);
   }
 
   /** From now on the place is that guard's. */

@@ -3,7 +3,7 @@
 
 import { PROTOCOL_VERSION } from "../feed/protocol.ts";
 import type { Frame, Incident, IncidentSummary } from "../journal/incident.ts";
-import { type LeftTo, leftTo } from "../journal/left-to.ts";
+import { diedIn, type LeftTo, leftTo } from "../journal/left-to.ts";
 import { type Column, type Paper, table } from "./table.ts";
 import { bytes, linesOf, milliseconds, visible } from "./timeline.ts";
 
@@ -26,9 +26,9 @@ export function incidentTable(all: readonly IncidentSummary[], paper: Paper): st
   return table(COLUMNS, all, paper);
 }
 
-/** By us or by the kernel. */
+/** By us, by the kernel, or by whom it was left to. */
 export function killedIn(one: IncidentSummary): string {
-  const [first, ...more] = [...one.victims, ...(one.kernel_killed ?? [])];
+  const [first, ...more] = diedIn(one);
   if (first === undefined) return nobodyNamed(leftTo(one));
   return `${processName(first)}${more.length === 0 ? "" : ` and ${more.length} more`}`;
 }

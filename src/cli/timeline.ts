@@ -10,6 +10,7 @@ import type {
   Hook,
   IncidentClosed,
   IncidentStep,
+  KernelKill,
   Message,
   System,
 } from "../feed/protocol.ts";
@@ -163,15 +164,21 @@ function closed(message: IncidentClosed): string {
   return (
     `${visible(message.guard)}: ${OUTCOMES[message.outcome]} ` +
     `after ${(message.duration_us / 1000).toFixed(1)} ms (${message.reason}${faults})` +
-    kernelKilled(message)
+    kernelKilled(message) +
+    (message.ended === undefined ? "" : `, ended: ${namesOf(message.ended)}`)
   );
 }
 
 function kernelKilled({ outcome, kernel_killed: killed }: IncidentClosed): string {
   if (killed === undefined)
     return outcome === "kernel-first" ? ", whom it killed is not known" : "";
-  const names = killed.map((one) => `${visible(one.comm)} (${one.pid})  ${bytes(one.rss_bytes)}`);
-  return `, the kernel killed ${names.join(", ")}`;
+  return `, the kernel killed ${namesOf(killed)}`;
+}
+
+function namesOf(killed: readonly KernelKill[]): string {
+  return killed
+    .map((one) => `${visible(one.comm)} (${one.pid})  ${bytes(one.rss_bytes)}`)
+    .join(", ");
 }
 
 /** The killer's switch going off and on near the limit is routine: no line. */

@@ -160,7 +160,7 @@ export const System = v.object({
   result,
 });
 
-/** A process of the group that the kernel killed, as its log says. */
+/** A process of the group, of which the kernel killed it, as its log says, or that has ended. */
 export const KernelKill = v.object({ pid: count, comm: v.string(), rss_bytes: count });
 
 export const IncidentClosed = v.object({
@@ -176,6 +176,8 @@ export const IncidentClosed = v.object({
   faults: count,
   /** Absent where it killed nobody, and where its log does not say whom. */
   kernel_killed: v.optional(v.array(KernelKill)),
+  /** Of one that was left to a designated handler or a hook: who was there and has ended in it. Whoever killed them has not told us. */
+  ended: v.optional(v.array(KernelKill)),
 });
 
 /** Who answers for a group: reprieve's own handler, a designated one, or none that is at work. */

@@ -12,7 +12,7 @@ type Opened = Extract<Message, { type: "incident.opened" }>;
 type Closed = Extract<Message, { type: "incident.closed" }>;
 
 /** How it ended. */
-type End = Pick<Incident, "outcome" | "reason" | "kernel_killed" | "faults">;
+type End = Pick<Incident, "outcome" | "reason" | "kernel_killed" | "ended" | "faults">;
 
 const UNSEEN: End = { outcome: "unknown", reason: "unseen", faults: 0 };
 
@@ -130,6 +130,7 @@ export class Assembler {
       duration_us: durationUs,
       victims: victimsOf(steps),
       ...(end.kernel_killed && { kernel_killed: end.kernel_killed }),
+      ...(end.ended && { ended: end.ended }),
       ...(rule !== undefined && { rule }),
       cause: opened.cause,
       steps,

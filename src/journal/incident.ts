@@ -34,6 +34,8 @@ export const IncidentSummary = v.object({
   duration_us: count,
   victims: v.array(Victim),
   kernel_killed: v.optional(v.array(KernelKill)),
+  /** Who has ended in one that was left to a designated handler or a hook. */
+  ended: v.optional(v.array(KernelKill)),
   /** Why the first victim was chosen. */
   rule: v.optional(v.string()),
 });

@@ -2,6 +2,7 @@
 /** An incident as systemd's journal has it (systemd.io/JOURNAL_NATIVE_PROTOCOL). Pure. */
 
 import { type Incident, isResolved } from "./incident.ts";
+import { diedIn } from "./left-to.ts";
 
 export const JOURNALD_SOCKET = "/run/systemd/journal/socket";
 /** Made for this by `journalctl --new-id128`, and never changed. */
@@ -11,8 +12,7 @@ const PRIORITY = { warning: 4, notice: 5 } as const;
 
 /** `text`: for a person. */
 export function fieldsOf(incident: Incident, text: string): Uint8Array {
-  const { victims, kernel_killed: killed = [] } = incident;
-  const dead = [...victims, ...killed];
+  const dead = diedIn(incident);
   const fields: [name: string, value: string | number][] = [
     ["MESSAGE", text],
     ["MESSAGE_ID", MESSAGE_ID],

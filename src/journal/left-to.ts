@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** Who may have killed without our knowing it. Pure; shared with the page. */
+/** Whom an incident names as dead, and who may have killed without our knowing it. Pure; shared with the page. */
 
-import type { IncidentSummary } from "./incident.ts";
+import type { IncidentSummary, Victim } from "./incident.ts";
 
 export type LeftTo = "the kernel" | "the designated handler" | "the hook";
 
@@ -14,12 +14,22 @@ const TO_KERNEL: readonly string[] = [
   "unrelieved",
 ] satisfies IncidentSummary["outcome"][];
 
-/** Where an incident names nobody; null: nobody was killed. The kernel's log does not always say whom it killed. */
+/** Killed by us, by the kernel as far as its log says, or ended while the incident was left to others. */
+export function diedIn({
+  victims,
+  kernel_killed: byKernel = [],
+  ended = [],
+}: Pick<IncidentSummary, "victims" | "kernel_killed" | "ended">): Omit<Victim, "by">[] {
+  return [...victims, ...byKernel, ...ended];
+}
+
+/** Null: all who were killed are named. The kernel's log does not always say whom it killed. */
 export function leftTo({
   outcome,
   reason,
-}: Pick<IncidentSummary, "outcome" | "reason">): LeftTo | null {
-  if (TO_KERNEL.includes(outcome)) return "the kernel";
+  kernel_killed: byKernel,
+}: Pick<IncidentSummary, "outcome" | "reason" | "kernel_killed">): LeftTo | null {
+  if (TO_KERNEL.includes(outcome)) return byKernel === undefined ? "the kernel" : null;
   if (reason === "designated") return "the designated handler";
   return reason === "hook" ? "the hook" : null;
 }

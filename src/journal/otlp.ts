@@ -35,6 +35,7 @@ export function logsOf(incident: Incident, { text, host, version, nowMs }: About
       "reprieve.recovered": incident.recovered,
       "reprieve.victims": incident.victims.map(nameOf),
       "reprieve.kernel_killed": (incident.kernel_killed ?? []).map(nameOf),
+      "reprieve.ended": (incident.ended ?? []).map(nameOf),
     }),
   };
   return {

@@ -2,7 +2,7 @@
 /** One incident, for who was not there: what happened to the microsecond, and who held what in the minute before. */
 
 import { useState } from "preact/hooks";
-import { leftTo } from "../journal/left-to.ts";
+import { diedIn, leftTo } from "../journal/left-to.ts";
 import type { Shared } from "./app.tsx";
 import { capital, duration, momentOf, size } from "./format.ts";
 import { useAsk, useStore } from "./hooks.ts";
@@ -109,12 +109,12 @@ function Head({ incident, path, now }: { incident: Incident; path: string; now: 
 
 /** What is asked first; all of it is told again below. */
 function WhoAndWhy({ incident }: { incident: Incident }) {
-  const { steps, rule, victims, kernel_killed: byKernel = [], sleepers, processes } = incident;
+  const { steps, rule, victims, sleepers, processes } = incident;
   const would = steps.find(({ step }) => step === "would-kill");
   const [longest, ...others] = sleepers.toSorted((a, b) => b.slept_us - a.slept_us);
   return (
     <>
-      {(victims.length + byKernel.length > 0 || would === undefined) && (
+      {(diedIn(incident).length > 0 || would === undefined) && (
         <Fact name="Killed">
           <Ended {...incident} victims={named(victims, processes)} />
         </Fact>
@@ -167,9 +167,9 @@ function CopyLink() {
 const SAID_MS = 3000;
 
 function Victims({ incident }: { incident: Incident }) {
-  const { victims, kernel_killed: byKernel = [], processes } = incident;
-  if (victims.length + byKernel.length === 0) {
-    const left = leftTo(incident);
+  const { victims, kernel_killed: byKernel = [], ended = [], processes } = incident;
+  const left = leftTo(incident);
+  if (diedIn(incident).length === 0) {
     return left === null ? null : (
       <Panel title="Killed" id="victims">
         <Nothing>Whom {left} killed, if anybody, is not known.</Nothing>
@@ -197,14 +197,14 @@ function Victims({ incident }: { incident: Incident }) {
               <td>{victim.rss_bytes === undefined ? "" : size(victim.rss_bytes)}</td>
             </tr>
           ))}
-          {byKernel.map((killed) => (
-            <tr key={killed.pid}>
+          {[...byKernel, ...ended].map((dead) => (
+            <tr key={dead.pid}>
               <th scope="row">
                 <i class="swatch victim" aria-hidden="true" />
-                <Process {...killed} />
+                <Process {...dead} />
               </th>
-              <td>the kernel</td>
-              <td>{size(killed.rss_bytes)}</td>
+              <td>{byKernel.includes(dead) ? "the kernel" : `not told: left to ${left}`}</td>
+              <td>{size(dead.rss_bytes)}</td>
             </tr>
           ))}
         </tbody>

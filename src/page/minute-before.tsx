@@ -2,6 +2,7 @@
 /** Who held what before an incident, and who of them did not outlive it. */
 
 import { useMemo, useState } from "preact/hooks";
+import { diedIn } from "../journal/left-to.ts";
 import { Chart } from "./chart.tsx";
 import { duration } from "./format.ts";
 import { Nothing, Panel, Spans } from "./parts.tsx";
@@ -14,14 +15,14 @@ const SPANS = { "1 min": 60, "10 s": 10, "1 s": 1 } as const;
 type Span = keyof typeof SPANS;
 
 export function MinuteBefore({ incident }: { incident: Incident }) {
-  const { frames, processes, victims, kernel_killed: byKernel = [] } = incident;
+  const { frames, processes } = incident;
   const [at, setAt] = useState<number>();
   const [span, setSpan] = useState<Span>();
   const shown = span ?? spanOf(frames);
   const range = rangeOf(frames, SPANS[shown]);
   const stack = useMemo(
-    () => stackOf(windowOf(frames, range[0] * 1e6, range[1] * 1e6), victimsOf(victims, byKernel)),
-    [frames, victims, byKernel, range[0], range[1]],
+    () => stackOf(windowOf(frames, range[0] * 1e6, range[1] * 1e6), deadIn(incident)),
+    [incident, range[0], range[1]],
   );
   if (frames.length === 0) {
     return (
@@ -71,8 +72,8 @@ function rangeOf(frames: Incident["frames"], seconds: number): [number, number] 
   return [-seconds, Math.max(0.02 * seconds, Math.min(last, 0.1 * seconds))];
 }
 
-function victimsOf(...lists: readonly (readonly { pid: number }[])[]): Set<number> {
-  return new Set(lists.flat().map(({ pid }) => pid));
+function deadIn(incident: Incident): Set<number> {
+  return new Set(diedIn(incident).map(({ pid }) => pid));
 }
 
 /** The last look before the event. */

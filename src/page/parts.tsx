@@ -3,10 +3,10 @@
 
 import type { ComponentChildren } from "preact";
 import { visible } from "../cli/timeline.ts";
-import { leftTo } from "../journal/left-to.ts";
+import { diedIn, leftTo } from "../journal/left-to.ts";
 import { percent, shareOf, size, span } from "./format.ts";
 import { guardLink } from "./route.ts";
-import type { GuardView, IncidentSummary, Outcome, State, Victim } from "./types.ts";
+import type { GuardView, IncidentSummary, Outcome, State } from "./types.ts";
 import { OUTCOMES, STATES, type Tone } from "./words.ts";
 
 /** What somebody else named: what would steer the line is made visible, and its direction ends with it. */
@@ -83,10 +83,9 @@ export function Guard({ guard, scope }: Pick<IncidentSummary, "guard" | "scope">
 
 /** Who was killed, or asked to end; one, and how many more. */
 export function Victims(
-  incident: Pick<IncidentSummary, "victims" | "kernel_killed" | "outcome" | "reason">,
+  incident: Pick<IncidentSummary, "victims" | "kernel_killed" | "ended" | "outcome" | "reason">,
 ) {
-  const { victims, kernel_killed: byKernel = [] } = incident;
-  const all: readonly (Omit<Victim, "by"> & { by?: string })[] = [...victims, ...byKernel];
+  const all = diedIn(incident);
   const [first] = all;
   if (first === undefined) {
     return <span class="quiet">{leftTo(incident) === null ? "nobody" : "not known"}</span>;

@@ -132,6 +132,7 @@ export function reasonOf(reason: string): string {
 
 const STEPS: Readonly<Record<string, { readonly tone?: Tone; readonly word: string }>> = {
   seen: { word: "The handler is awake and looks at the group" },
+  "left-to": { word: "Left to the designated handler, which the kernel has woken" },
   chose: { word: "Chosen" },
   "would-kill": { word: "Would have been killed" },
   kill: { tone: "bad", word: "SIGKILL" },

@@ -20,6 +20,7 @@ const ROUTINE = {
     ...["opened", "seen", "chose", "kill", "mrelease", "victim-dead", "relief", "gave-up"],
     ...["closed", "engaged", "disengaged", "put-back", "designated", "kill-group", "raise"],
     ...["reclaim", "freeze", "move", "thaw", "given-back", "hook", "terminate", "room", "slept"],
+    ...["left-to"],
   ],
   reasons: [
     ...["none", "killed", "observing", "no-kill-seen", "kernel-killed", "raised", "reclaimed"],

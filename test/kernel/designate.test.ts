@@ -15,6 +15,7 @@ import { UID } from "../helpers/as-user.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { AS_OWNER, Client, DoorScene, doorFolder, OTHER_UID } from "../helpers/door.ts";
 import { Group, kill, MB } from "../helpers/group.ts";
+import { Journal } from "../helpers/journal.ts";
 import { memory } from "../helpers/memory.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, onlyOnV1, program, renaming } from "../helpers/require.ts";
@@ -25,6 +26,8 @@ const OVERFLOW_UID = 65_534;
 /** As native/limits.h: DESIGNATE_AGAIN_MS, DOOR_SILENT_MS; and some. */
 const AGAIN_MS = 150;
 const SILENT_MS = 1500;
+/** Far from its limit a group is looked at once a second. */
+const SAMPLED_MS = 1500;
 
 const strace = program("strace", "apt-get install strace");
 
@@ -121,6 +124,31 @@ describeWith("designate", kernelTest, () => {
       await scene.end();
     });
   }
+
+  test("its incident says who was woken, when there was relief, and who has ended", async () => {
+    const journal = new Journal();
+    const door = await DoorScene.set(["--delay", "8s", ...journal.flags]);
+    const { scene } = door;
+    const handler = await door.designated();
+    const plan = { means: "touch", beforeKb: 36 * 1024, kb: LEAK_KB } as const;
+    const leaker = await scene.board.start(scene.group, plan, AS_OWNER).ready();
+    await Bun.sleep(SAMPLED_MS);
+    leaker.go();
+    await scene.reprieve.message("incident.opened");
+    kill(leaker.pid, "SIGKILL"); // as the handler would
+    const closed = await scene.reprieve.message("incident.closed");
+    expect(closed.ended).toEqual([
+      { pid: leaker.pid, comm: expect.stringMatching(/^workload/), rss_bytes: expect.any(Number) },
+    ]);
+    const by = expect.stringMatching(/^(watchdog|spare)$/);
+    expect(scene.steps("left-to")).toMatchObject([{ pid: handler.pid, comm: "knock", by }]);
+    expect(scene.steps("relief")).toMatchObject([{ by, usage_bytes: expect.any(Number) }]);
+    await until("it to be written", () => journal.incidents().length === 1);
+    const { out } = await Reprieve.ends(["incidents", "show", ...journal.flags]);
+    expect(out).toMatch(/ us {2}left to {2}knock \(\d+\) {2}by the (watchdog|spare)\n/);
+    expect(out).toMatch(new RegExp(`\\(designated\\), ended: \\S+ \\(${leaker.pid}\\) `));
+    await scene.end();
+  });
 
   v1Counts(
     "each OOM that it relieves is an incident, be the watchers stopped meanwhile",
