@@ -13,24 +13,29 @@ import type { Subprocess } from "bun";
 import { runDirs } from "../agent/running.ts";
 import { readIfThere } from "../cgroup/files.ts";
 import { CliError, exit } from "../errors.ts";
-import { type Core, openCore } from "../native/core.ts";
+import { type Core, NativeError, openCore } from "../native/core.ts";
 import { within } from "../within.ts";
 import { isSame } from "./write.ts";
 
 const TICK_MS = 5;
 /** It looks every TICK_MS; a bound for a busy machine. */
 const TOLD_BOUND_MS = 10_000;
+/** Of systemd; the new one waits for longer. */
+const TELL_BOUND_MS = 5_000;
 /** In its environment: somebody waits for the mark in its run directory, which has this text. */
 const ASKED = "REPRIEVE_TAKES_OVER";
 /** Both go when the agent goes (native/ledger.h). */
 const MARK = "attached";
 /** Who waits has seen the mark, and takes this away when systemd has been told. */
 const SEEN = "seen";
+/** SIGTERM has the new one undo what it did; a bound for one that is stuck. */
+const ENDS_BOUND_MS = 5_000;
 /**
- * Parent of the new one as long as that may refuse, for its exit code. Killed, it leaves it to systemd, which at a stop kills at once a
- * main process that was not its child when it was told of it (main_pid_alien; systemd 252, src/core/service.c).
+ * Parent of the new one as long as that may refuse, for its exit code; SIGTERM, which both get, it outlives for that. Killed, it leaves
+ * it to systemd, which at a stop kills at once a main process that was not its child when it was told of it (main_pid_alien; systemd
+ * 252, src/core/service.c). Not by "&": a shell has SIGINT ignored there.
  */
-const STARTER = '"$@" >&3 3>&- & echo $!; exec >&-; wait $!';
+const STARTER = 'trap : TERM; "$@"; exit $?';
 
 /** Another file may be at its path by now. */
 export function isOfOtherProgram(pid: number, program = "/proc/self/exe"): boolean {
@@ -49,19 +54,29 @@ export async function takeOverService(pid: number): Promise<number> {
   const command = [process.execPath, ...replacing(stringsIn(pid, "cmdline"), pid)];
   const starter = Bun.spawn(["sh", "-c", STARTER, "sh", ...command], {
     env: { ...environmentOf(pid), [ASKED]: asked },
-    stdio: ["ignore", "pipe", "inherit", 1],
+    stdio: ["ignore", "inherit", "inherit"],
+    detached: true,
   });
-  const newPid = Number(await new Response(starter.stdout).text());
-  let seen: string | undefined;
+  let seen: Seen | undefined;
   while (seen === undefined) {
     if (hasEnded(starter)) return starter.exitCode ?? exit.internal;
-    if (core.isDead(old)) throw new CliError(exit.noGroup, `reprieve ${pid} has ended by itself`);
+    if (core.isDead(old)) {
+      await end(starter);
+      const why = `reprieve ${pid} has ended by itself, and so has the one that was to take over`;
+      throw new CliError(exit.noGroup, why);
+    }
     await Bun.sleep(TICK_MS);
-    seen = seeMark(newPid, asked);
+    seen = seeMark(asked);
   }
-  const newer = core.openPidfd(newPid);
-  await tellSystemd(core, newPid, starter);
-  rmSync(seen);
+  const newer = core.openPidfd(seen.pid);
+  // Its parent is systemd then.
+  starter.kill("SIGKILL");
+  await starter.exited;
+  if (!(await isToldToSystemd(core, `MAINPID=${seen.pid}`))) {
+    process.kill(seen.pid, "SIGTERM");
+    throw new CliError(exit.host, "systemd does not hear which process is to be the main one");
+  }
+  rmSync(seen.path);
   while (!core.isDead(newer) && !core.isDead(old)) await Bun.sleep(TICK_MS);
   return core.isDead(newer) ? exit.internal : exit.ok;
 }
@@ -82,27 +97,46 @@ export async function announce(runDir: string): Promise<void> {
 
 // --- internal ---
 
-/** Where its mark is; from now on it waits for us. */
-function seeMark(pid: number, asked: string): string | undefined {
-  const dir = runDirs("")
-    .filter(({ name }) => Number.parseInt(name, 10) === pid)
-    .find(({ path }) => readIfThere(join(path, MARK)) === asked);
+interface Seen {
+  readonly pid: number;
+  readonly path: string;
+}
+
+/** Of the new one, which has attached; from now on it waits for us. */
+function seeMark(asked: string): Seen | undefined {
+  const dir = runDirs("").find(({ path }) => readIfThere(join(path, MARK)) === asked);
   if (dir === undefined) return undefined;
-  const seen = join(dir.path, SEEN);
+  const path = join(dir.path, SEEN);
   try {
-    renameSync(join(dir.path, MARK), seen);
-    return seen;
+    renameSync(join(dir.path, MARK), path);
+    return { pid: Number.parseInt(dir.name, 10), path };
   } catch {
     return undefined; // it has just given up
   }
 }
 
-/** Its parent by then is systemd. */
-async function tellSystemd(core: Core, pid: number, starter: Subprocess): Promise<void> {
-  starter.kill("SIGKILL");
-  await starter.exited;
+/** False: as long as it was tried too much waited to be read by it, or it was not there. */
+async function isToldToSystemd(core: Core, text: string): Promise<boolean> {
   const { NOTIFY_SOCKET: socket } = process.env;
-  if (socket) core.sendDatagram(socket, Buffer.from(`MAINPID=${pid}`));
+  return !socket || (await within(TELL_BOUND_MS, () => sends(core, socket, text)));
+}
+
+function sends(core: Core, socket: string, text: string): boolean {
+  try {
+    core.sendDatagram(socket, Buffer.from(text));
+    return true;
+  } catch (error) {
+    if (error instanceof NativeError) return false;
+    throw error;
+  }
+}
+
+/** With what it has started. */
+async function end(starter: Subprocess): Promise<void> {
+  process.kill(-starter.pid, "SIGTERM");
+  if (await within(ENDS_BOUND_MS, () => hasEnded(starter))) return;
+  process.kill(-starter.pid, "SIGKILL");
+  await starter.exited;
 }
 
 function hasEnded({ exitCode, signalCode }: Subprocess): boolean {

@@ -6,9 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "./wait.ts";
 
-const { socket, bind, recv } = dlopen("libc.so.6", {
+const { socket, bind, sendto, recv } = dlopen("libc.so.6", {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
   recv: { args: ["i32", "ptr", "u64", "i32"], returns: "i64" },
 }).symbols;
 
@@ -26,6 +27,7 @@ export class NotifySocket {
   /** Datagram by datagram. */
   readonly heard: string[] = [];
   readonly #fd: number;
+  readonly #address: Buffer;
 
   constructor({ isAbstract = false } = {}) {
     sockets += 1;
@@ -33,8 +35,10 @@ export class NotifySocket {
     this.name = isAbstract ? `@${file}` : join(tmpdir(), file);
     this.#fd = socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
     const path = Buffer.from(isAbstract ? `\0${file}` : this.name);
-    const address = Buffer.concat([new Uint8Array(new Uint16Array([AF_UNIX]).buffer), path]);
-    if (bind(this.#fd, ptr(address), address.length) !== 0) throw new Error(`bind ${this.name}`);
+    const family = new Uint8Array(new Uint16Array([AF_UNIX]).buffer);
+    this.#address = Buffer.concat([family, path]);
+    const { length } = this.#address;
+    if (bind(this.#fd, ptr(this.#address), length) !== 0) throw new Error(`bind ${this.name}`);
   }
 
   /** The first datagram from `from` on with this line. */
@@ -62,6 +66,20 @@ export class NotifySocket {
       if (n < 0) return;
       this.heard.push(buffer.toString("utf8", 0, n));
     }
+  }
+
+  /** Until nobody can send it any more; a sender alone has less room than that. */
+  fill(): void {
+    const text = Buffer.from("FILL=1");
+    const to = this.#address;
+    let sent = 0;
+    do {
+      const from = socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
+      const sends = () =>
+        sendto(from, ptr(text), text.length, MSG_DONTWAIT, ptr(to), to.length) > 0;
+      for (sent = 0; sends(); ) sent += 1;
+      closeSync(from);
+    } while (sent > 0);
   }
 
   close(): void {

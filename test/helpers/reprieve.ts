@@ -280,7 +280,7 @@ function withoutJournal(args: readonly string[]): readonly string[] {
 }
 
 /** Empty for a zombie and for a process that is gone. */
-function commandLine(pid: number): string[] {
+export function commandLine(pid: number): string[] {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
   } catch {

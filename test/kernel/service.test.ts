@@ -16,8 +16,8 @@ import { exit } from "../../src/errors.ts";
 import { type ConfigFile, FEED, guard, onStage, type Tenants } from "../helpers/config.ts";
 import { kill } from "../helpers/group.ts";
 import { NotifySocket } from "../helpers/notified.ts";
-import { binary } from "../helpers/paths.ts";
-import { helpersOf, leftoversOf, Reprieve } from "../helpers/reprieve.ts";
+import { binary, runBase } from "../helpers/paths.ts";
+import { commandLine, helpersOf, leftoversOf, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
 import { monotonicMs, START_BOUND_MS, until } from "../helpers/wait.ts";
@@ -26,6 +26,8 @@ import { type Board, isAlive } from "../helpers/workload.ts";
 const ALLOWED = `${FEED}[allow]\nkill = true\n`;
 
 const TAKE_OVERS = 3;
+/** Systemd is busy for so long. */
+const BEHIND_MS = 500;
 
 let config: ConfigFile;
 let tenants: Tenants;
@@ -72,10 +74,21 @@ function takesOver(pid: number, program = newer) {
   return Reprieve.start(args, { command: [program], env }).ended(START_BOUND_MS);
 }
 
-async function endBy(pid: number): Promise<void> {
-  kill(pid, "SIGTERM");
+async function endBy(pid: number, signal: "SIGTERM" | "SIGINT" = "SIGTERM"): Promise<void> {
+  kill(pid, signal);
   await until("its end", () => !isAlive(pid));
   await until("nothing to be left", () => leftoversOf(pid).length === 0);
+}
+
+/** A take-over's, in the run directory of one that takes over. */
+function marked(name: "attached" | "seen"): boolean {
+  return readdirSync(runBase).some((dir) => existsSync(join(runBase, dir, name)));
+}
+
+function processesWith(arg: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && commandLine(Number(name)).includes(arg))
+    .map(Number);
 }
 
 describeWith("sd_notify", kernelTest, () => {
@@ -257,6 +270,59 @@ describeWith("reload --main-pid", kernelTest, () => {
     const last = (await systemd.all()).map(pidIn).findLast((one) => one > 0) ?? pid;
     expect(last).not.toBe(pid);
     await endBy(last);
+  });
+
+  test("it ends by each signal that ended the old one", async () => {
+    tenants.child("a", LIMIT);
+    config.write(ALLOWED + guard("g", `${at}/*`));
+    const old = service();
+    await systemd.hears("READY=1");
+    const ignoredBy = (pid: number) =>
+      /^SigIgn:.*/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[0];
+    const ignored = ignoredBy(old.pid);
+    expect((await takesOver(old.pid)).code).toBe(exit.ok);
+    const pid = pidIn(await systemd.hears(/^MAINPID=/));
+    expect(ignoredBy(pid)).toBe(ignored);
+    await endBy(pid, "SIGINT");
+  });
+
+  test("systemd that is behind is told when it has read what waits; the old one guards until then", async () => {
+    tenants.child("a", LIMIT);
+    config.write(ALLOWED + guard("g", `${at}/*`));
+    const old = service();
+    await systemd.hears("READY=1");
+    const from = systemd.heard.length;
+    systemd.fill();
+    const asked = takesOver(old.pid);
+    await until("the new one to wait for that", () => marked("seen"));
+    await Bun.sleep(BEHIND_MS);
+    expect(old.helpers().size).toBe(3);
+    const pid = pidIn(await systemd.hears(/^MAINPID=/, from));
+    expect((await asked).code).toBe(exit.ok);
+    await endBy(pid);
+  });
+
+  test("the old one ends by itself meanwhile: nobody is left, and that is said", async () => {
+    tenants.child("a", LIMIT);
+    config.write(ALLOWED + guard("g", `${at}/*`));
+    const old = service();
+    await systemd.hears("READY=1");
+    const asked = takesOver(old.pid);
+    const newOnes = () => processesWith(`--replace=${old.pid}`);
+    await until("the new one", () => newOnes().length > 1); // and its shell
+    const pids = newOnes();
+    for (const pid of pids) kill(pid, "SIGSTOP");
+    kill(old.pid, "SIGKILL");
+    const { code, err } = await asked;
+    expect(code).toBe(exit.noGroup);
+    expect(err).toContain(
+      `reprieve ${old.pid} has ended by itself, and so has the one that was to take over`,
+    );
+    expect(newOnes()).toEqual([]);
+    await Reprieve.ends(["release"]); // ExecStopPost=
+    for (const pid of [old.pid, ...pids]) {
+      await until("nothing to be left", () => leftoversOf(pid).length === 0);
+    }
   });
 
   test("of one that is stuck: the new one says that it lives before that has ended", async () => {
