@@ -28,7 +28,7 @@
 #include "text.h"
 #include "watcher.h"
 
-enum { EXIT_USAGE = 64 };
+enum { EXIT_USAGE = 64, PR_NAME = 15 };
 
 static int usage(void)
 {
@@ -80,6 +80,9 @@ __attribute__((used)) _Noreturn void core_main(long *stack)
 	const char *role = argc > 1 ? argv[1] : "";
 	int code;
 
+	/* It is executed from a descriptor, whose number would be its name in ps and in the kernel's log. */
+	if (argc && text_starts(argv[0], "reprieve-"))
+		SYS2(prctl, PR_NAME, argv[0]);
 	if (text_equal(role, "handler"))
 		code = long_lived(ROLE_HANDLER, argv + 2);
 	else if (text_equal(role, "watchdog"))

@@ -19,6 +19,9 @@ export const CAPABILITIES = [
   "CAP_SYS_PTRACE",
 ];
 
+/** In a container it has no real-time priority, and on a busy machine not always a CPU within the 100 ms of a reprieve. */
+export const UNHURRIED = ["--delay", "1s"];
+
 export interface Mount {
   readonly destination: string;
   readonly type: string;

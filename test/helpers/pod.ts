@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { basename, dirname } from "node:path";
 import { fixture } from "./build.ts";
-import { bind, Container, type Place } from "./container.ts";
+import { bind, Container, type Place, UNHURRIED } from "./container.ts";
 import { Group } from "./group.ts";
 import { memory } from "./memory.ts";
 import type { Reprieve } from "./reprieve.ts";
@@ -100,6 +100,7 @@ export class Pod {
       "--cgroup",
       this.appName,
       "--allow-kill",
+      ...UNHURRIED,
       "--journal",
       "none",
       "--listen",
@@ -131,12 +132,13 @@ export class Pod {
     this.#board.at(2).go();
   }
 
-  /** Takes all that is left in a container's group, whose first process the kernel then kills. */
-  async starve(container: Container): Promise<void> {
+  /** Takes all that is left in a container's group, whose first process the kernel then kills; `before` that. */
+  async starve(container: Container, before: () => void): Promise<void> {
     writeFileSync(`/proc/${await container.pid()}/oom_score_adj`, "1000");
     const args = [this.#board.file, "3", container.group, "touch", "0", "1000000", "4", "0", "1"];
     Bun.spawn([fixture("workload"), ...args], { stdio: ["ignore", "ignore", "ignore"] });
     await this.#ready(3);
+    before();
     this.#board.at(3).go();
   }
 

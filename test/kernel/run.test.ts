@@ -237,6 +237,15 @@ describeWith("run -- CMD", kernelTest, () => {
     expect(existsSync(`${memoryRoot}/reprieve-${name}`)).toBe(false);
   });
 
+  test("ps and the kernel's log have the helpers by their names", async () => {
+    const reprieve = Reprieve.start([...RUN, "--", "sleep", "5"]);
+    for (const role of ["handler", "watchdog", "spare"] as const) {
+      const comm = readFileSync(`/proc/${await reprieve.helper(role)}/comm`, "utf8");
+      expect(comm.trim()).toBe(`reprieve-${role}`.slice(0, 15));
+    }
+    await reprieve.stop();
+  });
+
   test("SIGKILL of the agent: CMD lives on, with its end all goes", async () => {
     const mark = `98.${process.pid}1`;
     const reprieve = Reprieve.start([...RUN, "--json", "--", "sleep", mark]);
