@@ -78,10 +78,11 @@ export function presentAt(
   };
 }
 
-/** By kills, the kernel's too, as far as it is known. */
+/** By kills, those of others too, as far as they are known. */
 export function reallyFreed(incident: Incident): number {
   const ours = killsOf(incident).reduce((sum, { bytes }) => sum + bytes, 0);
-  return (incident.kernel_killed ?? []).reduce((sum, { rss_bytes }) => sum + rss_bytes, ours);
+  const others = [...(incident.kernel_killed ?? []), ...(incident.ended ?? [])];
+  return others.reduce((sum, { rss_bytes }) => sum + rss_bytes, ours);
 }
 
 /** One struct replayed after the other. */

@@ -10,18 +10,23 @@ const FULL_AGAIN_MOST_S = 60;
 const ALL = "kill-group=all";
 
 export function replayLines(one: Replayed): string[] {
-  const { really } = one;
   return [
     `${visible(one.id)}  ${visible(one.cgroup)}`,
     `orders  ${one.orders.map(visible).join(", ")}; by ${visible(one.by)}`,
     ...remarksOf(one).map(more),
     ...label("replay", doneOf(one)),
     ...label("left", leftOf(one)),
-    `really  ${really.length === 0 ? nobodyNamed(one.really_left_to) : really.map(nameOf).join(", ")}`,
+    `really  ${reallyOf(one)}`,
   ];
 }
 
 // --- internal ---
+
+function reallyOf({ really, really_left_to: left }: Replayed): string {
+  if (really.length === 0) return nobodyNamed(left);
+  const others = left === null ? "" : `; left to ${left}, which may have killed others`;
+  return really.map(nameOf).join(", ") + others;
+}
 
 /** What cannot be told. */
 function remarksOf({ untold, unheeded_rules, are_rules_known, orders }: Replayed): string[] {

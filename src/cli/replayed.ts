@@ -5,7 +5,7 @@
  */
 
 import type { Incident } from "../journal/incident.ts";
-import { type LeftTo, leftTo } from "../journal/left-to.ts";
+import { diedIn, type LeftTo, leftTo } from "../journal/left-to.ts";
 import { at, rank_by, size } from "../native/layout.ts";
 import type { StandingOrder, When } from "../native/region.ts";
 import type { WeighRule } from "../native/weighing.ts";
@@ -90,7 +90,7 @@ export interface Replayed {
   readonly really_freed_bytes: number;
   /** Whom it was. */
   readonly really: readonly { readonly pid: number; readonly comm: string }[];
-  /** Who may have killed, besides those whom it names. */
+  /** Who may have killed others than `really`; null: these are all. */
   readonly really_left_to: LeftTo | null;
   /** Rules by program or group, which are not recorded. */
   readonly unheeded: number;
@@ -125,10 +125,7 @@ export function replayOf(incident: Incident, wanted: ReplayOrders, rank: Ranker)
     hand_over_us: handOverUs,
     left: kills.at(-1)?.left ?? leftOf(present),
     really_freed_bytes: reallyFreed(incident),
-    really: [...incident.victims, ...(incident.kernel_killed ?? [])].map(({ pid, comm }) => ({
-      pid,
-      comm,
-    })),
+    really: diedIn(incident).map(({ pid, comm }) => ({ pid, comm })),
     really_left_to: leftTo(incident),
     unheeded: unheeded.length,
     unheeded_rules: unheeded.map(textOfRule),

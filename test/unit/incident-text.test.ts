@@ -70,6 +70,13 @@ describe("an incident in lines", () => {
     expect(incidentLine({ ...INCIDENT, victims: [], outcome, reason })).toEndWith(said);
   });
 
+  test("who ended in one that was left to others is named", () => {
+    const ended = [{ pid: 5, comm: "leak", rss_bytes: 1 << 20 }];
+    const one = { ...INCIDENT, victims: [], reason: "designated", ended };
+    expect(incidentLine(one)).toEndWith("  leak (5) 1.0 MiB");
+    expect(incidentLines(one).join()).toContain("(designated), ended: leak (5)  1.0 MiB");
+  });
+
   test.each([
     [Infinity, /^GUARD +WHEN +OUTCOME +AFTER +KILLED +INCIDENT$/],
     [80, /^GUARD +WHEN +OUTCOME +AFTER +INCIDENT$/],

@@ -2,7 +2,7 @@
 /** What other orders would have done, by the core's own ranking; real incidents are in test/kernel/replay.test.ts. */
 import { describe, expect, test } from "bun:test";
 import { replayLines } from "../../src/cli/replay-text.ts";
-import { type ReplayOrders, replayOf } from "../../src/cli/replayed.ts";
+import { type Replayed, type ReplayOrders, replayOf } from "../../src/cli/replayed.ts";
 import type { IncidentStep } from "../../src/feed/protocol.ts";
 import type { Frame, Incident } from "../../src/journal/incident.ts";
 import { openCore } from "../../src/native/core.ts";
@@ -152,6 +152,28 @@ describe("further kills", () => {
       "replay  p12 12, 60.0 MiB, and all others, would have been killed at the event",
     );
   });
+});
+
+const dead = [{ pid: 13, comm: "p13", rss_bytes: 8 * MB }];
+test.each<[string, Partial<Incident>, Replayed["really_left_to"], string]>([
+  ["by us alone", {}, null, "p12 12"],
+  ["by the kernel, named", { outcome: "handed-over", kernel_killed: dead }, null, "p12 12, p13 13"],
+  [
+    "by the kernel, whom its log does not name",
+    { outcome: "handed-over" },
+    "the kernel",
+    "p12 12; left to the kernel, which may have killed others",
+  ],
+  [
+    "by who tells us nothing",
+    { reason: "designated", victims: [], ended: dead },
+    "the designated handler",
+    "p13 13; left to the designated handler, which may have killed others",
+  ],
+])("what really was: %s", (_, more, left, said) => {
+  const { one, lines } = replayed({ ...INCIDENT, ...more });
+  expect(one.really_left_to).toBe(left);
+  expect(lines.at(-1)).toBe(`really  ${said}`);
 });
 
 test("before the limit: at the first look with less than the margin, and again when it is there", () => {
