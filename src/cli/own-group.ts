@@ -32,18 +32,19 @@ export function demandPlace(hasCommand: boolean): Hierarchy {
     kindOf(memory).makeRoom(memory);
     memory = requireMemory(); // it may have moved us
   }
-  const limitBytes = ownLimit(memory);
+  const { group, limitBytes } = ownLimit(memory);
   if (limitBytes >= LEAST_OWN_LIMIT_BYTES) return memory;
+  const where = group === memory.own ? "in which we are" : `in which we are, in ${memory.own},`;
   throw new CliError(
     exit.host,
-    `${memory.own}, in which we are ourselves, has a limit of ${bytes(limitBytes)}, and below ${bytes(LEAST_OWN_LIMIT_BYTES)} ` +
+    `${group}, ${where} ourselves, has a limit of ${bytes(limitBytes)}, and below ${bytes(LEAST_OWN_LIMIT_BYTES)} ` +
       "reprieve cannot be relied on: give it 128 MiB, and with a CMD what that needs besides",
   );
 }
 
 /** The pages of our file count there: a small limit, or, as in a container, one that we do not see. */
 export function isSmallPlace(memory: Hierarchy): boolean {
-  return !memory.showsUs || ownLimit(memory) < SMALL_LIMIT_BYTES;
+  return !memory.showsUs || ownLimit(memory).limitBytes < SMALL_LIMIT_BYTES;
 }
 
 /** The directory in which the group for CMD is made. */
@@ -76,11 +77,16 @@ export function makeOwnGroup(
 
 // --- internal ---
 
-/** The least of the group we live in, which makeRoom() may have made, and of all above it, as far as we see. */
-function ownLimit(memory: Hierarchy): number {
+/** The least of the group we live in, which makeRoom() may have made, and of all above it, as far as we see; and whose it is. */
+function ownLimit(memory: Hierarchy): { readonly group: string; readonly limitBytes: number } {
   const { root, own, showsUs } = memory;
   const groups = showsUs ? [own, ...allAbove(own)].filter((group) => isIn(group, root)) : [];
-  return Math.min(...groups.map((group) => kindOf(memory).limitOf(group) ?? Infinity));
+  return groups
+    .map((group) => ({ group, limitBytes: kindOf(memory).limitOf(group) ?? Infinity }))
+    .reduce((least, one) => (one.limitBytes < least.limitBytes ? one : least), {
+      group: own,
+      limitBytes: Infinity,
+    });
 }
 
 function isIn(group: string, root: string): boolean {

@@ -2,9 +2,11 @@
 /** Where reprieve finds the memory hierarchy and a place for its groups: not only as root at the top of it. */
 import { afterEach, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
+import { exit } from "../../src/errors.ts";
 import { endsAsUser } from "../helpers/as-user.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { Group } from "../helpers/group.ts";
+import { memory } from "../helpers/memory.ts";
 import { binary, memoryRoot, programOf } from "../helpers/paths.ts";
 import { type Ended, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, onlyOnV2, program } from "../helpers/require.ts";
@@ -32,6 +34,24 @@ describeWith("places", [...kernelTest, ...needs], () => {
     expect(ended.code).toBe(0);
     expect(readdirSync(group.path).filter((name) => name.startsWith("reprieve-"))).toEqual([]);
     await group.destroy();
+  });
+
+  test("a limit of ours that is too small is told with the group whose it is", async () => {
+    const above = new Group("small");
+    const ours = above.child("ours");
+    above.write(memory.limitFile, "79M");
+    const inGroup = ["sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"'];
+    const startedIn = ({ path }: Group) =>
+      Reprieve.ends(RUN, { command: [...inGroup, path, binary] });
+    const below = await startedIn(ours);
+    expect(below.code).toBe(exit.host);
+    const more = `in which we are, in ${ours.path}, ourselves, has a limit of 79.0 MiB`;
+    expect(below.err).toContain(`reprieve: ${above.path}, ${more}`);
+    above.write(memory.limitFile, memory.noLimit);
+    ours.write(memory.limitFile, "79M");
+    const own = `reprieve: ${ours.path}, in which we are ourselves, has a limit of 79.0 MiB`;
+    expect((await startedIn(ours)).err).toContain(own);
+    await above.destroy();
   });
 
   test("so does one who is root in a user namespace of his own, as in a rootless container", async () => {
