@@ -12,16 +12,9 @@ import { exit } from "../errors.ts";
 import type { Message, Samples } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
+import { type GuardOrders, type Parts, partsOf, type Source } from "../native/guard-orders.ts";
 import { News } from "../native/news.ts";
-import {
-  type GuardOrders,
-  type Parts,
-  partsOf,
-  Region,
-  ROLES,
-  type Role,
-  type Source,
-} from "../native/region.ts";
+import { Region, ROLES, type Role } from "../native/region.ts";
 import { ATTACH_BOUND_MS, lacksOf } from "./attaching.ts";
 import { seeSleep } from "./calibrate.ts";
 import type { Claims } from "./claims.ts";
@@ -45,8 +38,6 @@ const SAFETY_TICK_MS = 1000;
 /** While starting only: the helpers wake us, this is for the one wake that came before we listened. */
 const START_TICK_MS = 5;
 
-export type GuardSpec = GuardOrders;
-
 export interface AgentOptions {
   readonly core: Core;
   readonly image: CoreImage;
@@ -54,7 +45,7 @@ export interface AgentOptions {
   readonly run: string;
   readonly memory: Hierarchy;
   /** Those that are there at the start. */
-  readonly guards: readonly GuardSpec[];
+  readonly guards: readonly GuardOrders[];
   /** What may be guarded from then on; undefined: nothing else. */
   readonly follow?: Follow | undefined;
   /** The most kills of all guards in an hour. */
@@ -69,8 +60,8 @@ export interface AgentOptions {
   readonly listener?: number | undefined;
   readonly send: (message: Message) => void;
   /** A guard is armed, or is no more. */
-  readonly armed?: (guard: GuardSpec) => void;
-  readonly left?: (guard: GuardSpec) => void;
+  readonly armed?: (guard: GuardOrders) => void;
+  readonly left?: (guard: GuardOrders) => void;
   /** One line to the person. */
   readonly say: (text: string) => void;
 }
@@ -191,7 +182,7 @@ export class Agent {
   }
 
   /** Those that are guarded now. */
-  get guards(): GuardSpec[] {
+  get guards(): GuardOrders[] {
     return this.#slots.all.map(({ guard }) => guard);
   }
 

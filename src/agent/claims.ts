@@ -2,7 +2,7 @@
 /** What the agent asks of who knows the policy. */
 
 import type { OurSwitch } from "../cgroup/kind.ts";
-import type { GuardOrders } from "../native/region.ts";
+import type { GuardOrders } from "../native/guard-orders.ts";
 
 /** Who says which groups are guarded (cli/latecomers.ts). Paths are directories. */
 export interface Claims {

@@ -10,11 +10,12 @@
 import { closeSync, readSync } from "node:fs";
 import { constants } from "node:os";
 import { whyNotRun } from "../cgroup/trust.ts";
-import { visible } from "../cli/timeline.ts";
 import type { Core } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
+import type { GuardOrders, Hook } from "../native/guard-orders.ts";
 import { limit } from "../native/layout.ts";
-import type { AskedHook, GuardOrders, Hook, Region } from "../native/region.ts";
+import type { AskedHook, Region } from "../native/region.ts";
+import { visible } from "../shown.ts";
 import { type Draft, hookResult, idOf } from "./incidents.ts";
 
 /** Behind its bound, then it is killed: to tell somebody may take longer than an OOM may. */

@@ -7,8 +7,9 @@
 import { closeSync } from "node:fs";
 import type { Core } from "../native/core.ts";
 import { type CoreImage, findCore } from "../native/embed.ts";
+import { type GuardOrders, partsOf } from "../native/guard-orders.ts";
 import { fd, want } from "../native/layout.ts";
-import { type GuardOrders, type LogRecord, partsOf, Region } from "../native/region.ts";
+import { type LogRecord, Region } from "../native/region.ts";
 import { RegionView } from "../native/region-view.ts";
 import { RunDir } from "./run-dir.ts";
 

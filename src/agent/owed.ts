@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** What the helpers have raised and could not give back before they ended. */
 
-import { visible } from "../cli/timeline.ts";
+import type { GuardOrders } from "../native/guard-orders.ts";
 import { state } from "../native/layout.ts";
-import type { GuardOrders, Region } from "../native/region.ts";
+import type { Region } from "../native/region.ts";
+import { visible } from "../shown.ts";
 import type { RunDir } from "./run-dir.ts";
 
 interface Owed {

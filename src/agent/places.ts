@@ -2,7 +2,8 @@
 /** Which place in the region is whose, and which guards hide each other's OOMs. */
 
 import { allAbove } from "../cgroup/group.ts";
-import type { GuardOrders, Region } from "../native/region.ts";
+import type { GuardOrders } from "../native/guard-orders.ts";
+import type { Region } from "../native/region.ts";
 
 /** What is at one of them; its life is told in slots.ts. */
 export interface Slot {

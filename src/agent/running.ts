@@ -16,10 +16,10 @@ import {
 import { basename, dirname, join } from "node:path";
 import { readIfThere } from "../cgroup/files.ts";
 import { kindOfGroup, SWITCH_FILES } from "../cgroup/kind.ts";
-import { visible } from "../cli/timeline.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Core } from "../native/core.ts";
 import { RegionView } from "../native/region-view.ts";
+import { visible } from "../shown.ts";
 import { isOursAlone, runBases } from "./run-dir.ts";
 
 /** The reprieve that guards a group, and what it knows. */

@@ -10,11 +10,12 @@
 
 import { inodeOf } from "../cgroup/files.ts";
 import { kindOfGroup } from "../cgroup/kind.ts";
-import { visible } from "../cli/timeline.ts";
 import { CliError, exit } from "../errors.ts";
 import { errnoName } from "../native/core.ts";
+import type { GuardOrders } from "../native/guard-orders.ts";
 import { state, want } from "../native/layout.ts";
-import type { GuardOrders, Region, Role } from "../native/region.ts";
+import type { Region, Role } from "../native/region.ts";
+import { visible } from "../shown.ts";
 import { attachError, demandAttached, isAttached } from "./attaching.ts";
 import type { Claims } from "./claims.ts";
 import type { Hooks } from "./hooks.ts";

@@ -13,9 +13,10 @@ import {
   type System,
 } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
+import type { GuardOrders } from "../native/guard-orders.ts";
 import { state } from "../native/layout.ts";
 import type { News } from "../native/news.ts";
-import type { GuardOrders, LogRecord, Region } from "../native/region.ts";
+import type { LogRecord, Region } from "../native/region.ts";
 import { type Draft, Incidents, nameOf, type Run } from "./incidents.ts";
 import type { KernelLog } from "./kernel-log.ts";
 

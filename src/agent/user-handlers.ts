@@ -8,9 +8,9 @@
 
 import { statSync } from "node:fs";
 import type { Command } from "../cli/command.ts";
-import { visible } from "../cli/timeline.ts";
 import { CliError, exit } from "../errors.ts";
 import type { CoreImage } from "../native/embed.ts";
+import { visible } from "../shown.ts";
 import { BackOff } from "./back-off.ts";
 
 /** Then it is killed. */

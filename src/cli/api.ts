@@ -3,7 +3,7 @@
 
 import * as v from "valibot";
 import { CliError, exit } from "../errors.ts";
-import { visible } from "./timeline.ts";
+import { visible } from "../shown.ts";
 
 const ANSWER_BOUND_MS = 10_000;
 const Failure = v.object({ error: v.string() });

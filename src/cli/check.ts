@@ -4,8 +4,8 @@
 import { type Loaded, load } from "../config/load.ts";
 import { lineOf, plain } from "../config/mistakes.ts";
 import { exit } from "../errors.ts";
+import { visible } from "../shown.ts";
 import { print, say } from "./output.ts";
-import { visible } from "./timeline.ts";
 
 export interface CheckOptions {
   readonly effective?: true;

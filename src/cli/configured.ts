@@ -14,6 +14,7 @@ import type { Config, Guard } from "../config/schema.ts";
 import { CliError, exit } from "../errors.ts";
 import { limit } from "../native/layout.ts";
 import type { SystemOrders } from "../native/system-page.ts";
+import { visible } from "../shown.ts";
 import type { RunFlags, RunOptions } from "./flags.ts";
 import { demandGroup, type LeftOut, type Wanted } from "./guards.ts";
 import { checkHandlers, wantsDoor } from "./handlers.ts";
@@ -22,7 +23,6 @@ import { POWERS, type Power, programOf, withHookBound } from "./order.ts";
 import { demandOrders } from "./orders.ts";
 import { say } from "./output.ts";
 import { byFlags } from "./powers.ts";
-import { visible } from "./timeline.ts";
 
 export interface Configured {
   readonly options: RunOptions;

@@ -10,6 +10,7 @@ import { CliError, exit } from "../errors.ts";
 import { type Core, errnoName, openCore } from "../native/core.ts";
 import { findCore } from "../native/embed.ts";
 import { whyOtherPages } from "../native/page-size.ts";
+import { visible } from "../shown.ts";
 import { Signals } from "./command.ts";
 import type { ConfigChecks } from "./config-checks.ts";
 import { DEFAULT_CONFIG } from "./flags.ts";
@@ -19,7 +20,6 @@ import { hierarchyChecks } from "./memory-checks.ts";
 import { print } from "./output.ts";
 import { type Check, check } from "./proof-scene.ts";
 import { prove } from "./proofs.ts";
-import { visible } from "./timeline.ts";
 import { journalOf } from "./which-journal.ts";
 
 /** Each helper locks under 512 KiB. */

@@ -2,8 +2,8 @@
 /** An explanation -> lines for a person. Pure. Names of groups and processes are hostile. */
 
 import { limit } from "../native/layout.ts";
+import { bytes, milliseconds, visible } from "../shown.ts";
 import type { Explanation, OrderTold, ProcessTold } from "./explanation.ts";
-import { bytes, milliseconds, visible } from "./timeline.ts";
 
 /** All of one group. */
 export function explanationLines(one: Explanation): string[] {

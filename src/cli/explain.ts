@@ -10,12 +10,12 @@ import { groupIn, type Hierarchy, requireMemory } from "../cgroup/hierarchy.ts";
 import { CliError, exit } from "../errors.ts";
 import { openCore } from "../native/core.ts";
 import { limit } from "../native/layout.ts";
+import { visible } from "../shown.ts";
 import { below } from "./configured.ts";
 import { explanationLines, shortLine } from "./explain-text.ts";
 import { explainAll, type Plan, planOf } from "./explained.ts";
 import { print, say } from "./output.ts";
 import { guardedBy, isShort, PolicyFiles } from "./policy-files.ts";
-import { visible } from "./timeline.ts";
 
 export interface ExplainOptions {
   readonly config?: string;

@@ -4,7 +4,7 @@
 import type { Kind } from "../cgroup/kind.ts";
 import { whyMoreSpecific } from "../config/pattern.ts";
 import type { Policy } from "../config/policy.ts";
-import type { GuardOrders } from "../native/region.ts";
+import type { GuardOrders } from "../native/guard-orders.ts";
 import type { OrderTold, RuleTold } from "./explanation.ts";
 import { boundMsOf, POWER_OF, textOf } from "./order.ts";
 

@@ -15,16 +15,16 @@ import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, errnoName } from "../native/core.ts";
+import type { GuardOrders } from "../native/guard-orders.ts";
 import { limit } from "../native/layout.ts";
-import type { GuardOrders } from "../native/region.ts";
 import type { Explained, RegionView, Why } from "../native/region-view.ts";
+import { visible } from "../shown.ts";
 import { below } from "./configured.ts";
 import { byOf, differencesOf, ordersOf, rulesOf } from "./explained-rule.ts";
 import type { AskedTold, Explanation, ProcessTold } from "./explanation.ts";
 import { demandGroup, specOf, type Wanted } from "./guards.ts";
 import { demandOrders } from "./orders.ts";
 import type { File } from "./policy-files.ts";
-import { visible } from "./timeline.ts";
 
 /** Of each group; the first to be killed are the first. */
 const CANDIDATES_TOLD = 10;

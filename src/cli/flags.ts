@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { CliError, exit } from "../errors.ts";
-import type { Source } from "../native/region.ts";
+import type { Source } from "../native/guard-orders.ts";
 import type { SystemOrders } from "../native/system-page.ts";
 import type { ListenAddress } from "./args.ts";
 import { demandGroup } from "./guards.ts";

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** What `run` does about its groups: the agent that guards them, until all is armed and told. */
 
-import { Agent, type GuardSpec } from "../agent/agent.ts";
+import { Agent } from "../agent/agent.ts";
 import { keepTextSmall } from "../agent/footprint.ts";
 import type { RunDir } from "../agent/run-dir.ts";
 import type { UserHandlers } from "../agent/user-handlers.ts";
 import { CliError, exit } from "../errors.ts";
+import type { GuardOrders } from "../native/guard-orders.ts";
 import type { Audience } from "./audience.ts";
 import { NO_GROUP_LEFT, type Prepared } from "./guards.ts";
 import { demandHandler, openDoorIfWanted, startUserHandlers, userCommand } from "./handlers.ts";
@@ -111,7 +112,7 @@ function writeDown(
   { core, rules }: Run,
   runDir: RunDir,
   ledger: number,
-  guards: readonly GuardSpec[],
+  guards: readonly GuardOrders[],
 ): void {
   guards.forEach(({ path, owned }, index) => {
     core.addToLedger(ledger, index, path, owned);

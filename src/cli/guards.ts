@@ -3,7 +3,6 @@
 
 import { closeSync } from "node:fs";
 import { join, relative } from "node:path";
-import type { GuardSpec } from "../agent/agent.ts";
 import { attachError } from "../agent/attaching.ts";
 import { codeOf, inodeOf, whyNotWritable } from "../cgroup/files.ts";
 import { holdsUs, processesOf, resolveGroup, whyHeld, whyUnsafe } from "../cgroup/group.ts";
@@ -11,10 +10,10 @@ import { type Hierarchy, refusal } from "../cgroup/hierarchy.ts";
 import { type Kind, kindOf, type OurSwitch } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, NativeError } from "../native/core.ts";
+import type { Caps, GuardOrders, Sampling } from "../native/guard-orders.ts";
 import { limit } from "../native/layout.ts";
-import type { Caps, Sampling } from "../native/region.ts";
+import { bytes, visible } from "../shown.ts";
 import { type Decided, type OrderOptions, standingOf, warningsOf } from "./orders.ts";
-import { bytes, visible } from "./timeline.ts";
 
 /** No burst outran the arming with 8 MiB or more, 240 tried (measured); twice that. */
 export const MARGIN_MOST_BYTES = 16 * 2 ** 20;
@@ -40,7 +39,7 @@ export interface Wanted {
 }
 
 export interface Prepared {
-  readonly guards: readonly GuardSpec[];
+  readonly guards: readonly GuardOrders[];
   readonly locks: Locks;
   readonly others: readonly string[];
   /** Lines for the person. */
@@ -182,7 +181,7 @@ export function claimGuard(
   locks: Locks,
   wanted: Wanted,
   ours: readonly string[],
-): GuardSpec {
+): GuardOrders {
   const { path } = wanted;
   demandGroup(setup.memory, path);
   demandShort(path);
@@ -212,7 +211,7 @@ export function specOf(
   { path, margin, orders, caps, sampling, foundBy }: Wanted,
   owned: boolean,
   others: readonly string[],
-): GuardSpec {
+): GuardOrders {
   const kind = kindOf(memory);
   const why =
     (foundBy === undefined ? undefined : whyOurs(path)) ??

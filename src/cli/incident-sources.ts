@@ -10,10 +10,10 @@ import { Incident, type IncidentSummary } from "../journal/incident.ts";
 import type { IncidentQuery } from "../journal/journal.ts";
 import { leftRowOf } from "../journal/row.ts";
 import { openCore } from "../native/core.ts";
+import { visible } from "../shown.ts";
 import { type Agent, agentsNow } from "./agents.ts";
 import { askApi } from "./api.ts";
 import { say } from "./output.ts";
-import { visible } from "./timeline.ts";
 import { journalOf } from "./which-journal.ts";
 
 /** Of one answer (http/schema.ts). */

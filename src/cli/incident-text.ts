@@ -4,8 +4,9 @@
 import { PROTOCOL_VERSION } from "../feed/protocol.ts";
 import type { Frame, Incident, IncidentSummary } from "../journal/incident.ts";
 import { diedIn, type LeftTo, leftTo } from "../journal/left-to.ts";
+import { bytes, milliseconds, visible } from "../shown.ts";
 import { type Column, type Paper, table } from "./table.ts";
-import { bytes, linesOf, milliseconds, visible } from "./timeline.ts";
+import { linesOf } from "./timeline.ts";
 
 const BARS = "▁▂▃▄▅▆▇█";
 /** A second each, where there is room. */

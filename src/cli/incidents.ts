@@ -4,11 +4,11 @@
 import { CliError, exit } from "../errors.ts";
 import type { Incident, IncidentSummary } from "../journal/incident.ts";
 import { newestFirst } from "../journal/row.ts";
+import { visible } from "../shown.ts";
 import { type Query, type Source, sourcesOf, type Which } from "./incident-sources.ts";
 import { incidentLines, incidentTable } from "./incident-text.ts";
 import { print, say } from "./output.ts";
 import { paperOf } from "./screen.ts";
-import { visible } from "./timeline.ts";
 
 export interface IncidentsOptions extends Which, Pick<Query, "outcome" | "limit"> {
   /** As a person names it: journal/named.ts. */

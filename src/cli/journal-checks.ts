@@ -4,8 +4,8 @@
 import { baseInMemory, LOST_WITH_US } from "../agent/kept.ts";
 import { KeptDisk } from "../journal/disk.ts";
 import type { Look } from "../journal/writable.ts";
+import { bytes } from "../shown.ts";
 import { type Check, check } from "./proof-scene.ts";
-import { bytes } from "./timeline.ts";
 
 export async function journalChecks(path: string): Promise<Check[]> {
   if (path === "none") return [check("journal", "note", "none: incidents are not written down")];

@@ -6,12 +6,13 @@
  */
 
 import { existsSync } from "node:fs";
-import type { Follow, GuardSpec } from "../agent/agent.ts";
+import type { Follow } from "../agent/agent.ts";
 import type { Claims } from "../agent/claims.ts";
 import { allAbove, treeOf } from "../cgroup/group.ts";
 import { kindOf, type OurSwitch } from "../cgroup/kind.ts";
 import { CliError } from "../errors.ts";
-import type { Parts } from "../native/region.ts";
+import type { GuardOrders, Parts } from "../native/guard-orders.ts";
+import { visible } from "../shown.ts";
 import {
   claimGuard,
   type GuardSetup,
@@ -22,7 +23,6 @@ import {
 } from "./guards.ts";
 import { POWERS, poweredOf } from "./order.ts";
 import type { OrderOptions } from "./orders.ts";
-import { visible } from "./timeline.ts";
 
 /** Who makes a group sets its limits a moment later: only then is it told that it cannot be guarded. */
 const SETTLED_MS = 1000;
@@ -50,7 +50,7 @@ export interface Expected {
 export interface LatecomersSetup extends GuardSetup {
   readonly expected: Expected;
   /** Those of the start. */
-  readonly guards: readonly GuardSpec[];
+  readonly guards: readonly GuardOrders[];
   readonly locks: Locks;
   /** At the start. */
   readonly leftOut: LeftOut;
@@ -133,7 +133,7 @@ export class Latecomers implements Claims {
     return [...this.#guarded].filter(([path, rules]) => rules !== this.#rulesAt(path)).length;
   }
 
-  claim(path: string, index: number): GuardSpec | undefined {
+  claim(path: string, index: number): GuardOrders | undefined {
     const { locks, addToLedger, demandHandler } = this.#setup;
     const wanted = this.#expected.wantedAt(path);
     if (wanted === undefined) return undefined;

@@ -3,11 +3,11 @@
 
 import * as v from "valibot";
 import type { Kind } from "../cgroup/kind.ts";
+import type { Hook, StandingOrder } from "../native/guard-orders.ts";
 import { limit, order_bound_ms, order as orderNumber } from "../native/layout.ts";
-import type { Hook, StandingOrder } from "../native/region.ts";
 import { commandOf, QUOTES, wordsOf } from "../native/words.ts";
+import { milliseconds } from "../shown.ts";
 import { Duration, Size } from "./args.ts";
-import { milliseconds } from "./timeline.ts";
 
 export type OrderName = StandingOrder["order"];
 

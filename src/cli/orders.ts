@@ -8,9 +8,10 @@ import { type Hierarchy, refusal } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
 import { whyNotRun } from "../cgroup/trust.ts";
 import { CliError, exit } from "../errors.ts";
+import type { StandingOrder, When } from "../native/guard-orders.ts";
 import { limit } from "../native/layout.ts";
-import type { StandingOrder, When } from "../native/region.ts";
 import type { WeighRule } from "../native/weighing.ts";
+import { visible } from "../shown.ts";
 import {
   BEFORE_WANTS_DELAY,
   BEFORE_WANTS_OURS,
@@ -27,7 +28,6 @@ import {
   wordOf,
 } from "./order.ts";
 import { type Keeper, type PowerFlags, remedyOf } from "./powers.ts";
-import { visible } from "./timeline.ts";
 import { whyTooMany } from "./weigh.ts";
 
 export interface OrderFlags extends PowerFlags {

@@ -7,8 +7,8 @@ import { allAbove, emptyGroup, homeOf, makeGroup, removeGroup } from "../cgroup/
 import { type Hierarchy, refusal, requireMemory } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
+import { bytes } from "../shown.ts";
 import { say } from "./output.ts";
-import { bytes } from "./timeline.ts";
 
 const LIMIT_SHARE_OF_AVAILABLE = 0.9;
 /**

@@ -13,10 +13,10 @@ import type { Policy } from "../config/policy.ts";
 import type { Guard } from "../config/schema.ts";
 import { CliError } from "../errors.ts";
 import { limit } from "../native/layout.ts";
+import { visible } from "../shown.ts";
 import { below, OURS, readPolicy } from "./configured.ts";
 import type { Wanted } from "./guards.ts";
 import { say } from "./output.ts";
-import { visible } from "./timeline.ts";
 
 /** What a config file says of groups. */
 export interface File {

@@ -4,7 +4,7 @@
 import { Command, Option } from "commander";
 import type * as v from "valibot";
 import { Pattern } from "../config/pattern.ts";
-import type { StandingOrder } from "../native/region.ts";
+import type { StandingOrder } from "../native/guard-orders.ts";
 import type { WeighRule } from "../native/weighing.ts";
 import {
   Bound,

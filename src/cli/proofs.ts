@@ -5,15 +5,16 @@
  */
 
 import { join } from "node:path";
-import { Agent, type GuardSpec } from "../agent/agent.ts";
+import { Agent } from "../agent/agent.ts";
 import { startProbe } from "../agent/probe.ts";
-import { newRun } from "../agent/run-id.ts";
 import { inodeOf } from "../cgroup/files.ts";
 import { emptyGroup, homeOf, makeGroup, removeGroup } from "../cgroup/group.ts";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
 import type { IncidentClosed, Message } from "../feed/protocol.ts";
 import type { Core } from "../native/core.ts";
+import type { GuardOrders } from "../native/guard-orders.ts";
+import { newRun } from "../native/run-id.ts";
 import type { Signals } from "./command.ts";
 import { proveHoldOnV1, proveHoldOnV2 } from "./hold-proofs.ts";
 import { groupChecks } from "./memory-checks.ts";
@@ -44,7 +45,7 @@ export async function prove(memory: Hierarchy, core: Core, signals: Signals): Pr
   const scene = { core, kind, image, group, signals };
   const messages: Message[] = [];
   core.lockGroup(group);
-  const guard: GuardSpec = {
+  const guard: GuardOrders = {
     name: "doctor",
     path: group,
     inode: inodeOf(group) ?? 0n,

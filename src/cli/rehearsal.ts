@@ -2,11 +2,11 @@
 /** What a guard would do at an OOM now: its orders, one after the other, none of which brings relief. Pure. */
 
 import * as v from "valibot";
+import type { StandingOrder } from "../native/guard-orders.ts";
 import { limit, order_bound_ms, order as orderNumber } from "../native/layout.ts";
-import type { StandingOrder } from "../native/region.ts";
+import { bytes, milliseconds, visible } from "../shown.ts";
 import type { Explanation, OrderTold, ProcessTold } from "./explanation.ts";
 import { Order, type OrderName, textOf } from "./order.ts";
-import { bytes, milliseconds, visible } from "./timeline.ts";
 
 /** Part of a group, with what it holds. */
 export interface Part {

@@ -9,11 +9,11 @@ import { dropInDir, type Loaded, load, stampOf } from "../config/load.ts";
 import { lineOf, plain } from "../config/mistakes.ts";
 import { CliError, exit } from "../errors.ts";
 import type { Core } from "../native/core.ts";
+import { visible } from "../shown.ts";
 import { reconfigured } from "./configured.ts";
 import type { RunFlags, RunOptions } from "./flags.ts";
 import type { Expected, Latecomers } from "./latecomers.ts";
 import { print, say } from "./output.ts";
-import { visible } from "./timeline.ts";
 
 /** An editor writes a file in several goes. */
 const SETTLE_MS = 100;

@@ -15,11 +15,11 @@ import { kindOfGroup } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { type Core, NativeError } from "../native/core.ts";
 import { fd } from "../native/layout.ts";
+import { visible } from "../shown.ts";
 import { within } from "../within.ts";
 import { demandNotHeld, type Locks } from "./guards.ts";
 import type { LateFeed } from "./late-feed.ts";
 import { say } from "./output.ts";
-import { visible } from "./timeline.ts";
 
 /** An orderly end takes 2 s where helpers do not answer (agent/supervise.ts), and its release. */
 const STOP_BOUND_MS = 4000;

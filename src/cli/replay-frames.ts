@@ -2,8 +2,8 @@
 /** What an incident's frames say of the times at which other orders might have killed. Pure. */
 
 import type { Frame, Incident } from "../journal/incident.ts";
+import type { When } from "../native/guard-orders.ts";
 import { at, limit, size } from "../native/layout.ts";
-import type { When } from "../native/region.ts";
 import { MARGIN_MOST_BYTES } from "./guards.ts";
 
 const PAGE_BYTES = 4096;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** What other orders would have done -> lines for a person. Pure. Names of groups and processes are hostile. */
 
+import { bytes, visible } from "../shown.ts";
 import { durationOf, nobodyNamed } from "./incident-text.ts";
 import type { Left, Replayed, ReplayedKill, ReplayedProcess } from "./replayed.ts";
-import { bytes, visible } from "./timeline.ts";
 
 /** Growth that takes longer to fill the group says nothing of it. */
 const FULL_AGAIN_MOST_S = 60;

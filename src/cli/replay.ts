@@ -8,6 +8,7 @@ import type { Incident } from "../journal/incident.ts";
 import { openCore } from "../native/core.ts";
 import { limit } from "../native/layout.ts";
 import { weighingOf } from "../native/weighing.ts";
+import { visible } from "../shown.ts";
 import { below } from "./configured.ts";
 import { sourcesOf } from "./incident-sources.ts";
 import { demandIncident } from "./incidents.ts";
@@ -16,7 +17,6 @@ import { print } from "./output.ts";
 import { readFile } from "./policy-files.ts";
 import { replayLines } from "./replay-text.ts";
 import { type ReplayOrder, type ReplayOrders, replayOf } from "./replayed.ts";
-import { visible } from "./timeline.ts";
 
 export interface ReplayOptions {
   readonly journal?: string;

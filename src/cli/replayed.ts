@@ -6,8 +6,8 @@
 
 import type { Incident } from "../journal/incident.ts";
 import { diedIn, type LeftTo, leftTo } from "../journal/left-to.ts";
+import type { StandingOrder, When } from "../native/guard-orders.ts";
 import { at, rank_by, size } from "../native/layout.ts";
-import type { StandingOrder, When } from "../native/region.ts";
 import type { WeighRule } from "../native/weighing.ts";
 import {
   type Known,

@@ -6,16 +6,18 @@
  */
 
 import { resolve } from "node:path";
-import type { Agent, GuardSpec } from "../agent/agent.ts";
+import type { Agent } from "../agent/agent.ts";
 import { Notify } from "../agent/notify.ts";
 import { reapOrphans } from "../agent/orphans.ts";
-import { newRun } from "../agent/run-id.ts";
 import { emptyGroup, processesOf } from "../cgroup/group.ts";
 import type { Hierarchy } from "../cgroup/hierarchy.ts";
 import { kindOf } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
 import { openCore } from "../native/core.ts";
 import type { CoreImage } from "../native/embed.ts";
+import type { GuardOrders } from "../native/guard-orders.ts";
+import { newRun } from "../native/run-id.ts";
+import { visible } from "../shown.ts";
 import { openAudience } from "./audience.ts";
 import { type Command, exitCodeOf, findProgram, Signals, startCommand } from "./command.ts";
 import { checkTogether, configOf, type RunFlags, settingsOf, unconfigured } from "./flags.ts";
@@ -26,7 +28,6 @@ import { END_BOUND_MS, Lines, say } from "./output.ts";
 import { demandHome, demandPlace, makeOwnGroup } from "./own-group.ts";
 import { makeRunDir, type Run } from "./run-state.ts";
 import { waitOnly, watchSystem } from "./system.ts";
-import { visible } from "./timeline.ts";
 
 const KEEP_TICK_MS = 1000;
 
@@ -118,7 +119,7 @@ function guardsOf({ wanted, expected }: Run): number {
 async function waitForSignal(
   signals: Signals,
   agent: Agent,
-  guards: readonly GuardSpec[],
+  guards: readonly GuardOrders[],
 ): Promise<number> {
   const ended = await Promise.race([signals.first, agent.allGone]);
   if (ended !== undefined) return exit.ok;

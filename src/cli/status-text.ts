@@ -4,9 +4,10 @@
 import type { JournalMessage, System } from "../feed/protocol.ts";
 import type { GuardView } from "../http/schema.ts";
 import type { IncidentSummary } from "../journal/incident.ts";
+import { bytes, milliseconds, visible } from "../shown.ts";
 import { durationOf, killedIn, secondOf } from "./incident-text.ts";
 import { type Colour, type Column, cut, endOf, type Paper, painted, table } from "./table.ts";
-import { bytes, linesOf, milliseconds, visible } from "./timeline.ts";
+import { linesOf } from "./timeline.ts";
 
 /** A reprieve, as far as it was told. */
 export interface AgentSeen {

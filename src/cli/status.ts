@@ -4,11 +4,11 @@
 import { CliError, exit } from "../errors.ts";
 import { GuardDetails, Guards, IncidentList } from "../http/schema.ts";
 import { isNamed } from "../journal/named.ts";
+import { visible } from "../shown.ts";
 import { type Agent, type AgentOptions, askAll, demandAgents } from "./agents.ts";
 import { print, say } from "./output.ts";
 import { paperOf } from "./screen.ts";
 import { guardPart, type ProcessSeen, statusPart } from "./status-text.ts";
-import { visible } from "./timeline.ts";
 
 export interface StatusOptions extends AgentOptions {
   readonly json?: true;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Rows -> lines of a terminal, as wide as it is. Pure. What is wide, or no width at all, is counted as the terminal does. */
 
-import { visible } from "./timeline.ts";
+import { visible } from "../shown.ts";
 
 export interface Paper {
   /** In columns and lines; Infinity: no terminal. */

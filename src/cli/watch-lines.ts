@@ -2,11 +2,12 @@
 /** `reprieve watch` where there is no terminal: lines as `run` prints them, or its JSON. */
 
 import type { Message } from "../feed/protocol.ts";
+import { visible } from "../shown.ts";
 import type { Agent } from "./agents.ts";
 import type { End, Followed, Show } from "./follow.ts";
 import { localTime } from "./incident-text.ts";
 import { Lines, say, UNWRITTEN } from "./output.ts";
-import { linesOf, visible } from "./timeline.ts";
+import { linesOf } from "./timeline.ts";
 
 const LOOK_MS = 250;
 const READER_BOUND_MS = 1000;

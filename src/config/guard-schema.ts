@@ -14,8 +14,8 @@ import {
   withHookBound,
 } from "../cli/order.ts";
 import { Avoid, Prefer, whyTooMany } from "../cli/weigh.ts";
+import type { StandingOrder } from "../native/guard-orders.ts";
 import { limit } from "../native/layout.ts";
-import type { StandingOrder } from "../native/region.ts";
 import type { WeighRule } from "../native/weighing.ts";
 import { isExact, Pattern } from "./pattern.ts";
 import { SamplingRates } from "./sampling-schema.ts";

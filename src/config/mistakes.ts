@@ -3,7 +3,7 @@
 
 import * as v from "valibot";
 import { firstMessage } from "../cli/args.ts";
-import { visible } from "../cli/timeline.ts";
+import { visible } from "../shown.ts";
 import { entriesOf, itemOf } from "./keys.ts";
 import type { Node, Place } from "./toml.ts";
 

@@ -3,7 +3,7 @@
 
 import * as v from "valibot";
 import { Time } from "../cli/args.ts";
-import { SAMPLING, type Sampling, type Source } from "../native/region.ts";
+import { SAMPLING, type Sampling, type Source } from "../native/guard-orders.ts";
 import { table, told } from "./told.ts";
 
 const A_SOURCE = 'a source is "scan", "events" or "both"';

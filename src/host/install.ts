@@ -4,10 +4,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { say } from "../cli/output.ts";
-import { visible } from "../cli/timeline.ts";
 import { load } from "../config/load.ts";
 import { lineOf } from "../config/mistakes.ts";
 import { CliError, exit } from "../errors.ts";
+import { visible } from "../shown.ts";
 import {
   AGENT_UNIT,
   exampleConfig,

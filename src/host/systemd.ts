@@ -4,10 +4,10 @@
 import { existsSync } from "node:fs";
 import { configuredOnes } from "../agent/running.ts";
 import { say } from "../cli/output.ts";
-import { visible } from "../cli/timeline.ts";
 import { load } from "../config/load.ts";
 import { lineOf } from "../config/mistakes.ts";
 import { CliError, exit } from "../errors.ts";
+import { visible } from "../shown.ts";
 import { AGENT_UNIT, UNIT_NAMES, WATCHERS_UNIT } from "./files.ts";
 import { isOfOtherProgram } from "./take-over.ts";
 

@@ -5,10 +5,10 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { version } from "../../package.json" with { type: "json" };
 import { incidentLine } from "../cli/incident-text.ts";
-import { visible } from "../cli/timeline.ts";
 import type { ExportOptions } from "../config/export-schema.ts";
 import { CliError, exit } from "../errors.ts";
 import { readSecret } from "../secret.ts";
+import { visible } from "../shown.ts";
 import { Later, Refused, type Send } from "./exporter.ts";
 import { logsOf } from "./otlp.ts";
 

@@ -3,9 +3,9 @@
 
 import { type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import { constants } from "node:os";
-import { numberOf } from "../agent/run-id.ts";
 import { lifted, loadLibrary } from "./embed.ts";
 import { at, limit, size } from "./layout.ts";
+import { numberOf } from "./run-id.ts";
 
 /** A native call that failed: `errno` is its name, like "ENOENT". */
 export class NativeError extends Error {

@@ -5,8 +5,8 @@
  */
 
 import { type Core, limitOf } from "./core.ts";
+import type { GuardOrders, StandingOrder } from "./guard-orders.ts";
 import { at, flag, limit, order, rank_by, role, size, state, want, why } from "./layout.ts";
-import type { GuardOrders, StandingOrder } from "./region.ts";
 import { wordsOf } from "./words.ts";
 
 const PAGE_BYTES = 4096;

@@ -2,7 +2,7 @@
 /** The frame around every view: where one is, and whether what is shown is true now. */
 
 import { useEffect, useRef } from "preact/hooks";
-import { visible } from "../cli/timeline.ts";
+import { visible } from "../shown.ts";
 import type { Feed } from "./feed.ts";
 import { capital, span, timeOf } from "./format.ts";
 import { GuardPage } from "./guard.tsx";

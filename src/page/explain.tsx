@@ -2,7 +2,7 @@
 /** What would be done at an OOM now, to whom, and why not to another: the answer of `reprieve explain`. */
 
 import type { Explanation, OrderTold, ProcessTold } from "../cli/explanation.ts";
-import { milliseconds } from "../cli/timeline.ts";
+import { milliseconds } from "../shown.ts";
 import { size } from "./format.ts";
 import { useAsk } from "./hooks.ts";
 import { Badge, Fact, Nothing, Panel, Process, Text } from "./parts.tsx";

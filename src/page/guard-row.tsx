@@ -2,7 +2,7 @@
 /** One guard in the table of all. Rendered anew only when it is another row: most of a thousand are not. */
 
 import { Component } from "preact";
-import { milliseconds, visible } from "../cli/timeline.ts";
+import { milliseconds, visible } from "../shown.ts";
 import { Ago, OutcomeBadge, StateBadge, Text, Usage } from "./parts.tsx";
 import { Reprieve } from "./reprieve.tsx";
 import { guardLink, incidentLink, queryLink } from "./route.ts";

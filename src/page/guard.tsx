@@ -2,7 +2,7 @@
 /** One guard: who holds what now and in the last minutes, what would be done at an OOM, what was done before. */
 
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { visible } from "../cli/timeline.ts";
+import { visible } from "../shown.ts";
 import type { Shared } from "./app.tsx";
 import { Chart } from "./chart.tsx";
 import { Explained } from "./explain.tsx";

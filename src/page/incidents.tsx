@@ -2,7 +2,7 @@
 /** The list of incidents: by guard, outcome and time, the newest first, more on demand. */
 
 import { useEffect, useState } from "preact/hooks";
-import { visible } from "../cli/timeline.ts";
+import { visible } from "../shown.ts";
 import { ask } from "./api.ts";
 import type { Shared } from "./app.tsx";
 import { localOf } from "./format.ts";

@@ -2,8 +2,8 @@
 /** The small parts of every view. Names of processes and groups are hostile: they go through `Text`, and nowhere else. */
 
 import type { ComponentChildren } from "preact";
-import { visible } from "../cli/timeline.ts";
 import { diedIn, leftTo } from "../journal/left-to.ts";
+import { visible } from "../shown.ts";
 import { percent, shareOf, size, span } from "./format.ts";
 import { guardLink } from "./route.ts";
 import type { GuardView, IncidentSummary, Outcome, State } from "./types.ts";

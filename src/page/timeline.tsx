@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The steps of an incident, in a column of microseconds, and what they took of the reprieve. */
 
-import { visible } from "../cli/timeline.ts";
+import { visible } from "../shown.ts";
 import { duration, micros } from "./format.ts";
 import { Process } from "./parts.tsx";
 import type { Hook, Incident, IncidentStep } from "./types.ts";

@@ -5,7 +5,7 @@ import type { Hierarchy } from "../../src/cgroup/hierarchy.ts";
 import { type OrderName, POWERS, type Power } from "../../src/cli/order.ts";
 import { demandOrders, type OrderOptions, standingOf, warningsOf } from "../../src/cli/orders.ts";
 import { type CliError, exit } from "../../src/errors.ts";
-import type { StandingOrder } from "../../src/native/region.ts";
+import type { StandingOrder } from "../../src/native/guard-orders.ts";
 
 type Bare = Exclude<OrderName, "RAISE" | "MOVE" | "HOOK">;
 

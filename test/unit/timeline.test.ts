@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from "bun:test";
-import { bytes, linesOf, milliseconds, visible } from "../../src/cli/timeline.ts";
+import { linesOf } from "../../src/cli/timeline.ts";
 import type { IncidentStep } from "../../src/feed/protocol.ts";
+import { bytes, milliseconds, visible } from "../../src/shown.ts";
 
 const kill: IncidentStep = {
   v: 1,
