@@ -264,7 +264,7 @@ function isHelperOf(pid: number, agentPid: number): boolean {
 }
 
 /** 0 where it is gone. */
-function parentOf(pid: number): number {
+export function parentOf(pid: number): number {
   try {
     return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
   } catch {

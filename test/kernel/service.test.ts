@@ -17,7 +17,7 @@ import { type ConfigFile, FEED, guard, onStage, type Tenants } from "../helpers/
 import { kill } from "../helpers/group.ts";
 import { NotifySocket } from "../helpers/notified.ts";
 import { binary, runBase } from "../helpers/paths.ts";
-import { commandLine, helpersOf, leftoversOf, Reprieve } from "../helpers/reprieve.ts";
+import { commandLine, helpersOf, leftoversOf, parentOf, Reprieve } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
 import { LEAK_KB, LIMIT } from "../helpers/scene.ts";
 import { monotonicMs, START_BOUND_MS, until } from "../helpers/wait.ts";
@@ -401,6 +401,31 @@ describeWith("reload --main-pid", kernelTest, () => {
       await endBy(pid);
     }
   });
+
+  test.each([
+    ["", guard("g", "/reprieve-none/*")],
+    ["alone, ", ""],
+  ])(
+    "of the host as a whole, %sthe new one's guard starts when the old one has ended",
+    async (_, more) => {
+      config.write(`${ALLOWED}${more}[system]\nmemory = "1M"\n`);
+      const old = service();
+      await systemd.hears("READY=1");
+      const from = systemd.heard.length;
+      const guardsOf = (pid: number) =>
+        processesWith("reprieve-system").filter((one) => parentOf(one) === pid);
+      const [before] = guardsOf(old.pid);
+      const asked = takesOver(old.pid);
+      const pid = pidIn(await systemd.hears(/^MAINPID=/, from));
+      const newOnes = await until("the new one's guard", () => {
+        const found = guardsOf(pid);
+        return found.length > 0 && { found, isFirst: !isAlive(old.pid) && !isAlive(before ?? 0) };
+      });
+      expect(newOnes.isFirst).toBe(true);
+      expect((await asked).code).toBe(exit.ok);
+      await endBy(pid);
+    },
+  );
 
   test("where the new one refuses, the old one guards on", async () => {
     tenants.child("a", LIMIT);
