@@ -156,8 +156,6 @@ int handle_run(const char *guard, const char *group, const char *socket)
 	struct sys_two_fds got = { 0 };
 	int door = dial(socket), code;
 
-	/* The program is a memfd, whose name is a number; the operator is told this one. */
-	SYS2(prctl, 15 /* PR_SET_NAME */, "reprieve-handle");
 	if (door < 0) {
 		role_complain("no reprieve answers at", socket, door);
 		return EXIT_HOST;

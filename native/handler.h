@@ -253,10 +253,12 @@ int reaper_start(void);
 void reaper_help(uint32_t pid, int pidfd); /* -1: nothing was opened for it */
 /* Says once whether it has helped that one; *result: 0 or -errno. */
 int reaper_result(uint32_t pid, int *result);
-/* Opens one who was sent SIGTERM by his number at `signal_ns`, of a guard; `start_time` 0: nobody has read it. */
+/* Opens the victim of a guard, who was sent a signal at `signal_ns`; `start_time` 0: nobody has read it. */
 void reaper_hold(uint32_t guard, uint32_t pid, uint64_t start_time, uint64_t signal_ns);
 /* His pidfd, which is no longer one's own when he is let go; -EAGAIN: not yet; or -errno: he cannot be opened, or is gone. */
 int reaper_held(uint32_t guard);
+/* What he was called then, as far as it is known. */
+void reaper_name(uint32_t guard, char comm[COMM_BYTES]);
 void reaper_let_go(uint32_t guard);
 
 /* choose.c: the victim for this guard. 0; -EAGAIN: not known yet, look again; -ESRCH: nobody is

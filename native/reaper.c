@@ -4,7 +4,8 @@
  * CPU. Others are left alone: a second CPU at their memory frees 200 MB in 17 ms instead of 22, but a
  * neighbour that wakes every 10 ms then stalls for 0.8 ms instead of 0.3 (measured, 2 CPUs).
  *
- * It also opens who was sent SIGTERM by his number, so that no other who gets that is sent the SIGKILL.
+ * It also opens each victim, for two ends: one that was sent SIGTERM by his number is not sent the SIGKILL as another who gets that;
+ * and he is told by the name that he has now, for an exec may have changed what the sampler had read.
  *
  * A thread of its own: the responder, with its real-time priority, would take the CPU from a
  * neighbour for as long as that takes.
@@ -13,8 +14,9 @@
 #include "log.h"
 #include "procfs.h"
 #include "sys.h"
+#include "text.h"
 
-/* Who was sent SIGTERM by his number; one a guard. */
+/* The last victim of a guard. */
 struct hold {
 	/* writer: the responder */
 	uint32_t turn;	     /* release; raised by every change of what follows */
@@ -24,6 +26,7 @@ struct hold {
 	/* writer: the reaper */
 	uint32_t held; /* release: of which turn the pidfd is */
 	int pidfd;     /* 0: none; -errno */
+	char comm[COMM_BYTES];
 };
 
 static struct hold *holds; /* guards_max */
@@ -47,17 +50,22 @@ static int reap(uint32_t pid, int pidfd)
 }
 
 /* Read behind the opening: then both are of whoever had the number in between. */
-static int open_held(const struct hold *h, uint32_t pid)
+static int open_held(struct hold *h, uint32_t pid)
 {
-	int pidfd = sys_pidfd_open((int)pid), err;
-	uint64_t start_time;
+	int pidfd = sys_pidfd_open((int)pid), proc, err;
+	struct procfs_stat stat = { 0 };
 
 	if (pidfd < 0)
 		return pidfd;
-	err = procfs_start_time(pid, &start_time);
-	if (!err && (h->start_time ? start_time == h->start_time
-				   : procfs_was_there(start_time, h->signal_ns)))
+	proc = procfs_open(pid);
+	err = proc < 0 ? proc : procfs_read_stat(proc, &stat);
+	if (proc >= 0)
+		sys_close(proc);
+	if (!err && (h->start_time ? stat.start_time == h->start_time
+				   : procfs_was_there(stat.start_time, h->signal_ns))) {
+		memcpy(h->comm, stat.comm, COMM_BYTES);
 		return pidfd;
+	}
 	sys_close(pidfd);
 	return -ESRCH;
 }
@@ -71,6 +79,7 @@ static void mind(struct hold *h)
 		return;
 	if (h->pidfd > 0)
 		sys_close(h->pidfd);
+	memset(h->comm, 0, COMM_BYTES);
 	h->pidfd = h->pid ? open_held(h, h->pid) : 0;
 	shared_store(&h->held, turn);
 }
@@ -133,6 +142,14 @@ int reaper_held(uint32_t guard)
 	const struct hold *h = &holds[guard];
 
 	return shared_load(&h->held) == h->turn ? h->pidfd : -EAGAIN;
+}
+
+void reaper_name(uint32_t guard, char comm[COMM_BYTES])
+{
+	const struct hold *h = &holds[guard];
+
+	if (shared_load(&h->held) == h->turn)
+		memcpy(comm, h->comm, COMM_BYTES);
 }
 
 void reaper_let_go(uint32_t guard)

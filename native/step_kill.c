@@ -61,6 +61,7 @@ static int strike(struct guarded *g, const struct choice *c, int signal, enum st
 {
 	struct response *r = &g->response;
 	struct log_record record = about(c);
+	uint64_t signal_ns = sys_boot_ns();
 	int err =
 		c->pidfd >= 0 ? sys_pidfd_signal(c->pidfd, signal) : sys_kill((int)c->pid, signal);
 
@@ -70,6 +71,7 @@ static int strike(struct guarded *g, const struct choice *c, int signal, enum st
 	} else {
 		shared_store(&g->guard->kills, g->guard->kills + 1);
 		step_count_kill(g, r->progress_ns);
+		reaper_hold(g->index, c->pid, c->start_time, signal_ns);
 	}
 	record.result = err;
 	respond_tell(g, step, record);
@@ -129,7 +131,6 @@ void step_terminate(struct guarded *g, uint64_t now_ns)
 {
 	struct response *r = &g->response;
 	struct choice c;
-	uint64_t signal_ns;
 	int err;
 
 	if (r->victim == VICTIM_ASKED) {
@@ -143,12 +144,9 @@ void step_terminate(struct guarded *g, uint64_t now_ns)
 		r->is_over = 1;
 		return;
 	}
-	signal_ns = sys_boot_ns();
 	if (strike(g, &c, SYS_SIGTERM, STEP_TERMINATE))
 		return;
 	r->victim = VICTIM_ASKED;
-	if (c.pidfd < 0)
-		reaper_hold(g->index, c.pid, c.start_time, signal_ns);
 	shared_store(&g->guard->carried_out, ORDER_TERMINATE);
 	step_ask_for(g, ORDER_ROOM, c.pid);
 }

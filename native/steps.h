@@ -8,15 +8,15 @@
 
 /* What happened; one record of a log each. The agent turns them into messages. */
 enum step {
-	STEP_OPENED = 1,     /* incident opened; arg: enum cause */
-	STEP_SEEN = 2,	     /* the responder is awake and looks at the group; bytes: usage */
-	STEP_CHOSE = 3,	     /* pid, comm, bytes: its anonymous memory; arg: enum evidence */
-	STEP_WOULD_KILL = 4, /* the same, without the power to kill */
-	STEP_KILL = 5,	     /* SIGKILL sent; result */
-	STEP_MRELEASE = 6,   /* process_mrelease; result */
-	STEP_VICTIM_DEAD = 7,
-	STEP_RELIEF = 8,  /* nobody waits in the OOM any more; bytes: usage */
-	STEP_GAVE_UP = 9, /* the responder asks for the hand-over; arg: enum reason */
+	STEP_OPENED = 1,      /* incident opened; arg: enum cause */
+	STEP_SEEN = 2,	      /* the responder is awake and looks at the group; bytes: usage */
+	STEP_CHOSE = 3,	      /* pid, comm, bytes: its anonymous memory; arg: enum evidence */
+	STEP_WOULD_KILL = 4,  /* the same, without the power to kill */
+	STEP_KILL = 5,	      /* SIGKILL sent; result */
+	STEP_MRELEASE = 6,    /* process_mrelease; result */
+	STEP_VICTIM_DEAD = 7, /* pid, comm: as it was called when it was killed, if that is known */
+	STEP_RELIEF = 8,      /* nobody waits in the OOM any more; bytes: usage */
+	STEP_GAVE_UP = 9,     /* the responder asks for the hand-over; arg: enum reason */
 	STEP_HANDED_OVER =
 		10, /* the switch was written to "kernel kills"; result; arg: enum reason */
 	STEP_HANDLER_KILLED = 11, /* result */

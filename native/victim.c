@@ -52,6 +52,7 @@ static int is_dead(const struct response *r)
 void victim_look_after(struct guarded *g, uint64_t now_ns)
 {
 	struct response *r = &g->response;
+	struct log_record dead = { .t_ns = now_ns, .pid = (int)r->victim_pid };
 
 	if (r->victim != VICTIM_DYING && r->victim != VICTIM_ASKED)
 		return;
@@ -64,6 +65,6 @@ void victim_look_after(struct guarded *g, uint64_t now_ns)
 		return;
 	r->victim = VICTIM_DEAD;
 	r->progress_ns = now_ns;
-	respond_tell(g, STEP_VICTIM_DEAD,
-		     (struct log_record){ .t_ns = now_ns, .pid = (int)r->victim_pid });
+	reaper_name(g->index, dead.comm);
+	respond_tell(g, STEP_VICTIM_DEAD, dead);
 }

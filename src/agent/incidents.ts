@@ -104,7 +104,7 @@ export class Incidents {
   accept(records: readonly LogRecord[], nowNs: number): { drafts: Draft[]; events: GuardEvent[] } {
     const drafts: Draft[] = [];
     const events: GuardEvent[] = [];
-    for (const record of records) {
+    for (const record of renamed(records)) {
       if (record.incident === 0) events.push(this.#event(record));
       else this.#add(record, nowNs, drafts);
     }
@@ -231,6 +231,17 @@ export class Incidents {
       ...(ended.length > 0 && { ended }),
     };
   }
+}
+
+/** Who was killed is called as at the kill: an exec may have changed the name since the sampler read it. Mostly that is told together. */
+function renamed(records: readonly LogRecord[]): LogRecord[] {
+  const key = ({ guard, incident, pid }: LogRecord) => `${guard}:${incident}:${pid}`;
+  const dead = records.filter(({ step: one, comm }) => one === step.VICTIM_DEAD && comm !== "");
+  const names = new Map(dead.map((record) => [key(record), record.comm]));
+  return records.map((record) => {
+    const comm = WITH_PROCESS.includes(record.step) ? names.get(key(record)) : undefined;
+    return comm === undefined ? record : { ...record, comm };
+  });
 }
 
 function orderWord(value: number): string {

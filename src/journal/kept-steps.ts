@@ -18,10 +18,13 @@ export function sleepersOf(steps: readonly IncidentStep[]): Sleeper[] {
   return [...sleepers.values()];
 }
 
-/** Each once: who was asked to end may be killed after that. */
+/** Each once: who was asked to end may be killed after that. By the name that he had then. */
 export function victimsOf(steps: readonly IncidentStep[]): Victim[] {
-  const victims = steps.flatMap(({ step, pid, comm = "", rss_bytes, by }) => {
+  const dead = steps.filter(({ step, comm }) => step === "victim-dead" && comm !== "");
+  const names = new Map(dead.map(({ pid, comm }) => [pid, comm]));
+  const victims = steps.flatMap(({ step, pid, comm: read = "", rss_bytes, by }) => {
     if (!KILLS.has(step) || pid === undefined) return [];
+    const comm = names.get(pid) ?? read;
     return [[pid, { pid, comm, by, ...(rss_bytes !== undefined && { rss_bytes }) }] as const];
   });
   return [...new Map(victims).values()];

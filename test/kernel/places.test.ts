@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { exit } from "../../src/errors.ts";
 import { endsAsUser } from "../helpers/as-user.ts";
 import { cleanUp } from "../helpers/clean.ts";
-import { Group } from "../helpers/group.ts";
+import { Group, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { binary, memoryRoot, programOf } from "../helpers/paths.ts";
 import { type Ended, Reprieve } from "../helpers/reprieve.ts";
@@ -38,7 +38,7 @@ describeWith("places", [...kernelTest, ...needs], () => {
 
   test("a limit of ours that is too small is told with the group whose it is", async () => {
     const above = new Group("small");
-    const ours = above.child("ours");
+    const ours = above.child("ours", 256 * MB);
     above.write(memory.limitFile, "79M");
     const inGroup = ["sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"'];
     const startedIn = ({ path }: Group) =>

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** The cases in which a killer easily takes the wrong process. */
 import { afterEach, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fixture } from "../helpers/build.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { Group } from "../helpers/group.ts";
@@ -37,6 +39,25 @@ describeWith("victims", kernelTest, () => {
     await scene.closed();
     expect(scene.victims()).toEqual([grows.pid]);
     expect(still.isAlive()).toBe(true);
+    await scene.end();
+  });
+
+  test("who has become another program since he was sampled is told by the name that he has when he is killed", async () => {
+    const scene = await Scene.set();
+    const fifo = `${mkdtempSync(join(tmpdir(), "reprieve-test-"))}/go`;
+    Bun.spawnSync(["mkfifo", fifo]);
+    // Its parent does not wait for it: the name is there for who comes late, too.
+    const script =
+      'echo 0 >"$0/cgroup.procs" && { { read line <"$1" && exec tail /dev/zero; } & } && exec sleep 60';
+    const parent = Bun.spawn(["sh", "-c", script, scene.group.path, fifo]);
+    await scene.sampled();
+    writeFileSync(fifo, "\n");
+    await scene.closed();
+    expect(scene.steps("kill")[0]?.comm).toBe("tail");
+    expect(scene.steps("victim-dead")[0]?.comm).toBe("tail");
+    parent.kill("SIGKILL");
+    await parent.exited;
+    rmSync(dirname(fifo), { recursive: true });
     await scene.end();
   });
 
