@@ -15,7 +15,7 @@ BIOME := node_modules/.bin/biome
 B := dist/build
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
 
-.PHONY: FORCE all deb dist dist-check fresh image docs test soak fault fault-v2 model test-native test-unit test-vm test-host vm ok lint types format clean
+.PHONY: FORCE all deb deb-wants dist dist-check fresh image docs test soak fault fault-v2 model test-native test-unit test-vm test-host vm ok lint types format clean
 .DELETE_ON_ERROR:
 all: dist/reprieve
 

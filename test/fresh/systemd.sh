@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 # On a new Debian with systemd as process 1: the package is installed, resolves an OOM of a service, is upgraded by NEXT while that
-# is guarded, removed and purged. Ends at the first thing that is not so; what it prints is told by systemd.test.ts.
+# is guarded, with mistakes in its config file, disabled and stopped; removed, installed again and purged. Ends at the first thing that is
+# not so; what it prints is told by systemd.test.ts.
 
 group=/sys/fs/cgroup/system.slice/leak.service
-main_pid() { systemctl show --value --property MainPID reprieve; }
+watchers=/sys/fs/cgroup/reprieve.slice/reprieve-watchers.service
+shown() { systemctl show --value --property "$1" reprieve; }
+is() { [ "$(systemctl $1 reprieve)" = $2 ]; }
 # until WHAT COMMAND...: within a minute of this clock.
 until_it() {
 	what=$1 && shift
@@ -18,6 +21,21 @@ until_it() {
 is_held() { [ "$(cat $group/memory.high)" != max ]; }
 relieved() { [ "$(reprieve incidents --json | grep -c '"outcome":"relieved"')" -ge "$1" ]; }
 leaks() { systemctl kill --signal USR1 --kill-whom main leak; }
+# One of them is the process that keeps the unit's group.
+is_watched() { [ "$(find $watchers -name cgroup.procs -exec cat {} + | wc -l)" -gt 1 ]; }
+look() { if ! is_held; then echo "let go"; elif is_watched; then echo "held and watched"; else echo "held, unwatched"; fi; }
+# upgrade PACKAGE: the main process is another one then, the service has never stopped, and each look at the group meanwhile is told.
+upgrade() {
+	old=$(shown MainPID) since=$(shown ActiveEnterTimestampMonotonic)
+	(while :; do look && sleep 0.02; done) >/root/looks &
+	looks=$!
+	dpkg -i ./$1
+	kill $looks
+	[ "$(shown MainPID)" != "$old" ]
+	[ ! -e /proc/$old ]
+	[ "$(shown ActiveEnterTimestampMonotonic)" = "$since" ]
+	sort /root/looks | uniq -c
+}
 
 echo "== install"
 apt-get install -yq ./$FIRST
@@ -36,27 +54,47 @@ until_it "the OOM relieved" relieved 1
 systemctl is-active leak
 
 echo "== upgrade"
-old=$(main_pid)
-# Each look at the group while it is upgraded: is it held?
-(while :; do is_held && echo held || echo "let go"; sleep 0.02; done) >/root/looks &
-looks=$!
-dpkg -i ./$NEXT
-kill $looks
-new=$(main_pid)
-[ "$new" != "$old" ]
-[ ! -e /proc/$old ]
+upgrade $NEXT
 reprieve version
 reprieve status
-sort /root/looks | uniq -c
 leaks
 until_it "an OOM relieved after the upgrade" relieved 2
 systemctl is-active leak
+
+echo "== upgrade of one that is disabled"
+systemctl disable reprieve
+upgrade $FIRST
+is is-enabled disabled
+
+echo "== upgrade with mistakes in the config file"
+old=$(shown MainPID)
+echo mistake >/etc/reprieve/reprieve.d/mistake.toml
+dpkg -i ./$NEXT
+[ "$(shown MainPID)" = "$old" ]
+is_held && is_watched
+rm /etc/reprieve/reprieve.d/mistake.toml
+
+echo "== upgrade of one that is stopped, without a config file"
+systemctl enable reprieve
+systemctl stop reprieve
+mv /etc/reprieve/reprieve.toml /root
+dpkg -i ./$FIRST
+is is-active inactive
+is is-enabled enabled
+[ ! -e /etc/reprieve/reprieve.toml ]
+mv /root/reprieve.toml /etc/reprieve
+
+echo "== removed and installed again"
+apt-get remove -yq reprieve
+dpkg -i ./$NEXT
+is is-active active
+until_it "the service guarded again" is_held
 
 echo "== remove"
 apt-get remove -yq reprieve
 [ "$(cat $group/memory.high)" = max ]
 if ls -l /proc/[0-9]*/exe 2>/dev/null | grep reprieve; then exit 1; fi
-[ "$(systemctl is-active reprieve)" = inactive ]
+is is-active inactive
 ls /etc/reprieve
 rm -r /etc/reprieve/reprieve.d
 systemctl stop leak

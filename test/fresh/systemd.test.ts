@@ -6,30 +6,14 @@ import { repository } from "../helpers/paths.ts";
 import { describeWith, program, root } from "../helpers/require.ts";
 import { boot, consoleOf } from "../vm/machine.ts";
 import { DebianRoot, output } from "./debian-root.ts";
+import { buildNext, nameOf, next, pathOf } from "./packages.ts";
 
 const LONG_MS = 3_600_000;
 const BOUND_S = 2400;
 const ROOM_MB = 600;
-const { version } = await Bun.file(`${repository}/package.json`).json();
-const NEXT = `${version}+1`;
-const packageOf = (one: string) => `reprieve_${one}_amd64.deb`;
-const built = `${repository}/dist/release/${packageOf(version)}`;
-
-/** The same, as if it were of the next version. */
-function buildNext(to: string): void {
-  const dir = mkdtempSync("/var/tmp/reprieve-next-");
-  try {
-    output(["dpkg-deb", "--raw-extract", built, dir]);
-    output(["sed", "-i", `s/^Version: .*/Version: ${NEXT}/`, `${dir}/DEBIAN/control`]);
-    output(["dpkg-deb", "--root-owner-group", "-Znone", "--build", dir, to]);
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
-}
-
 function makeDisk(debian: DebianRoot, image: string): void {
-  debian.bring(built);
-  buildNext(`${debian.path}/root/${packageOf(NEXT)}`);
+  debian.bring(pathOf("amd64"));
+  buildNext(`${debian.path}/root`);
   copyFileSync(`${import.meta.dir}/job`, `${debian.path}/job`);
   const unit = `${debian.path}/lib/systemd/system/job.service`;
   copyFileSync(`${repository}/test/vm/job.service`, unit);
@@ -57,7 +41,7 @@ describeWith("with systemd", needs, () => {
     "a package's life, from its installation to nothing that is left",
     async () => {
       const machine = { name: "fresh", cgroups: "systemd", disk } as const;
-      const script = `FIRST=${packageOf(version)} NEXT=${packageOf(NEXT)}\n${await Bun.file(`${import.meta.dir}/systemd.sh`).text()}`;
+      const script = `FIRST=${nameOf("amd64")} NEXT=${nameOf("amd64", next)}\n${await Bun.file(`${import.meta.dir}/systemd.sh`).text()}`;
       const lines: string[] = [];
       const { code, broken } = await boot(machine, script, BOUND_S, (line) => lines.push(line));
       const all = lines.join("\n");
@@ -68,8 +52,15 @@ describeWith("with systemd", needs, () => {
         see: consoleOf(machine),
       });
       const parts = Object.fromEntries(all.split(/^== /m).map((part) => part.split(/\n(.*)/s)));
-      expect(parts.upgrade).toContain("was taken over: no group was unwatched");
-      expect(parts.upgrade).toMatch(/^ +\d+ held$/m);
+      const disabled = parts["upgrade of one that is disabled"];
+      for (const upgrade of [parts.upgrade, disabled]) {
+        expect(upgrade).toContain("was taken over: no group was unwatched");
+        expect(upgrade).toMatch(/^ +\d+ held and watched$/m);
+        expect(upgrade).not.toContain("unwatched");
+      }
+      expect(parts["upgrade with mistakes in the config file"]).toContain(
+        "the program that runs guards on",
+      );
       expect(parts.remove).toMatch(/^reprieve\.d +reprieve\.toml$/m);
       expect(parts.purge).toBe("");
     },

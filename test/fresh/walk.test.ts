@@ -6,11 +6,11 @@ import { allCommandsOf, blocksOf } from "../docs/blocks.ts";
 import { repository } from "../helpers/paths.ts";
 import { describeWith, memoryGroups, program, root } from "../helpers/require.ts";
 import { DebianRoot, output } from "./debian-root.ts";
+import { nameOf, pathOf, version } from "./packages.ts";
 
 const LONG_MS = 1_800_000;
 const COMMANDS_MOST = 3;
 const FIRST_OOM_MOST_MS = 120_000;
-const { version } = await Bun.file(`${repository}/package.json`).json();
 const release = `${repository}/dist/release/reprieve-${version}-linux-x64.tar.xz`;
 const ofReadme = allCommandsOf(blocksOf("README"));
 
@@ -60,7 +60,7 @@ describeWith("on a new Debian", [root, memoryGroups, program("debootstrap", "deb
   );
 
   test(
-    "from a clone: the demo, and the tests that want nothing but its compilers",
+    "from a clone: the demo, the tests that want nothing but its compilers, and the package, with the same bytes as here",
     () => {
       debian.does(
         "apt-get update -q && apt-get install -yq --no-install-recommends nodejs npm gcc libc6-dev make",
@@ -74,6 +74,18 @@ describeWith("on a new Debian", [root, memoryGroups, program("debootstrap", "deb
         `make ${(make.ms / 1000).toFixed(0)} s, make demo ${(demo.ms / 1000).toFixed(0)} s`,
       );
       expect(debian.does("cd reprieve && make test-unit", env).out).toMatch(/^ 0 fail$/m);
+      const lacks = debian.type("cd reprieve && make deb", env);
+      const [, wanted = ""] = /^make deb wants Debian's packages (.*)/m.exec(lacks.out) ?? [];
+      expect([lacks.code, wanted]).toEqual([2, expect.stringContaining("debhelper")]);
+      debian.does(`apt-get install -yq --no-install-recommends git ${wanted}`);
+      const file = `dist/release/${nameOf("amd64")}`;
+      // On one CPU too, and with another umask.
+      debian.does(`cd reprieve && umask 077 && taskset -c 0 make ${file}`, {
+        ...env,
+        TZ: "Asia/Tokyo",
+      });
+      const sum = (path: string) => output(["sha256sum", path]).split(" ")[0];
+      expect(sum(`${debian.path}/root/reprieve/${file}`)).toBe(sum(pathOf("amd64")));
     },
     LONG_MS,
   );

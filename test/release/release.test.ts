@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** The release files of `make dist`: whole, small, the same once more, and at work where they are for. `make dist-check`. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { commandsOf } from "../docs/blocks.ts";
+import { brokenLinksIn, pagesIn } from "../helpers/links.ts";
 import { repository } from "../helpers/paths.ts";
 import { describeWith, root } from "../helpers/require.ts";
 import { emulated, emulation } from "./emulated.ts";
@@ -90,15 +90,8 @@ describe.each(TARGETS)("%s", (target) => {
 
   test("has all that its pages link to", () => {
     const folder = `${opened}/${nameOf(target)}`;
-    const pages = [...new Bun.Glob("**/*.md").scanSync(folder)];
-    expect(pages).toContain("dist/docs/runbook.md");
-    const broken = pages.flatMap((page) => {
-      const links = readFileSync(`${folder}/${page}`, "utf8").matchAll(/\]\(([^)#]+)/g);
-      const files = [...links].map(([, to = ""]) => to).filter((to) => !to.includes("://"));
-      const isThere = (to: string) => existsSync(join(folder, dirname(page), to));
-      return files.filter((to) => !isThere(to)).map((to) => `${page}: ${to}`);
-    });
-    expect(broken).toEqual([]);
+    expect(pagesIn(folder)).toContain("dist/docs/runbook.md");
+    expect(brokenLinksIn(folder)).toEqual([]);
   });
 });
 
