@@ -69,6 +69,8 @@ function bootstrap(): void {
   const half = `${MADE}.half`;
   rmSync(half, { recursive: true, force: true });
   mkdirSync(half, { recursive: true });
-  output(["debootstrap", "--variant=minbase", `--include=${PACKAGES}`, "bookworm", half]);
+  // What it mounts goes with it, however it ends.
+  const command = ["debootstrap", "--variant=minbase", `--include=${PACKAGES}`, "bookworm", half];
+  output(["unshare", "--mount", ...command]);
   renameSync(half, MADE);
 }
