@@ -115,7 +115,9 @@ ALONE := ./test/kernel/rounds.test.ts test/fault
 TIMED := test/attack $(filter-out $(TOLD) $(ALONE),$(wildcard ./test/kernel/*.test.ts))
 UNTIMED := $(TOLD) $(addprefix test/,native unit browser docs)
 JUNIT := $(addprefix $(B)/,timed.xml alone.xml untimed.xml vm/junit.xml)
-run_tests = $(BUN) test $(1) --reporter=junit --reporter-outfile=$(2)
+# Of each test, where it says nothing else: a hang is a failure, a slow machine is none.
+HANG_MS := 30000
+run_tests = $(BUN) test --timeout $(HANG_MS) $(1) --reporter=junit --reporter-outfile=$(2)
 test: export FAULT_STAGES ?= 3
 test: dist/reprieve $(CASES) $(ARM)
 	@rm -f $(JUNIT)
@@ -169,7 +171,7 @@ test-native: dist/reprieve $(CASES) $(ARM)
 	$(BUN) test test/native
 
 test-unit: dist/reprieve
-	$(BUN) test test/unit
+	$(BUN) test --timeout $(HANG_MS) test/unit
 
 # Boots of another kernel (test/vm/README.md), each with its tests.
 test-vm: dist/reprieve $(CASES)

@@ -7,8 +7,9 @@ import { repository } from "../helpers/paths.ts";
 /** Beside Debian's required ones: systemd for the VM, and what a minimal root lacks of an installed host. */
 const PACKAGES = "systemd-sysv,dbus,ca-certificates,xz-utils";
 const MADE = `${repository}/dist/build/fresh/debian`;
-/** The host's kernel, its groups and its network; a /run of its own, as after a boot. */
-const ENTER = `for dir in proc sys dev; do mount --rbind /$dir "$0/$dir"; done
+/** The host's kernel, its groups and its network; a /run of its own, as after a boot. Its root is a mount, which programs expect. */
+const ENTER = `mount --bind "$0" "$0"
+for dir in proc sys dev; do mount --rbind /$dir "$0/$dir"; done
 mount -t tmpfs run "$0/run"
 cp /etc/resolv.conf "$0/etc/resolv.conf"
 exec chroot "$0" /usr/bin/env -i HOME=/root PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"`;

@@ -18,12 +18,17 @@ until_it() {
 	journalctl -b -u reprieve --no-pager | tail -30
 	return 1
 }
-is_held() { [ "$(cat $group/memory.high)" != max ]; }
+# Without a process of their own: the agent needs the VM's one CPU.
+is_held() { read -r high <$group/memory.high && [ "$high" != max ]; }
+is_watched() {
+	for procs in $watchers/*/cgroup.procs; do
+		if read -r _ <$procs; then return 0; fi
+	done 2>/dev/null
+	return 1
+}
+look() { if ! is_held; then echo "let go"; elif is_watched; then echo "held and watched"; else echo "held, unwatched"; fi; }
 relieved() { [ "$(reprieve incidents --json | grep -c '"outcome":"relieved"')" -ge "$1" ]; }
 leaks() { systemctl kill --signal USR1 --kill-whom main leak; }
-# One of them is the process that keeps the unit's group.
-is_watched() { [ "$(find $watchers -name cgroup.procs -exec cat {} + | wc -l)" -gt 1 ]; }
-look() { if ! is_held; then echo "let go"; elif is_watched; then echo "held and watched"; else echo "held, unwatched"; fi; }
 # upgrade PACKAGE: the main process is another one then, the service has never stopped, and each look at the group meanwhile is told.
 upgrade() {
 	old=$(shown MainPID) since=$(shown ActiveEnterTimestampMonotonic)
