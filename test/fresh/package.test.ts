@@ -74,12 +74,12 @@ describeWith("on a new Debian", [root, memoryGroups, program("debootstrap", "deb
     debian.bring(pathOf("amd64"));
     buildNext(`${debian.path}/root`);
   }, LONG_MS);
-  afterAll(() => debian[Symbol.dispose]());
+  afterAll(() => debian[Symbol.dispose](), LONG_MS);
 
   /** All that dpkg and apt do not write for themselves. */
   const files = () =>
     debian.does(
-      "find / -xdev -path /root -prune -o -path /var/lib/dpkg -prune -o -path /var/log -prune -o -path /var/cache/apt -prune -o -print | sort",
+      "find / -xdev -path /root -prune -o -path /var/lib/dpkg -prune -o -path /var/log -prune -o -path /var/cache/apt -prune -o -path /var/lib/apt -prune -o -print | sort",
     ).out;
 
   test(

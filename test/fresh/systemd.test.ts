@@ -35,7 +35,7 @@ describeWith("with systemd", needs, () => {
     using debian = new DebianRoot();
     makeDisk(debian, disk);
   }, LONG_MS);
-  afterAll(() => rmSync(dir, { recursive: true }));
+  afterAll(() => rmSync(dir, { recursive: true }), LONG_MS);
 
   test(
     "a package's life, from its installation to nothing that is left",

@@ -28,7 +28,7 @@ describeWith("on a new Debian", [root, memoryGroups, program("debootstrap", "deb
   beforeEach(() => {
     debian = new DebianRoot();
   }, LONG_MS);
-  afterEach(() => debian[Symbol.dispose]());
+  afterEach(() => debian[Symbol.dispose](), LONG_MS);
 
   test(
     "a release file is a first resolved OOM after at most 3 commands and 2 minutes",
