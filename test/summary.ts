@@ -7,8 +7,9 @@
  * the second try only is said in the last line too.
  */
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { type Case, casesOf } from "./helpers/junit.ts";
+import { leftBy } from "./helpers/left.ts";
 
 /** More are no accident. */
 const SECOND_TRIES_MOST = 3;
@@ -30,9 +31,11 @@ const allSeen = [...new Bun.Glob(LAYERS).scanSync()].every((file) => seen.has(fi
 const mayRetry = allSeen && failed.length <= SECOND_TRIES_MOST; // a file that cannot be loaded has no case
 const mended = mayRetry ? failed.filter(passesAlone) : [];
 const wrong = failed.length - mended.length;
+const left = leftBy((pid) => !existsSync(`/proc/${pid}`));
+for (const path of left) console.log(`LEFT BEHIND, by this run or one before: ${path}`);
 const late = mended.length > 0 ? ` (${mended.length} at a second try, alone)` : "";
 console.log(`${cases.length - wrong - skipped.length} passed${late}, ${wrong} failed`);
-process.exit(wrong > 0 ? 1 : failed.length > 0 ? 0 : Number(code));
+process.exit(wrong + left.length > 0 ? 1 : failed.length > 0 ? 0 : Number(code));
 
 function passesAlone({ file, name }: Case): boolean {
   if (ONE_TRY.test(file)) return false;

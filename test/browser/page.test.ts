@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The page of the built binary in a real browser, with real OOMs of the real kernel behind it. */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import * as v from "valibot";
@@ -13,6 +12,7 @@ import { fixture } from "../helpers/build.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
 import { freePort, serve, served } from "../helpers/feed.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { Group, MB } from "../helpers/group.ts";
 import { Journal } from "../helpers/journal.ts";
 import { describeWith, kernelTest } from "../helpers/require.ts";
@@ -35,11 +35,11 @@ function manyGuards() {
 
 /** The workload under a name of its own: a program calls itself as its file is called. */
 function hostileProgram(name: string) {
-  const dir = mkdtempSync(join(tmpdir(), "reprieve-hostile-"));
+  const dir = makeFolder("hostile");
   copyFileSync(fixture("workload"), join(dir, name));
   return {
     wrapper: ["sh", "-c", 'shift; exec "$0" "$@"', join(dir, name)],
-    remove: () => rmSync(dir, { recursive: true }),
+    remove: () => removeFolder(dir),
   };
 }
 

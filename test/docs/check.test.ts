@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** README.md and dist/docs say what there is, and all of it: words of blocks, commands, flags, links. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { program } from "../../src/cli/program.ts";
 import { load } from "../../src/config/load.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { repository } from "../helpers/paths.ts";
 import {
   allCommandsOf,
@@ -67,7 +67,7 @@ describe.each(pages())("%s", (page) => {
   test.each(
     blocks.filter(({ language }) => language === "toml").map((block) => [at(block), block]),
   )("the config file of %s has no mistake", (_, { words, text }) => {
-    const folder = mkdtempSync(join(tmpdir(), "reprieve-docs-"));
+    const folder = makeFolder("docs");
     const file = `${folder}/reprieve.toml`;
     if (isDropIn(words)) {
       mkdirSync(`${folder}/reprieve.d`);
@@ -76,7 +76,7 @@ describe.each(pages())("%s", (page) => {
     const whole = blocks.find((block) => block.words[0]?.endsWith("/reprieve.toml"));
     writeFileSync(file, isDropIn(words) ? (whole?.text ?? "") : text);
     expect(load(file).mistakes).toEqual([]);
-    rmSync(folder, { recursive: true });
+    removeFolder(folder);
   });
 
   test("a test claims what is not run here", () => {

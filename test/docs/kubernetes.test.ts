@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** The commands of dist/docs/kubernetes.md against a server that is not there: kubectl takes all but that. */
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { repository } from "../helpers/paths.ts";
 import { describeWith, kustomize } from "../helpers/require.ts";
 import { commandsOf } from "./blocks.ts";
@@ -23,12 +23,12 @@ describeWith(
   () => {
     const commands = commandsOf("kubernetes", "kubernetes").flatMap((block) => block.commands);
     test.each(commands)("%s", (command) => {
-      const dir = mkdtempSync(join(tmpdir(), "reprieve-kube-"));
+      const dir = makeFolder("kube");
       const KUBECONFIG = join(dir, "config");
       writeFileSync(KUBECONFIG, JSON.stringify(nowhere));
       const env = { ...process.env, KUBECONFIG, HOME: dir };
       const { stderr } = Bun.spawnSync(["sh", "-c", command], { cwd: repository, env });
-      rmSync(dir, { recursive: true });
+      removeFolder(dir);
       expect(String(stderr)).toMatch(/127\.0\.0\.1:1.* refused/);
     });
   },

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** What a page speaks of and does not make itself: groups below the page's hierarchy, and processes in them. */
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fixture } from "../helpers/build.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { Group } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { Board, type Plan, type Workload } from "../helpers/workload.ts";
@@ -15,7 +15,7 @@ export class Setting {
   /** The page sees it as the root of the hierarchy. */
   readonly root = new Group("docs");
   readonly #board = new Board();
-  readonly #programs = mkdtempSync(join(tmpdir(), "reprieve-docs-programs-"));
+  readonly #programs = makeFolder("docs-programs");
 
   readonly #groups = new Map([["/", this.root]]);
 
@@ -51,6 +51,6 @@ export class Setting {
   async end(): Promise<void> {
     await this.root.destroy();
     this.#board.close();
-    rmSync(this.#programs, { recursive: true });
+    removeFolder(this.#programs);
   }
 }

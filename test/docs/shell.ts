@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The bash that a page's commands are typed into, one for the page, on the little host of `enter`. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import type { Group } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { binary, repository } from "../helpers/paths.ts";
@@ -30,7 +29,7 @@ export interface Running {
 export class Shell {
   readonly #proc: Bun.Subprocess<"pipe", "pipe", "inherit">;
   /** Of what runs in the background, outside the page's own /run. */
-  readonly #folder = mkdtempSync(join(tmpdir(), "reprieve-docs-"));
+  readonly #folder = makeFolder("docs");
   #unread = "";
   #files = 0;
 
@@ -94,7 +93,7 @@ export class Shell {
   async end(): Promise<void> {
     this.#proc.stdin.end();
     await Promise.race([this.#proc.exited, Bun.sleep(2000)]);
-    rmSync(this.#folder, { recursive: true });
+    removeFolder(this.#folder);
   }
 
   async #read(): Promise<void> {

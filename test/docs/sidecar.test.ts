@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** The containers of dist/docs/sidecar.md are run, as they stand there, around an app and beside one. */
 import { afterEach, expect } from "bun:test";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { makeTree } from "../../src/release/tree.ts";
 import { fixture } from "../helpers/build.ts";
 import { cleanUp } from "../helpers/clean.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { binary } from "../helpers/paths.ts";
 import { Pod } from "../helpers/pod.ts";
 import { describeWith, kernelTest, onlyOnV1, program } from "../helpers/require.ts";
@@ -22,13 +23,13 @@ afterEach(async () => {
   for (const name of ["around", "beside"])
     Bun.spawnSync(["runc", "delete", "--force", `reprieve-${name}-${process.pid}`]);
   await cleanUp();
-  rmSync(folder, { recursive: true, force: true });
+  removeFolder(folder);
 });
 
 describeWith("the sidecar's page", needs, () => {
   paths("its containers run, and say what it shows", async () => {
     const pod = await Pod.set();
-    folder = mkdtempSync("/var/tmp/reprieve-docs-sidecar-");
+    folder = makeFolder("docs-sidecar", "/var/tmp");
     const here = (text: string) =>
       text
         .replaceAll("reprieve-around", `reprieve-around-${process.pid}`)

@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Runs the binary as a user without rights. */
-import {
-  chmodSync,
-  chownSync,
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-} from "node:fs";
+import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync } from "node:fs";
+import { makeFolder, removeFolder } from "./folder.ts";
 import type { Group } from "./group.ts";
 import { memory } from "./memory.ts";
 import { binary, programOf } from "./paths.ts";
@@ -38,7 +31,7 @@ export const setUser = () => [programOf("setpriv"), ...SET_USER, "--clear-groups
  * delegated to the user. `through`: a program that starts it.
  */
 export function asUser(group?: Group, through: readonly string[] = []): AsUser {
-  const folder = mkdtempSync("/var/tmp/reprieve-test-");
+  const folder = makeFolder("test", "/var/tmp");
   chmodSync(folder, 0o755);
   copyFileSync(binary, `${folder}/reprieve`);
   const XDG_RUNTIME_DIR = `${folder}/run`;
@@ -47,7 +40,7 @@ export function asUser(group?: Group, through: readonly string[] = []): AsUser {
   return {
     command: [...(group ? enter(group) : []), ...setUser(), ...through, `${folder}/reprieve`],
     env: { XDG_RUNTIME_DIR },
-    remove: () => rmSync(folder, { recursive: true }),
+    remove: () => removeFolder(folder),
   };
 }
 

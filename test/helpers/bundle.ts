@@ -3,18 +3,11 @@
  * An OCI bundle for runc, and the container that runs from it: the root is the tree of our image (`make image`), around the binary
  * under test, and fixtures that can be run there. The files, 118 MB, are there once for all bundles of a test, which link to them.
  */
-import {
-  copyFileSync,
-  linkSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, linkSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { makeTree } from "../../src/release/tree.ts";
 import { fixture } from "./build.ts";
+import { makeFolder, removeFolder } from "./folder.ts";
 import { binary } from "./paths.ts";
 import { Reprieve } from "./reprieve.ts";
 import { inVm } from "./require.ts";
@@ -33,12 +26,12 @@ export function removeBundles(): void {
 
 /** The next bundle has files of its own, that are in nobody's memory. */
 export function forgetTree(): void {
-  if (tree !== undefined) rmSync(tree, { recursive: true });
+  if (tree !== undefined) removeFolder(tree);
   tree = undefined;
 }
 
 export class Bundle {
-  readonly path = mkdtempSync(`${FOLDER}/reprieve-test-bundle-`);
+  readonly path = makeFolder("test-bundle", FOLDER);
   /** The container's. */
   readonly name: string;
 
@@ -65,7 +58,7 @@ export class Bundle {
   /** Its container too; what is gone may go again. */
   remove(): void {
     Bun.spawnSync(["runc", "delete", "--force", this.name]);
-    rmSync(this.path, { recursive: true, force: true });
+    removeFolder(this.path);
     living.delete(this);
   }
 }
@@ -74,7 +67,7 @@ export class Bundle {
 
 function theTree(): string {
   if (tree !== undefined) return tree;
-  tree = mkdtempSync(`${FOLDER}/reprieve-test-tree-`);
+  tree = makeFolder("test-tree", FOLDER);
   makeTree(tree, binary, process.arch as "x64" | "arm64");
   for (const name of ["app", "workload"]) copyFileSync(fixture(name), `${tree}/${name}`);
   return tree;

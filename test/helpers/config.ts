@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** What the tests of a config file that guards share: the file, the groups that it speaks of, a start. */
 import { afterEach, beforeEach } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cleanUp } from "./clean.ts";
+import { makeFolder, removeFolder } from "./folder.ts";
 import { Group } from "./group.ts";
 import { memory } from "./memory.ts";
 import { type Message, Reprieve } from "./reprieve.ts";
@@ -14,7 +14,7 @@ import { Board } from "./workload.ts";
 export const FEED = '[feed]\nlisten = "none"\n';
 
 export class ConfigFile {
-  readonly dir = mkdtempSync(join(tmpdir(), "reprieve-config-"));
+  readonly dir = makeFolder("config");
   readonly path = join(this.dir, "reprieve.toml");
 
   write(toml: string, mode = 0o644): void {
@@ -22,7 +22,7 @@ export class ConfigFile {
   }
 
   remove(): void {
-    rmSync(this.dir, { recursive: true });
+    removeFolder(this.dir);
   }
 
   async start(guards: number, ...more: string[]): Promise<Reprieve> {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** The door from outside: a folder for its socket, and clients of a user of our choice. */
 
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, existsSync } from "node:fs";
 import { basename } from "node:path";
 import { UID } from "./as-user.ts";
 import { fixture } from "./build.ts";
+import { makeFolder, removeFolder } from "./folder.ts";
 import { Group, kill } from "./group.ts";
 import { linesOf } from "./lines.ts";
 import { programOf, repository } from "./paths.ts";
@@ -27,13 +28,13 @@ export async function closeDoors(): Promise<void> {
     await client.exited;
   }
   clients.clear();
-  for (const folder of folders) rmSync(folder, { recursive: true });
+  for (const folder of folders) removeFolder(folder);
   folders.clear();
 }
 
 /** Root's; everybody may read it. */
 export function doorFolder(): string {
-  const folder = mkdtempSync("/var/tmp/reprieve-test-");
+  const folder = makeFolder("test", "/var/tmp");
   chmodSync(folder, 0o755);
   folders.add(folder);
   return folder;

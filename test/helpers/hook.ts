@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
 /** A program for the order "hook", in a directory where only root may write. It leaves notes beside itself. */
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { makeFolder, removeFolder } from "./folder.ts";
 import { until } from "./wait.ts";
 
 const dirs = new Set<string>();
 
 /** For afterEach. */
 export function removeHooks(): void {
-  for (const dir of dirs) rmSync(dir, { recursive: true, force: true });
+  for (const dir of dirs) removeFolder(dir);
   dirs.clear();
 }
 
 export class HookFile {
-  readonly dir = mkdtempSync("/run/reprieve-test-");
+  readonly dir = makeFolder("test", "/run");
   readonly path = `${this.dir}/hook`;
 
   /** Lines of a shell. */

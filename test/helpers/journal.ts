@@ -3,7 +3,6 @@
 import { Database } from "bun:sqlite";
 import {
   existsSync,
-  mkdtempSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -13,6 +12,7 @@ import {
 import { removeKept, runsIn, spoolFile } from "../../src/agent/kept.ts";
 import { runBases } from "../../src/agent/run-dir.ts";
 import { at, fd, size } from "../../src/native/layout.ts";
+import { makeFolder, removeFolder } from "./folder.ts";
 import type { Reprieve } from "./reprieve.ts";
 
 export interface Summary {
@@ -38,7 +38,7 @@ export function removeJournals(): void {
 }
 
 export class Journal {
-  readonly dir = mkdtempSync("/var/tmp/reprieve-test-journal-");
+  readonly dir = makeFolder("test-journal", "/var/tmp");
   readonly file = `${this.dir}/journal.sqlite`;
   /** For the command line. */
   readonly flags = ["--journal", this.file];
@@ -105,7 +105,7 @@ export class Journal {
       }
     }
     if (this.#isMounted) run("umount", "-l", this.dir);
-    rmSync(this.dir, { recursive: true, force: true });
+    removeFolder(this.dir);
     journals.delete(this);
   }
 

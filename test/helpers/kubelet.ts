@@ -5,12 +5,10 @@
  */
 import {
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmdirSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -20,6 +18,7 @@ import type { IPodSpec } from "kubernetes-models/v1/PodSpec";
 import { ENTRYPOINT } from "../../src/release/tree.ts";
 import { Bundle } from "./bundle.ts";
 import { bind, type Mount, tmpfs } from "./container.ts";
+import { makeFolder, removeFolder } from "./folder.ts";
 import { Group } from "./group.ts";
 import { memory } from "./memory.ts";
 import { repository } from "./paths.ts";
@@ -64,7 +63,7 @@ export interface How {
 export class Node {
   readonly root = new Group("node");
   /** Of the host: its /run and /var/lib, in tmpfs as the first is. */
-  readonly #dir = mkdtempSync("/dev/shm/reprieve-test-node-");
+  readonly #dir = makeFolder("test-node", "/dev/shm");
   readonly #config = `${this.#dir}/config`;
   readonly #containers: KubeContainer[] = [];
   #versions = 0;
@@ -126,7 +125,7 @@ export class Node {
 
   remove(): void {
     for (const container of this.#containers) container.remove();
-    rmSync(this.#dir, { recursive: true });
+    removeFolder(this.#dir);
   }
 
   /** The kubelet's --cgroup-root goes before its paths. */

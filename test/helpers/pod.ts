@@ -3,18 +3,11 @@
  * A pod, as Kubernetes has it: one group, one pid namespace, which a process makes that does nothing else, and in a container of its own
  * an app with a limit, of which a process leaks.
  */
-import {
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { fixture } from "./build.ts";
 import { bind, Container, type Place, UNHURRIED } from "./container.ts";
+import { makeFolder, removeFolder } from "./folder.ts";
 import { Group } from "./group.ts";
 import { memory } from "./memory.ts";
 import type { Reprieve } from "./reprieve.ts";
@@ -38,7 +31,7 @@ export class Pod {
   readonly #board = new Board();
   readonly #containers: Container[] = [];
   /** Of all its containers, as in Kubernetes: it outlives each. */
-  readonly #shm = mkdtempSync("/dev/shm/reprieve-test-pod-");
+  readonly #shm = makeFolder("test-pod", "/dev/shm");
   #firstPid: number | undefined;
   /** Of its group too. */
   appName = "";
@@ -146,7 +139,7 @@ export class Pod {
     living.delete(this);
     for (const container of this.#containers.reverse()) container.remove();
     this.#board.close();
-    rmSync(this.#shm, { recursive: true });
+    removeFolder(this.#shm);
     await this.#group.destroy();
     // runc has made the pod's group in every other hierarchy too.
     const above = dirname(memory.root);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** A real Prometheus (Debian's package) of a test's own, and its tool. */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { freePort } from "./feed.ts";
+import { makeFolder, removeFolder } from "./folder.ts";
 import { repository } from "./paths.ts";
 import { until } from "./wait.ts";
 
@@ -19,7 +19,7 @@ export interface Sample {
 export class Prometheus {
   readonly pid: number;
   readonly address: string;
-  readonly #dir = mkdtempSync(join(tmpdir(), "reprieve-prometheus-"));
+  readonly #dir = makeFolder("prometheus");
   readonly #proc: Bun.Subprocess;
 
   /** `files` stand beside its config file, and all that ships; they may be others of the same name. */
@@ -107,7 +107,7 @@ export class Prometheus {
   async stop(): Promise<void> {
     this.#proc.kill("SIGKILL");
     await this.#proc.exited;
-    rmSync(this.#dir, { recursive: true });
+    removeFolder(this.#dir);
   }
 
   // --- internal ---

@@ -3,7 +3,8 @@
  * The binary under test, from outside: its arguments, its JSON lines, its processes, what it
  * leaves behind.
  */
-import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { removeFolder } from "./folder.ts";
 import { kill } from "./group.ts";
 import { memory } from "./memory.ts";
 import { binary, hierarchy, runBase } from "./paths.ts";
@@ -196,7 +197,7 @@ export async function endReprieves(): Promise<void> {
 
 /** A group has only directories that can be removed, a run directory files too. */
 async function removeTree(path: string): Promise<void> {
-  if (path.startsWith(runBase)) rmSync(path, { recursive: true });
+  if (path.startsWith(runBase)) removeFolder(path);
   else await until(`${path} to be empty`, () => tryRemove(path));
 }
 

@@ -4,9 +4,10 @@
  * written.
  */
 import { afterEach, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
 import { bind, Container, type Mount, tmpfs } from "../helpers/container.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { memoryRoot } from "../helpers/paths.ts";
 import type { Ended } from "../helpers/reprieve.ts";
 import { describeWith, kernelTest, program } from "../helpers/require.ts";
@@ -49,7 +50,7 @@ describeWith("in a container", needs, () => {
     test(
       `a guarded OOM, read-only root, ${kind}`,
       async () => {
-        const tmp = mkdtempSync("/var/tmp/reprieve-test-tmp-");
+        const tmp = makeFolder("test-tmp", "/var/tmp");
         const mounts = {
           "no /tmp": [],
           "a /tmp without exec": [bind(tmp, "/tmp", ["rw", "noexec"])],
@@ -64,7 +65,7 @@ describeWith("in a container", needs, () => {
         expect(closed?.faults).toBe(0);
         expect(readdirSync(tmp)).toEqual([]);
         expect(ourGroups(name)).toEqual([]);
-        rmSync(tmp, { recursive: true });
+        removeFolder(tmp);
       },
       CONTAINER_BOUND_MS,
     );

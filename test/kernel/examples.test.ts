@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /** dist/examples: none has a mistake, and real groups get what the comments of each promise. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { exit } from "../../src/errors.ts";
 import { fixture } from "../helpers/build.ts";
 import { type ConfigFile, FEED, onStage, type Tenants } from "../helpers/config.ts";
 import { below, oneOf } from "../helpers/explain.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { type Group, MB } from "../helpers/group.ts";
 import { HookFile, removeHooks } from "../helpers/hook.ts";
 import { memory } from "../helpers/memory.ts";
@@ -34,10 +35,10 @@ onStage((stage) => {
 });
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync("/run/reprieve-examples-");
+  dir = makeFolder("examples", "/run");
 });
 afterEach(() => {
-  rmSync(dir, { recursive: true });
+  removeFolder(dir);
   removeHooks();
 });
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Incidents of real OOMs, as others get them: a file, systemd's real journal, a collector that fails, refuses or hangs. */
-import { afterEach, expect, test } from "bun:test";
+import { afterAll, afterEach, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { PLACES } from "../../src/journal/row.ts";
 import { certificateIn, openssl } from "../helpers/certificate.ts";
@@ -21,6 +21,7 @@ import { until } from "../helpers/wait.ts";
 const TRIED_BOUND_MS = 20_000;
 
 const config = new ConfigFile();
+afterAll(() => config.remove());
 
 afterEach(async () => {
   await cleanUp();

@@ -4,14 +4,13 @@
  * that makes, that each rule and each query of the dashboard finds something.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { openssl } from "../helpers/certificate.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { chosen, QUERIES } from "../helpers/dashboard.ts";
 import { type Feed, serve } from "../helpers/feed.ts";
 import { Fleet, realScrapes } from "../helpers/fleet.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { repository } from "../helpers/paths.ts";
 import { Prometheus, SCRAPED_BOUND_MS, SHIPPED } from "../helpers/prometheus.ts";
 import { describeWith, kernelTest, prometheusPackage } from "../helpers/require.ts";
@@ -30,7 +29,7 @@ const RECORDED = [
 ].map(([, name = ""]) => name);
 
 describeWith("a fleet", [...kernelTest, prometheusPackage, openssl], () => {
-  const dir = mkdtempSync(join(tmpdir(), "reprieve-fleet-"));
+  const dir = makeFolder("fleet");
   const everySecond = (text: string) => text.replaceAll(/interval: (30s|1m|2m)/g, "interval: 1s");
   const shipped = (name: string) => everySecond(readFileSync(`${SHIPPED}/${name}`, "utf8"));
   let fleet: Fleet;
@@ -64,7 +63,7 @@ describeWith("a fleet", [...kernelTest, prometheusPackage, openssl], () => {
     for (const one of [prometheus, ...others]) await one?.stop();
     await host?.scene.end();
     await fleet?.stop();
-    rmSync(dir, { recursive: true });
+    removeFolder(dir);
     await cleanUp();
   });
 

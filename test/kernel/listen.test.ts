@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /** Where feed, API and page are to be found: sockets, several addresses, TLS, a token that stays. */
 import { afterEach, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setUser } from "../helpers/as-user.ts";
 import { certificateIn, openssl } from "../helpers/certificate.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { freePort, runFile } from "../helpers/feed.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { Group } from "../helpers/group.ts";
 import { binary, programOf } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
@@ -19,11 +19,11 @@ const dirs: string[] = [];
 
 afterEach(async () => {
   await cleanUp();
-  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true });
+  for (const dir of dirs.splice(0)) removeFolder(dir);
 });
 
 function directory(): string {
-  const dir = mkdtempSync(join(tmpdir(), "reprieve-listen-"));
+  const dir = makeFolder("listen");
   dirs.push(dir);
   return dir;
 }

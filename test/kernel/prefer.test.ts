@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /** --prefer and --avoid: whose memory counts for more or less, by what a rule can tell of a process. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { fixture } from "../helpers/build.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { ConfigFile, FEED, guard, Tenants } from "../helpers/config.ts";
 import { asUser } from "../helpers/door.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import type { Group } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { FINISH_MS } from "../helpers/orders.ts";
@@ -26,12 +26,12 @@ const SPECIAL = "special-process"; // as long as a name may be
 
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "reprieve-prefer-"));
+  dir = makeFolder("prefer");
   copyFileSync(fixture("workload"), join(dir, SPECIAL));
   chmodSync(dir, 0o755);
 });
 afterEach(async () => {
-  rmSync(dir, { recursive: true });
+  removeFolder(dir);
   await cleanUp();
 });
 

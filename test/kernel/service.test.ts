@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** What a service of systemd's does, but for systemd (test/vm/host.ts): sd_notify, and an upgrade in place. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { exit } from "../../src/errors.ts";
 import { type ConfigFile, FEED, guard, onStage, type Tenants } from "../helpers/config.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { kill } from "../helpers/group.ts";
 import { NotifySocket } from "../helpers/notified.ts";
 import { binary, runBase } from "../helpers/paths.ts";
@@ -44,7 +36,7 @@ let newer: string;
 
 beforeEach(() => {
   systemd = new NotifySocket();
-  folder = mkdtempSync(join(tmpdir(), "reprieve-newer-"));
+  folder = makeFolder("newer");
   newer = join(folder, "reprieve");
 });
 
@@ -52,7 +44,7 @@ afterEach(() => {
   // Those that took over are no children of ours.
   for (const pid of systemd.heard.map(pidIn)) if (pid > 0 && isAlive(pid)) kill(pid, "SIGTERM");
   systemd.close();
-  rmSync(folder, { recursive: true });
+  removeFolder(folder);
 });
 
 function service(more: readonly string[] = [], env: Record<string, string> = {}): Reprieve {

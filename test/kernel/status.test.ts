@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** `status` and `watch`: what the guards of a reprieve that runs look like from a terminal, with a real OOM behind it. */
 import { afterEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
 import { exit } from "../../src/errors.ts";
@@ -12,6 +10,7 @@ import { asUser } from "../helpers/as-user.ts";
 import { certificateIn, openssl } from "../helpers/certificate.ts";
 import { cleanUp } from "../helpers/clean.ts";
 import { type Feed, freePort, runFile, serve, served } from "../helpers/feed.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { Group, MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { binary } from "../helpers/paths.ts";
@@ -60,7 +59,7 @@ describeWith("status", kernelTest, () => {
   });
 
   test("finds the reprieves that run, by their sockets too, and says where none is to be asked", async () => {
-    const dir = mkdtempSync(join(tmpdir(), "reprieve-status-"));
+    const dir = makeFolder("status");
     const path = join(dir, "socket");
     const scene = await Scene.set(["--listen", `unix:${path}`]);
     await until("the feed", () => scene.reprieve.err.includes("feed unix:"));
@@ -71,7 +70,7 @@ describeWith("status", kernelTest, () => {
     user.remove();
     expect(err).toContain("no reprieve of this user runs here");
     expect(code).toBe(exit.noGroup);
-    rmSync(dir, { recursive: true });
+    removeFolder(dir);
     await scene.end();
   });
 
@@ -142,7 +141,7 @@ describeWith("status", kernelTest, () => {
 
 describeWith("https with a certificate of one's own", [...kernelTest, openssl], () => {
   test("is said not to be trusted, and is where --ca names it", async () => {
-    const dir = mkdtempSync(join(tmpdir(), "reprieve-status-"));
+    const dir = makeFolder("status");
     const { cert, key } = certificateIn(dir);
     const address = `127.0.0.1:${freePort()}`;
     const flags = ["--listen", address, "--tls-cert", cert, "--tls-key", key];
@@ -164,7 +163,7 @@ describeWith("https with a certificate of one's own", [...kernelTest, openssl], 
     const watch = Reprieve.start(["watch", ...trusting]);
     await until("it to begin", () => watch.out.includes("guarding "));
     expect(await watch.stop()).toBe(exit.ok);
-    rmSync(dir, { recursive: true });
+    removeFolder(dir);
     await scene.end();
   });
 });

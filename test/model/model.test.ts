@@ -4,9 +4,9 @@
  * on purpose is found out.
  */
 import { afterAll, expect, test } from "bun:test";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { describeWith, program } from "../helpers/require.ts";
 
 const BOUND_MS = 300_000;
@@ -45,7 +45,7 @@ async function run(cwd: string, ...command: string[]): Promise<string> {
 
 /** Spin's way: the model becomes a C program, which searches. */
 async function search({ defines }: Search): Promise<Result> {
-  const dir = mkdtempSync(join(tmpdir(), "reprieve-model-"));
+  const dir = makeFolder("model");
   try {
     cpSync(`${import.meta.dir}/reprieve.pml`, join(dir, "reprieve.pml"));
     await run(dir, "spin", "-a", ...defines.map((name) => `-D${name}`), "reprieve.pml");
@@ -60,7 +60,7 @@ async function search({ defines }: Search): Promise<Result> {
       isExhaustive: !/max search depth too small|Search not completed|out of memory/.test(out),
     };
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    removeFolder(dir);
   }
 }
 

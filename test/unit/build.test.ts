@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** What this build says that it is; and that the same sources in another folder make the same bytes. */
 import { expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { binary, repository } from "../helpers/paths.ts";
 import { built, describeWith } from "../helpers/require.ts";
 
@@ -28,7 +29,7 @@ describeWith("a build", [built], () => {
   });
 
   test("is the same, byte for byte, made once more in another folder", () => {
-    const copy = mkdtempSync("/var/tmp/reprieve-again-");
+    const copy = makeFolder("again", "/var/tmp");
     const parts = ["Makefile", "LICENSE", "package.json", "package-lock.json", "native", "src"];
     try {
       output(["cp", "-a", ...parts, "node_modules", copy]);
@@ -53,7 +54,7 @@ describeWith("a build", [built], () => {
       expect(output(["cmp", binary, `${copy}/dist/reprieve`])).toBe("");
       for (const file of made) expect(output(["cmp", file, `${copy}/${file}`])).toBe("");
     } finally {
-      rmSync(copy, { recursive: true });
+      removeFolder(copy);
     }
   }, 300_000);
 });

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 /** `completion` in the shells themselves: what each offers behind a part of a line. One that is not installed is skipped. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { binary } from "../helpers/paths.ts";
 import { built, describeWith, program } from "../helpers/require.ts";
 import { until } from "../helpers/wait.ts";
 
 let folder: string;
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "reprieve-completion-"));
+  folder = makeFolder("completion");
   writeFileSync(join(folder, "a.toml"), "");
 });
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => removeFolder(folder));
 
 /** stdout; in a folder with a file a.toml. */
 function shell(command: readonly string[]): string {

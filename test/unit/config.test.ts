@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** The config file: every mistake with its exact words, drop-ins, what is in effect, who is trusted. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { load } from "../../src/config/load.ts";
 import { lineOf, nearestTo } from "../../src/config/mistakes.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { BAD, GUARD } from "./bad-configs.ts";
 
 const MB = 2 ** 20;
@@ -13,10 +13,10 @@ const MB = 2 ** 20;
 let dir: string;
 let file: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "reprieve-config-"));
+  dir = makeFolder("config");
   file = join(dir, "reprieve.toml");
 });
-afterEach(() => rmSync(dir, { recursive: true }));
+afterEach(() => removeFolder(dir));
 
 function write(toml: string | Uint8Array): void {
   writeFileSync(file, toml, { mode: 0o644 });

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: MIT
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import fc from "fast-check";
 import { JournalFile } from "../../src/journal/database.ts";
 import type { Incident } from "../../src/journal/incident.ts";
 import { thinned } from "../../src/journal/minute.ts";
 import { incidentOf, isWanted, newestFirst, PLACES, rowOf } from "../../src/journal/row.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { plainIncident } from "../helpers/incident.ts";
 
 let dir: string;
 let path: string;
 
 beforeEach(() => {
-  dir = mkdtempSync("/var/tmp/reprieve-test-database-");
+  dir = makeFolder("test-database", "/var/tmp");
   path = `${dir}/journal.sqlite`;
 });
 
-afterEach(() => rmSync(dir, { recursive: true }));
+afterEach(() => removeFolder(dir));
 
 const incident = (number: number, more: Partial<Incident> = {}): Incident => ({
   ...plainIncident,

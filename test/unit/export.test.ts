@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { toCollector } from "../../src/journal/collector.ts";
 import { Exporter, Later, Refused } from "../../src/journal/exporter.ts";
 import type { Incident } from "../../src/journal/incident.ts";
 import { fieldsOf } from "../../src/journal/journald.ts";
 import { logsOf } from "../../src/journal/otlp.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { plainIncident } from "../helpers/incident.ts";
 
 const incident = (id: string, more: Partial<Incident> = {}): Incident => ({
@@ -74,7 +74,7 @@ test.each([
   ["no name", ": SECRET"],
   ["no header's name", "Authorization Bearer: SECRET"],
 ])("a file with a line that has %s is refused, and its text is not told", (_, line) => {
-  const file = join(mkdtempSync(`${tmpdir()}/reprieve-test-`), "headers");
+  const file = join(makeFolder("test"), "headers");
   writeFileSync(file, `X-Scope-OrgID: ours\n${line}\n`, { mode: 0o600 });
   const thrown = (() => {
     try {
@@ -82,7 +82,7 @@ test.each([
     } catch (error) {
       return String(error);
     } finally {
-      rmSync(dirname(file), { recursive: true });
+      removeFolder(dirname(file));
     }
   })();
   expect(thrown).toEndWith(

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { findMemory, findV1, findV2 } from "../../src/cgroup/hierarchy.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 
 const V1_MOUNTS = `31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
 32 31 0:29 / /sys/fs/cgroup/cpu\\040set rw,relatime - cgroup cgroup rw,cpu,cpuacct
@@ -95,8 +95,8 @@ describe("findV2()", () => {
 });
 
 describe("findMemory()", () => {
-  const folder = mkdtempSync(`${tmpdir()}/reprieve-test-`);
-  afterAll(() => rmSync(folder, { recursive: true }));
+  const folder = makeFolder("test");
+  afterAll(() => removeFolder(folder));
   const mountinfo = `28 23 0:25 / ${folder} rw - cgroup2 cgroup2 rw`;
   const controllers = (text: string) => writeFileSync(`${folder}/cgroup.controllers`, text);
 

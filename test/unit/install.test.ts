@@ -5,16 +5,15 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { exit } from "../../src/errors.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { binary, repository } from "../helpers/paths.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
 import { built, describeWith, root as isRoot, program } from "../helpers/require.ts";
@@ -31,10 +30,10 @@ const GIVEN = '[[guard]]\nname = "given"\ncgroup = "/given"\n';
 let root: string;
 
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), "reprieve-install-"));
+  root = makeFolder("install");
 });
 
-afterEach(() => rmSync(root, { recursive: true }));
+afterEach(() => removeFolder(root));
 
 const installs = (...more: string[]) => Reprieve.ends(["install", "--root", root, ...more]);
 const read = (path: string) => readFileSync(join(root, path), "utf8");

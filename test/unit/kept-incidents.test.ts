@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmdirSync, rmSync } from "node:fs";
 import { type Message, PROTOCOL_VERSION } from "../../src/feed/protocol.ts";
 import { JournalFile } from "../../src/journal/database.ts";
 import type { Disk } from "../../src/journal/disk.ts";
 import { Keeper } from "../../src/journal/keeper.ts";
 import { KeptIncidents } from "../../src/journal/kept-incidents.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 
 let dir: string;
 let path: string;
@@ -20,7 +21,7 @@ const disk: Disk = {
 };
 
 beforeEach(() => {
-  dir = mkdtempSync("/var/tmp/reprieve-test-kept-");
+  dir = makeFolder("test-kept", "/var/tmp");
   path = `${dir}/journal.sqlite`;
   told = [];
   keeper = new Keeper(path);
@@ -40,7 +41,7 @@ beforeEach(() => {
 afterEach(async () => {
   await journal.stop();
   keeper.close();
-  rmSync(dir, { recursive: true });
+  removeFolder(dir);
 });
 
 const now = Date.now();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** What a release file says of its parts: all that runs in it and nothing else, each with its licence. */
 import { expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { repository } from "../helpers/paths.ts";
 
 const { dependencies } = await Bun.file(`${repository}/package.json`).json();
@@ -13,7 +14,7 @@ const OTHERS = [
 ];
 
 test("the bill of materials and the licences have each package that is in the file, once, and the runtime", () => {
-  const dir = mkdtempSync("/tmp/reprieve-parts-");
+  const dir = makeFolder("parts");
   try {
     const command = [process.execPath, "src/release/parts.ts", "x64", "86400", dir];
     const { exitCode } = Bun.spawnSync(command, { cwd: repository });
@@ -30,6 +31,6 @@ test("the bill of materials and the licences have each package that is in the fi
     const told = [...licences.matchAll(/^--- (\S+) /gm)].map(([, name]) => name ?? "");
     expect(told.sort()).toEqual(names);
   } finally {
-    rmSync(dir, { recursive: true });
+    removeFolder(dir);
   }
 });

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** What dist/prometheus ships, by Prometheus's own tool: rules by series that are written down (fixtures/prometheus), configs by its check. */
 import { afterAll, expect, test } from "bun:test";
-import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdtempSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { reason } from "../../src/native/layout.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { fixtures, repository } from "../helpers/paths.ts";
 import { promtool, SHIPPED } from "../helpers/prometheus.ts";
 import { describeWith, prometheusPackage } from "../helpers/require.ts";
@@ -24,8 +24,8 @@ interface Rules {
   readonly groups: readonly { readonly rules: Rule[] }[];
 }
 
-const dir = mkdtempSync(join(tmpdir(), "reprieve-promtool-"));
-afterAll(() => rmSync(dir, { recursive: true }));
+const dir = makeFolder("promtool");
+afterAll(() => removeFolder(dir));
 
 const read = (file: string) => Bun.YAML.parse(readFileSync(`${SHIPPED}/${file}`, "utf8")) as Rules;
 const nameOf = ({ record, alert }: Rule) => record ?? alert ?? "";

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** By files of text in the place of a kernel's. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { v2 } from "../../src/cgroup/v2.ts";
 import { isSmallPlace } from "../../src/cli/own-group.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 
 let root: string;
 
@@ -31,9 +31,9 @@ const limits = (max: string, high: string) => ({
 });
 
 beforeEach(() => {
-  root = mkdtempSync(`${tmpdir()}/reprieve-test-`);
+  root = makeFolder("test");
 });
-afterEach(() => rmSync(root, { recursive: true }));
+afterEach(() => removeFolder(root));
 
 describe("which groups can be guarded", () => {
   test("one with the controller", () => {
