@@ -2,6 +2,7 @@
 /** The fenced blocks of a page, and what the words behind their language ask of a test. Pure, but for reading the page. */
 import { readdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
+import type { Hierarchy } from "../../src/cgroup/hierarchy.ts";
 import { repository } from "../helpers/paths.ts";
 
 /** Where the commands of a `sh` block run: `here` has no word of its own. */
@@ -19,6 +20,30 @@ export interface Block {
   readonly text: string;
   /** How deep the heading is that it stands under, and which one of the page. */
   readonly section: { readonly level: number; readonly heading: number };
+}
+
+/** Where memory cgroups are, as the pages say it, and on v1 they are below that. */
+const ROOT_OF_V2 = /\/sys\/fs\/cgroup(?=[/\s]|$)/gm;
+
+/** The page as it is for a reader with that version of cgroups: without the other's blocks, and with the paths that groups have there. */
+export function asOf(
+  blocks: readonly Block[],
+  { version, root }: Pick<Hierarchy, "version" | "root">,
+): Block[] {
+  const others = version === 1 ? "v2" : "v1";
+  const translated = (text: string) => text.replaceAll(ROOT_OF_V2, root);
+  const ofOne = (block: Block, at: number): readonly string[] => {
+    const before = blocks[at - 1];
+    return isOutput(block) && before !== undefined
+      ? [...block.words, ...before.words]
+      : block.words;
+  };
+  return blocks
+    .map((block, at) => ({ block, words: ofOne(block, at) }))
+    .filter(({ words }) => !words.includes(others))
+    .map(({ block, words }) =>
+      words.includes(`v${version}`) ? block : { ...block, text: translated(block.text) },
+    );
 }
 
 /** A `sh` block, with the `text` block behind it. */

@@ -25,6 +25,7 @@ const WORDS: readonly RegExp[] = [
   new RegExp(`^(${KINDS.filter((kind) => kind !== "here").join("|")})$`),
   /^exits=\d+$/,
   /^background$/,
+  /^v[12]$/,
 ];
 /** Who runs a kind's commands elsewhere says commandsOf("page", "kind"); another page may repeat a command of that page. */
 const ELSEWHERE = KINDS.filter((kind) => !["here", "make"].includes(kind));

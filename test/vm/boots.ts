@@ -104,7 +104,7 @@ const host: readonly Boot[] = [
   },
 ];
 
-/** `make test-vm VM_ALL=1`: with what is above these run test/kernel and test/attack on v2. */
+/** `make test-vm VM_ALL=1`: with what is above these run test/kernel, test/attack and the pages on v2. */
 const rest: Boot[] = [
   {
     name: "v2-rest",
@@ -122,6 +122,17 @@ const rest: Boot[] = [
       { file: "test/kernel/bad-input.test.ts" }, // flags
       { file: "test/kernel/config.test.ts" },
       { file: "test/kernel/feed.test.ts" },
+    ],
+  },
+  {
+    name: "v2-pages",
+    cgroups: "v2",
+    // Those that need nothing but a kernel.
+    files: [
+      {
+        file: "test/docs/pages.test.ts",
+        only: "README|coming-from|cookbook|handler-protocol|runbook|reference",
+      },
     ],
   },
   {

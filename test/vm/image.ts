@@ -24,7 +24,7 @@ import { vmBuilt } from "./paths.ts";
 
 /** Where busybox has another form or none; those that are not installed here are not there either. */
 const PROGRAMS =
-  "bash setpriv unshare mount chrt prlimit script pgrep nm readelf strace runc tmux openssl prometheus promtool".split(
+  "bash head tail setpriv unshare mount chrt prlimit script pgrep nm readelf strace runc tmux openssl prometheus promtool".split(
     " ",
   );
 /** Without these tmux and openssl do nothing. */
@@ -35,7 +35,7 @@ const BENCH = "dist/build/bench"; // there where `make bench` has been, and then
 const BUILT = [
   ...[
     "dist/reprieve",
-    "dist/docs/host.md",
+    "dist/docs",
     "README.md",
     "dist/examples",
     "dist/kubernetes",
