@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /** The cases in which a killer easily takes the wrong process. */
 import { afterEach, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { readdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { fixture } from "../helpers/build.ts";
 import { cleanUp } from "../helpers/clean.ts";
+import { makeFolder, removeFolder } from "../helpers/folder.ts";
 import { Group } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
@@ -44,7 +44,7 @@ describeWith("victims", kernelTest, () => {
 
   test("who has become another program since he was sampled is told by the name that he has when he is killed", async () => {
     const scene = await Scene.set();
-    const fifo = `${mkdtempSync(join(tmpdir(), "reprieve-test-"))}/go`;
+    const fifo = `${makeFolder("test")}/go`;
     Bun.spawnSync(["mkfifo", fifo]);
     // Its parent does not wait for it: the name is there for who comes late, too.
     const script =
@@ -57,7 +57,7 @@ describeWith("victims", kernelTest, () => {
     expect(scene.steps("victim-dead")[0]?.comm).toBe("tail");
     parent.kill("SIGKILL");
     await parent.exited;
-    rmSync(dirname(fifo), { recursive: true });
+    removeFolder(dirname(fifo));
     await scene.end();
   });
 
