@@ -56,17 +56,21 @@ static void take_whole(struct guarded *g, uint32_t whole)
 	oom_group_kill(g);
 }
 
-/* The victim, by the signal. It is counted, and told. */
+/* The victim, by the signal. It is counted, and told. The order is carried out before the signal, for behind it we may be without
+ * a CPU until the incident is closed: the memory came back by our kill then, too. */
 static int strike(struct guarded *g, const struct choice *c, int signal, enum step step)
 {
 	struct response *r = &g->response;
 	struct log_record record = about(c);
+	uint32_t before = shared_load(&g->guard->carried_out);
 	uint64_t signal_ns = sys_boot_ns();
-	int err =
-		c->pidfd >= 0 ? sys_pidfd_signal(c->pidfd, signal) : sys_kill((int)c->pid, signal);
+	int err;
 
+	shared_store(&g->guard->carried_out, signal == SYS_SIGKILL ? ORDER_KILL : ORDER_TERMINATE);
+	err = c->pidfd >= 0 ? sys_pidfd_signal(c->pidfd, signal) : sys_kill((int)c->pid, signal);
 	victim_remember(r, c, sys_now_ns());
 	if (err) {
+		shared_store(&g->guard->carried_out, before);
 		r->victim = VICTIM_DEAD; /* it went by itself, or may not be killed: the next one */
 	} else {
 		shared_store(&g->guard->kills, g->guard->kills + 1);
@@ -92,10 +96,8 @@ void step_kill(struct guarded *g)
 		return;
 	}
 	whole = oom_group_of(g, c.pid);
-	if (strike(g, &c, SYS_SIGKILL, STEP_KILL))
-		return;
-	shared_store(&g->guard->carried_out, ORDER_KILL);
-	take_whole(g, whole);
+	if (!strike(g, &c, SYS_SIGKILL, STEP_KILL))
+		take_whole(g, whole);
 }
 
 /* It has had its time. One that could not be opened may have left its number to another: who has that is left to the next order. */
@@ -147,7 +149,6 @@ void step_terminate(struct guarded *g, uint64_t now_ns)
 	if (strike(g, &c, SYS_SIGTERM, STEP_TERMINATE))
 		return;
 	r->victim = VICTIM_ASKED;
-	shared_store(&g->guard->carried_out, ORDER_TERMINATE);
 	step_ask_for(g, ORDER_ROOM, c.pid);
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-/** The owner of the switch is away in an incident: who goes on, and what is said of it. */
+/** The owner of the switch, or the handler, is away in an incident: who goes on, and what is said of it. */
 import { afterEach, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { cleanUp } from "../helpers/clean.ts";
 import { kill } from "../helpers/group.ts";
-import { describeWith, kernelTest } from "../helpers/require.ts";
+import { describeWith, kernelTest, program } from "../helpers/require.ts";
 import { Scene } from "../helpers/scene.ts";
+import { until } from "../helpers/wait.ts";
 
 /** Longer than any absence below. */
 const DELAY = ["--delay", "5s"];
@@ -26,6 +28,36 @@ describeWith("the owner of the switch", kernelTest, () => {
       await scene.end();
     });
   }
+});
+
+describeWith("the handler", [...kernelTest, program("strace", "apt-get install strace")], () => {
+  test("is away behind its signal, until all is over: the kill is told as ours", async () => {
+    const scene = await Scene.set(DELAY);
+    const handler = await scene.reprieve.helper("handler");
+    const inject = "inject=pidfd_send_signal,kill:delay_exit=500ms";
+    const strace = Bun.spawn([
+      "strace",
+      "-qq",
+      "-o",
+      "/dev/null",
+      "-e",
+      inject,
+      "-p",
+      `${handler}`,
+    ]);
+    const isTraced = () =>
+      !/^TracerPid:\s0$/m.test(readFileSync(`/proc/${handler}/status`, "utf8"));
+    await until("strace", isTraced);
+    const { leaker, closed } = await scene.leak();
+    expect(closed).toMatchObject({ outcome: "relieved", reason: "killed" });
+    const told = await scene.reprieve.message("incident.step", {
+      where: ({ step }) => step === "kill",
+    });
+    expect(told.pid).toBe(leaker.pid);
+    strace.kill();
+    await strace.exited;
+    await scene.end();
+  });
 });
 
 /** Why the other watcher took the switch, inside an incident and outside. */
