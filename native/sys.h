@@ -61,10 +61,6 @@ static inline int sys_statx(int dir, const char *path, unsigned flags, unsigned 
 {
 	return (int)sys_call(__NR_statx, dir, (long)path, (long)flags, (long)mask, (long)st, 0);
 }
-static inline int sys_mkdir(const char *path, int mode)
-{
-	return (int)SYS3(mkdirat, AT_FDCWD, path, mode);
-}
 static inline int sys_rmdir(const char *path)
 {
 	return (int)SYS3(unlinkat, AT_FDCWD, path, AT_REMOVEDIR);

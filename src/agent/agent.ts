@@ -77,7 +77,7 @@ export interface Follow {
 }
 
 /** Puts back what dead agents left; the core's word, so its exit code is reprieve's. */
-export async function releaseDead(image: CoreImage): Promise<number> {
+async function releaseDead(image: CoreImage): Promise<number> {
   const release = [image.path, "release", ...runBases()];
   return await Bun.spawn(release, { env: {}, stdio: ["ignore", "ignore", "ignore"] }).exited;
 }

@@ -11,7 +11,7 @@ import { makeHelperGroups } from "./attaching.ts";
 import type { RunDir } from "./run-dir.ts";
 import { Helpers } from "./supervise.ts";
 
-export interface CrewSetup {
+interface CrewSetup {
   readonly core: Core;
   readonly image: CoreImage;
   readonly memory: Hierarchy;

@@ -19,7 +19,7 @@ export interface Reach {
   readonly mayHold: (path: string) => boolean;
 }
 
-export interface DiscoverySetup extends Reach {
+interface DiscoverySetup extends Reach {
   readonly core: Core;
   readonly kind: Kind;
   /** Of the hierarchy. */

@@ -25,7 +25,7 @@ const AT_ONCE_MOST = 16;
 const OUTPUT_MOST_BYTES = 4096;
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-export interface HookSetup {
+interface HookSetup {
   readonly core: Core;
   readonly image: CoreImage;
   readonly region: Region;

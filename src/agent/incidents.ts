@@ -22,7 +22,7 @@ type Unstamped<T> = T extends unknown ? Omit<T, "v" | "t"> : never;
 export type Draft = Unstamped<Message>;
 
 /** A step outside an incident, for the `guard` message that goes with it. */
-export interface GuardEvent {
+interface GuardEvent {
   readonly guard: number;
   readonly event: string;
   readonly result: string;

@@ -11,7 +11,7 @@ const RECORD_BYTES = 8192;
 /** The first namespaces (linux/proc_ns.h): the log's numbers and paths are theirs. */
 const FIRST = ["pid:[4026531836]", "cgroup:[4026531835]"];
 
-export interface LoggedKill {
+interface LoggedKill {
   readonly kill: KernelKill;
   readonly oomLine: string;
   /** By the log's clock: as CLOCK_MONOTONIC, but for what that was corrected by since boot. */

@@ -99,7 +99,7 @@ export function configuredOnes(): Configured[] {
 }
 
 /** A reprieve of this user that runs, and where it is asked. */
-export interface Serving {
+interface Serving {
   readonly pid: number;
   /** As their file `address` has them; none: it serves nothing. */
   readonly urls: readonly string[];

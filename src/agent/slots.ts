@@ -25,7 +25,7 @@ import type { Telling } from "./telling.ts";
 /** What failed for want of descriptors or memory is tried again. */
 const AGAIN_MS = 1000;
 
-export interface SlotsSetup {
+interface SlotsSetup {
   readonly region: Region;
   /** How many guards the region has. */
   readonly most: number;

@@ -12,7 +12,7 @@ import { BackOff } from "./back-off.ts";
 /** The watchers put back in under a millisecond each; then they are killed and the ledger is used. */
 const EXIT_BOUND_MS = 2000;
 
-export interface HelperSetup {
+interface HelperSetup {
   readonly image: CoreImage;
   readonly roles: readonly Role[];
   /** "-" when there is none. */

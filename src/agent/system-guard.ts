@@ -142,7 +142,7 @@ export class SystemGuard {
 }
 
 /** One step -> its message. */
-export function draftOf(record: Logged): SystemDraft {
+function draftOf(record: Logged): SystemDraft {
   const { step, arg, bytes, pid, comm, result } = record;
   const has = (...steps: number[]) => steps.includes(step);
   const { LOW, WOULD, TERMINATE, KILL, DEAD, HAND_OVER } = system_step;

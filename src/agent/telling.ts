@@ -26,7 +26,7 @@ const STATE_NAMES = new Map(Object.values(state).map((one) => [one as number, na
 /** In which a group may be that waits. */
 const WAITING = new Set<number>([state.OOM, state.RELIEF, state.HANDED, state.ALARM]);
 
-export interface TellingSetup {
+interface TellingSetup {
   readonly region: Region;
   readonly news: News;
   readonly core: Core;

@@ -4,7 +4,7 @@
 import { at, role, size } from "../native/layout.ts";
 import type { Role } from "../native/region.ts";
 
-export interface HelperVitals {
+interface HelperVitals {
   readonly role: Lowercase<Role>;
   readonly isUp: boolean;
   readonly lockedBytes: number;

@@ -17,7 +17,7 @@ export interface Hierarchy {
 }
 
 /** The two files of /proc that tell. */
-export interface Tables {
+interface Tables {
   readonly mountinfo: string;
   readonly cgroups: string;
 }

@@ -102,7 +102,7 @@ export const v2: Kind = {
 };
 
 /** Undefined for "max", and where there is no such file. */
-export function sizeIn(file: string): number | undefined {
+function sizeIn(file: string): number | undefined {
   const text = readIfThere(file)?.trim();
   return text === undefined || text === "max" ? undefined : Number(text);
 }

@@ -7,7 +7,7 @@ import { exit } from "../errors.ts";
 import { visible } from "../shown.ts";
 import { print, say } from "./output.ts";
 
-export interface CheckOptions {
+interface CheckOptions {
   readonly effective?: true;
   readonly json?: true;
 }

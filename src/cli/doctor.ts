@@ -28,7 +28,7 @@ const MEMLOCK_LEAST_BYTES = 4 * 2 ** 20;
 const NOFILE_LEAST = 1024;
 const CAP = { CAP_KILL: 5, CAP_IPC_LOCK: 14, CAP_SYS_NICE: 23, CAP_SYS_RESOURCE: 24 } as const;
 
-export interface DoctorOptions {
+interface DoctorOptions {
   readonly config?: string;
   readonly json?: true;
 }

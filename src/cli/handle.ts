@@ -10,7 +10,7 @@ import { CliError, exit } from "../errors.ts";
 import { errnoName, openCore } from "../native/core.ts";
 import { findCore } from "../native/embed.ts";
 
-export interface HandleOptions {
+interface HandleOptions {
   readonly guard: string;
   readonly socket?: string;
 }

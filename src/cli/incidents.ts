@@ -10,7 +10,7 @@ import { incidentLines, incidentTable } from "./incident-text.ts";
 import { print, say } from "./output.ts";
 import { paperOf } from "./screen.ts";
 
-export interface IncidentsOptions extends Which, Pick<Query, "outcome" | "limit"> {
+interface IncidentsOptions extends Which, Pick<Query, "outcome" | "limit"> {
   /** As a person names it: journal/named.ts. */
   readonly guard?: string;
   /** Wall clock, ms. */

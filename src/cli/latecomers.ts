@@ -47,7 +47,7 @@ export interface Expected {
   readonly lists: readonly string[];
 }
 
-export interface LatecomersSetup extends GuardSetup {
+interface LatecomersSetup extends GuardSetup {
   readonly expected: Expected;
   /** Those of the start. */
   readonly guards: readonly GuardOrders[];

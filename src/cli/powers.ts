@@ -5,7 +5,7 @@ import { matcherOf } from "../config/pattern.ts";
 import { POWERS, type Power } from "./order.ts";
 
 /** Everywhere, or where a pattern matches: of hooks the program, else the group's path as a config file has it. */
-export type Reached = true | readonly string[];
+type Reached = true | readonly string[];
 
 export interface PowerFlags {
   readonly allowKill?: Reached;

@@ -34,7 +34,7 @@ export interface Facts {
   readonly whyNot: (order: StandingOrder) => string | undefined;
 }
 
-export interface StepTold extends OrderTold {
+interface StepTold extends OrderTold {
   /** After the event, when those before it have brought no relief. */
   readonly at_ms: number;
   /** Why it would do nothing; null: it would. */

@@ -6,7 +6,7 @@ import { CliError, exit } from "../errors.ts";
 import { findCore } from "../native/embed.ts";
 import { print } from "./output.ts";
 
-export interface ReleaseOptions {
+interface ReleaseOptions {
   readonly all?: true;
   readonly force?: true;
   readonly json?: true;

@@ -114,7 +114,7 @@ export class Reloader {
   }
 }
 
-export interface ReloadOptions {
+interface ReloadOptions {
   /** Of a service of systemd's; undefined: all. */
   readonly mainPid?: number;
   readonly json?: true;

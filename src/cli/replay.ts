@@ -18,7 +18,7 @@ import { readFile } from "./policy-files.ts";
 import { replayLines } from "./replay-text.ts";
 import { type ReplayOrder, type ReplayOrders, replayOf } from "./replayed.ts";
 
-export interface ReplayOptions {
+interface ReplayOptions {
   readonly journal?: string;
   readonly config?: string;
   readonly json?: true;

@@ -99,7 +99,7 @@ export interface Replayed {
   readonly are_rules_known: boolean;
 }
 
-export type Ranker = (processes: Uint8Array, by: number) => number[];
+type Ranker = (processes: Uint8Array, by: number) => number[];
 
 export function replayOf(incident: Incident, wanted: ReplayOrders, rank: Ranker): Replayed {
   const moments = momentsOf(incident, wanted);

@@ -10,7 +10,7 @@ import { print, say } from "./output.ts";
 import { paperOf } from "./screen.ts";
 import { guardPart, type ProcessSeen, statusPart } from "./status-text.ts";
 
-export interface StatusOptions extends AgentOptions {
+interface StatusOptions extends AgentOptions {
   readonly json?: true;
 }
 

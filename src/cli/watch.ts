@@ -11,7 +11,7 @@ import { demandGuard } from "./status.ts";
 import { AsLines } from "./watch-lines.ts";
 import { OnScreen } from "./watch-screen.ts";
 
-export interface WatchOptions extends AgentOptions {
+interface WatchOptions extends AgentOptions {
   readonly json?: true;
 }
 

@@ -17,7 +17,7 @@ export interface Place {
 /** A key's value stands where its key does. */
 export type Node = Scalar | List | Table;
 
-export interface Scalar {
+interface Scalar {
   readonly kind: "scalar";
   readonly place: Place;
   readonly value: string | number | boolean;

@@ -36,9 +36,9 @@ export const LIMITS: HubLimits = {
 const COLLECT_EVERY = 16_384;
 
 /** RFC 6455, 7.4.1. */
-export const closing = { goingAway: 1001, badMessage: 1008, tooBig: 1009, tryLater: 1013 } as const;
+const closing = { goingAway: 1001, badMessage: 1008, tooBig: 1009, tryLater: 1013 } as const;
 
-export interface HubSetup {
+interface HubSetup {
   readonly version: string;
   readonly run: string;
   readonly present: Present;

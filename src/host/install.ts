@@ -26,7 +26,7 @@ import {
 } from "./systemd.ts";
 import { writeProgram, writeText } from "./write.ts";
 
-export interface InstallOptions {
+interface InstallOptions {
   readonly root?: string;
   readonly config?: string;
   readonly start: boolean;

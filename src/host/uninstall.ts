@@ -18,7 +18,7 @@ import {
 import { demandSystemd, forgetService, stopService } from "./systemd.ts";
 import { remove } from "./write.ts";
 
-export interface UninstallOptions {
+interface UninstallOptions {
   readonly purge?: boolean;
 }
 

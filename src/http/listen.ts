@@ -27,7 +27,7 @@ export interface Connection {
 
 type Socket = Bun.ServerWebSocket<Connection>;
 
-export interface Handlers {
+interface Handlers {
   fetch(request: Request): Response | Promise<Response>;
   open(socket: Socket): void;
   message(socket: Socket, text: string | Buffer): void;
@@ -35,7 +35,7 @@ export interface Handlers {
   close(socket: Socket): void;
 }
 
-export interface Tls {
+interface Tls {
   readonly cert: string;
   readonly key: string;
 }

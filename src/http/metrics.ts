@@ -21,7 +21,7 @@ const RELIEF_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 const HANDED: readonly string[] = ["handed-over", "unrelieved"];
 const KILLERS = ["handler", "watchdog", "spare", "kernel", "system"] as const;
 
-export interface MetricsSetup {
+interface MetricsSetup {
   readonly version: string;
   readonly present: Present;
   readonly hub: Pick<Hub, "counts">;

@@ -19,8 +19,7 @@ import type { Port } from "./listen.ts";
 import { Metrics } from "./metrics.ts";
 import { serveAt } from "./serve.ts";
 
-export interface HttpOptions
-  extends Pick<AppOptions, "whyNotReady" | "history" | "areMetricsOpen"> {
+interface HttpOptions extends Pick<AppOptions, "whyNotReady" | "history" | "areMetricsOpen"> {
   readonly sample: Sample;
   /** Told of every message by who has it; undefined: the last incidents are kept here. */
   readonly journal: Journal | undefined;

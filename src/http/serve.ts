@@ -8,7 +8,7 @@ import type { Port } from "./listen.ts";
 /** A thousand clients come back at once behind a restart; one answer costs 0.1 ms or so. */
 const REQUESTS_A_SECOND = 1000;
 
-export type ServeOptions = Omit<AppOptions, "door" | "upgrade" | "hasRoom"> & {
+type ServeOptions = Omit<AppOptions, "door" | "upgrade" | "hasRoom"> & {
   /** At a socket of the file system it is not asked for: the mode decides. */
   readonly token: string | undefined;
   readonly hub: Hub;

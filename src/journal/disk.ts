@@ -7,7 +7,7 @@
 import type { Answer, Ask, Asks } from "./keeper.ts";
 
 /** A write takes some ms, a tenth of a second on a slow disk; who looks at the page waits for it. */
-export const STUCK_MS = 2000;
+const STUCK_MS = 2000;
 /** Without a question. */
 const IDLE_MS = 10_000;
 /** What is asked at once by those who read; of a page that is open in a hundred places. What is to be written is never refused. */
@@ -16,7 +16,7 @@ const ASKED_MOST = 128;
 const PATIENT: ReadonlySet<keyof Asks> = new Set(["append"]);
 const READING: ReadonlySet<keyof Asks> = new Set(["list", "place", "row"]);
 /** The first word of the keeper's command line. */
-export const KEEP = "keep-journal";
+const KEEP = "keep-journal";
 
 type Args<K extends keyof Asks> = Parameters<Asks[K]>;
 type Value<K extends keyof Asks> = ReturnType<Asks[K]>;

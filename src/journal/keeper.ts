@@ -15,7 +15,7 @@ import { type Look, lookAt } from "./writable.ts";
 const OWED_MOST = 50;
 
 /** What is older, or too much, is forgotten. */
-export interface Retention {
+interface Retention {
   readonly since: number;
   readonly mostBytes: number;
 }

@@ -9,7 +9,7 @@ const BEFORE_MS = 60_000;
 /** Pairs of pid and memory: 300 KB of JSON, 30 KB on disk. Beyond that frames are left out, evenly. */
 const PAIRS_MOST = 20_000;
 
-export interface Flight {
+interface Flight {
   /** What is recorded of a place in the region, from so long before a moment (as the logs have it) on. */
   frames(place: number, sinceMs: number, atNs: number): Recorded;
 }

@@ -31,7 +31,7 @@ export interface RegionParts {
   readonly weighings: number;
 }
 
-export interface RegionPlace {
+interface RegionPlace {
   /** Of tmpfs, in a directory of ours alone; it is not there yet. */
   readonly file?: string | undefined;
   /** By which the incidents of this run are told from others'. */

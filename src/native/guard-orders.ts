@@ -58,7 +58,7 @@ export type StandingOrder =
     };
 
 /** Whom an order takes; the largest where it does not say. */
-export type RankBy = Exclude<keyof typeof rank_by, "LARGEST">;
+type RankBy = Exclude<keyof typeof rank_by, "LARGEST">;
 
 /** A program that is run; the first word is its path. */
 export interface Hook {

@@ -12,7 +12,7 @@ import { size, timeOf } from "./format.ts";
 import { useMedia } from "./hooks.ts";
 import { edgesOf, type Layer, type Stack } from "./stack.ts";
 
-export interface ChartProps {
+interface ChartProps {
   readonly stack: Stack;
   readonly limit: number | null;
   /** In seconds, as the times of the stack. */

@@ -27,7 +27,7 @@ export interface Recording {
   readonly processes: Processes;
 }
 
-export interface LastIncident {
+interface LastIncident {
   readonly id: string | undefined;
   readonly outcome: Outcome;
   readonly t: number;

@@ -18,7 +18,7 @@ const HELPERS = 3;
 const OFTEN = ["stop", "stop", "stop", "stop", "kill", "kill"] as const;
 const KINDS = [...OFTEN, "stop-agent", "kill-agent", "limit", "child", "switch"] as const;
 
-export interface DrawnFault {
+interface DrawnFault {
   readonly kind: (typeof KINDS)[number];
   readonly role: Role;
   /** It strikes when so much of the limit is used, or at the OOM. */

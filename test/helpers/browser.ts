@@ -27,7 +27,7 @@ const FLAGS = [
 const SHOTS = `${repository}/dist/build/screenshots`;
 const axe = `${repository}/node_modules/axe-core/axe.min.js`;
 
-export type Theme = "light" | "dark";
+type Theme = "light" | "dark";
 export type Size = keyof typeof SIZES;
 const SIZES = {
   phone: { width: 360, height: 780 },

@@ -23,7 +23,7 @@ const ALWAYS = /^reprieve_(guard_usage_bytes|process_|recorder_|feed_messages)/;
 const RESTLESS_ONE_OF = 10;
 const OOMS_A_SCRAPE = 10;
 
-export interface FleetSetup {
+interface FleetSetup {
   /** What real ones have said; host i says the i-th, over and over. */
   readonly scrapes: readonly string[];
   readonly hosts: number;

@@ -5,7 +5,7 @@ import { until } from "./wait.ts";
 
 export const op = { more: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
-export interface FrameOptions {
+interface FrameOptions {
   readonly isLast?: boolean;
   readonly isMasked?: boolean;
   /** The three bits: 4, 2, 1. */
@@ -42,7 +42,7 @@ export function closeFrame(code: number, reason: string | Buffer = ""): Buffer {
   );
 }
 
-export interface Received {
+interface Received {
   readonly opcode: number;
   readonly payload: Buffer;
 }

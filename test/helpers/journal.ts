@@ -15,7 +15,7 @@ import { at, fd, size } from "../../src/native/layout.ts";
 import { makeFolder, removeFolder } from "./folder.ts";
 import type { Reprieve } from "./reprieve.ts";
 
-export interface Summary {
+interface Summary {
   readonly id: string;
   readonly guard: string;
   readonly outcome: string;
@@ -120,7 +120,7 @@ export class Journal {
 }
 
 /** The region that a run leaves when it is killed. */
-export class LeftRegion {
+class LeftRegion {
   readonly path: string;
 
   /** Of one that runs. */

@@ -26,7 +26,7 @@ const Request = root
   .lookupType("opentelemetry.proto.collector.logs.v1.ExportLogsServiceRequest");
 
 /** As it comes out of protobuf: without what the definitions do not know, and in their types. */
-export function throughProtobuf(json: object): Logs {
+function throughProtobuf(json: object): Logs {
   const wire = Request.encode(Request.fromObject(json)).finish();
   return Request.toObject(Request.decode(wire), { longs: String }) as Logs;
 }
@@ -36,7 +36,7 @@ export function recordsOf({ resourceLogs }: Logs): LogRecord[] {
 }
 
 /** Protobuf has no empty lists. */
-export function withoutEmptyLists(json: object): object {
+function withoutEmptyLists(json: object): object {
   const keep = (_: string, value: unknown) =>
     Array.isArray(value) && value.length === 0 ? undefined : value;
   return JSON.parse(JSON.stringify(json, keep));
@@ -53,7 +53,7 @@ type Answer =
     };
 
 /** As the real one: 405, 415 and 400 for what is no OTLP in JSON (its receiver/otlpreceiver/otlphttp.go), 401 for who may not. */
-export interface Secured {
+interface Secured {
   readonly tls: Certificate;
   readonly authorization: string;
 }

@@ -41,7 +41,7 @@ export const kustomize: Need = () => {
  * Without memory.oom_control's figure of kernel kills an old kernel cannot be judged (Linux
  * 4.13).
  */
-export const killCounter: Need = () => {
+const killCounter: Need = () => {
   if (memoryRoot === null || memory.version === 2) return null;
   const counted = readFileSync(`${memoryRoot}/memory.oom_control`, "utf8").includes("oom_kill ");
   return counted ? null : "this kernel does not count its kills in memory.oom_control";

@@ -4,7 +4,7 @@ import { fixture } from "./build.ts";
 import type { Group } from "./group.ts";
 import { linesOf } from "./lines.ts";
 
-export interface Stopwatch {
+interface Stopwatch {
   /** The longest time in ms, when it has ended by itself. */
   ended(): Promise<number>;
   /** The longest time in ms until now. */

@@ -7,7 +7,7 @@ import { casesOf } from "../helpers/junit.ts";
 import { BOOT_BOUND_S, type Boot, FILE_BOUND_S, type TestFile } from "./boots.ts";
 import { consoleOf, boot as run } from "./machine.ts";
 
-export interface Verdict {
+interface Verdict {
   readonly file: string;
   readonly name: string;
   /** Its name says why. */

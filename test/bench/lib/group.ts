@@ -17,7 +17,7 @@ const SETTLED_MS = 2000;
 const MARGIN_BYTES = 16 * MIB; // src/cli/guards.ts: of a limit of 64 MB and more
 
 /** Who joins a group: in one that is split each has a child group of its own. */
-export type Member = "leaker" | "neighbour";
+type Member = "leaker" | "neighbour";
 const MEMBERS: readonly Member[] = ["leaker", "neighbour"];
 
 export class Group {

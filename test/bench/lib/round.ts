@@ -17,7 +17,7 @@ const ROUND_BOUND_MS = 10_000;
 /** The neighbour runs this long before the burst, so that it is in its stride. */
 const WARM_MS = 50;
 
-export interface Neighbour {
+interface Neighbour {
   readonly bytes: number;
   /** 0: a tight loop. */
   readonly paceUs: number;
