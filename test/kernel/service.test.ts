@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What a service of systemd's does, but for systemd (test/vm/host.ts): sd_notify, its directory, its journal. */
+/** What a service of systemd's does, but for systemd (test/vm/host-*.ts): sd_notify, its directory, its journal. */
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";

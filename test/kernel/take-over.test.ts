@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** An upgrade in place of a service of systemd's, but for systemd (test/vm/host.ts): `reload --main-pid` of another file. */
+/** An upgrade in place of a service of systemd's, but for systemd (test/vm/host-*.ts): `reload --main-pid` of another file. */
 import { expect, test } from "bun:test";
 import { copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -17,7 +17,7 @@ export interface Boot extends Machine {
 
 const isAll = process.env.VM_ALL === "1";
 const isHost = process.env.VM_HOST === "1";
-/** A file that takes longer, by the VM's clock, is ended, and those after it still run. host.ts waits for systemd's watchdog. */
+/** A file that takes longer, by the VM's clock, is ended, and those after it still run. host-deaths.ts waits for systemd's watchdog. */
 export const FILE_BOUND_S = isAll || isHost ? 300 : 150;
 /** A boot as a whole, by ours. */
 export const BOOT_BOUND_S = isAll || isHost ? 2400 : 780;
@@ -92,10 +92,14 @@ const always: readonly Boot[] = [
   },
 ];
 
+const installed = ["install", "unit", "deaths", "upgrade"].map((of) => ({
+  file: `test/vm/host-${of}.ts`,
+}));
+
 /** `make test-host`: an installed reprieve, in full. */
 const host: readonly Boot[] = [
-  { name: "host", cgroups: "systemd", files: [{ file: "test/vm/host.ts" }] },
-  { name: "host-hybrid", cgroups: "systemd-hybrid", files: [{ file: "test/vm/host.ts" }] },
+  { name: "host", cgroups: "systemd", files: installed },
+  { name: "host-hybrid", cgroups: "systemd-hybrid", files: installed },
   {
     name: "host-reboot",
     cgroups: "systemd",

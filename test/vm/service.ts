@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: MIT
 /** Services of systemd, written to /run: a guarded one that bears workloads, and reprieve's. */
 import { expect } from "bun:test";
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { fixture } from "../helpers/build.ts";
 import { MB } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
@@ -86,6 +94,7 @@ class Service {
 
 /** Its main process forks a workload for each line that it is told, and lives. */
 export class Guarded extends Service {
+  readonly #fifo: string;
   readonly #orders: number;
 
   constructor(name: string, lines: readonly string[]) {
@@ -95,6 +104,7 @@ export class Guarded extends Service {
     const orders = openSync(fifo, "r+");
     const start = `ExecStart=${fixture("workload")} nursery ${groupOf(name)}`;
     super(name, { service: [start, `StandardInput=file:${fifo}`, ...lines] });
+    this.#fifo = fifo;
     this.#orders = orders;
   }
 
@@ -109,6 +119,7 @@ export class Guarded extends Service {
   end(): void {
     systemctl("stop", this.unit);
     closeSync(this.#orders);
+    rmSync(this.#fifo);
   }
 }
 
