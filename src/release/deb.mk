@@ -28,6 +28,14 @@ $(DEBS): $(R)/reprieve_$(VERSION)_%.deb: src/release/parts.ts src/release/lock.t
 	cd $(B)/deb/$*/tree && dpkg-buildpackage --build=binary --host-arch=$* --no-check-builddeps --no-pre-clean --no-sign
 	mv $(B)/deb/$*/reprieve_$(VERSION)_$*.deb $@
 
-# The package, and all that the README says, on a new Debian.
-fresh: deb $(R)/$(NAME)-x64.tar.xz
+# A new Debian. Beside its required packages: systemd for the VM, and what a minimal root lacks of an installed host.
+DEBIAN := $(B)/fresh/debian
+
+$(DEBIAN):
+	rm -rf $@.half && mkdir -p $(@D)
+	mmdebstrap --quiet --variant=minbase --include=systemd-sysv,dbus,ca-certificates,xz-utils bookworm $@.half
+	mv $@.half $@
+
+# The package, and all that the README says, there.
+fresh: deb $(R)/$(NAME)-x64.tar.xz $(DEBIAN)
 	$(BUN) test --timeout 3600000 ./test/fresh

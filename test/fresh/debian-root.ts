@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-/** A new Debian 12, of packages alone: made once by debootstrap (a minute or two), and a copy for each test. */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+/** A new Debian 12, of packages alone: made once by src/release/deb.mk, and a copy for each test. */
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { basename } from "node:path";
 import { repository } from "../helpers/paths.ts";
+import type { Need } from "../helpers/require.ts";
 
-/** Beside Debian's required ones: systemd for the VM, and what a minimal root lacks of an installed host. */
-const PACKAGES = "systemd-sysv,dbus,ca-certificates,xz-utils";
 const MADE = `${repository}/dist/build/fresh/debian`;
 /** The host's kernel, its groups and its network; a /run of its own, as after a boot. Its root is a mount, which programs expect. */
 const ENTER = `mount --bind "$0" "$0"
@@ -13,6 +12,9 @@ for dir in proc sys dev; do mount --rbind /$dir "$0/$dir"; done
 mount -t tmpfs run "$0/run"
 cp /etc/resolv.conf "$0/etc/resolv.conf"
 exec chroot "$0" /usr/bin/env -i HOME=/root PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"`;
+
+export const newDebian: Need = () =>
+  existsSync(MADE) ? null : "no new Debian: apt-get install mmdebstrap";
 
 export interface Ran {
   readonly code: number;
@@ -24,7 +26,6 @@ export class DebianRoot implements Disposable {
   readonly path = mkdtempSync("/var/tmp/reprieve-fresh-");
 
   constructor() {
-    if (!existsSync(MADE)) bootstrap();
     output(["cp", "-a", `${MADE}/.`, this.path]);
   }
 
@@ -61,17 +62,4 @@ export function output(command: readonly string[], cwd = repository, env = proce
   if (exitCode !== 0)
     throw new Error(`${command.join(" ")}: exit ${exitCode}\n${stdout}${stderr}`.slice(-4000));
   return stdout.toString();
-}
-
-// --- internal ---
-
-/** Whole, or not there. */
-function bootstrap(): void {
-  const half = `${MADE}.half`;
-  rmSync(half, { recursive: true, force: true });
-  mkdirSync(half, { recursive: true });
-  // What it mounts goes with it, however it ends.
-  const command = ["debootstrap", "--variant=minbase", `--include=${PACKAGES}`, "bookworm", half];
-  output(["unshare", "--mount", ...command]);
-  renameSync(half, MADE);
 }

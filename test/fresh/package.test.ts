@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { brokenLinksIn, pagesIn } from "../helpers/links.ts";
 import { repository } from "../helpers/paths.ts";
 import { describeWith, memoryGroups, program, root } from "../helpers/require.ts";
-import { DebianRoot, output } from "./debian-root.ts";
+import { DebianRoot, newDebian, output } from "./debian-root.ts";
 import { buildNext, nameOf, next, pathOf, version } from "./packages.ts";
 
 const LONG_MS = 1_800_000;
@@ -67,7 +67,7 @@ describeWith("the package", [program("lintian", "lintian")], () => {
   });
 });
 
-describeWith("on a new Debian", [root, memoryGroups, program("debootstrap", "debootstrap")], () => {
+describeWith("on a new Debian", [root, memoryGroups, newDebian], () => {
   let debian: DebianRoot;
   beforeAll(() => {
     debian = new DebianRoot();

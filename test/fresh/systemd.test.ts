@@ -5,7 +5,7 @@ import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { repository } from "../helpers/paths.ts";
 import { describeWith, program, root } from "../helpers/require.ts";
 import { boot, consoleOf } from "../vm/machine.ts";
-import { DebianRoot, output } from "./debian-root.ts";
+import { DebianRoot, newDebian, output } from "./debian-root.ts";
 import { buildNext, nameOf, next, pathOf } from "./packages.ts";
 
 const LONG_MS = 3_600_000;
@@ -22,11 +22,7 @@ function makeDisk(debian: DebianRoot, image: string): void {
   output(["mke2fs", "-q", "-t", "ext4", "-E", "root_owner=0:0", "-d", debian.path, image, size]);
 }
 
-const needs = [
-  root,
-  program("debootstrap", "debootstrap"),
-  program("qemu-system-x86_64", "qemu-system-x86"),
-];
+const needs = [root, newDebian, program("qemu-system-x86_64", "qemu-system-x86")];
 
 describeWith("with systemd", needs, () => {
   const dir = mkdtempSync("/var/tmp/reprieve-disk-");
