@@ -175,7 +175,7 @@ model: | node_modules
 test-native: dist/reprieve $(CASES) $(ARM)
 	$(BUN) test test/native
 
-test-unit: dist/reprieve
+test-unit: dist/reprieve $(ARM)
 	$(BUN) test --timeout $(HANG_MS) test/unit
 
 # Boots of another kernel (test/vm/README.md), each with its tests.

@@ -159,21 +159,21 @@ export function allAbove(path: string): string[] {
 // --- internal ---
 
 /** The unit that systemd has for the helpers, beside that of the agent (dist/systemd). */
-const WATCHERS_UNIT = "reprieve-watchers.service";
+const HELPERS_UNIT = "reprieve-helpers.service";
 
 /** Of the hierarchies in which we make groups: v1 has a freezer of its own. */
 function homes(): string[] {
   const ours = [findMemory(), findV1("freezer")].filter((one) => one !== undefined);
-  const homes = ours.flatMap((one) => watchersUnit(one) ?? homeOf(one) ?? []);
+  const homes = ours.flatMap((one) => helpersUnit(one) ?? homeOf(one) ?? []);
   // Where memory is on v1, these tell systemd whose a process is, and whom to kill with a unit.
   const telling = [findV1("name=systemd"), ...findV2()].flatMap((one) => one ?? []);
-  return [...new Set([...homes, ...telling.flatMap((one) => watchersUnit(one) ?? [])])];
+  return [...new Set([...homes, ...telling.flatMap((one) => helpersUnit(one) ?? [])])];
 }
 
 /** Undefined: this process is not the agent of that unit. */
-function watchersUnit({ root, own }: Hierarchy): string | undefined {
+function helpersUnit({ root, own }: Hierarchy): string | undefined {
   if (own === root) return undefined;
-  const unit = join(dirname(own), WATCHERS_UNIT);
+  const unit = join(dirname(own), HELPERS_UNIT);
   return isWritable(join(unit, "cgroup.procs")) ? unit : undefined;
 }
 

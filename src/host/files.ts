@@ -7,11 +7,11 @@ import configManual from "../../dist/man/reprieve.toml.5" with { type: "text" };
 import agent from "../../dist/systemd/reprieve.service" with { type: "text" };
 import slice from "../../dist/systemd/reprieve.slice" with { type: "text" };
 import config from "../../dist/systemd/reprieve.toml" with { type: "text" };
-import watchers from "../../dist/systemd/reprieve-watchers.service" with { type: "text" };
+import helpers from "../../dist/systemd/reprieve-helpers.service" with { type: "text" };
 import { DEFAULT_FILE } from "../config/load.ts";
 
 export const AGENT_UNIT = "reprieve.service";
-export const WATCHERS_UNIT = "reprieve-watchers.service";
+export const HELPERS_UNIT = "reprieve-helpers.service";
 export const SLICE = "reprieve.slice";
 
 /** A package's, and what a person installs beside those. */
@@ -19,7 +19,7 @@ export type Prefix = "/usr" | "/usr/local";
 
 /** In dist/systemd programs are where a package has them. */
 const PACKAGED = "/usr/bin/reprieve";
-const UNITS = { [AGENT_UNIT]: agent, [WATCHERS_UNIT]: watchers, [SLICE]: slice };
+const UNITS = { [AGENT_UNIT]: agent, [HELPERS_UNIT]: helpers, [SLICE]: slice };
 
 /** In the order in which they are stopped: what holds is put back. */
 export const UNIT_NAMES = Object.keys(UNITS);

@@ -8,7 +8,7 @@ import { load } from "../config/load.ts";
 import { lineOf } from "../config/mistakes.ts";
 import { CliError, exit } from "../errors.ts";
 import { visible } from "../shown.ts";
-import { AGENT_UNIT, UNIT_NAMES, WATCHERS_UNIT } from "./files.ts";
+import { AGENT_UNIT, HELPERS_UNIT, UNIT_NAMES } from "./files.ts";
 import { isOfOtherProgram } from "./take-over.ts";
 
 /** sd_booted(3). */
@@ -71,15 +71,14 @@ export function stopService(files: readonly string[]): void {
   if (files.includes(AGENT_UNIT)) systemctl("disable", AGENT_UNIT);
   for (const unit of UNIT_NAMES)
     if (shown(unit, "ActiveState") !== "inactive") systemctl("stop", unit);
-  say(`${AGENT_UNIT} and ${WATCHERS_UNIT} are stopped, and start at no boot any more`);
+  say(`${AGENT_UNIT} and ${HELPERS_UNIT} are stopped, and start at no boot any more`);
 }
 
 /** Its unit files are there no more. */
 export function forgetService(): void {
   systemctl("daemon-reload");
   // Else one that has failed is remembered.
-  for (const unit of [AGENT_UNIT, WATCHERS_UNIT])
-    Bun.spawnSync(["systemctl", "reset-failed", unit]);
+  for (const unit of [AGENT_UNIT, HELPERS_UNIT]) Bun.spawnSync(["systemctl", "reset-failed", unit]);
 }
 
 // --- internal ---

@@ -33,7 +33,7 @@ describeWith("the package", [program("lintian", "lintian")], () => {
     for (const file of [
       "etc/reprieve/reprieve.toml",
       "lib/systemd/system/reprieve.service",
-      "lib/systemd/system/reprieve-watchers.service",
+      "lib/systemd/system/reprieve-helpers.service",
       "lib/systemd/system/reprieve.slice",
       "usr/bin/reprieve",
       "usr/share/bash-completion/completions/reprieve",

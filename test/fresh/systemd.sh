@@ -4,7 +4,7 @@
 # not so; what it prints is told by systemd.test.ts.
 
 group=/sys/fs/cgroup/system.slice/leak.service
-watchers=/sys/fs/cgroup/reprieve.slice/reprieve-watchers.service
+helpers=/sys/fs/cgroup/reprieve.slice/reprieve-helpers.service
 shown() { systemctl show --value --property "$1" reprieve; }
 is() { [ "$(systemctl $1 reprieve)" = $2 ]; }
 # until WHAT COMMAND...: within a minute of this clock.
@@ -21,7 +21,7 @@ until_it() {
 # Without a process of their own: the agent needs the VM's one CPU.
 is_held() { read -r high <$group/memory.high && [ "$high" != max ]; }
 is_watched() {
-	for procs in $watchers/*/cgroup.procs; do
+	for procs in $helpers/*/cgroup.procs; do
 		if read -r _ <$procs; then return 0; fi
 	done 2>/dev/null
 	return 1

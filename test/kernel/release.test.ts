@@ -211,12 +211,12 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
   test("removes its helpers' groups wherever they were, as in a unit beside the agent's", async () => {
     const slice = new Group("slice");
     const agents = slice.child("agent");
-    const watchers = slice.child("reprieve-watchers.service");
+    const unit = slice.child("reprieve-helpers.service");
     const guarded = new Group("guarded", { limit: LIMIT });
     const reprieve = Reprieve.start(["run", "--cgroup", guarded.path, "--listen", "none"], {
       command: ["sh", "-c", `echo 0 >${agents.path}/cgroup.procs && exec "$@"`, "sh", binary],
     });
-    const helpers = `${watchers.path}/reprieve-helpers-${reprieve.pid}`;
+    const helpers = `${unit.path}/reprieve-helpers-${reprieve.pid}`;
     await until("a handler there", () => existsSync(helpers) && procsOf(helpers) !== "");
     reprieve.killAll();
     await until("all to be dead", () => reprieve.helpers().size === 0);
@@ -224,7 +224,7 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
     await releases();
     expect(existsSync(helpers)).toBe(false);
     await reprieve.gone();
-    for (const group of [agents, watchers, slice, guarded]) await group.destroy();
+    for (const group of [agents, unit, slice, guarded]) await group.destroy();
   });
 
   test("says so when there is nothing to do", async () => {

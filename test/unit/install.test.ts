@@ -23,7 +23,7 @@ const CONFIG = "etc/reprieve/reprieve.toml";
 const UNITS = "usr/lib/systemd/system";
 const MANUALS = ["usr/share/man/man1/reprieve.1", "usr/share/man/man5/reprieve.toml.5"];
 /** What `systemd-analyze security` gave at the last look, and dist/docs/host.md says: less is better. */
-const EXPOSURE = { "reprieve.service": 4.2, "reprieve-watchers.service": 2.4 };
+const EXPOSURE = { "reprieve.service": 4.2, "reprieve-helpers.service": 2.4 };
 
 const GIVEN = '[[guard]]\nname = "given"\ncgroup = "/given"\n';
 
@@ -44,7 +44,7 @@ describeWith("install --root", [built], () => {
     expect([first.code, first.out]).toEqual([exit.ok, ""]);
     const files = [
       "usr/bin/reprieve",
-      ...["reprieve.service", "reprieve-watchers.service", "reprieve.slice"].map(
+      ...["reprieve.service", "reprieve-helpers.service", "reprieve.slice"].map(
         (name) => `${UNITS}/${name}`,
       ),
       ...MANUALS,

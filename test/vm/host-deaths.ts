@@ -9,6 +9,7 @@ import {
   expectRelief,
   guardedAgain,
   guardNow,
+  HELPERS,
   helpersSettled,
   hostTest,
   isGuarded,
@@ -19,7 +20,6 @@ import {
   RULES,
   reloads,
   service,
-  WATCHERS,
 } from "./installed.ts";
 import { expectUnharmed, leak, shown, systemctl, untilSoon } from "./service.ts";
 
@@ -78,10 +78,10 @@ hostTest(
   "the watchers' unit killed again and again is there again, and so is the agent",
   async () => {
     for (let i = 0; i < MORE_KILLS; i += 1) {
-      const old = Number(shown(WATCHERS, "MainPID"));
+      const old = Number(shown(HELPERS, "MainPID"));
       kill(old, "SIGKILL");
       await untilSoon("another process of the unit", () => {
-        const pid = Number(shown(WATCHERS, "MainPID"));
+        const pid = Number(shown(HELPERS, "MainPID"));
         return pid !== old && pid > 0;
       });
     }
@@ -100,7 +100,7 @@ hostTest(
     expect(processesOfOurs()).toEqual([]);
     systemctl("start", AGENT);
     await isGuarded();
-    systemctl("stop", WATCHERS);
+    systemctl("stop", HELPERS);
     expect(isPutBack()).toBe(true);
     expect(shown(AGENT, "ActiveState")).toBe("inactive");
     expect(processesOfOurs()).toEqual([]);

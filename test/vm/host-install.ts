@@ -14,6 +14,7 @@ import {
   expectNothingLeft,
   expectRelief,
   GIVEN,
+  HELPERS,
   helpersSettled,
   hostTest,
   INSTALLED,
@@ -28,7 +29,6 @@ import {
   SLICE,
   service,
   TEST_MS,
-  WATCHERS,
 } from "./installed.ts";
 import { run } from "./packages.ts";
 import { HIGH, shown, systemctl, untilSoon } from "./service.ts";
@@ -95,7 +95,7 @@ hostTest(
         ...["", "-shm", "-wal"].map((end) => `/var/lib/reprieve/journal.sqlite${end}`),
       ].filter((path) => existsSync(path)),
     );
-    expect(systemctl("list-units", "--all", "--plain", "--no-legend", AGENT, WATCHERS, SLICE)).toBe(
+    expect(systemctl("list-units", "--all", "--plain", "--no-legend", AGENT, HELPERS, SLICE)).toBe(
       "",
     );
     const purged = await Reprieve.ends(["uninstall", "--purge"]);

@@ -23,7 +23,7 @@ import { Guarded, HIGH, LIMIT_MB, leak, shown, systemctl, untilSoon } from "./se
 const PROGRAMS = "/usr/local/bin";
 export const INSTALLED = `${PROGRAMS}/reprieve`;
 export const AGENT = "reprieve.service";
-export const WATCHERS = "reprieve-watchers.service";
+export const HELPERS = "reprieve-helpers.service";
 export const SLICE = "reprieve.slice";
 export const CONFIG = "/etc/reprieve/reprieve.toml";
 /** Of the install that tests begin with. */
@@ -122,7 +122,7 @@ export function helpers(): number[] {
 export async function helpersSettled(): Promise<number[]> {
   return await untilSoon("the helpers to settle", () => {
     const all = helpers();
-    const areIn = all.every((pid) => inUnit(pid) === WATCHERS);
+    const areIn = all.every((pid) => inUnit(pid) === HELPERS);
     return all.length === 3 && areIn && all;
   });
 }
