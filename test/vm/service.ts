@@ -45,9 +45,11 @@ export function shown(unit: string, property: string): string {
 
 /** Until the leaker, a child of the service's main process, is dead. */
 export async function leak(service: Guarded): Promise<void> {
-  const leaker = await new Board().bear(service, { means: "touch", kb: LIMIT_MB * 1536 }).ready();
+  const board = new Board();
+  const leaker = await board.bear(service, { means: "touch", kb: LIMIT_MB * 1536 }).ready();
   leaker.go();
   await untilSoon("the leaker's death", () => !leaker.isAlive());
+  board.close();
 }
 
 /** The same main process as before in a service that is as well, and no kill of the kernel's. */
