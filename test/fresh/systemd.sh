@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # On a new Debian with systemd as process 1: the package is installed, resolves an OOM of a service, is upgraded by NEXT while that
-# is guarded, with mistakes in its config file, disabled and stopped; removed, installed again and purged. Ends at the first thing that is
+# is guarded, with mistakes in its config file, failed, forbidden, disabled and stopped; removed, installed again and purged. Ends at the first thing that is
 # not so; what it prints is told by systemd.test.ts.
 
 group=/sys/fs/cgroup/system.slice/leak.service
@@ -77,10 +77,24 @@ echo mistake >/etc/reprieve/reprieve.d/mistake.toml
 dpkg -i ./$NEXT
 [ "$(shown MainPID)" = "$old" ]
 is_held && is_watched
+
+echo "== upgrade of one that has failed"
+systemctl enable reprieve
+if systemctl restart reprieve; then exit 1; fi
+is is-active failed
 rm /etc/reprieve/reprieve.d/mistake.toml
+dpkg -i ./$FIRST
+is is-active active
+
+echo "== upgrade that a policy forbids"
+old=$(shown MainPID)
+printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+chmod +x /usr/sbin/policy-rc.d
+dpkg -i ./$NEXT
+[ "$(shown MainPID)" = "$old" ]
+rm /usr/sbin/policy-rc.d
 
 echo "== upgrade of one that is stopped, without a config file"
-systemctl enable reprieve
 systemctl stop reprieve
 mv /etc/reprieve/reprieve.toml /root
 dpkg -i ./$FIRST

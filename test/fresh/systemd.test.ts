@@ -57,6 +57,7 @@ describeWith("with systemd", needs, () => {
       expect(parts["upgrade with mistakes in the config file"]).toContain(
         "the program that runs guards on",
       );
+      expect(parts["upgrade that a policy forbids"]).toContain("taken over: reprieve upgrade");
       expect(parts.remove).toMatch(/^reprieve\.d +reprieve\.toml$/m);
       expect(parts.purge).toBe("");
     },
