@@ -190,6 +190,8 @@ int guarded_let_go(struct guarded *g);
 
 /* inside.c: after a scan of the guard: leaves a group in which we are the last, and comes back. */
 void inside_begin(void);
+/* Whether the handler lives in that group. */
+int inside_lives_in(const struct guarded *g);
 void inside_look(const struct guarded *g, uint64_t now_ms);
 
 /* scan.c: one scan of one guard. Says whether the group is inside its margin. */
@@ -255,6 +257,8 @@ void reaper_help(uint32_t pid, int pidfd); /* -1: nothing was opened for it */
 int reaper_result(uint32_t pid, int *result);
 /* Opens the victim of a guard, who was sent a signal at `signal_ns`; `start_time` 0: nobody has read it. */
 void reaper_hold(uint32_t guard, uint32_t pid, uint64_t start_time, uint64_t signal_ns);
+/* Of one who was sent SIGKILL, and needs no opening. */
+void reaper_read_name(uint32_t guard, uint32_t pid);
 /* His pidfd, which is no longer one's own when he is let go; -EAGAIN: not yet; or -errno: he cannot be opened, or is gone. */
 int reaper_held(uint32_t guard);
 /* What he was called then, as far as it is known. */

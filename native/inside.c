@@ -15,17 +15,22 @@ static struct {
 	_Bool is_out;
 } inside;
 
+int inside_lives_in(const struct guarded *g)
+{
+	const char *home = handler.self.own_groups[0];
+
+	return home && text_equal(home, g->guard->path);
+}
+
 void inside_begin(void) { inside.is_expected = !role_is_armed(&handler.self); }
 
 void inside_look(const struct guarded *g, uint64_t now_ms)
 {
 	struct role_self *self = &handler.self;
-	const char *home = self->own_groups[0];
 	uint32_t procs = shared_load(&g->guard->procs), ours = !inside.is_out;
 
 	/* One that reprieve made goes with it. */
-	if (!home || !text_equal(home, g->guard->path) || g->guard->flags & GUARD_OWNED ||
-	    !self->me->settled)
+	if (!inside_lives_in(g) || g->guard->flags & GUARD_OWNED || !self->me->settled)
 		return;
 	if (procs > ours) {
 		inside.alone_ms = inside.is_expected = 0;

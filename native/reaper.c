@@ -4,8 +4,8 @@
  * CPU. Others are left alone: a second CPU at their memory frees 200 MB in 17 ms instead of 22, but a
  * neighbour that wakes every 10 ms then stalls for 0.8 ms instead of 0.3 (measured, 2 CPUs).
  *
- * It also opens each victim, for two ends: one that was sent SIGTERM by his number is not sent the SIGKILL as another who gets that;
- * and he is told by the name that he has now, for an exec may have changed what the sampler had read.
+ * It also reads the name that each victim has now, for an exec may have changed what the sampler had read; and opens one that was
+ * sent SIGTERM by his number, so that the SIGKILL is not another's who gets that.
  *
  * A thread of its own: the responder, with its real-time priority, would take the CPU from a
  * neighbour for as long as that takes.
@@ -22,7 +22,7 @@ struct hold {
 	uint32_t turn;	     /* release; raised by every change of what follows */
 	uint32_t pid;	     /* 0: nobody */
 	uint64_t start_time; /* 0: nobody has read it */
-	uint64_t signal_ns;  /* boot clock, before it was sent */
+	uint64_t signal_ns;  /* boot clock, before it was sent; 0: only his name is wanted */
 	/* writer: the reaper */
 	uint32_t held; /* release: of which turn the pidfd is */
 	int pidfd;     /* 0: none; -errno */
@@ -70,6 +70,21 @@ static int open_held(struct hold *h, uint32_t pid)
 	return -ESRCH;
 }
 
+/* Not out of stat: whoever reads that holds on to the memory that he gives back just then (get_task_mm(), do_task_stat()). */
+static void read_name(struct hold *h)
+{
+	int proc = procfs_open(h->pid);
+	int fd = proc < 0 ? proc : sys_openat(proc, "comm", O_RDONLY, 0);
+	long n = fd < 0 ? fd : sys_read(fd, h->comm, COMM_BYTES);
+
+	if (fd >= 0)
+		sys_close(fd);
+	if (proc >= 0)
+		sys_close(proc);
+	if (n > 0)
+		h->comm[n - 1] = 0; /* a line */
+}
+
 /* Where we live in a full group of v1 there is no memory to open it. */
 static void mind(struct hold *h)
 {
@@ -80,7 +95,9 @@ static void mind(struct hold *h)
 	if (h->pidfd > 0)
 		sys_close(h->pidfd);
 	memset(h->comm, 0, COMM_BYTES);
-	h->pidfd = h->pid ? open_held(h, h->pid) : 0;
+	h->pidfd = h->pid && h->signal_ns ? open_held(h, h->pid) : 0;
+	if (h->pid && !h->signal_ns)
+		read_name(h);
 	shared_store(&h->held, turn);
 }
 
@@ -91,14 +108,14 @@ static _Noreturn void reaper_loop(void)
 		uint32_t pid;
 
 		sys_read(event, &count, sizeof(count));
-		for (uint32_t i = 0; i < handler_guards(); i++)
-			mind(&holds[i]);
 		asked = __atomic_exchange_n(&victim, 0, __ATOMIC_ACQ_REL);
 		pid = (uint32_t)(asked >> 32);
-		if (!pid)
-			continue;
-		result = reap(pid, (int)(uint32_t)asked - 1);
-		shared_store(&done, pid);
+		if (pid) {
+			result = reap(pid, (int)(uint32_t)asked - 1);
+			shared_store(&done, pid);
+		}
+		for (uint32_t i = 0; i < handler_guards(); i++)
+			mind(&holds[i]);
 	}
 }
 
@@ -136,6 +153,8 @@ void reaper_hold(uint32_t guard, uint32_t pid, uint64_t start_time, uint64_t sig
 	shared_store(&h->turn, h->turn + 1);
 	role_wake(event);
 }
+
+void reaper_read_name(uint32_t guard, uint32_t pid) { reaper_hold(guard, pid, 0, 0); }
 
 int reaper_held(uint32_t guard)
 {

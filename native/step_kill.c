@@ -75,7 +75,12 @@ static int strike(struct guarded *g, const struct choice *c, int signal, enum st
 	} else {
 		shared_store(&g->guard->kills, g->guard->kills + 1);
 		step_count_kill(g, r->progress_ns);
-		reaper_hold(g->index, c->pid, c->start_time, signal_ns);
+		if (signal == SYS_SIGTERM && c->pidfd < 0)
+			reaper_hold(g->index, c->pid, c->start_time, signal_ns);
+		else if (
+			!inside_lives_in(
+				g)) /* to open anything there may put the reaper to sleep, which is to help */
+			reaper_read_name(g->index, c->pid);
 	}
 	record.result = err;
 	respond_tell(g, step, record);
@@ -116,6 +121,7 @@ static void kill_the_asked(struct guarded *g, uint64_t now_ns)
 		r->is_over = 1;
 		return;
 	}
+	shared_store(&g->guard->carried_out, ORDER_KILL); /* as in strike() */
 	record.result = sys_pidfd_kill(r->victim_pidfd);
 	r->victim = VICTIM_DYING;
 	r->killed_ns = r->progress_ns = now_ns;
@@ -123,9 +129,9 @@ static void kill_the_asked(struct guarded *g, uint64_t now_ns)
 	memcpy(record.comm, c.comm, COMM_BYTES);
 	respond_tell(g, STEP_KILL, record);
 	if (record.result)
-		return;
-	shared_store(&g->guard->carried_out, ORDER_KILL);
-	take_whole(g, whole);
+		shared_store(&g->guard->carried_out, ORDER_TERMINATE);
+	else
+		take_whole(g, whole);
 }
 
 /* First the signal, then the room: who sleeps in the OOM wakes with it pending, and handles it before he takes another page. */

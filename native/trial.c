@@ -24,6 +24,7 @@ static void follow(struct followed *f, const struct designated *d)
 	struct procfs_stat stat = { 0 };
 	int proc;
 
+	memset(f->comm, 0, COMM_BYTES);
 	f->start_time = d->start_time;
 	f->uid = d->uid;
 	f->tid = d->tid;
@@ -106,7 +107,7 @@ void trial_tell(const struct watched *w)
 	const struct followed *f = &w->followed;
 	struct log_record r = { .step = STEP_LEFT_TO, .pid = (int)f->pid };
 
-	if (!w->tried_pid)
+	if (!w->tried_pid || f->pidfd < 0)
 		return;
 	memcpy(r.comm, f->comm, COMM_BYTES);
 	tell(w, r);

@@ -27,9 +27,11 @@ export function endedOf({ frames, processes }: Recorded): KernelKill[] {
 
 // --- internal ---
 
-/** By proc_pid_stat(5): state is field 3, the start time 22; a name may have brackets. A zombie has given its memory back. */
+/** By proc_pid_stat(5): state is field 3, the start time 22; a name may have brackets. A zombie has given its memory back, unless it is a leader
+ * whose threads go on (field 20). */
 function isAlive(pid: number, start: number): boolean {
   const stat = readIfThere(`/proc/${pid}/stat`) ?? "";
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[0] !== "Z" && fields[0] !== "X" && Number(fields[22 - 3]) === start;
+  const isOver = fields[0] === "X" || (fields[0] === "Z" && Number(fields[20 - 3]) <= 1);
+  return !isOver && Number(fields[22 - 3]) === start;
 }

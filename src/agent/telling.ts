@@ -127,7 +127,11 @@ export class Telling {
   #withVictims(draft: Draft): Draft {
     if (draft.type !== "incident.closed") return draft;
     const killed = this.#kernelLog.take(draft.guard, draft.duration_us / 1000);
-    return killed.length === 0 ? draft : { ...draft, kernel_killed: killed };
+    if (killed.length === 0) return draft;
+    const named = new Set(killed.map(({ pid }) => pid));
+    const { ended: all = [], ...rest } = draft;
+    const ended = all.filter(({ pid }) => !named.has(pid));
+    return { ...rest, kernel_killed: killed, ...(ended.length > 0 && { ended }) };
   }
 
   #sendGuard(index: number, event?: { event: string; result: string }): void {
