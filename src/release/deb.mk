@@ -7,9 +7,10 @@ PACKAGED := $(shell git ls-files "*.md" dist 2>/dev/null)
 DEB_WANTS := debhelper gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 
 deb: deb-wants $(DEBS)
+$(DEBS): | deb-wants
 
 deb-wants:
-	@dpkg-query --show $(DEB_WANTS) >/dev/null || { echo "make deb wants Debian's packages $(DEB_WANTS)" >&2; exit 1; }
+	@! dpkg-query --show --showformat '$${db:Status-Status}\n' $(DEB_WANTS) 2>&1 | grep -qvx installed || { echo "make deb wants Debian's packages $(DEB_WANTS)" >&2; exit 1; }
 
 $(R)/reprieve_$(VERSION)_amd64.deb: TARGET := x64
 $(R)/reprieve_$(VERSION)_arm64.deb: TARGET := arm64
