@@ -73,7 +73,7 @@ export async function startGuarding(state: Run, prepared: Prepared, around: Arou
     }),
   );
   await agent.attach();
-  await announceIfAsked(options.replace, runDir.path, notify);
+  await announceIfAsked(state, runDir.path);
   await takeOver(core, locks, running);
   await agent.arm();
   minutes.recorder = agent;

@@ -9,7 +9,6 @@
 import { closeSync, constants, openSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Door } from "../agent/door.ts";
-import type { Notify } from "../agent/notify.ts";
 import { idOf, lockedBy, runDirs } from "../agent/running.ts";
 import { kindOfGroup } from "../cgroup/kind.ts";
 import { CliError, exit } from "../errors.ts";
@@ -20,6 +19,7 @@ import { within } from "../within.ts";
 import { demandNotHeld, type Locks } from "./guards.ts";
 import type { LateFeed } from "./late-feed.ts";
 import { say } from "./output.ts";
+import type { Run } from "./run-state.ts";
 
 /** An orderly end takes 2 s where helpers do not answer (agent/supervise.ts), and its release. */
 const STOP_BOUND_MS = 4000;
@@ -108,12 +108,12 @@ export async function takeNames(
 
 /** Whoever named the one to be replaced may be systemd's, which is told first, and hears from then on that we live. */
 export async function announceIfAsked(
-  replace: true | number | undefined,
+  { options: { replace }, signals, notify }: Run,
   runDir: string,
-  notify: Notify | undefined,
 ): Promise<void> {
   if (typeof replace !== "number") return;
-  await (await import("../host/take-over.ts")).announce(runDir);
+  const { announce } = await import("../host/take-over.ts");
+  await announce(runDir, () => signals.received !== undefined);
   notify?.beat();
 }
 

@@ -41,7 +41,7 @@ export async function waitOnly(
   const { options, core, undo, signals, notify } = state;
   if (options.replace) {
     const running = findRunning(core, [], runDir.name, undo, options.replace);
-    await announceIfAsked(options.replace, runDir.path, notify);
+    await announceIfAsked(state, runDir.path);
     await takeOver(core, new Locks(core), running);
     await takeNames(core, running, feed);
   }

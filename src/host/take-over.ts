@@ -28,7 +28,7 @@ const ASKED = "REPRIEVE_TAKES_OVER";
 const MARK = "attached";
 /** Who waits has seen the mark, and takes this away when systemd has been told. */
 const SEEN = "seen";
-/** SIGTERM has the new one undo what it did; a bound for one that is stuck. */
+/** SIGTERM has one that waits for us undo what it did; a bound for one that is stuck. */
 const ENDS_BOUND_MS = 5_000;
 /**
  * Parent of the new one as long as that may refuse, for its exit code; SIGTERM, which both get, it outlives for that. Killed, it leaves
@@ -73,7 +73,7 @@ export async function takeOverService(pid: number): Promise<number> {
   starter.kill("SIGKILL");
   await starter.exited;
   if (!(await isToldToSystemd(core, `MAINPID=${seen.pid}`))) {
-    process.kill(seen.pid, "SIGTERM");
+    core.signal(newer, "SIGTERM"); // it undoes what it did when it has waited for long enough
     throw new CliError(exit.host, "systemd does not hear which process is to be the main one");
   }
   rmSync(seen.path);
@@ -81,18 +81,23 @@ export async function takeOverService(pid: number): Promise<number> {
   return core.isDead(newer) ? exit.internal : exit.ok;
 }
 
-/** Of the new one: it has attached. Returns when systemd has been told; at once where nobody has to tell it. */
-export async function announce(runDir: string): Promise<void> {
+/**
+ * Of the new one: it has attached. Returns when systemd has been told; at once where nobody has to tell it. `hasToEnd` counts as long as
+ * nobody has seen the mark: later it may be systemd's main process.
+ */
+export async function announce(runDir: string, hasToEnd: () => boolean): Promise<void> {
   const asked = process.env[ASKED];
   if (asked === undefined) return;
   const mark = join(runDir, MARK);
   const seen = join(runDir, SEEN);
   writeFileSync(mark, asked);
-  const isSeen = await within(TOLD_BOUND_MS, () => !existsSync(mark));
-  const isTold =
-    (isSeen || !isRemoved(mark)) && (await within(TOLD_BOUND_MS, () => !existsSync(seen)));
+  await within(TOLD_BOUND_MS, () => hasToEnd() || !existsSync(mark));
+  const isTold = !isRemoved(mark) && (await within(TOLD_BOUND_MS, () => !existsSync(seen)));
   if (isTold) return;
-  throw new CliError(exit.internal, "whoever asked for the take-over does not answer");
+  throw new CliError(
+    exit.internal,
+    "whoever asked for the take-over does not answer, or has broken it off",
+  );
 }
 
 // --- internal ---
@@ -133,10 +138,18 @@ function sends(core: Core, socket: string, text: string): boolean {
 
 /** With what it has started. */
 async function end(starter: Subprocess): Promise<void> {
-  process.kill(-starter.pid, "SIGTERM");
+  signalGroup(starter.pid, "SIGTERM");
   if (await within(ENDS_BOUND_MS, () => hasEnded(starter))) return;
-  process.kill(-starter.pid, "SIGKILL");
+  signalGroup(starter.pid, "SIGKILL");
   await starter.exited;
+}
+
+function signalGroup(leader: number, signal: "SIGTERM" | "SIGKILL"): void {
+  try {
+    process.kill(-leader, signal);
+  } catch {
+    // None of it is left.
+  }
 }
 
 function hasEnded({ exitCode, signalCode }: Subprocess): boolean {

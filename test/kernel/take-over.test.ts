@@ -18,6 +18,8 @@ import { type Board, isAlive } from "../helpers/workload.ts";
 const TAKE_OVERS = 3;
 /** Systemd is busy for so long. */
 const BEHIND_MS = 500;
+/** By itself, where nobody sees that it waits. */
+const GIVES_UP_MS = 10_000;
 
 let config: ConfigFile;
 let tenants: Tenants;
@@ -152,6 +154,24 @@ describeWith("reload --main-pid", kernelTest, () => {
     for (const pid of [old.pid, ...pids]) {
       await until("nothing to be left", () => leftoversOf(pid).length === 0);
     }
+  });
+
+  test("a new one that nobody waits for undoes what it did at once by SIGTERM; the old one guards on", async () => {
+    tenants.child("a", LIMIT);
+    config.write(ALLOWED + guard("g", `${at}/*`));
+    const old = service();
+    await systemd.hears("READY=1");
+    const asked = service([`--replace=${old.pid}`], { REPRIEVE_TAKES_OVER: "1" });
+    await until("the new one to wait to be seen", () => marked("attached"));
+    const from = performance.now();
+    kill(asked.pid, "SIGTERM");
+    const { code, err } = await asked.ended(START_BOUND_MS);
+    expect(performance.now() - from).toBeLessThan(GIVES_UP_MS);
+    expect(code).toBe(exit.internal);
+    expect(err).toContain("has broken it off");
+    expect(leftoversOf(asked.pid)).toEqual([]);
+    expect(old.helpers().size).toBe(3);
+    await old.stop();
   });
 
   test("of one that is stuck: the new one says that it lives before that has ended", async () => {
