@@ -4,11 +4,15 @@
 const TICK_MS = 1;
 
 /** False: it is not so within the bound. */
-export async function within(boundMs: number, isSo: () => boolean): Promise<boolean> {
+export async function within(
+  boundMs: number,
+  isSo: () => boolean,
+  tickMs = TICK_MS,
+): Promise<boolean> {
   const deadline = performance.now() + boundMs;
   while (!isSo()) {
     if (performance.now() > deadline) return false;
-    await Bun.sleep(TICK_MS);
+    await Bun.sleep(tickMs);
   }
   return true;
 }

@@ -35,7 +35,7 @@ export function addHosting(reprieve: Command, done: (code: number) => void): voi
       "have this program take over from the service's that runs, with no group unwatched",
     )
     .addHelpText("after", UPGRADE_HELP)
-    .action(async () => done((await import("./install.ts")).upgrade()));
+    .action(async () => done(await (await import("./install.ts")).upgrade()));
   reprieve
     .command("uninstall")
     .description("undo install: put back what is guarded, stop the service and remove it")

@@ -52,15 +52,16 @@ export async function install({ root, config, start: starts }: InstallOptions): 
   systemctl("daemon-reload");
   say("systemd has read its units anew");
   if (!starts) return exit.ok;
-  if (isServiceRunning()) upgradeService(program);
-  enableService();
+  const isRunning = await isServiceRunning();
+  if (isRunning) upgradeService(program);
+  enableService(isRunning);
   return exit.ok;
 }
 
 /** `reprieve upgrade`: of what install has brought it changes nothing. */
-export function upgrade(): number {
+export async function upgrade(): Promise<number> {
   demandSystemd();
-  if (isServiceRunning()) upgradeService(process.execPath);
+  if (await isServiceRunning()) upgradeService(process.execPath);
   else say(`${AGENT_UNIT} does not run: nothing is taken over`);
   return exit.ok;
 }

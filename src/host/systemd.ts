@@ -8,11 +8,16 @@ import { load } from "../config/load.ts";
 import { lineOf } from "../config/mistakes.ts";
 import { CliError, exit } from "../errors.ts";
 import { visible } from "../shown.ts";
+import { within } from "../within.ts";
 import { AGENT_UNIT, HELPERS_UNIT, UNIT_NAMES } from "./files.ts";
 import { isOfOtherProgram } from "./take-over.ts";
 
 /** sd_booted(3). */
 const BOOTED = "/run/systemd/system";
+/** What starts for longer may fail each time: its next start is the newer program's. What reloads for longer is taken over all the same. */
+const SETTLE_BOUND_MS = 10_000;
+/** Each look is a process. */
+const SETTLE_TICK_MS = 100;
 
 export function demandSystemd(): void {
   if (process.getuid?.() !== 0) throw new CliError(exit.notPermitted, "run this as root");
@@ -36,12 +41,19 @@ export function shown(unit: string, property: string): string {
   return systemctl("show", "--value", "--property", property, unit);
 }
 
-export function isServiceRunning(): boolean {
-  return shown(AGENT_UNIT, "ActiveState") === "active";
+/** One that starts or reloads is waited for. */
+export async function isServiceRunning(): Promise<boolean> {
+  let state = "";
+  const isSettled = () => {
+    state = shown(AGENT_UNIT, "ActiveState");
+    return state !== "activating" && state !== "reloading";
+  };
+  await within(SETTLE_BOUND_MS, isSettled, SETTLE_TICK_MS);
+  return state === "active" || state === "reloading";
 }
 
-export function enableService(): void {
-  if (isServiceRunning() && shown(AGENT_UNIT, "UnitFileState") === "enabled") return;
+export function enableService(isRunning: boolean): void {
+  if (isRunning && shown(AGENT_UNIT, "UnitFileState") === "enabled") return;
   systemctl("enable", "--now", AGENT_UNIT);
   say(`${AGENT_UNIT} is started, now and at each boot`);
 }
@@ -56,14 +68,16 @@ export function upgradeService(program: string): void {
   demandValid(pid);
   try {
     systemctl("reload", AGENT_UNIT);
-    say(`${AGENT_UNIT} was taken over: no group was unwatched`);
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     say(
       `${AGENT_UNIT} cannot be taken over, and is started anew, the kernel deciding meanwhile: ${error.message}`,
     );
     systemctl("restart", AGENT_UNIT);
+    return;
   }
+  demandTakenOver(program);
+  say(`${AGENT_UNIT} was taken over: no group was unwatched`);
 }
 
 /** All of it. `files`: an uninstall that was cut off has left some of them. */
@@ -82,6 +96,16 @@ export function forgetService(): void {
 }
 
 // --- internal ---
+
+/** An ExecReload= of somebody else's may only have had the config file read anew. */
+function demandTakenOver(program: string): void {
+  if (!isOfOtherProgram(Number(shown(AGENT_UNIT, "MainPID")), program)) return;
+  throw new CliError(
+    exit.host,
+    `${AGENT_UNIT} was not taken over: its ExecReload= is another than ours (systemctl cat ${AGENT_UNIT}). ` +
+      `The old program guards on, until systemctl restart ${AGENT_UNIT}`,
+  );
+}
 
 /** With mistakes in its config file it would not start: the one that runs guards on. */
 function demandValid(pid: number): void {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** An upgrade in place of an installed reprieve: no group is held and unwatched, and where it cannot be the old one guards on. */
 import { expect } from "bun:test";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { exit } from "../../src/errors.ts";
 import { kill } from "../helpers/group.ts";
 import { memory } from "../helpers/memory.ts";
 import { Reprieve } from "../helpers/reprieve.ts";
@@ -147,6 +148,32 @@ hostTest("upgrade takes over, and neither writes nor enables nor starts anything
   expect((await installs()).code).toBe(0);
   await isGuarded();
 });
+
+hostTest(
+  "one that reloads is waited for; by an ExecReload= of somebody else's nothing is taken over, and that is said",
+  async () => {
+    const old = mainPid();
+    const upgrades = () => Reprieve.ends(["upgrade"], { command: [INSTALLED] });
+    const dropIns = `/run/systemd/system/${AGENT}.d`;
+    mkdirSync(dropIns, { recursive: true });
+    writeFileSync(
+      `${dropIns}/reload.conf`,
+      `[Service]\nExecReload=\nExecReload=${INSTALLED} version\n`,
+    );
+    systemctl("daemon-reload");
+    makeNewer();
+    replaceProgram();
+    systemctl("reload", "--no-block", AGENT);
+    const { code, err } = await upgrades();
+    expect(code).toBe(exit.host);
+    expect(err).toContain("was not taken over: its ExecReload= is another than ours");
+    expect(mainPid()).toBe(old);
+    rmSync(dropIns, { recursive: true });
+    systemctl("daemon-reload");
+    expect((await upgrades()).err).toContain("was taken over: no group was unwatched");
+    await guardedAgain(old);
+  },
+);
 
 hostTest("one that took over ends in order too: it says itself what it released", async () => {
   systemctl("start", "systemd-journald.socket", "systemd-journald.service");
