@@ -82,7 +82,8 @@ describeWith("Kubernetes", needs, () => {
     const incident = await killed(app.group);
     const counted = `reprieve_incidents_total{outcome="${incident.outcome}"} 1`;
     expect(daemon.probe("/metrics")).toContain(counted);
-    expect(daemon.exec("reprieve", "incidents")).toContain(String(incident.outcome));
+    const has = () => daemon.exec("reprieve", "incidents").includes(String(incident.outcome));
+    await until("it in the journal", has);
     expect(daemon.probe("/api/guards")).toStartWith("HTTP/1.1 401");
     expect(await agent.stop()).toBe(0);
   });

@@ -56,9 +56,11 @@ describeWith("switch", kernelTest, () => {
       while (!group.oom().waiting) Bun.sleepSync(0.2);
       group.letGo();
       await until("its death", () => !leaker.isAlive());
-      const { outcome, reason } = await scene.closed();
+      const closed = await scene.closed().catch(() => undefined);
       await scene.end();
-      // "handler-unseen": the machine was busy for 25 ms.
+      // The machine was busy for 25 ms: no incident yet when we wrote, or "handler-unseen" before that.
+      if (closed === undefined) continue;
+      const { outcome, reason } = closed;
       if (outcome === "handed-over" && reason === "handler-unseen") continue;
       expect({ outcome, reason }).toEqual({ outcome: "owner-overrode", reason: "switch-written" });
       return;

@@ -55,13 +55,14 @@ function less(megabytes: number): string {
 
 /** Its process, another than `not`. */
 function roleOf({ pid: agent }: Reprieve, not = 0): Promise<number> {
-  return until("its process", () => {
+  const find = () => {
     const children = readFileSync(`/proc/${agent}/task/${agent}/children`, "utf8").trim();
     return children
       .split(" ")
       .map(Number)
       .find((pid) => pid !== not && isSystem(pid));
-  });
+  };
+  return until("its process", find, BOUND_MS);
 }
 
 function isSystem(pid: number): boolean {
