@@ -111,25 +111,20 @@ ARM := $(if $(shell command -v $(ARM_GCC)),$(addprefix $(B)/arm64/,core core.so 
 # those are left: a victim that gets no CPU for 50 ms is given up. The last line counts what really ran. The fault matrix at three stages a row, the next row at others; make fault plays all.
 TOLD := $(patsubst %,./test/kernel/%.test.ts,api export feed fleet incidents journal journal-killed journal-stuck listen prometheus recovered \
 	status watch websocket)
-ALONE := ./test/kernel/rounds.test.ts test/fault ./test/fresh/release-file.test.ts
+ALONE := ./test/kernel/rounds.test.ts test/fault
 TIMED := test/attack $(filter-out $(TOLD) $(ALONE),$(wildcard ./test/kernel/*.test.ts))
 UNTIMED := $(TOLD) $(addprefix test/,native unit browser docs)
-# A new Debian, and of what is being tested, whatever is edited meanwhile, a release file in a hurry; nothing where there is nothing to make them with.
-test: export RELEASE := $(B)/release/hurried
-HURRIED = $(if $(and $(ARM),$(filter 0,$(shell id -u)),$(shell command -v mmdebstrap)),$(MAKE) -s -o dist/reprieve R=$(RELEASE) XZ=-0 $(RELEASE)/$(NAME)-x64.tar.xz $(DEBIAN),true)
 JUNIT := $(addprefix $(B)/,timed.xml alone.xml untimed.xml vm/junit.xml)
 # Of each test, where it says nothing else: a hang is a failure, a slow machine is none.
 HANG_MS := 30000
 run_tests = $(BUN) test --timeout $(HANG_MS) $(1) --reporter=junit --reporter-outfile=$(2)
 test: export FAULT_STAGES ?= 3
 test: dist/reprieve $(CASES) $(ARM)
-	@rm -rf $(JUNIT) $(RELEASE)
+	@rm -f $(JUNIT)
 	@chrt -i 0 $(call run_tests,./test/vm/vm.ts test/model,$(B)/vm/junit.xml) >$(B)/vm.log 2>&1 & boots=$$!; \
-		chrt -i 0 $(HURRIED) >$(B)/hurried.log 2>&1 & hurried=$$!; \
 		nice $(call run_tests,$(UNTIMED),$(B)/untimed.xml) >$(B)/untimed.log 2>&1 & untimed=$$!; \
 		$(call run_tests,$(TIMED),$(B)/timed.xml); code=$$?; \
 		wait $$untimed; code=$$((code + $$?)); cat $(B)/untimed.log; \
-		wait $$hurried || cat $(B)/hurried.log; \
 		$(call run_tests,$(ALONE),$(B)/alone.xml); code=$$((code + $$?)); \
 		wait $$boots; code=$$((code + $$?)); cat $(B)/vm.log; \
 		$(BUN) test/summary.ts $$code $(JUNIT)

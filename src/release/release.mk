@@ -23,14 +23,13 @@ $(B)/release/%/reprieve: dist/reprieve $(B)/arm64/core $(B)/arm64/core.so $(B)/r
 	$(BUN) build $(COMPILE) --define 'BUILD=$(call IDENTITY,$*)' --conditions=$(firstword $(subst -, ,$*)) --target=bun-linux-$* \
 		--compile-executable-path=$(B)/release/bun-$* src/main.ts --outfile $@
 
-XZ := -6
 # xz: every tar opens it, busybox's too, and gzip would need 54 MB. With -T2 its bytes do not depend on how many CPUs there are.
 $(R)/$(NAME)-%.tar.xz: $(B)/release/%/reprieve src/release/parts.ts src/release/lock.ts src/release/linked.ts LICENSE $(shell git ls-files "*.md" dist 2>/dev/null)
 	rm -rf $(<D)/$(NAME)-$* && mkdir -p $(R) $(<D)/$(NAME)-$*
 	$(BUN) src/release/parts.ts $* $(EPOCH) $(<D)/$(NAME)-$*
 	install -m 755 $< $(<D)/$(NAME)-$*
 	cp -r --parents $$($(BUN) src/release/linked.ts $(PAGES)) $(<D)/$(NAME)-$*
-	tar -C $(<D) --sort=name --format=gnu --mtime=@$(EPOCH) --mode=go=u-w --owner=0 --group=0 --numeric-owner -c $(NAME)-$* | xz $(XZ) -T2 >$@
+	tar -C $(<D) --sort=name --format=gnu --mtime=@$(EPOCH) --mode=go=u-w --owner=0 --group=0 --numeric-owner -c $(NAME)-$* | xz -6 -T2 >$@
 	cp $(<D)/$(NAME)-$*/sbom.cdx.json $(R)/$(NAME)-$*.cdx.json
 
 $(R)/SHA256SUMS: $(TARGETS:%=$(R)/$(NAME)-%.tar.xz)

@@ -265,6 +265,7 @@ describeWith("the page", [...kernelTest, chromium], () => {
     await page.keyboard.press("/");
     await page.keyboard.type(groupName(123));
     await page.getByText("1 shown").waitFor();
+    await page.getByRole("link", { name: groupName(123) }).waitFor();
     expect(await names.allInnerTexts()).toEqual([expect.stringContaining(groupName(123))]);
     const shared = await tab.another(page.url());
     await shared.page.getByText("1 shown").waitFor();

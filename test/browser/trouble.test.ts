@@ -121,7 +121,7 @@ describeWith(
 
     test("of what was given to the kernel shows whom the kernel has killed, or that it is not known", async () => {
       const hook = new HookFile("exit 1");
-      const orders = [...ordered(`hook=${hook.path}`), "--allow-hooks"];
+      const orders = ["--delay", "2s", ...ordered(`hook=${hook.path}`), "--allow-hooks"];
       const { scene, address } = await serve("--no-token", ...orders);
       const tab = await Tab.open(browser, `http://${address}/`);
       const { page } = await tab.live();

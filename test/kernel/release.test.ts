@@ -205,7 +205,7 @@ describeWith("release", [...kernelTest, program("unshare", "util-linux")], () =>
     expect(ended.code).toBe(exit.inUse);
     expect(existsSync(path)).toBe(true);
     kill(Number(procsOf(path)), "SIGKILL");
-    await reprieve.gone();
+    await reprieve.gone(20_000);
   });
 
   test("removes its helpers' groups wherever they were, as in a unit beside the agent's", async () => {
