@@ -95,8 +95,10 @@ static void mind(struct hold *h)
 	if (h->pidfd > 0)
 		sys_close(h->pidfd);
 	memset(h->comm, 0, COMM_BYTES);
-	h->pidfd = h->pid && h->signal_ns ? open_held(h, h->pid) : 0;
-	if (h->pid && !h->signal_ns)
+	h->pidfd = 0;
+	if (h->pid && h->signal_ns)
+		h->pidfd = open_held(h, h->pid);
+	else if (h->pid)
 		read_name(h);
 	shared_store(&h->held, turn);
 }

@@ -75,11 +75,10 @@ static int strike(struct guarded *g, const struct choice *c, int signal, enum st
 	} else {
 		shared_store(&g->guard->kills, g->guard->kills + 1);
 		step_count_kill(g, r->progress_ns);
+		/* To open a file inside the group may put the reaper to sleep, which is to help. */
 		if (signal == SYS_SIGTERM && c->pidfd < 0)
 			reaper_hold(g->index, c->pid, c->start_time, signal_ns);
-		else if (
-			!inside_lives_in(
-				g)) /* to open anything there may put the reaper to sleep, which is to help */
+		else if (!inside_lives_in(g))
 			reaper_read_name(g->index, c->pid);
 	}
 	record.result = err;

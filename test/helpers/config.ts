@@ -60,9 +60,14 @@ export class Stage {
 
 /** Has each test of a file begin on a stage of its own. */
 export function onStage(set: (stage: Stage) => void): void {
-  let stage: Stage;
+  onStageOf(() => new Stage(), set);
+}
+
+/** The same, of another kind. */
+export function onStageOf<S extends Stage>(make: () => S, set: (stage: S) => void): void {
+  let stage: S;
   beforeEach(() => {
-    stage = new Stage();
+    stage = make();
     set(stage);
   });
   afterEach(() => stage.end());

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** A stage of a service of systemd's, but for systemd: a test hears what it would be told. */
-import { afterEach, beforeEach } from "bun:test";
-import { FEED, Stage } from "./config.ts";
+import { FEED, onStageOf, Stage } from "./config.ts";
 import { makeFolder, removeFolder } from "./folder.ts";
 import { kill } from "./group.ts";
 import { NotifySocket } from "./notified.ts";
@@ -34,12 +33,7 @@ class ServiceStage extends Stage {
 
 /** Has each test of a file begin on a stage of its own. */
 export function onServiceStage(set: (stage: ServiceStage) => void): void {
-  let stage: ServiceStage;
-  beforeEach(() => {
-    stage = new ServiceStage();
-    set(stage);
-  });
-  afterEach(() => stage.end());
+  onStageOf(() => new ServiceStage(), set);
 }
 
 export function pidIn(text: string): number {
